@@ -1,0 +1,3 @@
+//! bin tenk-corpus, thin over corpus, tokenizer and shards.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Saves and finds training state, whole or absent.

@@ -1,0 +1,1 @@
+//! Sum, broadcast, gather and barrier over ranks, with deadlines.

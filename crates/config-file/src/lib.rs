@@ -1,0 +1,1 @@
+//! Reads TOML into a typed, checked struct and fingerprints it.

@@ -1,0 +1,1 @@
+//! Filings and wiki dumps to documents to shards.

@@ -1,0 +1,1 @@
+//! Makes a file or a folder appear whole or not at all.

@@ -1,0 +1,1 @@
+//! bin tenk-embed: encode, fill-mask, nearest.

@@ -1,0 +1,3 @@
+//! bin tenk-embed: encode, fill-mask, nearest.
+
+fn main() {}

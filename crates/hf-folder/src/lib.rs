@@ -1,0 +1,1 @@
+//! The Hugging Face folder: write it from a checkpoint, read it back.

@@ -1,0 +1,1 @@
+//! Which sequences, with which masks, are in slot k of step s.

@@ -1,0 +1,1 @@
+//! Which positions are masked and by what: a pure function of its seed.

@@ -1,0 +1,1 @@
+//! RoBERTa in tch with Hugging Face names.

@@ -1,0 +1,1 @@
+//! The token format on disk: the contract between corpus and training.

@@ -1,0 +1,1 @@
+//! Byte-level BPE as RoBERTa uses it.

@@ -1,0 +1,1 @@
+//! The only crate with C++ and raw tensor memory, behind a safe API.

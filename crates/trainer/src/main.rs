@@ -1,0 +1,3 @@
+//! The training loop; bin tenk-pretrain.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Behaviour of training, export and embedding, through the product binaries and libtorch.

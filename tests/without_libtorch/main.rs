@@ -1,0 +1,1 @@
+//! Behaviour of the data path: no libtorch, no MPI, no GPU.
