@@ -1,0 +1,146 @@
+//! The document format: what every reader produces and everything after it consumes. One JSON
+//! object a document, a line each, in zstd-compressed JSONL. It does not read or write files.
+
+use serde::{Deserialize, Serialize};
+
+/// What stands between two cells of a table row in a block's text.
+pub const CELL_SEPARATOR: &str = " | ";
+
+/// One filing, exhibit or article: where it came from and its text in reading order.
+///
+/// Facts that the source does not state are `None`; nothing is guessed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Accession number, `:` and the document's sequence in its submission; `wiki:PAGEID:REVID`;
+    /// for a lone file `file:` and the first 16 hex digits of its SHA-256.
+    pub id: String,
+    /// The form type as filed (`10-K`, `10-K405/A`), or `wiki`.
+    pub source: String,
+    /// The filer's Central Index Key, ten digits.
+    pub cik: Option<String>,
+    /// The filer's name as filed.
+    pub company: Option<String>,
+    /// Trading symbols on the cover page, in order, without repetition.
+    #[serde(default)]
+    pub tickers: Vec<String>,
+    /// Standard industrial classification, four digits.
+    pub sic: Option<String>,
+    /// State (or country) of the business address, else of incorporation, as EDGAR codes it.
+    pub state: Option<String>,
+    /// Filing date, `YYYY-MM-DD`.
+    pub filed: Option<String>,
+    /// When EDGAR accepted the submission, RFC 3339 with the offset of US Eastern time.
+    pub accepted_at: Option<String>,
+    /// End of the period reported on, `YYYY-MM-DD`.
+    pub period: Option<String>,
+    /// The fiscal year that the filer states.
+    pub fiscal_year: Option<i32>,
+    /// `FY`, `Q1`, `Q2`, `Q3`.
+    pub fiscal_period: Option<String>,
+    /// Last day of the fiscal year, `MM-DD`.
+    pub fiscal_year_end: Option<String>,
+    /// The filer's category as stated (`Large Accelerated Filer`).
+    pub filer_category: Option<String>,
+    /// Id of the document that this one is an exhibit of.
+    pub exhibit_of: Option<String>,
+    /// Name of the input file, relative to the folder that was given.
+    pub path: Option<String>,
+    /// Address of the page.
+    pub url: Option<String>,
+    /// Title of the page or article.
+    pub title: Option<String>,
+    /// SHA-256 of the raw input, 64 hex digits.
+    pub sha256: String,
+    /// The text, in reading order.
+    pub blocks: Vec<Block>,
+    /// Sections (`Item 1A`) over `blocks`; empty until they are searched for.
+    #[serde(default)]
+    pub sections: Vec<Section>,
+}
+
+/// One line of a document: trimmed, single spaces, never empty, no line break inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// What the line is.
+    pub kind: BlockKind,
+    /// The line.
+    pub text: String,
+}
+
+/// What a block is on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockKind {
+    /// A heading of any level.
+    Heading,
+    /// Running text.
+    Paragraph,
+    /// One item of a list, with its bullet or number.
+    ListItem,
+    /// One row of a table, cells joined by [`CELL_SEPARATOR`].
+    TableRow,
+    /// Page numbers, running headers and footers: on the page, but not part of the text.
+    PageFurniture,
+}
+
+/// A section of a filing as a range of its blocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Section {
+    /// Which item (`1A`, `7`).
+    pub item: String,
+    /// How it was found, or why not.
+    pub status: String,
+    /// Index of its first block.
+    pub first_block: u32,
+    /// Index after its last block.
+    pub end_block: u32,
+}
+
+impl Block {
+    /// A block of `kind`; the text must already be one clean line.
+    pub fn new(kind: BlockKind, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            text: text.into(),
+        }
+    }
+}
+
+/// The texts of a document that are trained on: every block but page furniture, in order.
+pub fn document_text_blocks(document: &Document) -> impl Iterator<Item = &str> {
+    document
+        .blocks
+        .iter()
+        .filter(|block| block.kind != BlockKind::PageFurniture)
+        .map(|block| block.text.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_survives_json_with_its_field_names() {
+        let document = Document {
+            id: "0000000000-00-000001:1".into(),
+            source: "10-K".into(),
+            blocks: vec![
+                Block::new(BlockKind::Heading, "Item 1. Business"),
+                Block::new(BlockKind::PageFurniture, "12"),
+                Block::new(BlockKind::TableRow, ["Sales", "$ 12"].join(CELL_SEPARATOR)),
+            ],
+            ..Document::default()
+        };
+        let json = serde_json::to_value(&document).unwrap();
+        assert_eq!(json["blocks"][1]["kind"], "page_furniture");
+        assert_eq!(json["blocks"][2]["text"], "Sales | $ 12");
+        assert!(json["cik"].is_null());
+        let back: Document = serde_json::from_value(json).unwrap();
+        assert_eq!(back, document);
+        let texts: Vec<&str> = document_text_blocks(&document).collect();
+        assert_eq!(texts, ["Item 1. Business", "Sales | $ 12"]);
+    }
+}
