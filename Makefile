@@ -1,0 +1,49 @@
+# tenk's commands. Each one sets up what it needs; scripts/setup.sh says what that is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# The libtorch that set-up puts into the cache, unless the user names another one.
+ifneq ($(LIBTORCH_USE_PYTORCH),1)
+export LIBTORCH ?= $(shell scripts/setup.sh paths | sed -n 's/^LIBTORCH=//p')
+endif
+TEST_LOG := target/test.log
+TEST_PACKAGES := --workspace --features tests/libtorch
+
+.PHONY: help setup peers build demo test test-binaries lint bench
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: ## system packages and libtorch 2.11.0 (into the cache)
+	@scripts/setup.sh build
+
+peers: setup
+	@scripts/setup.sh peers
+
+build: setup ## the three programs, in target/release/
+	cargo build --release --bins -p corpus-tools -p trainer -p embed-cli
+
+demo: build ## from filings and a dump to a model and a query answered; FILINGS=DIR WIKI=FILE
+	@scripts/demo.sh --bin target/release $(if $(FILINGS),--filings "$(FILINGS)") $(if $(WIKI),--wiki "$(WIKI)")
+
+test-binaries: setup
+	cargo build $(TEST_PACKAGES) --bins
+
+test: peers test-binaries ## what CI runs: every test but the long ones
+	@mkdir -p target
+	TENK_BIN_DIR="$(CURDIR)/target/debug" TENK_PEERS="$$(scripts/setup.sh paths | sed -n 's/^PEERS=//p')" \
+		cargo test $(TEST_PACKAGES) --no-fail-fast 2>&1 | tee $(TEST_LOG)
+	@scripts/count_tests.sh $(TEST_LOG)
+
+lint: setup ## formatting, lints, docs and the repository's own rules
+	cargo fmt --all --check
+	cargo clippy $(TEST_PACKAGES) --all-targets -- -D warnings
+	cargo clippy -p trainer --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(TEST_PACKAGES) --no-deps --quiet
+	cargo run --quiet -p xtask -- layout
+	cargo run --quiet -p xtask -- docs-check
+	cargo run --quiet -p xtask -- promises
+
+bench: peers build ## every figure beside its peer; GROUP=corpus,training
+	cargo run --release --quiet -p benches -- --bin target/release \
+		--peers "$$(scripts/setup.sh paths | sed -n 's/^PEERS=//p')" $(if $(GROUP),--group "$(GROUP)")
