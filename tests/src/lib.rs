@@ -1,1 +1,145 @@
-//! Shared by both test binaries: where the product binaries and the test data are.
+//! What both test binaries share: where the product's programs, the test data and the peers
+//! are, and how a program is run with a time limit that ends its whole process group.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// The root of the checkout.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the crate's folder is in the checkout")
+}
+
+#[expect(clippy::disallowed_methods, reason = "the start-up of a test is where its environment is read")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A program of the product, built by `make test` before the tests run.
+///
+/// # Errors
+/// Where the program is missing, or older than a source that it was built from.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let folder = environment("TENK_BIN_DIR").context("TENK_BIN_DIR is not set; run the tests through `make test`")?;
+    let path = Path::new(&folder).join(name);
+    ensure!(path.is_file(), "{} is missing; run the tests through `make test`", path.display());
+    refuse_stale(&path)?;
+    Ok(path)
+}
+
+/// Cargo writes the sources of a program into `PROGRAM.d`; none may be newer than it.
+fn refuse_stale(program: &Path) -> Result<()> {
+    let built = program.metadata()?.modified()?;
+    let listing = std::fs::read_to_string(program.with_extension("d")).context("no list of sources beside the program")?;
+    let sources = listing.split_once(':').map_or("", |(_, sources)| sources);
+    for source in sources.split_whitespace() {
+        let changed = Path::new(source).metadata().and_then(|metadata| metadata.modified());
+        if changed.is_ok_and(|changed| changed > built) {
+            bail!("{} is older than {source}; run the tests through `make test`", program.display());
+        }
+    }
+    Ok(())
+}
+
+/// A file or folder of the test data, or `None`, said aloud, where there is none.
+///
+/// # Panics
+/// Where it is missing although `TENK_DATA_REQUIRED=1`.
+pub fn test_data(relative: &str) -> Option<PathBuf> {
+    let root = environment("TENK_DATA").map_or_else(|| repository().join("../shared/data"), PathBuf::from);
+    let path = root.join(relative);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(environment("TENK_DATA_REQUIRED").as_deref() != Some("1"), "test data {} is missing", path.display());
+    eprintln!("skipped: no test data at {} (set TENK_DATA)", path.display());
+    None
+}
+
+/// Python of the peers' environment.
+///
+/// # Errors
+/// Where `make test` did not hand it over.
+pub fn peers_python() -> Result<PathBuf> {
+    let folder = environment("TENK_PEERS").context("TENK_PEERS is not set; run the tests through `make test`")?;
+    let python = Path::new(&folder).join("bin/python");
+    ensure!(python.exists(), "{} is missing; run `make peers`", python.display());
+    Ok(python)
+}
+
+/// Held by a test that uses all cores, so that timings and time limits stay meaningful.
+pub fn whole_machine() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Runs a command to its end and returns what it printed.
+///
+/// # Errors
+/// Where it does not start, or is still running after `limit`: its process group is killed.
+pub fn run(command: &mut Command, limit: Duration) -> Result<Output> {
+    let child = start(command)?;
+    let group = child.id();
+    let described = format!("{command:?}");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    match receiver.recv_timeout(limit) {
+        Ok(output) => output.with_context(|| format!("waiting for {described}")),
+        Err(_) => {
+            kill_group(group);
+            bail!("{described} was still running after {limit:?}; its process group was killed")
+        }
+    }
+}
+
+/// Starts a command in a process group of its own, its output captured.
+///
+/// # Errors
+/// Where it does not start.
+pub fn start(command: &mut Command) -> Result<Child> {
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().with_context(|| format!("starting {command:?}"))
+}
+
+/// Kills the process group that [`start`] made for the process `id`.
+pub fn kill_group(id: u32) {
+    if let Some(pid) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) {
+        // The group may be gone already, which is what is wanted.
+        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    }
+}
+
+/// Like [`run`], and the command must succeed. Returns its standard output.
+///
+/// # Errors
+/// Those of [`run`], and an exit code other than 0, with both outputs.
+pub fn run_ok(command: &mut Command, limit: Duration) -> Result<String> {
+    let output = run(command, limit)?;
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{command:?} ended with {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}", output.status);
+    Ok(stdout.into_owned())
+}
+
+/// `scripts/mpirun.sh RANKS PROGRAM`, to which arguments are added.
+pub fn mpirun(ranks: u32, program: &Path) -> Command {
+    let mut command = Command::new(repository().join("scripts/mpirun.sh"));
+    command.arg(ranks.to_string()).arg(program);
+    command
+}
+
+/// Waits until `condition` holds, looking every 20 ms.
+///
+/// # Errors
+/// Where it does not hold within `limit`.
+pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Result<()> {
+    let start = Instant::now();
+    while !condition() {
+        ensure!(start.elapsed() < limit, "waited {limit:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
