@@ -1,3 +1,72 @@
-//! Figures beside their peers.
+//! `make bench`: every figure beside its peer. The contestants of a figure run in turn, ours and
+//! theirs, in one run on one machine; medians and spread go to stdout and `docs/benchmarks.md`.
 
-fn main() {}
+mod contest;
+mod figures;
+mod machine;
+mod measure;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Measures tenk beside its peers.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Groups to run, of `corpus` and `training`; all where none is named.
+    #[arg(long, value_delimiter = ',')]
+    group: Vec<String>,
+    /// Folder of the release programs.
+    #[arg(long, default_value = "target/release")]
+    bin: PathBuf,
+    /// The peers' virtual environment.
+    #[arg(long)]
+    peers: Option<PathBuf>,
+    /// Counted runs of each contestant.
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    #[command(subcommand)]
+    measure: Option<Measure>,
+}
+
+/// One timed run of ours, in a process of its own as the peer's is.
+#[derive(Debug, Subcommand)]
+enum Measure {
+    /// HTML filings to cleaned blocks, one thread.
+    HtmlText { files: Vec<PathBuf> },
+    /// Text to token ids, all cores.
+    Encode { tokenizer: PathBuf, text: PathBuf },
+    /// Tokens a second of a run, from its metrics.
+    TrainingRate { metrics: PathBuf, warm_up_steps: usize },
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln_chain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where the error chain is shown")]
+fn eprintln_chain(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.measure {
+        Some(Measure::HtmlText { files }) => measure::html_text(files),
+        Some(Measure::Encode { tokenizer, text }) => measure::encode(tokenizer, text),
+        Some(Measure::TrainingRate { metrics, warm_up_steps }) => measure::training_rate(metrics, *warm_up_steps),
+        None => {
+            let figures = figures::selected(arguments)?;
+            let results = figures.iter().map(|figure| contest::run(figure, arguments.runs)).collect::<Result<Vec<_>>>()?;
+            report::write(&results)
+        }
+    }
+}

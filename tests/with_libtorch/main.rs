@@ -1,1 +1,9 @@
-//! Behaviour of training, export and embedding, through the product binaries and libtorch.
+//! Behaviour of training, export and embedding, through the product's programs and libtorch.
+
+mod bad_input;
+mod demo;
+mod exported_folder;
+mod philox;
+mod run_folder;
+mod run_path;
+mod worlds;

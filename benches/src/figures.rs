@@ -1,0 +1,199 @@
+//! The figures and their inputs. Inputs are made by the product's own programs under
+//! `runs/bench/`: from the real filings of `TENK_DATA` where they are, else from the sample.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::Arguments;
+use crate::contest::{Contestant, Figure};
+
+const GROUPS: [&str; 2] = ["corpus", "training"];
+const TRAINING_STEPS: usize = 12;
+const WARM_UP_STEPS: usize = 2;
+
+/// Where the inputs of the figures are.
+struct Inputs {
+    bin: PathBuf,
+    python: PathBuf,
+    folder: PathBuf,
+    html_files: Vec<PathBuf>,
+    described: &'static str,
+}
+
+/// Prepares the inputs and lists the figures of the chosen groups.
+pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
+    if let Some(unknown) = arguments.group.iter().find(|group| !GROUPS.contains(&group.as_str())) {
+        bail!("no group {unknown}; there are {}", GROUPS.join(", "));
+    }
+    let wanted = |group: &str| arguments.group.is_empty() || arguments.group.iter().any(|name| name == group);
+    let inputs = prepare(arguments)?;
+    let mut figures = Vec::new();
+    if wanted("corpus") {
+        figures.extend([html_to_text(&inputs)?, encode(&inputs)?]);
+    }
+    if wanted("training") {
+        figures.push(training(&inputs)?);
+    }
+    Ok(figures)
+}
+
+fn prepare(arguments: &Arguments) -> Result<Inputs> {
+    let peers = arguments.peers.as_ref().context("--peers names the peers' environment; `make bench` does")?;
+    let folder = std::path::absolute("runs/bench")?;
+    if folder.exists() {
+        make_writable_and_remove(&folder)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    let bin = std::path::absolute(&arguments.bin)?;
+    let (filings, described) = match real_filings() {
+        Some(filings) => (filings, "real filings"),
+        None => {
+            corpus_command(&bin, &["sample", "--out"], &[&folder.join("sample")])?;
+            (folder.join("sample/filings"), "the sample's filings")
+        }
+    };
+    corpus_command(&bin, &["ingest", "--filings"], &[&filings, Path::new("--out"), &folder.join("docs")])?;
+    corpus_command(&bin, &["tokenizer", "--vocab-size", "8192", "--docs"], &[&folder.join("docs"), Path::new("--out"), &folder.join("tokenizer")])?;
+    corpus_command(&bin, &["build", "--shards", "4", "--docs"], &[&folder.join("docs"), Path::new("--tokenizer"), &folder.join("tokenizer"), Path::new("--out"), &folder.join("corpus")])?;
+    let html_files = html_files(&filings)?;
+    Ok(Inputs { bin, python: peers.join("bin/python"), folder, html_files, described })
+}
+
+#[expect(clippy::disallowed_methods, reason = "start-up code of the bench")]
+fn real_filings() -> Option<PathBuf> {
+    let root = std::env::var("TENK_DATA").unwrap_or_else(|_| "../shared/data".into());
+    let filings = Path::new(&root).join("filings");
+    filings.is_dir().then_some(filings)
+}
+
+fn make_writable_and_remove(folder: &Path) -> Result<()> {
+    let status = Command::new("chmod").args(["-R", "u+w"]).arg(folder).status()?;
+    ensure!(status.success(), "chmod of {} failed", folder.display());
+    std::fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))
+}
+
+fn corpus_command(bin: &Path, words: &[&str], paths: &[&Path]) -> Result<()> {
+    let mut command = Command::new(bin.join("tenk-corpus"));
+    command.args(words).args(paths);
+    let output = command.output().with_context(|| format!("starting {command:?}"))?;
+    ensure!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+fn html_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "html" || extension == "htm"))
+        .collect();
+    files.sort();
+    ensure!(!files.is_empty(), "no HTML filings in {}", folder.display());
+    Ok(files)
+}
+
+/// Our own timed run: a subcommand of this program, in a process of its own as the peer's is.
+fn ours(arguments: Vec<PathBuf>, name: &'static str) -> Contestant {
+    Contestant(Box::new(move || {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(name).args(&arguments);
+        Ok(command)
+    }))
+}
+
+fn peer(inputs: &Inputs, script: &str, arguments: Vec<PathBuf>) -> Contestant {
+    let (python, script) = (inputs.python.clone(), Path::new("benches/peers").join(script));
+    Contestant(Box::new(move || {
+        let mut command = Command::new(&python);
+        command.arg(&script).args(&arguments).env("HF_HUB_OFFLINE", "1");
+        Ok(command)
+    }))
+}
+
+fn html_to_text(inputs: &Inputs) -> Result<Figure> {
+    Ok(Figure {
+        group: "corpus",
+        name: format!("HTML to cleaned blocks, one thread, {}", inputs.described),
+        unit: "MB/s of HTML",
+        peer_name: "lxml",
+        ours: ours(inputs.html_files.clone(), "html-text"),
+        peer: peer(inputs, "html_text.py", inputs.html_files.clone()),
+    })
+}
+
+fn encode(inputs: &Inputs) -> Result<Figure> {
+    let text = inputs.folder.join("text.txt");
+    crate::measure::write_text(&inputs.folder.join("docs"), &text)?;
+    let tokenizer = inputs.folder.join("tokenizer");
+    Ok(Figure {
+        group: "corpus",
+        name: format!("BPE encode, all cores, {}", inputs.described),
+        unit: "MB/s of text",
+        peer_name: "tokenizers encode_batch",
+        ours: ours(vec![tokenizer.clone(), text.clone()], "encode"),
+        peer: peer(inputs, "encode.py", vec![tokenizer.join("tokenizer.json"), text]),
+    })
+}
+
+/// Both train the demo's model in f32 on the same shards with all cores of one process.
+fn training(inputs: &Inputs) -> Result<Figure> {
+    let run = inputs.folder.join("run");
+    train(inputs, &run)?;
+    let mut export = Command::new(inputs.bin.join("tenk-pretrain"));
+    export.arg("export").arg("--run").arg(&run).arg("--tokenizer").arg(inputs.folder.join("tokenizer"));
+    let output = export.arg("--out").arg(inputs.folder.join("export")).output()?;
+    ensure!(output.status.success(), "export failed:\n{}", String::from_utf8_lossy(&output.stderr));
+
+    let threads = std::thread::available_parallelism()?.to_string();
+    let micro_batch = "16";
+    let arguments = [
+        inputs.folder.join("export"),
+        inputs.folder.join("corpus/shard-00000-of-00004.bin"),
+        micro_batch.into(),
+        TRAINING_STEPS.to_string().into(),
+        "128".into(),
+        threads.into(),
+    ];
+    let (bin, folder) = (inputs.bin.clone(), inputs.folder.clone());
+    let python = inputs.python.clone();
+    Ok(Figure {
+        group: "training",
+        name: "demo model, f32, dropout 0.1, sequence 128, one process".into(),
+        unit: "tokens/s",
+        peer_name: "transformers as run_mlm drives it",
+        ours: Contestant(Box::new(move || {
+            let inputs = Inputs { bin: bin.clone(), python: python.clone(), folder: folder.clone(), html_files: Vec::new(), described: "" };
+            let run = folder.join("timed-run");
+            if run.exists() {
+                make_writable_and_remove(&run)?;
+            }
+            train(&inputs, &run)?;
+            let mut command = Command::new(std::env::current_exe()?);
+            command.arg("training-rate").arg(run.join("metrics.jsonl")).arg(WARM_UP_STEPS.to_string());
+            Ok(command)
+        })),
+        peer: peer(inputs, "run_mlm.py", arguments.to_vec()),
+    })
+}
+
+fn train(inputs: &Inputs, run: &Path) -> Result<()> {
+    let mut command = Command::new(inputs.bin.join("tenk-pretrain"));
+    command.args(["train", "--config", "configs/demo.toml"]);
+    let steps = WARM_UP_STEPS + TRAINING_STEPS;
+    for setting in [
+        format!("run.dir='{}'", run.display()),
+        format!("data.corpus='{}'", inputs.folder.join("corpus").display()),
+        format!("training.max_steps={steps}"),
+        "schedule.warmup_steps=1".into(),
+        "training.global_batch_size=16".into(),
+        "training.micro_batch_size=16".into(),
+        "training.precision='f32'".into(),
+        format!("evaluation.every_steps={}", steps * 2),
+        "logging.every_steps=1".into(),
+    ] {
+        command.arg("--set").arg(setting);
+    }
+    let output = command.output().with_context(|| format!("starting {command:?}"))?;
+    ensure!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}

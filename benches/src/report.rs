@@ -1,0 +1,65 @@
+//! Medians, spread and ratios, to stdout and between the group's marks in `docs/benchmarks.md`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::contest::Outcome;
+use crate::machine;
+
+const PAGE: &str = "docs/benchmarks.md";
+const HEADER: &str = "# Benchmarks\n\nWritten by `make bench`. The contestants of a figure ran in turn in one run; median (lowest to\nhighest). More is better.\n";
+
+/// Prints the results and replaces the tables of their groups in the page.
+pub(crate) fn write(outcomes: &[Outcome]) -> Result<()> {
+    let mut page = std::fs::read_to_string(PAGE).unwrap_or_else(|_| HEADER.to_owned());
+    let mut groups: Vec<&str> = outcomes.iter().map(|outcome| outcome.group).collect();
+    groups.dedup();
+    for group in groups {
+        let table = table(group, outcomes.iter().filter(|outcome| outcome.group == group));
+        print(&table);
+        page = replace_section(&page, group, &table);
+    }
+    durable::commit_file(&durable::DISK, Path::new(PAGE), |file| file.write_all(page.as_bytes())).context("writing the page of benchmarks")?;
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the program's result")]
+fn print(table: &str) {
+    println!("{table}");
+}
+
+fn table<'a>(group: &str, outcomes: impl Iterator<Item = &'a Outcome>) -> String {
+    let mut text = format!("Machine: {}.\n\n| {group} | unit | ours | peer | | ratio, pair by pair |\n|---|---|---|---|---|---|\n", machine::description());
+    for outcome in outcomes {
+        let ratios: Vec<f64> = outcome.ours.iter().zip(&outcome.peer).map(|(ours, peer)| ours / peer).collect();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            outcome.name, outcome.unit, spread(&outcome.ours), spread(&outcome.peer), outcome.peer_name, spread(&ratios)
+        );
+    }
+    text
+}
+
+/// `median (lowest to highest)`, three digits each.
+fn spread(values: &[f64]) -> String {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let [first, .., last] = sorted.as_slice() else { return sorted.first().map_or_else(String::new, |only| digits(*only)) };
+    format!("{} ({} to {})", digits(sorted[sorted.len() / 2]), digits(*first), digits(*last))
+}
+
+fn digits(value: f64) -> String {
+    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+fn replace_section(page: &str, group: &str, table: &str) -> String {
+    let (begin, end) = (format!("<!-- {group} -->\n"), format!("<!-- end of {group} -->\n"));
+    let section = format!("{begin}## {group}\n\n{table}{end}");
+    match (page.find(&begin), page.find(&end)) {
+        (Some(from), Some(to)) => format!("{}{section}{}", &page[..from], &page[to + end.len()..]),
+        _ => format!("{page}\n{section}"),
+    }
+}

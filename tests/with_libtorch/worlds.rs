@@ -1,0 +1,82 @@
+//! Promise 1 and 2 through the real programs: the world size changes neither the order of the
+//! data, nor the masks, nor (beyond rounding) the loss.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tests::{mpirun, program, run_ok, whole_machine};
+
+use crate::demo::demo;
+use crate::run_folder::{LoggedStep, logged_steps};
+
+const STEPS: u64 = 50;
+const GLOBAL_BATCH: u64 = 16;
+
+/// Trains a small model with dropout 0.1 at one world size and returns its logged steps.
+fn train(world: u32, precision: &str, folder: &Path) -> Result<Vec<LoggedStep>> {
+    let run: PathBuf = folder.join(format!("{precision}-{world}"));
+    let mut command = mpirun(world, &program("tenk-pretrain")?);
+    command.args(["train", "--config"]).arg(tests::repository().join("configs/demo.toml"));
+    for setting in [
+        format!("run.dir='{}'", run.display()),
+        format!("data.corpus='{}'", demo()?.corpus().display()),
+        format!("training.max_steps={STEPS}"),
+        format!("training.global_batch_size={GLOBAL_BATCH}"),
+        "training.micro_batch_size=4".into(),
+        format!("training.precision='{precision}'"),
+        "schedule.warmup_steps=10".into(),
+        "model.hidden_size=64".into(),
+        "model.num_hidden_layers=2".into(),
+        "model.num_attention_heads=4".into(),
+        "model.intermediate_size=128".into(),
+        "model.hidden_dropout_prob=0.1".into(),
+        "model.attention_probs_dropout_prob=0.1".into(),
+        "parallel.threads=1".into(),
+        "logging.every_steps=1".into(),
+        format!("evaluation.every_steps={}", STEPS * 10),
+    ] {
+        command.arg("--set").arg(setting);
+    }
+    run_ok(&mut command, Duration::from_secs(240))?;
+    let steps = logged_steps(&run)?;
+    ensure!(steps.len() as u64 == STEPS, "world {world} logged {} steps of {STEPS}", steps.len());
+    Ok(steps)
+}
+
+/// The largest relative difference of the losses over the first `count` steps.
+fn loss_difference(one: &[LoggedStep], other: &[LoggedStep], count: usize) -> f64 {
+    one.iter().zip(other).take(count).map(|(a, b)| ((a.loss - b.loss) / a.loss).abs()).fold(0.0, f64::max)
+}
+
+fn check_worlds(precision: &str, tolerances: &[(usize, f64)]) -> Result<()> {
+    demo()?;
+    let _machine = whole_machine();
+    let folder = tempfile::tempdir()?;
+    let reference = train(1, precision, folder.path())?;
+    for world in [2, 4] {
+        let other = train(world, precision, folder.path())?;
+        for (one, step) in reference.iter().zip(&other) {
+            ensure!(one.step == step.step && one.digest == step.digest, "step {}: digests differ at world {world}", one.step);
+            ensure!(step.local_sequences.len() == world as usize, "step {}: {:?}", step.step, step.local_sequences);
+            let total: u64 = step.local_sequences.iter().sum();
+            ensure!(total == GLOBAL_BATCH, "step {}: the ranks took {total} sequences", step.step);
+        }
+        for &(count, tolerance) in tolerances {
+            let difference = loss_difference(&reference, &other, count);
+            println!("{precision}, world {world} against 1, {count} steps: {difference:.2e}");
+            ensure!(difference <= tolerance, "{precision}, world {world}: losses differ by {difference:.2e} over {count} steps, allowed {tolerance:.0e}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn worlds_1_2_4_draw_the_same_batches_and_lose_the_same_in_f32() -> Result<()> {
+    check_worlds("f32", &[(10, 1e-5), (50, 1e-4)]).context("f32")
+}
+
+#[test]
+fn worlds_1_2_4_draw_the_same_batches_and_lose_the_same_in_f64() -> Result<()> {
+    check_worlds("f64", &[(50, 1e-10)]).context("f64")
+}
