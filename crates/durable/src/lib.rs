@@ -1,1 +1,30 @@
 //! Makes a file or a folder appear whole or not at all.
+//!
+//! Everything that the product writes under a final name goes through here: it is written
+//! beside, flushed to the disk, renamed, and the rename itself is flushed. A process that is
+//! killed at any moment leaves the old state or the new one, never a half. This crate knows
+//! nothing about what is in the files.
+//!
+//! ```
+//! use durable::{commit_file, DISK};
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("note.txt");
+//! commit_file(&DISK, &path, |file| file.write_all(b"whole or absent"))?;
+//! assert_eq!(std::fs::read(&path)?, b"whole or absent");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod checksum;
+mod commit;
+mod error;
+mod lock;
+mod partial;
+mod storage;
+pub mod testing;
+
+pub use checksum::{Sha256Writer, sha256_file, sha256_hex};
+pub use commit::{StagedDir, commit_bytes, commit_dir, commit_file};
+pub use error::{DurableError, Operation};
+pub use lock::FolderLock;
+pub use partial::{is_partial, remove_all_partials, remove_stale_partials};
+pub use storage::{DISK, Disk, Storage, StorageFile};
