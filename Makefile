@@ -6,6 +6,9 @@ SHELL := /bin/bash
 ifneq ($(LIBTORCH_USE_PYTORCH),1)
 export LIBTORCH ?= $(shell scripts/setup.sh paths | sed -n 's/^LIBTORCH=//p')
 endif
+ifeq ($(TENK_OFFLINE),1)
+export CARGO_NET_OFFLINE := true
+endif
 TEST_LOG := target/test.log
 TEST_PACKAGES := --workspace --features tests/libtorch
 

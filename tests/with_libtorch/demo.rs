@@ -15,13 +15,13 @@ use crate::run_folder::{logged_steps, metrics};
 /// corpus, a run or an exported folder.
 #[derive(Debug)]
 pub(crate) struct Demo {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
     printed: String,
 }
 
 impl Demo {
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     pub(crate) fn corpus(&self) -> PathBuf {
@@ -54,10 +54,10 @@ pub(crate) fn demo() -> Result<&'static Demo> {
 
 fn run_demo() -> Result<Demo> {
     let _machine = whole_machine();
-    let folder = tempfile::tempdir()?;
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("demo");
     let pretrain = program("tenk-pretrain")?;
     let mut command = Command::new(repository().join("scripts/demo.sh"));
-    command.arg("--bin").arg(pretrain.parent().context("the folder of the programs")?).arg("--out").arg(folder.path());
+    command.arg("--bin").arg(pretrain.parent().context("the folder of the programs")?).arg("--out").arg(&folder);
     let printed = run_ok(&mut command, Duration::from_secs(600))?;
     Ok(Demo { folder, printed })
 }

@@ -1,1 +1,4 @@
-//! Behaviour of the data path: no libtorch, no MPI, no GPU.
+//! Behaviour that needs neither libtorch nor MPI: set-up, and the data path through its program.
+
+mod real_filings;
+mod set_up;

@@ -1,0 +1,50 @@
+//! Set-up trusts only a cache that it finished, and says what to do where it cannot go on.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tests::{repository, run};
+
+/// Runs `scripts/setup.sh` offline on a cache and returns its message; it must fail.
+fn refused(part: &str, cache: &Path, libtorch: Option<&str>) -> Result<String> {
+    let mut command = Command::new(repository().join("scripts/setup.sh"));
+    command.arg(part).env("TENK_CACHE", cache).env("TENK_OFFLINE", "1");
+    command.env_remove("LIBTORCH").env_remove("LIBTORCH_USE_PYTORCH");
+    if let Some(libtorch) = libtorch {
+        command.env("LIBTORCH", libtorch);
+    }
+    let output = run(&mut command, Duration::from_secs(60))?;
+    ensure!(output.status.code() == Some(1), "set-up ended with {}", output.status);
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn offline_set_up_with_an_empty_cache_names_what_is_missing() -> Result<()> {
+    let cache = tempfile::tempdir()?;
+    let message = refused("build", cache.path(), None)?;
+    ensure!(message.contains("TENK_OFFLINE=1") && message.contains("libtorch"), "{message}");
+    let message = refused("peers", cache.path(), None)?;
+    ensure!(message.contains("peers"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn an_interrupted_set_up_leaves_nothing_that_the_next_one_trusts() -> Result<()> {
+    let cache = tempfile::tempdir()?;
+    let half = cache.path().join("libtorch-2.11.0-cpu/lib");
+    std::fs::create_dir_all(&half)?;
+    std::fs::copy("/proc/self/exe", half.join("libtorch_cpu.so"))?;
+    let message = refused("build", cache.path(), None)?;
+    ensure!(message.contains("libtorch is not in"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn a_libtorch_of_the_user_that_is_none_is_refused_by_name() -> Result<()> {
+    let cache = tempfile::tempdir()?;
+    let message = refused("build", cache.path(), Some("/nowhere/libtorch"))?;
+    ensure!(message.contains("LIBTORCH=/nowhere/libtorch"), "{message}");
+    Ok(())
+}
