@@ -1,0 +1,189 @@
+//! Masks one sequence: count, positions, labels, replacements.
+//!
+//! Draws are addressed, never taken in turn: word `position mod 4` of one Philox call ranks
+//! a position for selection, and a selected position has a call of its own for what
+//! replaces it. So a mask depends on (seed, epoch, sample, position) and on nothing that
+//! happened before.
+
+use crate::error::MaskingError;
+use crate::random::{philox4x32_10, split};
+use crate::replace::replacement;
+use crate::select::{count_to_mask, position_key, select_smallest};
+use crate::vocabulary::Vocabulary;
+use crate::whole_word::{Word, push_position, select_words};
+
+/// How many tokens are masked, and whether by whole words.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MaskingConfig {
+    mlm_probability: f64,
+    whole_word: bool,
+}
+
+impl MaskingConfig {
+    /// Masks a share `mlm_probability` of the tokens, by whole words if asked.
+    ///
+    /// # Errors
+    /// [`MaskingError::Probability`] unless it lies between 0 and 1.
+    pub fn new(mlm_probability: f64, whole_word: bool) -> Result<Self, MaskingError> {
+        if !(0.0..=1.0).contains(&mlm_probability) {
+            return Err(MaskingError::Probability {
+                probability: mlm_probability,
+            });
+        }
+        Ok(Self {
+            mlm_probability,
+            whole_word,
+        })
+    }
+
+    /// Share of the tokens that is masked.
+    pub fn mlm_probability(self) -> f64 {
+        self.mlm_probability
+    }
+
+    /// Whether words are masked whole.
+    pub fn whole_word(self) -> bool {
+        self.whole_word
+    }
+}
+
+/// What a mask depends on, beside the position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaskKey {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Epoch of the sequence's source.
+    pub epoch: u64,
+    /// Number of the sequence among all sequences of all sources.
+    pub sample: u64,
+}
+
+/// The masked positions of one sequence. Reused from call to call, it allocates nothing.
+#[derive(Debug, Clone, Default)]
+pub struct MaskedPositions {
+    /// Masked positions, in order.
+    pub positions: Vec<u32>,
+    /// The original token of each of them.
+    pub labels: Vec<u32>,
+    keys: Vec<u64>,
+    ranked: Vec<u64>,
+    words: Vec<Word>,
+}
+
+/// Masks `input_ids` in place and leaves positions and original tokens in `masked`.
+/// Special tokens (padding is one) are never masked.
+///
+/// # Errors
+/// [`MaskingError::TokenOutsideVocabulary`] or [`MaskingError::TooLong`]; `input_ids` are
+/// then untouched.
+pub fn mask_sequence(
+    key: MaskKey,
+    config: MaskingConfig,
+    vocabulary: &Vocabulary<'_>,
+    input_ids: &mut [u32],
+    masked: &mut MaskedPositions,
+) -> Result<(), MaskingError> {
+    let draws = Draws::new(key);
+    let num_maskable = rank_positions(&draws, config.whole_word, vocabulary, input_ids, masked)?;
+    let count = count_to_mask(num_maskable, config.mlm_probability, draws.count_word());
+    masked.positions.clear();
+    if config.whole_word {
+        select_words(&mut masked.words, count, &mut masked.positions);
+    } else {
+        select_smallest(&masked.keys, count, &mut masked.ranked, &mut masked.positions);
+    }
+    masked.labels.clear();
+    for &position in &masked.positions {
+        let shown = &mut input_ids[position as usize];
+        masked.labels.push(*shown);
+        *shown = replacement(*shown, draws.replacement_words(position), vocabulary);
+    }
+    Ok(())
+}
+
+/// Leaves the random key of every maskable position (or word) in `masked`, and counts the
+/// maskable positions.
+fn rank_positions(
+    draws: &Draws,
+    whole_word: bool,
+    vocabulary: &Vocabulary<'_>,
+    input_ids: &[u32],
+    masked: &mut MaskedPositions,
+) -> Result<usize, MaskingError> {
+    if input_ids.len() > MAX_LENGTH {
+        return Err(MaskingError::TooLong {
+            length: input_ids.len(),
+            limit: MAX_LENGTH,
+        });
+    }
+    masked.keys.clear();
+    masked.words.clear();
+    let mut num_maskable = 0;
+    for (block, ids) in (0_u32..).zip(input_ids.chunks(4)) {
+        let words = draws.selection_words(block);
+        for ((position, &token), word) in (block * 4..).zip(ids).zip(words) {
+            if vocabulary.check_special(position as usize, token)? {
+                continue;
+            }
+            num_maskable += 1;
+            let key = position_key(word, position);
+            if whole_word {
+                push_position(&mut masked.words, key, position, vocabulary.starts_word(token));
+            } else {
+                masked.keys.push(key);
+            }
+        }
+    }
+    Ok(num_maskable)
+}
+
+/// The counter's first word holds the purpose in its upper bits, a position below.
+const PURPOSE_SHIFT: u32 = 28;
+const MAX_LENGTH: usize = 1 << PURPOSE_SHIFT;
+/// Keeps the draws of masking apart from those of order, initialisation and dropout under
+/// the same seed: the letters `mask` and `mlm!`.
+const PURPOSE_KEY: [u32; 2] = [0x6d61_736b, 0x6d6c_6d21];
+
+/// The random words of one sequence.
+struct Draws {
+    key: [u32; 2],
+    counter: [u32; 3],
+}
+
+impl Draws {
+    fn new(key: MaskKey) -> Self {
+        let (seed_high, seed_low) = split(key.seed);
+        let (sample_high, sample_low) = split(key.sample);
+        let (epoch_high, epoch_low) = split(key.epoch);
+        Self {
+            key: [seed_low ^ PURPOSE_KEY[0], seed_high ^ PURPOSE_KEY[1]],
+            // Samples stay far below 2^63, so that their upper bits are free for an epoch
+            // beyond 2^32.
+            counter: [sample_low, sample_high ^ epoch_high.reverse_bits(), epoch_low],
+        }
+    }
+
+    fn count_word(&self) -> u32 {
+        self.words(0, 0)[0]
+    }
+
+    #[inline]
+    fn selection_words(&self, block: u32) -> [u32; 4] {
+        self.words(1, block)
+    }
+
+    #[inline]
+    fn replacement_words(&self, position: u32) -> [u32; 4] {
+        self.words(2, position)
+    }
+
+    #[inline]
+    fn words(&self, purpose: u32, index: u32) -> [u32; 4] {
+        let [a, b, c] = self.counter;
+        philox4x32_10([(purpose << PURPOSE_SHIFT) | index, a, b, c], self.key)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers of a test")]
+mod tests;

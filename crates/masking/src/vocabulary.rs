@@ -1,0 +1,127 @@
+//! What masking needs to know of a vocabulary: special tokens, word starts, the mask.
+
+use crate::error::MaskingError;
+use crate::random::below;
+
+/// A vocabulary as masking sees it; the tables have one entry a token id.
+#[derive(Debug, Clone)]
+pub struct Vocabulary<'a> {
+    mask: u32,
+    is_special: &'a [bool],
+    word_starts: &'a [bool],
+    special_ids: Vec<u32>,
+    num_ordinary: u32,
+}
+
+impl<'a> Vocabulary<'a> {
+    /// Describes a vocabulary of `is_special.len()` tokens: which of them are never masked
+    /// nor drawn as replacement, and with which of them a word begins.
+    ///
+    /// # Errors
+    /// [`MaskingError::Vocabulary`] if the tables differ in length or hold no ordinary token;
+    /// [`MaskingError::MaskToken`] if `mask` is not one of the special tokens.
+    pub fn new(mask: u32, is_special: &'a [bool], word_starts: &'a [bool]) -> Result<Self, MaskingError> {
+        let special_ids: Vec<u32> = (0..)
+            .zip(is_special)
+            .filter_map(|(id, &special)| special.then_some(id))
+            .collect();
+        let num_ordinary = is_special.len() - special_ids.len();
+        let num_ordinary = u32::try_from(num_ordinary).unwrap_or(0);
+        if is_special.len() != word_starts.len() || num_ordinary == 0 {
+            return Err(MaskingError::Vocabulary {
+                vocab_size: is_special.len(),
+                num_special: special_ids.len(),
+                num_word_starts: word_starts.len(),
+            });
+        }
+        if special_ids.binary_search(&mask).is_err() {
+            return Err(MaskingError::MaskToken {
+                mask,
+                vocab_size: is_special.len(),
+            });
+        }
+        Ok(Self {
+            mask,
+            is_special,
+            word_starts,
+            special_ids,
+            num_ordinary,
+        })
+    }
+
+    /// The id of the mask token.
+    pub fn mask(&self) -> u32 {
+        self.mask
+    }
+
+    /// Whether `token` is special; an error where the vocabulary lacks it.
+    #[inline]
+    pub(crate) fn check_special(&self, position: usize, token: u32) -> Result<bool, MaskingError> {
+        self.is_special
+            .get(token as usize)
+            .copied()
+            .ok_or(MaskingError::TokenOutsideVocabulary {
+                token,
+                position,
+                vocab_size: self.is_special.len(),
+            })
+    }
+
+    /// Whether a word begins with `token`, which the vocabulary has.
+    #[inline]
+    pub(crate) fn starts_word(&self, token: u32) -> bool {
+        self.word_starts[token as usize]
+    }
+
+    /// An ordinary token, uniform over all of the vocabulary, out of two random words.
+    #[inline]
+    pub(crate) fn ordinary(&self, high: u32, low: u32) -> u32 {
+        let mut id = below(self.num_ordinary, high, low);
+        for &special in &self.special_ids {
+            if id < special {
+                break;
+            }
+            id += 1;
+        }
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_tokens_are_all_that_are_not_special() {
+        let is_special = [true, false, true, true, false, false, true];
+        let vocabulary = Vocabulary::new(6, &is_special, &[true; 7]).unwrap();
+        let drawn: Vec<u32> = [0, 0x5555_5556, 0xaaaa_aaab]
+            .map(|high| vocabulary.ordinary(high, 0))
+            .to_vec();
+        assert_eq!(drawn, [1, 4, 5]);
+        assert_eq!(vocabulary.ordinary(u32::MAX, u32::MAX), 5);
+    }
+
+    #[test]
+    fn tables_that_do_not_fit_are_refused() {
+        assert!(matches!(
+            Vocabulary::new(0, &[true, false], &[true]),
+            Err(MaskingError::Vocabulary {
+                num_word_starts: 1,
+                ..
+            })
+        ));
+        assert!(matches!(
+            Vocabulary::new(0, &[true, true], &[true, true]),
+            Err(MaskingError::Vocabulary { num_special: 2, .. })
+        ));
+        assert!(matches!(
+            Vocabulary::new(1, &[true, false], &[true, true]),
+            Err(MaskingError::MaskToken { mask: 1, .. })
+        ));
+        assert!(matches!(
+            Vocabulary::new(2, &[true, false], &[true, true]),
+            Err(MaskingError::MaskToken { mask: 2, .. })
+        ));
+    }
+}
