@@ -1,0 +1,97 @@
+//! The one error type of this crate.
+
+use std::path::PathBuf;
+
+use durable::DurableError;
+
+/// Everything that can go wrong with a tokenizer's files or with training one.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizerError {
+    /// A file of the folder cannot be read.
+    #[error("cannot read the tokenizer file {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The folder has neither `tokenizer.json` nor `vocab.json` with `merges.txt`.
+    #[error(
+        "{folder} holds no tokenizer: neither tokenizer.json nor vocab.json with merges.txt; \
+         make one with `tenk-corpus tokenizer`"
+    )]
+    NoTokenizer {
+        /// The folder that was searched.
+        folder: PathBuf,
+    },
+    /// A file is not the JSON that it should be.
+    #[error("{path} is not a tokenizer file that can be read")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Place and reason.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The files describe a tokenizer of another kind.
+    #[error(
+        "{path}: not a byte-level BPE tokenizer as RoBERTa uses it: {lacks}; \
+         choose a tokenizer folder of that kind or train one with `tenk-corpus tokenizer`"
+    )]
+    Unfit {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is missing or different.
+        lacks: String,
+    },
+    /// A line of `merges.txt` is not two tokens.
+    #[error("{path}, line {line}: a merge is two tokens separated by one space")]
+    MergeLine {
+        /// The file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+    },
+    /// The folder's `manifest.json` says something else than its tokenizer.
+    #[error(
+        "{path}: {field} is {found} but the tokenizer beside it has {expected}; \
+         the folder was changed after it was written: make it again with `tenk-corpus tokenizer`"
+    )]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// The field that differs.
+        field: &'static str,
+        /// What the tokenizer files give.
+        expected: String,
+        /// What the manifest says.
+        found: String,
+    },
+    /// A vocabulary that cannot hold the alphabet and the specials.
+    #[error(
+        "a vocabulary of {requested} entries is too small: the 256 bytes and the special tokens \
+         alone are {smallest}; raise --vocab-size"
+    )]
+    VocabularyTooSmall {
+        /// The size asked for.
+        requested: usize,
+        /// The smallest size that works.
+        smallest: usize,
+    },
+    /// The texts to train on hold nothing.
+    #[error("there is no text to train a tokenizer on; look at what `ingest` wrote and rejected")]
+    NoText,
+    /// Writing the folder failed.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    /// A file's content cannot be written as JSON.
+    #[error("cannot write {file} as JSON")]
+    Serialize {
+        /// The file's name.
+        file: &'static str,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}

@@ -1,0 +1,232 @@
+//! The five files of a tokenizer folder, byte for byte, in the form that Hugging Face reads.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `tokenizer.json` | the whole pipeline: `ByteLevel` pre-tokenizer, BPE, `RobertaProcessing` |
+//! | `tokenizer_config.json` | class, special tokens, `model_max_length` |
+//! | `special_tokens_map.json` | the special tokens by role |
+//! | `vocab.json`, `merges.txt` | the vocabulary and the merges alone, for older readers |
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::{Value, json};
+
+use crate::vocabulary::{FIRST_SPECIALS, MASK};
+use crate::{TokenId, Tokenizer, TokenizerError};
+
+pub(crate) const TOKENIZER_JSON: &str = "tokenizer.json";
+pub(crate) const VOCAB_JSON: &str = "vocab.json";
+pub(crate) const MERGES_TXT: &str = "merges.txt";
+const TOKENIZER_CONFIG_JSON: &str = "tokenizer_config.json";
+const SPECIAL_TOKENS_MAP_JSON: &str = "special_tokens_map.json";
+
+impl Tokenizer {
+    /// Names and contents of the five files of a tokenizer folder. `model_max_length` is the
+    /// longest sequence that the model takes, `<s>` and `</s>` included.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Serialize`], which no vocabulary is known to cause.
+    pub fn files(&self, model_max_length: usize) -> Result<Vec<(&'static str, Vec<u8>)>, TokenizerError> {
+        Ok(vec![
+            (TOKENIZER_JSON, to_json(TOKENIZER_JSON, &self.pipeline())?),
+            (
+                TOKENIZER_CONFIG_JSON,
+                to_json(TOKENIZER_CONFIG_JSON, &config(model_max_length))?,
+            ),
+            (
+                SPECIAL_TOKENS_MAP_JSON,
+                to_json(SPECIAL_TOKENS_MAP_JSON, &special_tokens_map())?,
+            ),
+            (VOCAB_JSON, to_json(VOCAB_JSON, &Vocab(self.tokens()))?),
+            (MERGES_TXT, self.merges_txt().into_bytes()),
+        ])
+    }
+
+    fn pipeline(&self) -> Pipeline<'_> {
+        let special = self.special();
+        Pipeline {
+            version: "1.0",
+            truncation: None,
+            padding: None,
+            added_tokens: self.added_tokens(),
+            normalizer: None,
+            pre_tokenizer: byte_level(false),
+            post_processor: json!({
+                "type": "RobertaProcessing",
+                "sep": ["</s>", special.eos],
+                "cls": ["<s>", special.bos],
+                "trim_offsets": true,
+                "add_prefix_space": false,
+            }),
+            decoder: byte_level(true),
+            model: Model {
+                r#type: "BPE",
+                dropout: None,
+                unk_token: None,
+                continuing_subword_prefix: "",
+                end_of_word_suffix: "",
+                fuse_unk: false,
+                byte_fallback: false,
+                ignore_merges: false,
+                vocab: Vocab(self.tokens()),
+                merges: self.merges().iter().map(|&merge| self.spelled(merge)).collect(),
+            },
+        }
+    }
+
+    fn added_tokens(&self) -> Vec<AddedToken> {
+        let specials = FIRST_SPECIALS
+            .into_iter()
+            .zip(0..)
+            .chain([(MASK, self.special().mask)]);
+        specials
+            .map(|(content, id)| AddedToken::new(id, content))
+            .collect()
+    }
+
+    fn spelled(&self, (left, right): (TokenId, TokenId)) -> [&str; 2] {
+        [left, right].map(|id| self.token(id).unwrap_or_default())
+    }
+
+    fn merges_txt(&self) -> String {
+        let mut text = String::from("#version: 0.2\n");
+        for &merge in self.merges() {
+            let [left, right] = self.spelled(merge);
+            // writing to a String cannot fail
+            let _ = writeln!(text, "{left} {right}");
+        }
+        text
+    }
+}
+
+fn to_json(file: &'static str, value: &impl Serialize) -> Result<Vec<u8>, TokenizerError> {
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|source| TokenizerError::Serialize { file, source })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn byte_level(add_prefix_space: bool) -> Value {
+    json!({
+        "type": "ByteLevel",
+        "add_prefix_space": add_prefix_space,
+        "trim_offsets": true,
+        "use_regex": true,
+    })
+}
+
+/// `<mask>` takes the space before it, as RoBERTa's does: "the <mask> rose" has no lone `Ġ`.
+fn mask_token() -> Value {
+    json!({
+        "__type": "AddedToken",
+        "content": MASK,
+        "lstrip": true,
+        "normalized": false,
+        "rstrip": false,
+        "single_word": false,
+        "special": true,
+    })
+}
+
+fn config(model_max_length: usize) -> Value {
+    json!({
+        "add_prefix_space": false,
+        "bos_token": "<s>",
+        "clean_up_tokenization_spaces": false,
+        "cls_token": "<s>",
+        "eos_token": "</s>",
+        "errors": "replace",
+        "mask_token": mask_token(),
+        "model_max_length": model_max_length,
+        "pad_token": "<pad>",
+        "sep_token": "</s>",
+        "tokenizer_class": "RobertaTokenizer",
+        "trim_offsets": true,
+        "unk_token": "<unk>",
+    })
+}
+
+fn special_tokens_map() -> Value {
+    json!({
+        "bos_token": "<s>",
+        "cls_token": "<s>",
+        "eos_token": "</s>",
+        "mask_token": {
+            "content": MASK,
+            "lstrip": true,
+            "normalized": false,
+            "rstrip": false,
+            "single_word": false,
+        },
+        "pad_token": "<pad>",
+        "sep_token": "</s>",
+        "unk_token": "<unk>",
+    })
+}
+
+#[derive(Serialize)]
+struct Pipeline<'a> {
+    version: &'static str,
+    truncation: Option<()>,
+    padding: Option<()>,
+    added_tokens: Vec<AddedToken>,
+    normalizer: Option<()>,
+    pre_tokenizer: Value,
+    post_processor: Value,
+    decoder: Value,
+    model: Model<'a>,
+}
+
+#[derive(Serialize)]
+struct AddedToken {
+    id: TokenId,
+    content: &'static str,
+    single_word: bool,
+    lstrip: bool,
+    rstrip: bool,
+    normalized: bool,
+    special: bool,
+}
+
+impl AddedToken {
+    fn new(id: TokenId, content: &'static str) -> Self {
+        Self {
+            id,
+            content,
+            single_word: false,
+            lstrip: content == MASK,
+            rstrip: false,
+            normalized: false,
+            special: true,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Model<'a> {
+    r#type: &'static str,
+    dropout: Option<f32>,
+    unk_token: Option<&'static str>,
+    continuing_subword_prefix: &'static str,
+    end_of_word_suffix: &'static str,
+    fuse_unk: bool,
+    byte_fallback: bool,
+    ignore_merges: bool,
+    vocab: Vocab<'a>,
+    merges: Vec<[&'a str; 2]>,
+}
+
+/// Tokens as an object from spelling to id, in id order.
+struct Vocab<'a>(&'a [String]);
+
+impl Serialize for Vocab<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (id, token) in self.0.iter().enumerate() {
+            map.serialize_entry(token, &id)?;
+        }
+        map.end()
+    }
+}
