@@ -1,10 +1,32 @@
-//! Puts libtorch's folder on the RUNPATH of what this package links. RUNPATH, not RPATH,
-//! so that a CUDA libtorch first on `LD_LIBRARY_PATH` wins.
+//! Compiles the C++ shim against the headers of the libtorch that `tch` found, and puts
+//! libtorch's folder on the RUNPATH of what this package links. RUNPATH, not RPATH, so that
+//! a CUDA libtorch first on `LD_LIBRARY_PATH` wins.
+
+use std::path::PathBuf;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    if let Some(libtorch) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") {
-        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libtorch.display());
-        println!("cargo:rustc-link-arg=-Wl,--enable-new-dtags");
-    }
+    println!("cargo:rerun-if-changed=src/shim.cpp");
+    println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
+    let Some(lib) = std::env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else {
+        println!("cargo:warning=torch-sys did not report libtorch's folder; the shim cannot be built");
+        return;
+    };
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    println!("cargo:rustc-link-arg=-Wl,--enable-new-dtags");
+    let include = lib.join("../include");
+    let cxx11_abi = std::env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .pic(true)
+        .opt_level(2)
+        .warnings(false)
+        // OpenMP: at::parallel_for is a header template that is serial without it.
+        .flag("-fopenmp")
+        .define("_GLIBCXX_USE_CXX11_ABI", cxx11_abi.as_str())
+        .include(&include)
+        .include(include.join("torch/csrc/api/include"))
+        .file("src/shim.cpp")
+        .compile("tenk_shim");
 }

@@ -1,1 +1,27 @@
 //! The only crate with C++ and raw tensor memory, behind a safe API.
+//!
+//! It owns what `tch` cannot do: leaves over a flat buffer with preset gradients, slices of
+//! tensor memory, autograd nodes whose backward is Rust, kernels on libtorch's own threads,
+//! dropout as a function of its key, and the fused optimizer step. It knows no model.
+
+mod adamw;
+mod autograd;
+mod dropout;
+mod error;
+mod ffi;
+mod memory;
+mod parallel;
+mod philox;
+mod reduce;
+
+pub use adamw::{AdamW, adamw_step};
+pub use autograd::{attach_backward, leaf_view, preset_grad};
+pub use dropout::{DropoutKey, DropoutRate, dropout};
+pub use error::TorchError;
+pub use memory::{
+    copy_from_bytes, tensor_bytes, tensor_from_bytes, with_slice_f32, with_slice_f64, with_slice_mut_f32,
+    with_slice_mut_f64,
+};
+pub use parallel::{libtorch_version, num_threads, set_num_threads};
+pub use philox::{philox4x32_10, purpose_key};
+pub use reduce::squared_norm;

@@ -1,0 +1,199 @@
+//! Tensor memory as Rust slices and bytes.
+//!
+//! A slice is handed to a closure, so it cannot outlive the tensor. libtorch itself lets
+//! several handles share one memory; the closures must not run libtorch operations on
+//! another handle of the same memory, and nothing in this workspace does.
+
+#![expect(unsafe_code, reason = "views of tensor memory as slices")]
+
+use tch::{Device, Kind, Tensor};
+
+use crate::TorchError;
+
+/// An element type that tensors hold.
+pub(crate) trait Element: Copy + Send + Sync {
+    const KIND: Kind;
+}
+
+impl Element for f32 {
+    const KIND: Kind = Kind::Float;
+}
+
+impl Element for f64 {
+    const KIND: Kind = Kind::Double;
+}
+
+/// The bit pattern of a bf16, as tensors of kind `BFloat16` hold it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Bf16(pub(crate) u16);
+
+impl Element for Bf16 {
+    const KIND: Kind = Kind::BFloat16;
+}
+
+fn check_slice<T: Element>(operation: &'static str, tensor: &Tensor) -> Result<usize, TorchError> {
+    let (kind, device, contiguous) = (tensor.f_kind()?, tensor.device(), tensor.is_contiguous());
+    if kind != T::KIND || device != Device::Cpu || !contiguous {
+        return Err(TorchError::NotASlice {
+            operation,
+            expected: T::KIND,
+            kind,
+            device,
+            contiguous,
+        });
+    }
+    Ok(tensor.numel())
+}
+
+/// Runs `body` on the elements of `tensor`.
+pub(crate) fn with_slice<T: Element, R>(
+    operation: &'static str,
+    tensor: &Tensor,
+    body: impl FnOnce(&[T]) -> R,
+) -> Result<R, TorchError> {
+    let len = check_slice::<T>(operation, tensor)?;
+    if len == 0 {
+        return Ok(body(&[]));
+    }
+    // SAFETY: kind, device and contiguity were checked, so `data_ptr` points to `len` elements,
+    // which `tensor` keeps alive during the call.
+    let slice = unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<T>(), len) };
+    Ok(body(slice))
+}
+
+/// Runs `body` on the elements of `tensor`, which it may change.
+pub(crate) fn with_slice_mut<T: Element, R>(
+    operation: &'static str,
+    tensor: &Tensor,
+    body: impl FnOnce(&mut [T]) -> R,
+) -> Result<R, TorchError> {
+    let len = check_slice::<T>(operation, tensor)?;
+    if len == 0 {
+        return Ok(body(&mut []));
+    }
+    // SAFETY: as in `with_slice`; that no other handle is used meanwhile is the module's rule.
+    let slice = unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<T>(), len) };
+    Ok(body(slice))
+}
+
+/// Runs `body` on the elements of a contiguous f32 CPU tensor.
+///
+/// # Errors
+/// [`TorchError::NotASlice`] for another kind, device or a strided tensor.
+pub fn with_slice_f32<R>(tensor: &Tensor, body: impl FnOnce(&[f32]) -> R) -> Result<R, TorchError> {
+    with_slice("with_slice_f32", tensor, body)
+}
+
+/// Runs `body` on the elements of a contiguous f64 CPU tensor.
+///
+/// # Errors
+/// [`TorchError::NotASlice`] for another kind, device or a strided tensor.
+pub fn with_slice_f64<R>(tensor: &Tensor, body: impl FnOnce(&[f64]) -> R) -> Result<R, TorchError> {
+    with_slice("with_slice_f64", tensor, body)
+}
+
+/// Runs `body` on the elements of a contiguous f32 CPU tensor, which it may change. `body`
+/// must not use another tensor that shares this memory.
+///
+/// # Errors
+/// [`TorchError::NotASlice`] for another kind, device or a strided tensor.
+pub fn with_slice_mut_f32<R>(tensor: &Tensor, body: impl FnOnce(&mut [f32]) -> R) -> Result<R, TorchError> {
+    with_slice_mut("with_slice_mut_f32", tensor, body)
+}
+
+/// Runs `body` on the elements of a contiguous f64 CPU tensor, which it may change. `body`
+/// must not use another tensor that shares this memory.
+///
+/// # Errors
+/// [`TorchError::NotASlice`] for another kind, device or a strided tensor.
+pub fn with_slice_mut_f64<R>(tensor: &Tensor, body: impl FnOnce(&mut [f64]) -> R) -> Result<R, TorchError> {
+    with_slice_mut("with_slice_mut_f64", tensor, body)
+}
+
+/// The tensor's elements as bytes, row-major, in the machine's byte order.
+///
+/// # Errors
+/// [`TorchError::Tch`] when libtorch cannot bring the tensor to the CPU.
+pub fn tensor_bytes(tensor: &Tensor) -> Result<Vec<u8>, TorchError> {
+    let tensor = tensor.f_detach()?.f_to(Device::Cpu)?.f_contiguous()?;
+    let mut bytes = vec![0u8; tensor.numel() * tensor.f_kind()?.elt_size_in_bytes()];
+    if !bytes.is_empty() {
+        tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
+    }
+    Ok(bytes)
+}
+
+/// A new CPU tensor from bytes in the layout of [`tensor_bytes`].
+///
+/// # Errors
+/// [`TorchError::SizeMismatch`] when the bytes do not fill the shape exactly.
+pub fn tensor_from_bytes(kind: Kind, shape: &[i64], bytes: &[u8]) -> Result<Tensor, TorchError> {
+    let num_elements: i64 = shape.iter().product();
+    let expected = usize::try_from(num_elements).unwrap_or(0) * kind.elt_size_in_bytes();
+    if bytes.len() != expected {
+        return Err(TorchError::SizeMismatch {
+            operation: "tensor_from_bytes",
+            what: "bytes",
+            expected,
+            found: bytes.len(),
+        });
+    }
+    Ok(Tensor::f_from_data_size(bytes, shape, kind)?)
+}
+
+/// Overwrites the tensor's elements with bytes in the layout of [`tensor_bytes`]. The tensor
+/// may be a view, strided, or on any device.
+///
+/// # Errors
+/// [`TorchError::SizeMismatch`] when the bytes do not fill the tensor exactly.
+pub fn copy_from_bytes(tensor: &Tensor, bytes: &[u8]) -> Result<(), TorchError> {
+    let source = tensor_from_bytes(tensor.f_kind()?, &tensor.size(), bytes)?;
+    let _no_grad = tch::no_grad_guard();
+    Ok(tensor.f_detach()?.f_copy_(&source)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_round_trip_through_a_strided_view() {
+        let source = Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0]).view([2, 3]);
+        let bytes = tensor_bytes(&source.transpose(0, 1)).unwrap();
+        let target = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
+        copy_from_bytes(&target.transpose(0, 1), &bytes).unwrap();
+        assert_eq!(target, source);
+    }
+
+    #[test]
+    fn a_slice_of_the_wrong_kind_or_a_strided_tensor_is_refused() {
+        let tensor = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
+        assert!(matches!(
+            with_slice_f64(&tensor, <[f64]>::len),
+            Err(TorchError::NotASlice { .. })
+        ));
+        assert!(matches!(
+            with_slice_f32(&tensor.transpose(0, 1), <[f32]>::len),
+            Err(TorchError::NotASlice { .. })
+        ));
+        assert!(matches!(
+            copy_from_bytes(&tensor, &[0; 23]),
+            Err(TorchError::SizeMismatch {
+                expected: 24,
+                found: 23,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn a_slice_sees_and_changes_the_tensor() {
+        let tensor = Tensor::from_slice(&[1.0f64, 2.0]);
+        with_slice_mut_f64(&tensor, |slice| slice[1] = 7.0).unwrap();
+        assert_eq!(with_slice_f64(&tensor, <[f64]>::to_vec).unwrap(), [1.0, 7.0]);
+        let empty = Tensor::zeros([0], (Kind::Float, Device::Cpu));
+        assert_eq!(with_slice_f32(&empty, <[f32]>::len).unwrap(), 0);
+        assert!(tensor_bytes(&empty).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,149 @@
+//! Loops in Rust on libtorch's own intra-op threads, and that number of threads.
+//!
+//! Work is cut by element index, never by thread, so results do not depend on the number of
+//! threads. The chunks a thread gets are disjoint slices.
+
+#![expect(unsafe_code, reason = "hands disjoint parts of a slice to libtorch's threads")]
+
+use std::any::Any;
+use std::ffi::{CStr, c_void};
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError};
+
+use crate::TorchError;
+use crate::ffi::{check, tenk_libtorch_version, tenk_parallel_for};
+
+/// Sets the number of intra-op threads that libtorch and this crate's kernels use.
+///
+/// # Errors
+/// [`TorchError::OutOfRange`] when `threads` is 0 or more than `i32` holds.
+pub fn set_num_threads(threads: usize) -> Result<(), TorchError> {
+    match i32::try_from(threads) {
+        Ok(count) if count > 0 => {
+            tch::set_num_threads(count);
+            Ok(())
+        }
+        _ => Err(TorchError::OutOfRange {
+            name: "threads",
+            value: threads as f64,
+            expected: "at least 1",
+        }),
+    }
+}
+
+/// The number of intra-op threads that libtorch and this crate's kernels use.
+pub fn num_threads() -> usize {
+    usize::try_from(tch::get_num_threads()).unwrap_or(1)
+}
+
+/// Version of the libtorch headers that the program was built with, as `2.11.0`.
+pub fn libtorch_version() -> &'static str {
+    // SAFETY: the shim returns a string literal.
+    let text = unsafe { CStr::from_ptr(tenk_libtorch_version()) };
+    text.to_str().unwrap_or("unknown")
+}
+
+struct Job<'a> {
+    body: &'a (dyn Fn(Range<usize>) + Sync),
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+extern "C" fn run_range(state: *const c_void, begin: i64, end: i64) {
+    // SAFETY: `state` is the `Job` that `parallel_for` keeps alive until all threads are done.
+    let job = unsafe { &*state.cast::<Job<'_>>() };
+    let begin = usize::try_from(begin).unwrap_or(0);
+    let end = usize::try_from(end).unwrap_or(0);
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (job.body)(begin..end))) {
+        *job.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
+    }
+}
+
+/// Calls `body` on disjoint ranges that cover `0..count`, at least `grain` indices each.
+pub(crate) fn parallel_for(
+    count: usize,
+    grain: usize,
+    body: &(dyn Fn(Range<usize>) + Sync),
+) -> Result<(), TorchError> {
+    let job = Job {
+        body,
+        panic: Mutex::new(None),
+    };
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let grain = i64::try_from(grain).unwrap_or(i64::MAX);
+    // SAFETY: the shim returns only after every thread has left `run_range`, and `job` lives here.
+    let message = unsafe { tenk_parallel_for(count, grain, run_range, (&raw const job).cast()) };
+    if let Some(payload) = job.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        resume_unwind(payload);
+    }
+    check("parallel_for", message)
+}
+
+/// A mutable slice that several threads may take disjoint parts of.
+pub(crate) struct SharedSlice<'a, T> {
+    start: *mut T,
+    len: usize,
+    lifetime: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: parts are handed out by `part`, whose caller keeps them disjoint.
+unsafe impl<T: Send> Sync for SharedSlice<'_, T> {}
+
+impl<'a, T> SharedSlice<'a, T> {
+    pub(crate) fn new(slice: &'a mut [T]) -> Self {
+        Self {
+            start: slice.as_mut_ptr(),
+            len: slice.len(),
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The elements of `range`.
+    ///
+    /// # Safety
+    /// No two parts that live at the same time may overlap.
+    #[expect(clippy::mut_from_ref, reason = "disjointness is the caller's promise")]
+    pub(crate) unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
+        assert!(
+            range.start <= range.end && range.end <= self.len,
+            "a part lies inside its slice"
+        );
+        // SAFETY: in bounds by the assertion; not aliased by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_index_is_visited_once() {
+        for count in [0, 1, 63, 64, 65, 10_000] {
+            let mut visits = vec![0u8; count];
+            let shared = SharedSlice::new(&mut visits);
+            parallel_for(count, 64, &|range| {
+                // SAFETY: parallel_for's ranges are disjoint.
+                for visit in unsafe { shared.part(range) } {
+                    *visit += 1;
+                }
+            })
+            .unwrap();
+            assert!(visits.iter().all(|&visit| visit == 1), "{count} indices");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_range_reaches_the_caller_without_crossing_cpp() {
+        let caught = catch_unwind(|| parallel_for(10, 1, &|_| panic!("inside")));
+        assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"inside"));
+    }
+
+    #[test]
+    fn zero_threads_are_refused() {
+        assert!(matches!(set_num_threads(0), Err(TorchError::OutOfRange { .. })));
+        assert!(num_threads() >= 1);
+        assert!(libtorch_version().starts_with("2."));
+    }
+}
