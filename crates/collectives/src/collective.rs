@@ -1,0 +1,138 @@
+//! The trait that every backend implements, and the names of its calls.
+//!
+//! All ranks must make the same calls in the same order; the sequence number in every error
+//! is the position in that order, equal on all ranks.
+
+use std::fmt;
+
+use crate::CollectiveError;
+
+/// The number of a process among all processes of a run, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rank(pub u32);
+
+impl fmt::Display for Rank {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// What a collective call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Joining the run.
+    Start,
+    /// Wait for all ranks.
+    Barrier,
+    /// Element-wise sum over ranks.
+    AllReduceSum,
+    /// Element-wise minimum over ranks.
+    AllReduceMin,
+    /// Element-wise maximum over ranks.
+    AllReduceMax,
+    /// One rank's bytes to all.
+    Broadcast,
+    /// Every rank's bytes to all.
+    AllGather,
+    /// Leaving the run.
+    Finish,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Start => "start",
+            Self::Barrier => "barrier",
+            Self::AllReduceSum => "all-reduce (sum)",
+            Self::AllReduceMin => "all-reduce (minimum)",
+            Self::AllReduceMax => "all-reduce (maximum)",
+            Self::Broadcast => "broadcast",
+            Self::AllGather => "all-gather",
+            Self::Finish => "finish",
+        })
+    }
+}
+
+/// One collective call: what it does and its place in the order of all calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// What the call does.
+    pub operation: Operation,
+    /// Its number among this rank's calls, from 1.
+    pub sequence: u64,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} number {}", self.operation, self.sequence)
+    }
+}
+
+/// Hands out the calls of one rank in order.
+#[derive(Debug, Default)]
+pub(crate) struct Sequence(u64);
+
+impl Sequence {
+    pub(crate) fn next(&mut self, operation: Operation) -> Call {
+        self.0 += 1;
+        Call {
+            operation,
+            sequence: self.0,
+        }
+    }
+}
+
+/// Collective communication between the ranks of one run.
+///
+/// Every result is bit for bit the same on all ranks. A failed call leaves the backend
+/// unusable: the caller reports the error and calls [`Collective::abort`].
+///
+/// # Errors
+/// Every method ends in [`CollectiveError::Deadline`] when a rank does not arrive in time, in
+/// [`CollectiveError::Aborted`] when a rank gave up, and in [`CollectiveError::Failed`] when
+/// the transport reports a failure.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "all methods share the errors of the trait's doc"
+)]
+pub trait Collective: Send + fmt::Debug {
+    /// This process's rank.
+    fn rank(&self) -> Rank;
+
+    /// The number of ranks.
+    fn world_size(&self) -> u32;
+
+    /// This rank's number among the ranks of its host.
+    fn local_rank(&self) -> u32;
+
+    /// The number of ranks on this host.
+    fn local_size(&self) -> u32;
+
+    /// Waits until every rank has called it.
+    fn barrier(&mut self) -> Result<(), CollectiveError>;
+
+    /// Replaces `values` by their element-wise sum over all ranks.
+    fn all_reduce_sum_f32(&mut self, values: &mut [f32]) -> Result<(), CollectiveError>;
+
+    /// Replaces `values` by their element-wise sum over all ranks.
+    fn all_reduce_sum_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError>;
+
+    /// Replaces `values` by their element-wise sum over all ranks, modulo 2^64.
+    fn all_reduce_sum_u64(&mut self, values: &mut [u64]) -> Result<(), CollectiveError>;
+
+    /// Replaces `values` by their element-wise minimum over all ranks.
+    fn all_reduce_min_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError>;
+
+    /// Replaces `values` by their element-wise maximum over all ranks.
+    fn all_reduce_max_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError>;
+
+    /// Replaces `bytes` on every rank by those of `root`; lengths may differ before.
+    fn broadcast(&mut self, root: Rank, bytes: &mut Vec<u8>) -> Result<(), CollectiveError>;
+
+    /// Every rank's `bytes`, in rank order; lengths may differ.
+    fn all_gather(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError>;
+
+    /// Tells all ranks to give up. Under MPI the process ends here and the launcher ends the
+    /// others; the other backends return and fail every later call of every rank.
+    fn abort(&mut self, message: &str);
+}

@@ -1,0 +1,364 @@
+//! The MPI functions that are used, their result codes turned into errors.
+//!
+//! Everything here is called by the communication thread alone.
+#![expect(unsafe_code, reason = "calls the C interface of MPI")]
+
+use std::{
+    ffi::{c_int, c_void},
+    ptr,
+};
+
+use ::mpi::ffi;
+
+use crate::Operation;
+
+/// What MPI says about a failed call.
+#[derive(Debug)]
+pub(super) struct Failure(pub(super) String);
+
+/// The element types that are reduced.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Element {
+    F32,
+    F64,
+    U64,
+}
+
+impl Element {
+    pub(super) fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F64 | Self::U64 => 8,
+        }
+    }
+
+    fn datatype(self) -> ffi::MPI_Datatype {
+        // SAFETY: constants of the MPI library, written before `main` by its shim.
+        unsafe {
+            match self {
+                Self::F32 => ffi::RSMPI_FLOAT,
+                Self::F64 => ffi::RSMPI_DOUBLE,
+                Self::U64 => ffi::RSMPI_UINT64_T,
+            }
+        }
+    }
+}
+
+/// How elements of several ranks become one.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reduction {
+    Sum,
+    Minimum,
+    Maximum,
+}
+
+impl Reduction {
+    pub(super) fn operation(self) -> Operation {
+        match self {
+            Self::Sum => Operation::AllReduceSum,
+            Self::Minimum => Operation::AllReduceMin,
+            Self::Maximum => Operation::AllReduceMax,
+        }
+    }
+
+    fn native(self) -> ffi::MPI_Op {
+        // SAFETY: constants of the MPI library, written before `main` by its shim.
+        unsafe {
+            match self {
+                Self::Sum => ffi::RSMPI_SUM,
+                Self::Minimum => ffi::RSMPI_MIN,
+                Self::Maximum => ffi::RSMPI_MAX,
+            }
+        }
+    }
+}
+
+/// A started, unfinished call.
+pub(super) struct Pending(ffi::MPI_Request);
+
+impl Pending {
+    /// Lets MPI work; true when the call is finished.
+    pub(super) fn test(&mut self) -> Result<bool, Failure> {
+        let mut finished = 0;
+        // SAFETY: the request comes from a started call of this thread; a finished request
+        // becomes the null request, for which the test is true.
+        unsafe {
+            check(ffi::MPI_Test(
+                &raw mut self.0,
+                &raw mut finished,
+                ffi::RSMPI_STATUS_IGNORE,
+            ))?;
+        }
+        Ok(finished != 0)
+    }
+}
+
+/// Leaves MPI; every rank must have arrived.
+pub(super) fn finalize() {
+    // SAFETY: the last MPI call of the process; nothing is pending.
+    let code = unsafe { ffi::MPI_Finalize() };
+    if code != 0 {
+        tracing::warn!(code, "MPI_Finalize reported a failure");
+    }
+}
+
+/// All ranks of the run.
+pub(super) struct World {
+    comm: ffi::MPI_Comm,
+    rank: u32,
+    size: u32,
+    /// `MPI_IN_PLACE` is a cast in a C macro that no binding can carry; each family has its own.
+    in_place: *const c_void,
+}
+
+impl World {
+    /// Starts MPI; failures of later calls come back as codes instead of ending the process.
+    pub(super) fn initialize() -> Result<Self, Failure> {
+        let mut provided = 0;
+        // SAFETY: first MPI call of the process, by the only thread that makes MPI calls;
+        // null arguments are allowed since MPI-2.
+        unsafe {
+            check(ffi::MPI_Init_thread(
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ffi::RSMPI_THREAD_FUNNELED,
+                &raw mut provided,
+            ))?;
+            let comm = ffi::RSMPI_COMM_WORLD;
+            check(ffi::MPI_Comm_set_errhandler(comm, ffi::RSMPI_ERRORS_RETURN))?;
+            let (rank, size) = place_in(comm)?;
+            let in_place = in_place_of(&library_version()?)?;
+            Ok(Self {
+                comm,
+                rank,
+                size,
+                in_place,
+            })
+        }
+    }
+
+    pub(super) fn rank(&self) -> u32 {
+        self.rank
+    }
+
+    pub(super) fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Rank and number of ranks among those of this host.
+    pub(super) fn local(&self) -> Result<(u32, u32), Failure> {
+        // SAFETY: `local` is written by MPI before it is read, and freed once.
+        unsafe {
+            let mut local = ffi::RSMPI_COMM_NULL;
+            check(ffi::MPI_Comm_split_type(
+                self.comm,
+                ffi::RSMPI_COMM_TYPE_SHARED,
+                0,
+                ffi::RSMPI_INFO_NULL,
+                &raw mut local,
+            ))?;
+            let place = place_in(local)?;
+            check(ffi::MPI_Comm_free(&raw mut local))?;
+            Ok(place)
+        }
+    }
+
+    pub(super) fn start_barrier(&self) -> Result<Pending, Failure> {
+        // SAFETY: no memory is handed over.
+        unsafe { start(|request| ffi::MPI_Ibarrier(self.comm, request)) }
+    }
+
+    /// # Safety
+    /// `start` points to `count` elements that nobody else touches and that live until
+    /// [`Pending::test`] has said that the call is finished.
+    pub(super) unsafe fn start_all_reduce(
+        &self,
+        start_of: *mut c_void,
+        count: usize,
+        element: Element,
+        reduction: Reduction,
+    ) -> Result<Pending, Failure> {
+        let (count, datatype, operation) = (number(count)?, element.datatype(), reduction.native());
+        // SAFETY: the caller's promise; in place, input and output are the same memory.
+        unsafe {
+            start(|request| {
+                ffi::MPI_Iallreduce(
+                    self.in_place,
+                    start_of,
+                    count,
+                    datatype,
+                    operation,
+                    self.comm,
+                    request,
+                )
+            })
+        }
+    }
+
+    /// # Safety
+    /// `start` points to `num_bytes` bytes that nobody else touches and that live until
+    /// [`Pending::test`] has said that the call is finished.
+    pub(super) unsafe fn start_broadcast(
+        &self,
+        start_of: *mut c_void,
+        num_bytes: usize,
+        root: u32,
+    ) -> Result<Pending, Failure> {
+        let (count, root) = (number(num_bytes)?, number(root as usize)?);
+        // SAFETY: the caller's promise.
+        unsafe {
+            start(|request| ffi::MPI_Ibcast(start_of, count, ffi::RSMPI_UINT8_T, root, self.comm, request))
+        }
+    }
+
+    /// # Safety
+    /// `own` points to `num_bytes` bytes, `all` to that many for each rank; both live, and
+    /// nobody else touches `all`, until [`Pending::test`] has said that the call is finished.
+    pub(super) unsafe fn start_all_gather(
+        &self,
+        own: *const c_void,
+        all: *mut c_void,
+        num_bytes: usize,
+    ) -> Result<Pending, Failure> {
+        let count = number(num_bytes)?;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let byte = ffi::RSMPI_UINT8_T;
+            start(|request| ffi::MPI_Iallgather(own, count, byte, all, count, byte, self.comm, request))
+        }
+    }
+
+    /// # Safety
+    /// As [`World::start_all_gather`]; `all` has room for the sum of `counts`, and `own`,
+    /// `counts` and `starts` live as long.
+    pub(super) unsafe fn start_all_gather_parts(
+        &self,
+        own: &[u8],
+        all: *mut c_void,
+        counts: &[c_int],
+        starts: &[c_int],
+    ) -> Result<Pending, Failure> {
+        let count = number(own.len())?;
+        // The pointer of an empty slice dangles at 1, which is Open MPI's `MPI_IN_PLACE`.
+        let own: *const c_void = if own.is_empty() {
+            ptr::null()
+        } else {
+            own.as_ptr().cast()
+        };
+        // SAFETY: the caller's promise.
+        unsafe {
+            let byte = ffi::RSMPI_UINT8_T;
+            start(|request| {
+                ffi::MPI_Iallgatherv(
+                    own,
+                    count,
+                    byte,
+                    all,
+                    counts.as_ptr(),
+                    starts.as_ptr(),
+                    byte,
+                    self.comm,
+                    request,
+                )
+            })
+        }
+    }
+
+    /// Ends this process and, through the launcher, all others.
+    pub(super) fn abort(&self) -> ! {
+        // SAFETY: allowed at any time between initialisation and finalisation.
+        unsafe {
+            ffi::MPI_Abort(self.comm, 1);
+        }
+        std::process::abort()
+    }
+}
+
+/// # Safety
+/// `begin` must start one MPI call on buffers that outlive it and write its request.
+unsafe fn start(begin: impl FnOnce(*mut ffi::MPI_Request) -> c_int) -> Result<Pending, Failure> {
+    // SAFETY: a constant of the MPI library.
+    let mut request = unsafe { ffi::RSMPI_REQUEST_NULL };
+    check(begin(&raw mut request))?;
+    Ok(Pending(request))
+}
+
+/// # Safety
+/// `comm` must be a live communicator.
+unsafe fn place_in(comm: ffi::MPI_Comm) -> Result<(u32, u32), Failure> {
+    let (mut rank, mut size) = (0, 0);
+    // SAFETY: the caller's promise; both results are plain integers of this frame.
+    unsafe {
+        check(ffi::MPI_Comm_rank(comm, &raw mut rank))?;
+        check(ffi::MPI_Comm_size(comm, &raw mut size))?;
+    }
+    let natural = |value: c_int| {
+        u32::try_from(value).map_err(|_| Failure(format!("MPI reported the rank or size {value}")))
+    };
+    Ok((natural(rank)?, natural(size)?))
+}
+
+fn library_version() -> Result<String, Failure> {
+    // SAFETY: the buffer has the length that MPI asks for; MPI writes `length` bytes to it.
+    unsafe {
+        let capacity = usize::try_from(ffi::RSMPI_MAX_LIBRARY_VERSION_STRING).unwrap_or(8192);
+        let mut text = vec![0_u8; capacity + 1];
+        let mut length = 0;
+        check(ffi::MPI_Get_library_version(
+            text.as_mut_ptr().cast(),
+            &raw mut length,
+        ))?;
+        text.truncate(usize::try_from(length).unwrap_or(0));
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// `MPI_IN_PLACE` is `(void *) 1` in Open MPI's `mpi.h` and `(void *) -1` in that of MPICH and
+/// its relatives.
+fn in_place_of(library: &str) -> Result<*const c_void, Failure> {
+    const OF_MPICH: [&str; 4] = ["MPICH", "Intel(R) MPI", "MVAPICH", "CRAY"];
+    if library.contains("Open MPI") {
+        Ok(ptr::without_provenance(1))
+    } else if OF_MPICH.iter().any(|name| library.contains(name)) {
+        Ok(ptr::without_provenance(usize::MAX))
+    } else {
+        Err(Failure(format!(
+            "the MPI library `{library}` is not known; Open MPI and MPICH are supported"
+        )))
+    }
+}
+
+fn number(count: usize) -> Result<c_int, Failure> {
+    c_int::try_from(count).map_err(|_| Failure(format!("{count} is more than MPI can count")))
+}
+
+fn check(code: c_int) -> Result<(), Failure> {
+    if code == 0 {
+        return Ok(());
+    }
+    let mut text = [0_u8; 8192];
+    let mut length = 0;
+    // SAFETY: the buffer is longer than any MPI_MAX_ERROR_STRING.
+    let known = unsafe { ffi::MPI_Error_string(code, text.as_mut_ptr().cast(), &raw mut length) } == 0;
+    let length = if known {
+        usize::try_from(length).unwrap_or(0)
+    } else {
+        0
+    };
+    Err(Failure(format!(
+        "MPI error {code}: {}",
+        String::from_utf8_lossy(&text[..length.min(text.len())])
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_place_follows_the_family_and_unknown_ones_are_refused() {
+        assert_eq!(in_place_of("Open MPI v4.1.4, package: Debian").unwrap().addr(), 1);
+        assert_eq!(in_place_of("MPICH Version:\t4.0.2").unwrap().addr(), usize::MAX);
+        assert!(in_place_of("Another MPI 1.0").is_err());
+    }
+}

@@ -1,0 +1,379 @@
+//! The communication thread: takes one job at a time, starts it, tests it until it is
+//! finished or its deadline is over, answers.
+//!
+//! `MPI_Test` with short sleeps replaces MPI's own waiting, which spins on a core that a
+//! rank needs for computing. A large reduction first waits, asleep, in a barrier until all
+//! ranks have arrived, then moves its data awake: a late or lost rank is met in the barrier,
+//! before the caller's memory is in MPI's hands.
+#![expect(unsafe_code, reason = "starts MPI calls on buffers that outlive them")]
+
+use std::{
+    ffi::c_void,
+    mem,
+    sync::mpsc::{Receiver, Sender},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    LARGE_BYTES, SliceOfCaller,
+    native::{self, Element, Failure, Pending, Reduction, World},
+};
+use crate::{Call, CollectiveError, Rank};
+
+/// Waiting for the last rank: this long by testing and yielding, then asleep.
+const AWAKE: Duration = Duration::from_micros(100);
+/// Moving data: awake for as long as a slow transport may need for a byte.
+const AWAKE_NANOSECONDS_PER_BYTE: u64 = 8;
+/// Shortest and longest sleep between two tests.
+const SLEEP: (Duration, Duration) = (Duration::from_micros(50), Duration::from_micros(500));
+
+/// Where this process stands in the run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) rank: Rank,
+    pub(super) world_size: u32,
+    pub(super) local_rank: u32,
+    pub(super) local_size: u32,
+}
+
+/// One call on its way to the communication thread.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) call: Call,
+    pub(super) work: Work,
+    pub(super) reply: Sender<Result<Reply, CollectiveError>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Work {
+    Barrier,
+    ReduceInPlace {
+        slice: SliceOfCaller,
+        count: usize,
+        element: Element,
+        reduction: Reduction,
+    },
+    ReduceCopy {
+        words: Vec<u64>,
+        count: usize,
+        element: Element,
+        reduction: Reduction,
+    },
+    Broadcast {
+        root: Rank,
+        bytes: Vec<u8>,
+    },
+    AllGather {
+        bytes: Vec<u8>,
+    },
+    Abort(String),
+    Finish,
+}
+
+#[derive(Debug)]
+pub(super) enum Reply {
+    Done,
+    Words(Vec<u64>),
+    Bytes(Vec<u8>),
+    Parts(Vec<Vec<u8>>),
+}
+
+/// The thread's main: start MPI, serve jobs until `Finish`.
+pub(super) fn run(jobs: &Receiver<Job>, started: &Sender<Result<Place, CollectiveError>>, timeout: Duration) {
+    let _guard = EndTheProcessOnPanic;
+    let start_error = |failure: Failure| CollectiveError::Start { message: failure.0 };
+    let world = match World::initialize() {
+        Ok(world) => world,
+        Err(failure) => {
+            let _ = started.send(Err(start_error(failure)));
+            return;
+        }
+    };
+    let place = world
+        .local()
+        .map_err(start_error)
+        .map(|(local_rank, local_size)| Place {
+            rank: Rank(world.rank()),
+            world_size: world.size(),
+            local_rank,
+            local_size,
+        });
+    let _ = started.send(place);
+    let communication = Communication { world, timeout };
+    while let Ok(Job { call, work, reply }) = jobs.recv() {
+        let last = matches!(work, Work::Finish);
+        let result = communication.perform(call, work);
+        if last {
+            match &result {
+                Ok(_) => native::finalize(),
+                Err(error) => communication.give_up(&error.to_string()),
+            }
+        }
+        let _ = reply.send(result);
+        if last {
+            return;
+        }
+    }
+}
+
+/// A panic here would let a waiting caller go on while MPI still has its memory.
+struct EndTheProcessOnPanic;
+
+impl Drop for EndTheProcessOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+struct Communication {
+    world: World,
+    timeout: Duration,
+}
+
+impl Communication {
+    fn perform(&self, call: Call, work: Work) -> Result<Reply, CollectiveError> {
+        let deadline = Instant::now() + self.timeout;
+        match work {
+            Work::Barrier | Work::Finish => self.arrive(call, deadline).map(|()| Reply::Done),
+            Work::ReduceInPlace {
+                slice,
+                count,
+                element,
+                reduction,
+            } => {
+                self.arrive(call, deadline)?;
+                self.reduce_in_place(call, (slice.0, count), (element, reduction));
+                Ok(Reply::Done)
+            }
+            Work::ReduceCopy {
+                words,
+                count,
+                element,
+                reduction,
+            } => {
+                if words.len() * 8 >= LARGE_BYTES {
+                    self.arrive(call, deadline)?;
+                }
+                self.reduce_copy(call, deadline, (words, count), (element, reduction))
+                    .map(Reply::Words)
+            }
+            Work::Broadcast { root, bytes } => self.broadcast(call, deadline, root, bytes).map(Reply::Bytes),
+            Work::AllGather { bytes } => self.all_gather(call, deadline, bytes).map(Reply::Parts),
+            Work::Abort(message) => self.give_up(&message),
+        }
+    }
+
+    fn arrive(&self, call: Call, deadline: Instant) -> Result<(), CollectiveError> {
+        let pending = self.world.start_barrier();
+        self.finish(call, deadline, AWAKE, pending)
+    }
+
+    /// Reduces in the caller's memory. Every rank has arrived, so only a rank that dies in
+    /// this very moment can make it fail; the memory is then in MPI's hands and cannot be given
+    /// back, so the process ends here, with the message.
+    fn reduce_in_place(
+        &self,
+        call: Call,
+        (start, count): (*mut c_void, usize),
+        (element, reduction): (Element, Reduction),
+    ) {
+        let deadline = Instant::now() + self.timeout;
+        for (offset, length) in pieces(count) {
+            let piece = start.wrapping_byte_add(offset * element.size());
+            // SAFETY: `SliceOfCaller`: the caller waits, with its exclusive borrow, until this
+            // returns, and this returns only after MPI has finished with the memory.
+            let pending = unsafe { self.world.start_all_reduce(piece, length, element, reduction) };
+            if let Err(error) = self.finish(call, deadline, awake_for(length * element.size()), pending) {
+                self.give_up(&error.to_string());
+            }
+        }
+    }
+
+    fn reduce_copy(
+        &self,
+        call: Call,
+        deadline: Instant,
+        (mut words, count): (Vec<u64>, usize),
+        (element, reduction): (Element, Reduction),
+    ) -> Result<Vec<u64>, CollectiveError> {
+        let start: *mut c_void = words.as_mut_ptr().cast();
+        for (offset, length) in pieces(count) {
+            let piece = start.wrapping_byte_add(offset * element.size());
+            // SAFETY: `words` lives until MPI has finished with it, or for ever (`keep`).
+            let pending = unsafe { self.world.start_all_reduce(piece, length, element, reduction) };
+            let result = self.finish(call, deadline, awake_for(length * element.size()), pending);
+            words = keep(result, words)?;
+        }
+        Ok(words)
+    }
+
+    fn broadcast(
+        &self,
+        call: Call,
+        deadline: Instant,
+        root: Rank,
+        mut bytes: Vec<u8>,
+    ) -> Result<Vec<u8>, CollectiveError> {
+        if root.0 >= self.world.size() {
+            return Err(self.failed(
+                call,
+                format!("rank {root} is not one of {} ranks", self.world.size()),
+            ));
+        }
+        let mut length = Box::new(bytes.len() as u64);
+        let start: *mut c_void = std::ptr::from_mut(&mut *length).cast();
+        // SAFETY: `length` lives until MPI has finished with it, or for ever (`keep`).
+        let pending = unsafe { self.world.start_broadcast(start, 8, root.0) };
+        length = keep(self.finish(call, deadline, AWAKE, pending), length)?;
+        bytes.resize(usize::try_from(*length).unwrap_or(usize::MAX), 0);
+        let start: *mut c_void = bytes.as_mut_ptr().cast();
+        for (offset, length) in pieces(bytes.len()) {
+            let piece = start.wrapping_byte_add(offset);
+            // SAFETY: `bytes` lives until MPI has finished with it, or for ever (`keep`).
+            let pending = unsafe { self.world.start_broadcast(piece, length, root.0) };
+            bytes = keep(self.finish(call, deadline, awake_for(length), pending), bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Lengths first, then the bytes of all ranks one after the other.
+    fn all_gather(
+        &self,
+        call: Call,
+        deadline: Instant,
+        bytes: Vec<u8>,
+    ) -> Result<Vec<Vec<u8>>, CollectiveError> {
+        let mut lengths = vec![0_u64; self.world.size() as usize];
+        let own = Box::new(bytes.len() as u64);
+        let start: *mut c_void = lengths.as_mut_ptr().cast();
+        // SAFETY: both buffers live until MPI has finished with them, or for ever (`keep`).
+        let pending = unsafe {
+            self.world
+                .start_all_gather(std::ptr::from_ref(&*own).cast(), start, 8)
+        };
+        (lengths, _) = keep(self.finish(call, deadline, AWAKE, pending), (lengths, own))?;
+
+        let too_long = || {
+            self.failed(
+                call,
+                format!(
+                    "the parts of all ranks have {} bytes, more than 2^31",
+                    lengths.iter().sum::<u64>()
+                ),
+            )
+        };
+        let counts: Vec<i32> = lengths
+            .iter()
+            .map(|length| i32::try_from(*length))
+            .collect::<Result<_, _>>()
+            .map_err(|_| too_long())?;
+        let mut end = 0_i32;
+        let mut starts = Vec::with_capacity(counts.len());
+        for count in &counts {
+            starts.push(end);
+            end = end.checked_add(*count).ok_or_else(too_long)?;
+        }
+        if end == 0 {
+            return Ok(vec![Vec::new(); counts.len()]);
+        }
+        let mut all = vec![0_u8; usize::try_from(end).map_err(|_| too_long())?];
+        let start: *mut c_void = all.as_mut_ptr().cast();
+        // SAFETY: all four buffers live until MPI has finished with them, or for ever (`keep`).
+        let pending = unsafe { self.world.start_all_gather_parts(&bytes, start, &counts, &starts) };
+        let result = self.finish(call, deadline, awake_for(all.len()), pending);
+        let (all, ..) = keep(result, (all, bytes, counts, starts))?;
+        let mut rest = all.as_slice();
+        let take = |length: &u64| {
+            let (part, after) = rest.split_at(usize::try_from(*length).unwrap_or(usize::MAX));
+            rest = after;
+            part.to_vec()
+        };
+        Ok(lengths.iter().map(take).collect())
+    }
+
+    /// Tests a started call until it is finished or its deadline is over.
+    fn finish(
+        &self,
+        call: Call,
+        deadline: Instant,
+        awake: Duration,
+        pending: Result<Pending, Failure>,
+    ) -> Result<(), CollectiveError> {
+        let failed = |failure: Failure| self.failed(call, failure.0);
+        let mut pending = pending.map_err(failed)?;
+        let begun = Instant::now();
+        while !pending.test().map_err(failed)? {
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(CollectiveError::Deadline {
+                    rank: Rank(self.world.rank()),
+                    call,
+                    waited: self.timeout,
+                    missing: Vec::new(),
+                });
+            }
+            match now.duration_since(begun).checked_sub(awake) {
+                None => thread::yield_now(),
+                Some(asleep) => thread::sleep((asleep / 8).clamp(SLEEP.0, SLEEP.1)),
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, call: Call, message: String) -> CollectiveError {
+        CollectiveError::Failed {
+            rank: Rank(self.world.rank()),
+            call,
+            message,
+        }
+    }
+
+    fn give_up(&self, message: &str) -> ! {
+        tracing::error!(rank = self.world.rank(), "giving up: {message}");
+        self.world.abort()
+    }
+}
+
+/// Gives the buffer of a finished call back. That of an unfinished one is never freed,
+/// because MPI may still write to it.
+fn keep<T>(result: Result<(), CollectiveError>, buffer: T) -> Result<T, CollectiveError> {
+    match result {
+        Ok(()) => Ok(buffer),
+        Err(error) => {
+            mem::forget(buffer);
+            Err(error)
+        }
+    }
+}
+
+fn awake_for(num_bytes: usize) -> Duration {
+    AWAKE + Duration::from_nanos(num_bytes as u64 * AWAKE_NANOSECONDS_PER_BYTE)
+}
+
+/// MPI counts are 32-bit: (offset, length) of pieces of at most 2^30 elements.
+fn pieces(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    const LONGEST: usize = 1 << 30;
+    (0..count)
+        .step_by(LONGEST)
+        .map(move |offset| (offset, LONGEST.min(count - offset)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_every_count_once() {
+        assert_eq!(pieces(0).count(), 0);
+        assert_eq!(pieces(5).collect::<Vec<_>>(), [(0, 5)]);
+        let longest = 1_usize << 30;
+        assert_eq!(pieces(longest).count(), 1);
+        assert_eq!(
+            pieces(2 * longest + 1).collect::<Vec<_>>(),
+            [(0, longest), (longest, longest), (2 * longest, 1)]
+        );
+    }
+}

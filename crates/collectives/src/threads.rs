@@ -1,0 +1,312 @@
+//! Several ranks as threads of one process, for tests.
+//!
+//! Every call is one exchange: each rank puts its bytes down, the last one publishes all of
+//! them, each rank computes the result by itself in rank order. Slow and simple on purpose:
+//! it is what the other backends are compared with. It checks what they cannot see, that all
+//! ranks make the same call with the same length.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytemuck::Pod;
+
+use crate::{Call, Collective, CollectiveError, Operation, Rank, collective::Sequence};
+
+/// One rank of a world whose ranks are threads of this process.
+#[derive(Debug)]
+pub struct Threads {
+    rank: Rank,
+    hub: Arc<Hub>,
+    sequence: Sequence,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Hub {
+    state: Mutex<State>,
+    changed: Condvar,
+    world_size: u32,
+}
+
+#[derive(Debug)]
+struct State {
+    deposits: Vec<Option<Deposit>>,
+    /// The complete exchange, until every rank has taken it.
+    published: Option<Arc<[Deposit]>>,
+    taken: u32,
+    aborted: Option<(Rank, String)>,
+}
+
+#[derive(Debug, Clone)]
+struct Deposit {
+    call: Call,
+    bytes: Arc<[u8]>,
+}
+
+impl Threads {
+    /// The ranks of a world of `world_size`, in rank order; give each to its own thread.
+    ///
+    /// # Panics
+    /// When `world_size` is 0.
+    pub fn world(world_size: u32, timeout: Duration) -> Vec<Self> {
+        assert!(world_size > 0, "a world has at least one rank");
+        let hub = Arc::new(Hub {
+            state: Mutex::new(State {
+                deposits: (0..world_size).map(|_| None).collect(),
+                published: None,
+                taken: 0,
+                aborted: None,
+            }),
+            changed: Condvar::new(),
+            world_size,
+        });
+        (0..world_size)
+            .map(|rank| Self {
+                rank: Rank(rank),
+                hub: Arc::clone(&hub),
+                sequence: Sequence::default(),
+                timeout,
+            })
+            .collect()
+    }
+
+    fn exchange(&mut self, operation: Operation, bytes: &[u8]) -> Result<Arc<[Deposit]>, CollectiveError> {
+        let call = self.sequence.next(operation);
+        let deadline = Instant::now() + self.timeout;
+        let mut state = self.hub.lock();
+        state = self.wait(state, call, deadline, |state| state.published.is_none())?;
+        state.deposits[self.rank.0 as usize] = Some(Deposit {
+            call,
+            bytes: bytes.into(),
+        });
+        if state.deposits.iter().all(Option::is_some) {
+            let all: Arc<[Deposit]> = state.deposits.iter_mut().filter_map(Option::take).collect();
+            state.published = Some(all);
+            state.taken = 0;
+            self.hub.changed.notify_all();
+        }
+        state = self.wait(state, call, deadline, |state| state.published.is_some())?;
+        let all = state.published.clone().unwrap_or_else(|| Arc::new([]));
+        state.taken += 1;
+        if state.taken == self.hub.world_size {
+            state.published = None;
+            self.hub.changed.notify_all();
+        }
+        drop(state);
+        same_calls(&all)?;
+        Ok(all)
+    }
+
+    /// Waits until `ready`; a deadline or another rank's abort ends the wait for all.
+    fn wait<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        call: Call,
+        deadline: Instant,
+        ready: impl Fn(&State) -> bool,
+    ) -> Result<MutexGuard<'a, State>, CollectiveError> {
+        loop {
+            if let Some((by, message)) = &state.aborted {
+                return Err(CollectiveError::Aborted {
+                    rank: self.rank,
+                    call,
+                    by: *by,
+                    message: message.clone(),
+                });
+            }
+            if ready(&state) {
+                return Ok(state);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let error = CollectiveError::Deadline {
+                    rank: self.rank,
+                    call,
+                    waited: self.timeout,
+                    missing: state.missing(),
+                };
+                state.aborted = Some((self.rank, error.to_string()));
+                self.hub.changed.notify_all();
+                return Err(error);
+            }
+            state = match self.hub.changed.wait_timeout(state, left) {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+    }
+
+    fn reduce<T: Pod>(
+        &mut self,
+        operation: Operation,
+        values: &mut [T],
+        combine: impl Fn(T, T) -> T,
+    ) -> Result<(), CollectiveError> {
+        let all = self.exchange(operation, bytemuck::cast_slice(values))?;
+        for (rank, deposit) in all.iter().enumerate() {
+            let others = deposit.bytes.chunks_exact(size_of::<T>());
+            for (value, other) in values.iter_mut().zip(others.map(bytemuck::pod_read_unaligned)) {
+                *value = if rank == 0 { other } else { combine(*value, other) };
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Hub {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn missing(&self) -> Vec<Rank> {
+        let absent = |(rank, deposit): (u32, &Option<Deposit>)| deposit.is_none().then_some(Rank(rank));
+        (0..).zip(&self.deposits).filter_map(absent).collect()
+    }
+}
+
+/// Ranks must agree on the call, and on the length where the values are combined.
+fn same_calls(all: &[Deposit]) -> Result<(), CollectiveError> {
+    let Some(first) = all.first() else { return Ok(()) };
+    let free_length = matches!(first.call.operation, Operation::Broadcast | Operation::AllGather);
+    let differs = |other: &Deposit| {
+        other.call != first.call || (!free_length && other.bytes.len() != first.bytes.len())
+    };
+    match (0..).zip(all).find(|(_, other)| differs(other)) {
+        None => Ok(()),
+        Some((other, deposit)) => Err(CollectiveError::Mismatch {
+            rank: Rank(0),
+            call: first.call,
+            length: first.bytes.len(),
+            other: Rank(other),
+            other_call: deposit.call,
+            other_length: deposit.bytes.len(),
+        }),
+    }
+}
+
+impl Collective for Threads {
+    fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    fn world_size(&self) -> u32 {
+        self.hub.world_size
+    }
+
+    fn local_rank(&self) -> u32 {
+        self.rank.0
+    }
+
+    fn local_size(&self) -> u32 {
+        self.hub.world_size
+    }
+
+    fn barrier(&mut self) -> Result<(), CollectiveError> {
+        self.exchange(Operation::Barrier, &[]).map(drop)
+    }
+
+    fn all_reduce_sum_f32(&mut self, values: &mut [f32]) -> Result<(), CollectiveError> {
+        self.reduce(Operation::AllReduceSum, values, |left, right| left + right)
+    }
+
+    fn all_reduce_sum_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
+        self.reduce(Operation::AllReduceSum, values, |left, right| left + right)
+    }
+
+    fn all_reduce_sum_u64(&mut self, values: &mut [u64]) -> Result<(), CollectiveError> {
+        self.reduce(Operation::AllReduceSum, values, u64::wrapping_add)
+    }
+
+    fn all_reduce_min_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
+        self.reduce(Operation::AllReduceMin, values, f64::min)
+    }
+
+    fn all_reduce_max_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
+        self.reduce(Operation::AllReduceMax, values, f64::max)
+    }
+
+    fn broadcast(&mut self, root: Rank, bytes: &mut Vec<u8>) -> Result<(), CollectiveError> {
+        let brought: &[u8] = if root == self.rank { bytes } else { &[] };
+        let all = self.exchange(Operation::Broadcast, brought)?;
+        let Some(deposit) = all.get(root.0 as usize) else {
+            return Err(CollectiveError::Failed {
+                rank: self.rank,
+                call: all[0].call,
+                message: format!("rank {root} is not one of {} ranks", all.len()),
+            });
+        };
+        bytes.clear();
+        bytes.extend_from_slice(&deposit.bytes);
+        Ok(())
+    }
+
+    fn all_gather(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
+        let all = self.exchange(Operation::AllGather, bytes)?;
+        Ok(all.iter().map(|deposit| deposit.bytes.to_vec()).collect())
+    }
+
+    fn abort(&mut self, message: &str) {
+        let mut state = self.hub.lock();
+        state
+            .aborted
+            .get_or_insert_with(|| (self.rank, message.to_owned()));
+        self.hub.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_rank_is_named_at_the_deadline() {
+        let mut world = Threads::world(3, Duration::from_millis(50));
+        let mut absent = world.remove(1);
+        let errors: Vec<_> = std::thread::scope(|scope| {
+            let waiting: Vec<_> = world
+                .iter_mut()
+                .map(|rank| scope.spawn(|| rank.barrier().unwrap_err()))
+                .collect();
+            waiting.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let named = |error: &CollectiveError| matches!(error, CollectiveError::Deadline { missing, call, .. } if *missing == [Rank(1)] && call.sequence == 1);
+        assert!(errors.iter().any(named), "{errors:?}");
+        assert!(matches!(absent.barrier(), Err(CollectiveError::Aborted { .. })));
+    }
+
+    #[test]
+    fn different_calls_are_refused_on_every_rank() {
+        let mut world = Threads::world(2, Duration::from_secs(10));
+        let mut second = world.pop().unwrap();
+        let mut first = world.pop().unwrap();
+        let other = std::thread::spawn(move || second.all_reduce_sum_u64(&mut [1, 2]).unwrap_err());
+        let error = first.all_reduce_sum_u64(&mut [1]).unwrap_err();
+        assert_eq!(error, other.join().unwrap());
+        assert!(
+            error
+                .to_string()
+                .contains("rank 1 made all-reduce (sum) number 1 with 16"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_abort_ends_the_others_with_its_message() {
+        let mut world = Threads::world(2, Duration::from_secs(10));
+        let mut second = world.pop().unwrap();
+        let mut first = world.pop().unwrap();
+        let other = std::thread::spawn(move || second.barrier().unwrap_err());
+        first.abort("the disk is full");
+        let error = other.join().unwrap();
+        assert!(
+            error
+                .to_string()
+                .contains("rank 0 gave up during barrier number 1 of rank 1: the disk is full"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! The common properties, deadlines and aborts over MPI: this program starts itself under
+//! `mpirun`, each launch with a time limit after which its process group is ended.
+//!
+//! It has its own `main` because the ranks must not be a test harness.
+
+#![expect(clippy::unwrap_used, reason = "a test's own failure is its message")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "is its own test harness"
+)]
+#![expect(clippy::float_cmp, reason = "an untouched value is compared with itself")]
+
+mod properties;
+
+use std::{
+    io::Read,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Command, ExitCode, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use collectives::{Collective, CollectiveError, Mpi, MpiOptions, Rank};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+const TIME_LIMIT: Duration = Duration::from_secs(90);
+/// First argument of a rank.
+const AS_RANK: &str = "--as-rank";
+
+type Test = (&'static str, fn());
+
+const TESTS: [Test; 5] = [
+    ("one_two_and_four_ranks_have_the_common_properties", || {
+        for world_size in [1, 2, 4] {
+            assert_success(&launch(world_size, &["properties", "zero-copy"]));
+        }
+    }),
+    ("the_copying_path_has_the_same_properties", || {
+        assert_success(&launch(2, &["properties", "copy"]));
+    }),
+    (
+        "a_late_rank_is_met_at_the_deadline_with_rank_operation_and_number",
+        a_late_rank_is_named,
+    ),
+    (
+        "an_abort_ends_all_ranks_with_its_message",
+        an_abort_ends_all_ranks,
+    ),
+    (
+        "a_rank_that_panics_ends_the_others",
+        a_rank_that_panics_ends_the_others,
+    ),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == AS_RANK) {
+        as_rank(&arguments[1..]);
+        return ExitCode::SUCCESS;
+    }
+    if arguments.iter().any(|argument| argument == "--list") {
+        for (name, _) in TESTS {
+            println!("{name}: test");
+        }
+        return ExitCode::SUCCESS;
+    }
+    if Command::new("mpirun")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_err()
+    {
+        println!("skipped: mpirun is not installed");
+        summary(0, TESTS.len());
+        return ExitCode::SUCCESS;
+    }
+    let wanted = |name: &str| {
+        arguments
+            .iter()
+            .filter(|argument| !argument.starts_with('-'))
+            .all(|filter| name.contains(filter.as_str()))
+    };
+    let mut passed = 0;
+    for (name, test) in TESTS.into_iter().filter(|(name, _)| wanted(name)) {
+        test();
+        println!("test {name} ... ok");
+        passed += 1;
+    }
+    summary(passed, 0);
+    ExitCode::SUCCESS
+}
+
+/// The line of Rust's own harness, for what adds them up.
+fn summary(passed: usize, ignored: usize) {
+    println!("test result: ok. {passed} passed; 0 failed; {ignored} ignored; 0 measured; 0 filtered out");
+}
+
+fn as_rank(arguments: &[String]) {
+    let options = |timeout| MpiOptions {
+        timeout,
+        zero_copy: arguments.get(1).is_none_or(|way| way == "zero-copy"),
+    };
+    let limit = Duration::from_mins(1);
+    match arguments[0].as_str() {
+        "properties" => properties::check_all(&mut Mpi::connect(options(limit)).unwrap()),
+        "late" => wait_for_a_late_rank(
+            Mpi::connect(MpiOptions::new(Duration::from_secs(1))).unwrap(),
+            Path::new(&arguments[1]),
+        ),
+        "abort" => {
+            let mut collective = Mpi::connect(options(limit)).unwrap();
+            if collective.rank() == Rank(1) {
+                eprintln!("rank 1 gives up: the disk is full");
+                collective.abort("the disk is full");
+            }
+            collective.all_reduce_sum_f32(&mut vec![1.0; 100_000]).unwrap();
+        }
+        "panic" => {
+            let mut collective = Mpi::connect(options(limit)).unwrap();
+            assert!(collective.rank() == Rank(0), "this rank panics");
+            collective.barrier().unwrap();
+        }
+        other => panic!("no such rank program: {other}"),
+    }
+}
+
+/// Rank 1 stays away until rank 0 has put down the file that says it saw the deadline.
+fn wait_for_a_late_rank(mut collective: Mpi, seen: &Path) {
+    collective.barrier().unwrap();
+    if collective.rank() == Rank(1) {
+        while !seen.exists() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        return;
+    }
+    let mut values = vec![1.0_f32; 100_000];
+    let error = collective.all_reduce_sum_f32(&mut values).unwrap_err();
+    assert!(
+        matches!(error, CollectiveError::Deadline { rank: Rank(0), call, .. } if call.sequence == 2),
+        "{error}"
+    );
+    assert!(
+        values.iter().all(|value| *value == 1.0),
+        "the slice was never in MPI's hands"
+    );
+    assert!(matches!(
+        collective.barrier(),
+        Err(CollectiveError::Unusable { .. })
+    ));
+    eprintln!("{error}");
+    std::fs::create_dir(seen).unwrap();
+    collective.abort(&error.to_string());
+}
+
+fn a_late_rank_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("seen");
+    let outcome = launch(2, &["late", seen.to_str().unwrap()]);
+    assert_ne!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(
+        outcome
+            .output
+            .contains("rank 0: all-reduce (sum) number 2 did not finish within 1 s"),
+        "{}",
+        outcome.output
+    );
+}
+
+fn an_abort_ends_all_ranks() {
+    let outcome = launch(4, &["abort"]);
+    assert_ne!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(outcome.output.contains("the disk is full"), "{}", outcome.output);
+}
+
+fn a_rank_that_panics_ends_the_others() {
+    let outcome = launch(2, &["panic"]);
+    assert_ne!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(outcome.output.contains("this rank panics"), "{}", outcome.output);
+}
+
+struct Outcome {
+    code: Option<i32>,
+    output: String,
+}
+
+fn assert_success(outcome: &Outcome) {
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+}
+
+/// Runs this program as `world_size` ranks.
+fn launch(world_size: u32, arguments: &[&str]) -> Outcome {
+    let mut child = Command::new("mpirun")
+        .args([
+            "--allow-run-as-root",
+            "--oversubscribe",
+            "-n",
+            &world_size.to_string(),
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .arg(AS_RANK)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let group = Pid::from_child(&child);
+    let mut stderr = child.stderr.take().unwrap();
+    let reader = thread::spawn(move || {
+        let mut output = Vec::new();
+        let _ = stderr.read_to_end(&mut output);
+        String::from_utf8_lossy(&output).into_owned()
+    });
+    let deadline = Instant::now() + TIME_LIMIT;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() >= deadline {
+            let _ = kill_process_group(group, Signal::KILL);
+            panic!("mpirun did not end within {TIME_LIMIT:?}");
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    let _ = kill_process_group(group, Signal::KILL);
+    Outcome {
+        code: status.code(),
+        output: reader.join().unwrap(),
+    }
+}
