@@ -18,4 +18,131 @@ pub enum CorpusError {
         #[source]
         source: std::io::Error,
     },
+    /// Nothing to read was found.
+    #[error("{} holds no input file; give files, or a folder that holds some", path.display())]
+    NoInput {
+        /// The file or folder as given.
+        path: PathBuf,
+    },
+    /// Inputs were read, but none became a document.
+    #[error(
+        "none of the {inputs} inputs became a document ({skipped} skipped, {rejected} rejected: {reasons}); \
+         give 10-K or 10-Q filings, or a Wikipedia dump"
+    )]
+    NoDocuments {
+        /// Inputs that were read.
+        inputs: usize,
+        /// Skipped documents, pages or files.
+        skipped: u64,
+        /// Rejected documents, pages or files.
+        rejected: u64,
+        /// The first reasons with their counts.
+        reasons: String,
+    },
+    /// A folder is not what `ingest` writes.
+    #[error("{} is not a documents folder: {reason}; make it with `tenk-corpus ingest`", path.display())]
+    NotDocs {
+        /// The folder.
+        path: PathBuf,
+        /// Which file and field does not fit.
+        reason: String,
+    },
+    /// A documents file is damaged.
+    #[error("{}, line {line} is damaged; make the folder again with `tenk-corpus ingest`", path.display())]
+    DamagedDocs {
+        /// The documents file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: u64,
+        /// Why it cannot be read.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Two documents of a folder have one id.
+    #[error("the document {id} is in {} twice; make the folder again with `tenk-corpus ingest`", docs.display())]
+    DuplicateDocument {
+        /// The id.
+        id: String,
+        /// The documents folder.
+        docs: PathBuf,
+    },
+    /// Every document is empty or held out.
+    #[error("{} leaves no text to train on; add documents, or lower the held-out fraction", docs.display())]
+    NothingToTrainOn {
+        /// The documents folder.
+        docs: PathBuf,
+    },
+    /// The fraction of held-out filers makes no sense.
+    #[error("a held-out fraction of {found} is not possible; give a number from 0 up to, but not including, 1")]
+    HeldOutFraction {
+        /// The fraction as given.
+        found: f64,
+    },
+    /// There must be shards.
+    #[error("{found} shards are not possible; give a number from 1 to 99999")]
+    NumShards {
+        /// The number as given.
+        found: u32,
+    },
+    /// No document has the id.
+    #[error("{} has no document {wanted}; `tenk-corpus stats` shows what is there", folder.display())]
+    UnknownDocument {
+        /// What was asked for.
+        wanted: String,
+        /// Where it was looked for.
+        folder: PathBuf,
+    },
+    /// Nothing is held out of the source.
+    #[error("{} has no held-out documents of source {wanted}; it has some of: {available}", folder.display())]
+    UnknownHeldOut {
+        /// The source as asked for.
+        wanted: String,
+        /// The corpus folder.
+        folder: PathBuf,
+        /// The sources that have some.
+        available: String,
+    },
+    /// Tokens were made by another tokenizer.
+    #[error(
+        "{} was built with the tokenizer {expected}, {} is {found}; give the one that it was built with",
+        corpus.display(), tokenizer.display()
+    )]
+    OtherTokenizer {
+        /// The corpus folder.
+        corpus: PathBuf,
+        /// The tokenizer hash in its manifest.
+        expected: String,
+        /// The tokenizer folder.
+        tokenizer: PathBuf,
+        /// Its hash.
+        found: String,
+    },
+    /// A document is beyond what the format holds.
+    #[error("the document {id} has {bytes} bytes of tokens, more than the 4 GiB that one may have; take it out")]
+    DocumentTooLarge {
+        /// Its id.
+        id: String,
+        /// Its length.
+        bytes: u64,
+    },
+    /// Worker threads could not be started.
+    #[error("cannot start the worker threads; try a smaller --threads")]
+    Threads {
+        /// Why not.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// A value could not be written as JSON.
+    #[error("cannot write a value as JSON")]
+    Json {
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Writing failed.
+    #[error(transparent)]
+    Durable(#[from] durable::DurableError),
+    /// A tokenizer could not be opened, trained or saved.
+    #[error(transparent)]
+    Tokenizer(#[from] tokenizer::TokenizerError),
 }

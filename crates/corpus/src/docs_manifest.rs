@@ -1,0 +1,104 @@
+//! The manifest of a documents folder: what is in it and what it was made from. Written last;
+//! readers refuse a folder without one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::CorpusError;
+
+/// Version of the layout of a documents folder.
+pub const DOCS_FORMAT_VERSION: u32 = 1;
+
+/// Name of the manifest inside a documents folder.
+pub(crate) const DOCS_MANIFEST: &str = "manifest.json";
+
+/// `manifest.json` of a documents folder; also what `ingest` reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocsManifest {
+    /// Layout of the folder.
+    pub format_version: u32,
+    /// The program that wrote it; information only.
+    pub program_version: String,
+    /// The documents files, in the order in which they are read.
+    pub files: Vec<DocsFile>,
+    /// Documents by source.
+    pub documents: BTreeMap<String, u64>,
+    /// Inputs left out on purpose, by reason; each is listed in `skipped.jsonl`.
+    pub skipped: BTreeMap<String, u64>,
+    /// Inputs that could not be used, by reason; each is listed in `rejected.jsonl`.
+    pub rejected: BTreeMap<String, u64>,
+    /// The files that were read.
+    pub inputs: Vec<InputFile>,
+}
+
+/// One file of documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocsFile {
+    /// Its name inside the folder.
+    pub name: String,
+    /// Documents (lines) in it.
+    pub documents: u64,
+    /// Its length before compression.
+    pub json_bytes: u64,
+    /// Its length on disk.
+    pub bytes: u64,
+    /// SHA-256 of what is on disk.
+    pub sha256: String,
+}
+
+/// One file that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputFile {
+    /// Its path as given or found.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of its content.
+    pub sha256: String,
+}
+
+impl DocsManifest {
+    /// Reads and checks the manifest of a documents folder.
+    ///
+    /// # Errors
+    /// [`CorpusError::NotDocs`] when it is missing, not a manifest or of another version.
+    pub fn open(docs: &Path) -> Result<Self, CorpusError> {
+        let path = docs.join(DOCS_MANIFEST);
+        let not_docs = |reason: String| CorpusError::NotDocs {
+            path: docs.to_path_buf(),
+            reason,
+        };
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| not_docs(format!("{DOCS_MANIFEST}: {error}")))?;
+        let manifest: Self =
+            serde_json::from_str(&text).map_err(|error| not_docs(format!("{DOCS_MANIFEST}: {error}")))?;
+        if manifest.format_version != DOCS_FORMAT_VERSION {
+            let found = manifest.format_version;
+            return Err(not_docs(format!(
+                "format_version is {found}, this program reads {DOCS_FORMAT_VERSION}"
+            )));
+        }
+        Ok(manifest)
+    }
+
+    /// Identifies the documents: SHA-256 over the hashes of the files in order.
+    pub fn hash(&self) -> String {
+        let hashes: String = self.files.iter().map(|file| file.sha256.as_str()).collect();
+        durable::sha256_hex(hashes.as_bytes())
+    }
+
+    /// All documents.
+    pub fn num_documents(&self) -> u64 {
+        self.documents.values().sum()
+    }
+
+    /// Length of all documents files before compression.
+    pub fn json_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.json_bytes).sum()
+    }
+}

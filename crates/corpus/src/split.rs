@@ -1,0 +1,356 @@
+//! Which companies are held out: a pure function of who filed what, with no regard to order.
+//! It neither reads documents nor writes shards.
+//!
+//! A document belongs to its filer: by Central Index Key, without one by the normalised company
+//! name, else it stands alone; a wiki page belongs to its page id. Where some documents give key
+//! and name and others the name alone, they count as one filer, so that no year of a held-out
+//! company is trained on however its filings were saved. A filer is held out when the hash of
+//! its identity falls below the fraction; a source that then has none gives the one with the
+//! smallest hash; and a corpus is never held out whole.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Deserialize;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::document::Document;
+use crate::error::CorpusError;
+
+/// Share of the filers that is held out: enough companies for a figure a source, few enough not
+/// to be missed in training.
+pub const HELD_OUT_FRACTION: f64 = 0.05;
+
+/// The rule in words, for manifests.
+pub(crate) const HELD_OUT_RULE: &str = "filers whose hash falls below the fraction, at least one a source; a filer is a CIK, \
+     without one a normalised company name, else a document; for wiki a page id";
+
+/// Separates this use of the hash from every other.
+const CHOICE_SEED: u64 = 0x7465_6e6b_686f_6c64;
+
+/// What the choice needs to know of a document; other fields of its JSON are passed over.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct DocumentHead {
+    /// The document's id.
+    pub id: String,
+    /// Its source (`10-K`, `wiki`).
+    pub source: String,
+    /// Central Index Key of the filer.
+    pub cik: Option<String>,
+    /// Name of the filer.
+    pub company: Option<String>,
+}
+
+/// Stands for a filer while documents are counted; resolved by [`HeldOut::contains`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilerKey(u64);
+
+/// All filers seen, by source, and which keys mean the same filer.
+#[derive(Debug, Default)]
+pub struct Filers {
+    same_as: FxHashMap<u64, u64>,
+    by_source: BTreeMap<String, FxHashSet<u64>>,
+}
+
+/// The filers that are held out.
+#[derive(Debug, Default)]
+pub struct HeldOut {
+    same_as: FxHashMap<u64, u64>,
+    filers: FxHashSet<u64>,
+}
+
+impl Filers {
+    /// Counts a document in; the key tells later on which side it is.
+    pub fn add(&mut self, document: &DocumentHead) -> FilerKey {
+        let key = filer_key(document);
+        if let (Some(_), Some(name)) = (&document.cik, company_key(document)) {
+            self.join(key, name);
+        }
+        if !self.by_source.contains_key(&document.source) {
+            self.by_source
+                .insert(document.source.clone(), FxHashSet::default());
+        }
+        if let Some(keys) = self.by_source.get_mut(&document.source) {
+            keys.insert(key);
+        }
+        FilerKey(key)
+    }
+
+    /// Chooses what is held out.
+    ///
+    /// # Errors
+    /// [`CorpusError::HeldOutFraction`] when the fraction is not in `0.0..1.0`.
+    pub fn hold_out(self, fraction: f64) -> Result<HeldOut, CorpusError> {
+        if !(0.0..1.0).contains(&fraction) {
+            return Err(CorpusError::HeldOutFraction { found: fraction });
+        }
+        // By hash of the identity: the order of the sets does not reach the result.
+        let (mut chosen, mut all) = (BTreeMap::new(), BTreeMap::new());
+        for keys in self.by_source.values() {
+            let filers: BTreeMap<u64, u64> = keys
+                .iter()
+                .map(|key| root(&self.same_as, *key))
+                .map(|filer| (choice_hash(filer), filer))
+                .collect();
+            let num_below = filers
+                .keys()
+                .take_while(|hash| is_below(**hash, fraction))
+                .count();
+            let at_least = usize::from(fraction > 0.0);
+            chosen.extend(
+                filers
+                    .iter()
+                    .take(num_below.max(at_least))
+                    .map(|(hash, filer)| (*hash, *filer)),
+            );
+            all.extend(filers);
+        }
+        if chosen.len() == all.len() {
+            chosen.pop_last();
+        }
+        let filers = chosen.into_values().collect();
+        Ok(HeldOut {
+            same_as: self.same_as,
+            filers,
+        })
+    }
+
+    /// Two keys of one filer: the smaller root stands for both, so that order does not matter.
+    fn join(&mut self, a: u64, b: u64) {
+        let (a, b) = (root(&self.same_as, a), root(&self.same_as, b));
+        if a != b {
+            self.same_as.insert(a.max(b), a.min(b));
+        }
+    }
+}
+
+impl DocumentHead {
+    /// The head of a whole document.
+    pub fn of(document: &Document) -> Self {
+        Self {
+            id: document.id.clone(),
+            source: document.source.clone(),
+            cik: document.cik.clone(),
+            company: document.company.clone(),
+        }
+    }
+}
+
+impl FilerKey {
+    /// The key of a document's filer, as [`Filers::add`] gives it.
+    pub fn of(document: &DocumentHead) -> Self {
+        Self(filer_key(document))
+    }
+}
+
+impl HeldOut {
+    /// Whether the documents of this filer are held out.
+    pub fn contains(&self, key: FilerKey) -> bool {
+        self.filers.contains(&root(&self.same_as, key.0))
+    }
+
+    /// How many filers are held out.
+    pub fn num_filers(&self) -> usize {
+        self.filers.len()
+    }
+}
+
+fn root(same_as: &FxHashMap<u64, u64>, mut key: u64) -> u64 {
+    while let Some(smaller) = same_as.get(&key) {
+        key = *smaller;
+    }
+    key
+}
+
+fn choice_hash(filer: u64) -> u64 {
+    xxh3_64_with_seed(&filer.to_le_bytes(), CHOICE_SEED)
+}
+
+fn is_below(hash: u64, fraction: f64) -> bool {
+    // 53 bits of the hash as a number in 0..1.
+    ((hash >> 11) as f64) < fraction * (1_u64 << 53) as f64
+}
+
+fn filer_key(document: &DocumentHead) -> u64 {
+    if let Some(page) = wiki_page(&document.id) {
+        return identity("wiki", page);
+    }
+    match &document.cik {
+        Some(cik) => identity("cik", cik.trim_start_matches('0')),
+        None => company_key(document).unwrap_or_else(|| identity("document", &document.id)),
+    }
+}
+
+fn company_key(document: &DocumentHead) -> Option<u64> {
+    let name = normalised_company(document.company.as_deref()?);
+    (!name.is_empty()).then(|| identity("company", &name))
+}
+
+fn identity(kind: &str, name: &str) -> u64 {
+    xxh3_64(format!("{kind}:{name}").as_bytes())
+}
+
+fn wiki_page(id: &str) -> Option<&str> {
+    id.strip_prefix("wiki:")?.split(':').next()
+}
+
+/// Lower case, words of letters and digits, without the legal form at the end.
+fn normalised_company(name: &str) -> String {
+    const LEGAL_FORMS: [&str; 12] = [
+        "inc",
+        "incorporated",
+        "corp",
+        "corporation",
+        "co",
+        "company",
+        "ltd",
+        "limited",
+        "llc",
+        "plc",
+        "lp",
+        "de",
+    ];
+    let lower = name.to_lowercase();
+    let mut words: Vec<&str> = lower
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    while words.len() > 1 && words.last().is_some_and(|word| LEGAL_FORMS.contains(word)) {
+        words.pop();
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn filing(id: &str, source: &str, cik: Option<u32>, company: Option<&str>) -> DocumentHead {
+        DocumentHead {
+            id: id.into(),
+            source: source.into(),
+            cik: cik.map(|cik| format!("{cik:010}")),
+            company: company.map(String::from),
+        }
+    }
+
+    fn sides(documents: &[DocumentHead], fraction: f64) -> Vec<bool> {
+        let mut filers = Filers::default();
+        let keys: Vec<FilerKey> = documents.iter().map(|document| filers.add(document)).collect();
+        let held_out = filers.hold_out(fraction).unwrap();
+        keys.into_iter().map(|key| held_out.contains(key)).collect()
+    }
+
+    fn filings() -> impl Strategy<Value = Vec<DocumentHead>> {
+        let one = (0_u32..40, 0_u32..8, any::<bool>(), any::<bool>());
+        proptest::collection::vec(one, 1..120).prop_map(|rows| {
+            rows.iter()
+                .enumerate()
+                .map(|(index, (company, source, with_cik, with_name))| {
+                    let name = format!("Company {company}");
+                    let cik = with_cik.then_some(*company);
+                    filing(
+                        &format!("d{index}"),
+                        ["10-K", "10-Q", "10-K/A"][*source as usize % 3],
+                        cik,
+                        with_name.then_some(&name),
+                    )
+                })
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_choice_does_not_depend_on_the_order_of_documents(documents in filings(), turn in 0_usize..100) {
+            let forward = sides(&documents, 0.2);
+            let mut turned = documents.clone();
+            let turn = turn % turned.len();
+            turned.rotate_left(turn);
+            turned.reverse();
+            let mut back = sides(&turned, 0.2);
+            back.reverse();
+            back.rotate_right(turn);
+            prop_assert_eq!(forward, back);
+        }
+
+        #[test]
+        fn every_source_has_a_held_out_document_and_training_is_never_empty(documents in filings()) {
+            let side = sides(&documents, 0.05);
+            prop_assert!(side.contains(&false));
+            let mut filers = Filers::default();
+            for document in &documents { filers.add(document); }
+            let num_filers: FxHashSet<u64> =
+                filers.by_source.values().flatten().map(|key| root(&filers.same_as, *key)).collect();
+            if num_filers.len() > 3 {
+                for source in filers.by_source.keys() {
+                    let held = documents.iter().zip(&side).any(|(d, held)| d.source == *source && *held);
+                    prop_assert!(held, "{} has no held-out document", source);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_years_of_a_company_are_on_one_side() {
+        let mut documents = Vec::new();
+        for company in 0..200 {
+            for year in 2010..2015 {
+                documents.push(filing(&format!("{company}-{year}"), "10-K", Some(company), None));
+            }
+        }
+        let side = sides(&documents, 0.1);
+        assert!(
+            side.chunks(5)
+                .all(|years| years.iter().all(|held| *held == years[0]))
+        );
+        let held = side.iter().filter(|held| **held).count() / 5;
+        assert!((8..=35).contains(&held), "{held} of 200 companies at one tenth");
+    }
+
+    #[test]
+    fn a_filing_that_gives_only_the_name_goes_with_those_that_give_the_key() {
+        for cik in 0..50 {
+            let others = (100..120).map(|n| filing(&format!("o{n}"), "10-K", Some(n), None));
+            let mut documents = vec![
+                filing("a", "10-K", None, Some("Example Widgets, Inc.")),
+                filing("b", "10-K", Some(cik), Some("EXAMPLE WIDGETS INC")),
+                filing("c", "10-Q", Some(cik), None),
+            ];
+            documents.extend(others);
+            let side = sides(&documents, 0.3);
+            assert!(
+                side[0] == side[1] && side[1] == side[2],
+                "cik {cik}: {:?}",
+                &side[..3]
+            );
+        }
+    }
+
+    #[test]
+    fn the_revisions_of_a_wiki_page_are_one_filer() {
+        let page = |id: &str| filer_key(&filing(id, "wiki", None, None));
+        assert_eq!(page("wiki:12:100"), page("wiki:12:200"));
+        assert_ne!(page("wiki:12:100"), page("wiki:13:100"));
+    }
+
+    #[test]
+    fn a_fraction_of_nothing_holds_out_nothing_and_one_of_all_is_refused() {
+        let documents = [
+            filing("a", "10-K", Some(1), None),
+            filing("b", "10-K", Some(2), None),
+        ];
+        assert_eq!(sides(&documents, 0.0), [false, false]);
+        assert!(matches!(
+            Filers::default().hold_out(1.0),
+            Err(CorpusError::HeldOutFraction { .. })
+        ));
+        assert!(Filers::default().hold_out(f64::NAN).is_err());
+    }
+
+    #[test]
+    fn a_single_filer_stays_in_training() {
+        assert_eq!(sides(&[filing("a", "10-K", Some(1), None)], 0.05), [false]);
+    }
+}

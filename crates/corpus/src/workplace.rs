@@ -1,0 +1,141 @@
+//! What a command that writes a folder needs first: the name free, the lock held, leftovers of a
+//! killed predecessor gone, worker threads. It does not write the folder itself.
+
+use std::path::{Path, PathBuf};
+
+use durable::{DISK, DurableError, FolderLock, Operation, Storage};
+
+use crate::error::CorpusError;
+
+/// The place beside an output folder where one command at a time prepares it.
+///
+/// It is the hidden folder `.NAME.work`, which holds the lock and whatever does not belong into
+/// the result (the spool), and which goes when the command ends, well or not.
+#[derive(Debug)]
+pub(crate) struct Workplace {
+    folder: PathBuf,
+    _lock: FolderLock,
+}
+
+impl Workplace {
+    /// Takes the lock for writing `out`.
+    ///
+    /// # Errors
+    /// When `out` exists, another command is writing it, or its parent cannot be written to.
+    pub(crate) fn enter(out: &Path, purpose: &str) -> Result<Self, CorpusError> {
+        refuse_existing(out)?;
+        let parent = match out.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        create_dir_all(parent)?;
+        let name = out.file_name().ok_or_else(|| DurableError::InvalidName {
+            path: out.to_path_buf(),
+        })?;
+        let folder = parent.join(format!(".{}.work", name.to_string_lossy()));
+        create_dir_all(&folder)?;
+        let lock = FolderLock::acquire(&folder, purpose).map_err(|error| name_output(error, out))?;
+        // A predecessor may have finished between the first look and the lock.
+        refuse_existing(out)?;
+        durable::remove_stale_partials(&DISK, parent)?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// A path for a file that does not belong into the result; what a killed predecessor left
+    /// there is removed.
+    pub(crate) fn scratch(&self, name: &str) -> Result<PathBuf, CorpusError> {
+        let path = self.folder.join(name);
+        match DISK.remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(DurableError::new(Operation::Remove, &path, source).into())
+            }
+            _ => Ok(path),
+        }
+    }
+}
+
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        // What stays behind is removed by the next command for the same output.
+        let _ = DISK.remove_dir_all(&self.folder);
+    }
+}
+
+/// The worker threads of one command; `threads` 0 means one a core.
+pub(crate) fn worker_threads(threads: usize) -> Result<rayon::ThreadPool, CorpusError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("tenk-corpus-{index}"))
+        .build()
+        .map_err(|source| CorpusError::Threads { source })
+}
+
+fn refuse_existing(out: &Path) -> Result<(), CorpusError> {
+    match out.symlink_metadata() {
+        Ok(_) => Err(DurableError::AlreadyExists {
+            path: out.to_path_buf(),
+        }
+        .into()),
+        Err(_) => Ok(()),
+    }
+}
+
+fn create_dir_all(path: &Path) -> Result<(), CorpusError> {
+    DISK.create_dir_all(path)
+        .map_err(|source| DurableError::new(Operation::Create, path, source).into())
+}
+
+/// The user knows the output folder, not the one that the lock lies in.
+fn name_output(error: DurableError, out: &Path) -> DurableError {
+    match error {
+        DurableError::Locked { holder, .. } => DurableError::Locked {
+            path: out.to_path_buf(),
+            holder,
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_command_for_the_same_output_is_refused_while_the_first_lives() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("corpus");
+        let first = Workplace::enter(&out, "build").unwrap();
+        let refused = Workplace::enter(&out, "build").unwrap_err();
+        assert!(
+            matches!(&refused, CorpusError::Durable(DurableError::Locked { path, .. }) if *path == out),
+            "{refused:?}"
+        );
+        drop(first);
+        drop(Workplace::enter(&out, "build").unwrap());
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "nothing stays behind"
+        );
+    }
+
+    #[test]
+    fn an_output_that_exists_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = Workplace::enter(folder.path(), "build").unwrap_err();
+        assert!(
+            matches!(refused, CorpusError::Durable(DurableError::AlreadyExists { .. })),
+            "{refused:?}"
+        );
+        assert!(folder.path().exists());
+    }
+
+    #[test]
+    fn a_scratch_file_of_a_killed_command_is_cleared() {
+        let folder = tempfile::tempdir().unwrap();
+        let work = Workplace::enter(&folder.path().join("corpus"), "build").unwrap();
+        let path = work.scratch("spool").unwrap();
+        drop(DISK.create_new(&path).unwrap());
+        assert!(!work.scratch("spool").unwrap().exists());
+    }
+}
