@@ -1,6 +1,5 @@
 //! SHA-256 of bytes, of files, and of what passes through a writer.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -13,7 +12,7 @@ const READ_BUFFER_BYTES: usize = 1 << 20;
 
 /// SHA-256 of `bytes` as 64 hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// SHA-256 of a file's contents as 64 hex digits; memory does not grow with the file.
@@ -30,7 +29,7 @@ fn hash_reader(path: &Path) -> io::Result<String> {
     let mut buffer = vec![0; READ_BUFFER_BYTES];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(hex(&hasher.finalize())),
+            Ok(0) => return Ok(format!("{:x}", hasher.finalize())),
             Ok(read) => hasher.update(&buffer[..read]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -63,7 +62,11 @@ impl<W: Write> Sha256Writer<W> {
 
     /// Gives back the inner writer, the hash as 64 hex digits and the number of bytes.
     pub fn finish(self) -> (W, String, u64) {
-        (self.inner, hex(&self.hasher.finalize()), self.num_bytes)
+        (
+            self.inner,
+            format!("{:x}", self.hasher.finalize()),
+            self.num_bytes,
+        )
     }
 }
 
@@ -78,14 +81,6 @@ impl<W: Write> Write for Sha256Writer<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("writing into a string cannot fail");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub fn is_partial(file_name: &str) -> bool {
 /// # Errors
 /// When `parent` cannot be listed or a leftover cannot be removed.
 pub fn remove_stale_partials(storage: &dyn Storage, parent: &Path) -> Result<Vec<PathBuf>, DurableError> {
-    remove_partials(storage, parent, |writer| writer.is_gone())
+    remove_partials(storage, parent, Writer::is_gone)
 }
 
 /// Removes every partial in `parent` but this process's own; returns what was removed.
@@ -271,7 +271,7 @@ mod tests {
             drop(DISK.create_new(&folder.path().join(name)).unwrap());
         }
         let removed = remove_stale_partials(&DISK, folder.path()).unwrap();
-        assert_eq!(removed, [stale_folder.clone()]);
+        assert_eq!(removed, std::slice::from_ref(&stale_folder));
         assert!(!stale_folder.exists());
         for name in &kept {
             assert!(folder.path().join(name).exists(), "{name}");
