@@ -8,6 +8,7 @@ mod documents;
 mod error;
 mod inputs;
 mod outcome;
+pub mod sample;
 mod progress;
 pub mod sample;
 mod split;
