@@ -1,1 +1,32 @@
 //! RoBERTa in tch with Hugging Face names.
+//!
+//! It owns the model's arithmetic, its configuration and the layout of its parameters. It
+//! knows no files, no optimizer and no other rank.
+
+mod attention;
+mod batch;
+mod config;
+mod dropout_site;
+mod embeddings;
+mod encoder;
+mod error;
+mod initialize;
+mod loss;
+mod mlm_head;
+mod modules;
+mod names;
+mod parameters;
+mod precision;
+mod roberta;
+
+pub use batch::{BatchSlices, BatchTensors};
+pub use config::RobertaConfig;
+pub use error::ModelError;
+pub use loss::{summed_loss, token_losses};
+pub use parameters::{ParameterInfo, Parameters};
+pub use precision::Precision;
+pub use roberta::RobertaForMaskedLm;
+pub use torch_native::DropoutKey;
+
+#[cfg(test)]
+mod tests;

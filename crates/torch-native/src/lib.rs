@@ -10,6 +10,7 @@ mod dropout;
 mod error;
 mod ffi;
 mod memory;
+mod normal;
 mod parallel;
 mod philox;
 mod reduce;
@@ -22,6 +23,7 @@ pub use memory::{
     copy_from_bytes, tensor_bytes, tensor_from_bytes, with_slice_f32, with_slice_f64, with_slice_mut_f32,
     with_slice_mut_f64,
 };
+pub use normal::fill_normal;
 pub use parallel::{libtorch_version, num_threads, set_num_threads};
 pub use philox::{philox4x32_10, purpose_key};
 pub use reduce::squared_norm;

@@ -1,0 +1,263 @@
+//! A micro-batch as tensors, checked.
+//!
+//! B sequences, T positions, C masked slots a sequence, M = B C.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::{ModelError, RobertaConfig};
+
+/// A micro-batch as the loader hands it over.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchSlices<'a> {
+    /// B.
+    pub sequences: usize,
+    /// T.
+    pub sequence_length: usize,
+    /// [B T], padded with the padding id.
+    pub input_ids: &'a [i64],
+    /// [B]: tokens of each sequence that are no padding.
+    pub lengths: &'a [u32],
+    /// [B C]: flat indices into B T; empty where no loss is asked for.
+    pub masked_positions: &'a [i64],
+    /// [B C].
+    pub labels: &'a [i64],
+    /// [B C]: 1 for a used slot, 0 for an unused one.
+    pub weights: &'a [f32],
+}
+
+/// A micro-batch on the model's device.
+#[derive(Debug)]
+pub struct BatchTensors {
+    /// [B, T], i64.
+    pub input_ids: Tensor,
+    /// [B, T], bool, true for tokens; `None` when no sequence is padded.
+    pub attention_mask: Option<Tensor>,
+    /// [M], i64, flat indices into B T.
+    pub masked_positions: Tensor,
+    /// [M], i64.
+    pub labels: Tensor,
+    /// [M], f32.
+    pub weights: Tensor,
+}
+
+impl BatchTensors {
+    /// Checks the slices against each other and the configuration and makes tensors of them.
+    ///
+    /// # Errors
+    /// [`ModelError::Batch`] with the slice, the index and the value;
+    /// [`ModelError::Config`] when the sequences are longer than the position table.
+    pub fn from_slices(
+        slices: &BatchSlices<'_>,
+        config: &RobertaConfig,
+        device: Device,
+    ) -> Result<Self, ModelError> {
+        config.validate_sequence_length(slices.sequence_length)?;
+        check(slices, config)?;
+        let shape = [dimension(slices.sequences), dimension(slices.sequence_length)];
+        let tensor = |values: &[i64]| Tensor::f_from_slice(values)?.f_to_device(device);
+        Ok(Self {
+            input_ids: tensor(slices.input_ids)?.f_view(shape)?,
+            attention_mask: attention_mask(slices, shape, device)?,
+            masked_positions: tensor(slices.masked_positions)?,
+            labels: tensor(slices.labels)?,
+            weights: Tensor::f_from_slice(slices.weights)?.f_to_device(device)?,
+        })
+    }
+}
+
+fn dimension(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+fn attention_mask(
+    slices: &BatchSlices<'_>,
+    shape: [i64; 2],
+    device: Device,
+) -> Result<Option<Tensor>, ModelError> {
+    let length = slices.sequence_length;
+    if slices.lengths.iter().all(|&tokens| tokens as usize == length) {
+        return Ok(None);
+    }
+    let mask: Vec<bool> = slices
+        .lengths
+        .iter()
+        .flat_map(|&tokens| (0..length).map(move |position| position < tokens as usize))
+        .collect();
+    Ok(Some(
+        Tensor::f_from_slice(&mask)?
+            .f_to_kind(Kind::Bool)?
+            .f_view(shape)?
+            .f_to_device(device)?,
+    ))
+}
+
+fn check(slices: &BatchSlices<'_>, config: &RobertaConfig) -> Result<(), ModelError> {
+    let positions = slices.sequences * slices.sequence_length;
+    let slots = slices.masked_positions.len();
+    for (what, found, expected) in [
+        (
+            "the number of sequences",
+            slices.sequences,
+            slices.sequences.max(1),
+        ),
+        ("the length of input_ids", slices.input_ids.len(), positions),
+        ("the length of lengths", slices.lengths.len(), slices.sequences),
+        ("the length of labels", slices.labels.len(), slots),
+        ("the length of weights", slices.weights.len(), slots),
+    ] {
+        if found != expected {
+            return Err(ModelError::Batch {
+                what,
+                index: 0,
+                value: dimension(found),
+                expected: expected.to_string(),
+            });
+        }
+    }
+    let lengths: Vec<i64> = slices.lengths.iter().map(|&length| i64::from(length)).collect();
+    check_range("lengths", &lengths, 1..dimension(slices.sequence_length) + 1)?;
+    check_range(
+        "input_ids (a token id)",
+        slices.input_ids,
+        0..dimension(config.vocab_size),
+    )?;
+    check_range(
+        "labels (a token id)",
+        slices.labels,
+        0..dimension(config.vocab_size),
+    )?;
+    check_range(
+        "masked_positions",
+        slices.masked_positions,
+        0..dimension(positions),
+    )
+}
+
+fn check_range(what: &'static str, values: &[i64], range: std::ops::Range<i64>) -> Result<(), ModelError> {
+    match values.iter().position(|value| !range.contains(value)) {
+        None => Ok(()),
+        Some(index) => {
+            let expected = format!("at least {} and below {}", range.start, range.end);
+            Err(ModelError::Batch {
+                what,
+                index,
+                value: values[index],
+                expected,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::tiny_config;
+
+    const GOOD: BatchSlices<'_> = BatchSlices {
+        sequences: 2,
+        sequence_length: 4,
+        input_ids: &[0, 5, 2, 1, 0, 7, 9, 2],
+        lengths: &[3, 4],
+        masked_positions: &[1, 6],
+        labels: &[5, 9],
+        weights: &[1.0, 1.0],
+    };
+
+    fn problem(slices: &BatchSlices<'_>) -> Option<(&'static str, usize, i64)> {
+        match BatchTensors::from_slices(slices, &tiny_config(), Device::Cpu) {
+            Err(ModelError::Batch {
+                what, index, value, ..
+            }) => Some((what, index, value)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_mask_marks_tokens_and_is_absent_without_padding() {
+        let batch = BatchTensors::from_slices(&GOOD, &tiny_config(), Device::Cpu).unwrap();
+        let expected = Tensor::from_slice(&[true, true, true, false, true, true, true, true]).view([2, 4]);
+        assert_eq!(batch.attention_mask, Some(expected));
+        let full = BatchSlices {
+            lengths: &[4, 4],
+            ..GOOD
+        };
+        assert!(
+            BatchTensors::from_slices(&full, &tiny_config(), Device::Cpu)
+                .unwrap()
+                .attention_mask
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_with_its_index_and_value() {
+        assert_eq!(problem(&GOOD), None);
+        let cases = [
+            (
+                BatchSlices {
+                    input_ids: &[0, 5, 2, 1, 0, 100, 9, 2],
+                    ..GOOD
+                },
+                ("input_ids (a token id)", 5, 100),
+            ),
+            (
+                BatchSlices {
+                    input_ids: &[-1, 5, 2, 1, 0, 7, 9, 2],
+                    ..GOOD
+                },
+                ("input_ids (a token id)", 0, -1),
+            ),
+            (
+                BatchSlices {
+                    labels: &[5, 100],
+                    ..GOOD
+                },
+                ("labels (a token id)", 1, 100),
+            ),
+            (
+                BatchSlices {
+                    lengths: &[0, 4],
+                    ..GOOD
+                },
+                ("lengths", 0, 0),
+            ),
+            (
+                BatchSlices {
+                    lengths: &[3, 5],
+                    ..GOOD
+                },
+                ("lengths", 1, 5),
+            ),
+            (
+                BatchSlices {
+                    masked_positions: &[1, 8],
+                    ..GOOD
+                },
+                ("masked_positions", 1, 8),
+            ),
+            (
+                BatchSlices {
+                    weights: &[1.0],
+                    ..GOOD
+                },
+                ("the length of weights", 0, 1),
+            ),
+            (
+                BatchSlices {
+                    lengths: &[4],
+                    ..GOOD
+                },
+                ("the length of lengths", 0, 1),
+            ),
+        ];
+        for (slices, expected) in cases {
+            assert_eq!(problem(&slices), Some(expected));
+        }
+        let long = BatchSlices {
+            sequence_length: 40,
+            ..GOOD
+        };
+        let error = BatchTensors::from_slices(&long, &tiny_config(), Device::Cpu);
+        assert!(matches!(error, Err(ModelError::Config { .. })));
+    }
+}

@@ -1,0 +1,93 @@
+//! The stack of layers: attention, then feed-forward, each with dropout, residual sum and
+//! LayerNorm after it.
+//!
+//! B sequences, T positions, D hidden.
+
+use tch::Tensor;
+
+use crate::attention::{Pass, SelfAttention};
+use crate::dropout_site::{DropoutSite, dropout};
+use crate::modules::{LayerNorm, Linear};
+use crate::names::layer_module;
+use crate::{ModelError, Parameters, Precision, RobertaConfig};
+
+#[derive(Debug)]
+struct Layer {
+    attention: SelfAttention,
+    attention_norm: LayerNorm,
+    intermediate: Linear,
+    output: Linear,
+    output_norm: LayerNorm,
+    dropout_probability: f64,
+    layer: u32,
+}
+
+impl Layer {
+    fn new(
+        parameters: &Parameters,
+        config: &RobertaConfig,
+        precision: Precision,
+        layer: usize,
+    ) -> Result<Self, ModelError> {
+        let linear = |module: &str| Linear::new(parameters, &layer_module(layer, module));
+        let norm =
+            |module: &str| LayerNorm::new(parameters, &layer_module(layer, module), config.layer_norm_eps);
+        Ok(Self {
+            attention: SelfAttention::new(parameters, config, precision, layer)?,
+            attention_norm: norm("attention.output.LayerNorm")?,
+            intermediate: linear("intermediate.dense")?,
+            output: linear("output.dense")?,
+            output_norm: norm("output.LayerNorm")?,
+            dropout_probability: config.hidden_dropout_prob,
+            layer: u32::try_from(layer).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// `hidden`: [B, T, D] -> [B, T, D].
+    fn forward(&self, hidden: &Tensor, pass: Pass<'_>) -> Result<Tensor, ModelError> {
+        let layer = self.layer;
+        let attended = self.attention.forward(hidden, pass)?;
+        let attended = dropout(
+            &attended,
+            self.dropout_probability,
+            pass.dropout,
+            DropoutSite::AttentionOutput { layer },
+        )?;
+        let hidden = self.attention_norm.forward(&attended.f_add(hidden)?)?;
+        let inner = self.intermediate.forward(&hidden)?.f_gelu("none")?; // [B, T, intermediate]
+        let outer = self.output.forward(&inner)?; // [B, T, D]
+        let outer = dropout(
+            &outer,
+            self.dropout_probability,
+            pass.dropout,
+            DropoutSite::FeedForwardOutput { layer },
+        )?;
+        self.output_norm.forward(&outer.f_add(&hidden)?)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    layers: Vec<Layer>,
+}
+
+impl Encoder {
+    pub(crate) fn new(
+        parameters: &Parameters,
+        config: &RobertaConfig,
+        precision: Precision,
+    ) -> Result<Self, ModelError> {
+        let layers =
+            (0..config.num_hidden_layers).map(|layer| Layer::new(parameters, config, precision, layer));
+        Ok(Self {
+            layers: layers.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// `hidden`: [B, T, D] -> [B, T, D].
+    pub(crate) fn forward(&self, hidden: Tensor, pass: Pass<'_>) -> Result<Tensor, ModelError> {
+        self.layers
+            .iter()
+            .try_fold(hidden, |hidden, layer| layer.forward(&hidden, pass))
+    }
+}

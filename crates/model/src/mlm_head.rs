@@ -1,0 +1,47 @@
+//! The masked-LM head: only the rows that are asked for go through it.
+//!
+//! B sequences, T positions, D hidden, V vocabulary, M masked positions.
+
+use tch::Tensor;
+
+use crate::modules::{LayerNorm, Linear, cast};
+use crate::names::{HEAD_BIAS, HEAD_DENSE, HEAD_LAYER_NORM};
+use crate::{ModelError, Parameters, RobertaConfig};
+
+#[derive(Debug)]
+pub(crate) struct MlmHead {
+    dense: Linear,
+    layer_norm: LayerNorm,
+    bias: Tensor,
+    vocab_size: i64,
+}
+
+/// Rows of `hidden` [B, T, D] at flat `positions` [M], i64 -> [M, D].
+pub(crate) fn gather_rows(hidden: &Tensor, positions: &Tensor) -> Result<Tensor, ModelError> {
+    let (sequences, length, width) = hidden.size3()?;
+    Ok(hidden
+        .f_reshape([sequences * length, width])?
+        .f_index_select(0, positions)?)
+}
+
+impl MlmHead {
+    pub(crate) fn new(parameters: &Parameters, config: &RobertaConfig) -> Result<Self, ModelError> {
+        Ok(Self {
+            dense: Linear::new(parameters, HEAD_DENSE)?,
+            layer_norm: LayerNorm::new(parameters, HEAD_LAYER_NORM, config.layer_norm_eps)?,
+            bias: parameters.leaf(HEAD_BIAS)?,
+            vocab_size: i64::try_from(config.vocab_size).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// `rows`: [.., D]; `word`: the tied matrix [V padded, D] -> logits [.., V] in the kind of
+    /// `rows`. The padded columns are cut off before anything sees them.
+    pub(crate) fn forward(&self, rows: &Tensor, word: &Tensor) -> Result<Tensor, ModelError> {
+        let kind = rows.f_kind()?;
+        let features = self
+            .layer_norm
+            .forward(&self.dense.forward(rows)?.f_gelu("none")?)?; // [.., D]
+        let logits = features.f_linear(&cast(word, kind)?, Some(&cast(&self.bias, kind)?))?; // [.., V padded]
+        Ok(logits.f_narrow(-1, 0, self.vocab_size)?) // [.., V]
+    }
+}
