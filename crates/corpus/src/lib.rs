@@ -1,14 +1,16 @@
 //! Filings and wiki dumps to documents to shards.
 
 mod assign;
+mod clean;
+mod decode;
 mod docs_manifest;
 mod docs_writer;
 mod document;
 mod documents;
+pub mod edgar;
 mod error;
 mod inputs;
 mod outcome;
-pub mod sample;
 mod progress;
 pub mod sample;
 mod split;

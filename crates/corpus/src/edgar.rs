@@ -1,0 +1,258 @@
+//! EDGAR filings to documents: full submissions of every period, lone HTML files with or without
+//! inline XBRL, plain text. Annual and quarterly reports become documents; every other form is
+//! skipped by name; what is no filing is rejected with its reason.
+//!
+//! Pure: bytes in, outcomes out. It reads no files and keeps no state.
+
+mod cover_page;
+mod dates;
+mod form_type;
+mod furniture;
+mod html;
+mod inline_facts;
+mod page;
+mod plain_text;
+mod submission;
+
+pub use form_type::is_periodic_report;
+
+use crate::decode::{decode, not_text};
+use crate::document::Document;
+use crate::outcome::Outcome;
+use cover_page::CoverPage;
+use inline_facts::InlineFacts;
+use page::Page;
+use sha2::{Digest, Sha256};
+use submission::{Header, Part, Submission};
+
+/// Where HTML must show itself in a text of unknown kind.
+const MARKUP_PROBE_BYTES: usize = 16 * 1024;
+/// How much text without any markup a lone file needs to be judged by its words.
+const FILE_ID_DIGITS: usize = 16;
+
+/// What became of one filing, or of one report inside a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilingResult {
+    /// The name that the input was given under.
+    pub path: String,
+    /// The document, or why there is none.
+    pub outcome: Outcome,
+}
+
+/// Reads one input: a submission gives a result for each annual or quarterly report in it, any
+/// other input exactly one. Never empty, never panics, linear in the input's length.
+///
+/// ```
+/// use corpus::{Outcome, edgar::read_filing};
+///
+/// let html = b"<p>FORM 10-Q</p><p>Sales of <b>oak</b> rose.</p>";
+/// let results = read_filing("report.htm", html);
+/// let Outcome::Document(document) = &results[0].outcome else { panic!() };
+/// assert_eq!(document.source, "10-Q");
+/// assert_eq!(document.blocks[1].text, "Sales of oak rose.");
+/// ```
+pub fn read_filing(name: &str, bytes: &[u8]) -> Vec<FilingResult> {
+    let outcomes = match reject_unreadable(bytes) {
+        Some(reason) => vec![Outcome::Rejected { reason }],
+        None => read_text(name, &decode(bytes), &sha256(bytes)),
+    };
+    let result = |outcome| FilingResult {
+        path: name.to_owned(),
+        outcome,
+    };
+    outcomes.into_iter().map(result).collect()
+}
+
+fn reject_unreadable(bytes: &[u8]) -> Option<String> {
+    if bytes.is_empty() {
+        return Some("the file is empty".to_owned());
+    }
+    if bytes.trim_ascii().is_empty() {
+        return Some("the file holds white space only".to_owned());
+    }
+    not_text(bytes).map(|what| format!("the file is {what}, not a filing"))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+fn read_text(name: &str, text: &str, sha256: &str) -> Vec<Outcome> {
+    match submission::read_submission(text) {
+        Some(submission) => read_reports(name, &submission, sha256),
+        None => vec![read_lone_file(name, text, sha256)],
+    }
+}
+
+/// The annual and quarterly reports of a submission.
+fn read_reports(name: &str, submission: &Submission<'_>, sha256: &str) -> Vec<Outcome> {
+    let header = &submission.header;
+    let is_report = |part: &&Part<'_>| {
+        part.form
+            .as_deref()
+            .is_some_and(|form| is_periodic_report(&form_type::normalize(form)))
+    };
+    let reports: Vec<&Part<'_>> = submission.documents.iter().filter(is_report).collect();
+    let readable: Vec<&&Part<'_>> = reports.iter().filter(|part| !part.is_encoded_binary()).collect();
+    if readable.is_empty() {
+        return vec![no_report(submission, !reports.is_empty())];
+    }
+    let mut ids = Vec::new();
+    let mut outcomes = Vec::new();
+    for part in readable {
+        let id = unused_id(&ids, header, part, sha256);
+        ids.push(id.clone());
+        outcomes.push(read_report(name, id, header, part, sha256));
+    }
+    outcomes
+}
+
+fn no_report(submission: &Submission<'_>, is_binary: bool) -> Outcome {
+    let stated = submission
+        .header
+        .form
+        .clone()
+        .or_else(|| submission.documents.first()?.form.clone());
+    let form = stated.map(|form| form_type::normalize(&form));
+    let reason = match &form {
+        _ if is_binary => "the report is an encoded binary file, not text".to_owned(),
+        Some(form) if is_periodic_report(form) => {
+            format!("a {form} submission without a document of that type")
+        }
+        Some(form) => format!("form {form} is no annual or quarterly report"),
+        None => "a submission that names no form type".to_owned(),
+    };
+    Outcome::Skipped { form, reason }
+}
+
+/// Accession number and sequence; a repeated sequence number gets a suffix, in order.
+fn unused_id(used: &[String], header: &Header, part: &Part<'_>, sha256: &str) -> String {
+    let id = match (&header.accession, &part.sequence) {
+        (Some(accession), Some(sequence)) => format!("{accession}:{sequence}"),
+        (Some(accession), None) => format!("{accession}:1"),
+        (None, _) => format!("file:{}", &sha256[..FILE_ID_DIGITS]),
+    };
+    let candidates = std::iter::once(id.clone()).chain((2..).map(|number| format!("{id}.{number}")));
+    candidates
+        .into_iter()
+        .find(|candidate| !used.contains(candidate))
+        .unwrap_or(id)
+}
+
+fn read_report(name: &str, id: String, header: &Header, part: &Part<'_>, sha256: &str) -> Outcome {
+    let form = part.form.as_deref().map(form_type::normalize).unwrap_or_default();
+    let (page, facts) = read_page(name, part.text);
+    if page.blocks.is_empty() {
+        return Outcome::Rejected {
+            reason: format!("the {form} document {id} holds no text"),
+        };
+    }
+    let cover = cover_page::read_cover(&page.blocks);
+    let mut document = describe(page, facts, cover, header);
+    document.id = id;
+    document.source = form;
+    document.path = Some(name.to_owned());
+    document.title = document.title.or_else(|| part.description.clone());
+    sha256.clone_into(&mut document.sha256);
+    Outcome::Document(Box::new(document))
+}
+
+/// A file without an SGML frame: its form is what its facts, else its cover, say.
+fn read_lone_file(name: &str, text: &str, sha256: &str) -> Outcome {
+    let (page, facts) = read_page(name, text);
+    if page.blocks.is_empty() {
+        return Outcome::Rejected {
+            reason: "the file holds no text".to_owned(),
+        };
+    }
+    let cover = cover_page::read_cover(&page.blocks);
+    let Some(form) = facts.form.clone().or_else(|| cover.form.clone()) else {
+        let reason =
+            "no form type: neither a dei:DocumentType fact, nor a <TYPE>, nor a form on the cover page"
+                .to_owned();
+        return Outcome::Skipped { form: None, reason };
+    };
+    if !is_periodic_report(&form) {
+        let reason = format!("form {form} is no annual or quarterly report");
+        return Outcome::Skipped {
+            form: Some(form),
+            reason,
+        };
+    }
+    let mut document = describe(page, facts, cover, &Header::default());
+    document.id = format!("file:{}", &sha256[..FILE_ID_DIGITS]);
+    document.source = form;
+    document.path = Some(name.to_owned());
+    sha256.clone_into(&mut document.sha256);
+    Outcome::Document(Box::new(document))
+}
+
+/// The text's blocks, with page furniture marked, and its facts.
+fn read_page(name: &str, text: &str) -> (Page, InlineFacts) {
+    let (mut page, facts) = if is_html(name, text) {
+        html::read_html(text)
+    } else {
+        (plain_text::read_plain_text(text), InlineFacts::default())
+    };
+    furniture::mark_furniture(&mut page);
+    (page, facts)
+}
+
+/// Plain text of the 1990s has tags too, so HTML must show one of its own.
+fn is_html(name: &str, text: &str) -> bool {
+    let mut end = text.len().min(MARKUP_PROBE_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let probe = text[..end].to_ascii_lowercase();
+    let has = |marks: &[&str]| marks.iter().any(|mark| probe.contains(mark));
+    if has(&[
+        "<html",
+        "<!doctype html",
+        "<body",
+        "</p>",
+        "</div>",
+        "</td>",
+        "<br>",
+        "<br/>",
+        "<br />",
+        "</font>",
+        "</span>",
+    ]) {
+        return true;
+    }
+    let lower_name = name.to_ascii_lowercase();
+    let is_named_html = [".htm", ".html", ".xhtml"]
+        .iter()
+        .any(|extension| lower_name.ends_with(extension));
+    is_named_html || has(&["<p>", "<div>", "<p ", "<div ", "<td", "<tr"])
+}
+
+/// Everything that is known about a report: header first, then its facts, then its cover.
+fn describe(page: Page, facts: InlineFacts, cover: CoverPage, header: &Header) -> Document {
+    let filer = header.filer.clone();
+    Document {
+        cik: filer.cik.or(facts.cik),
+        company: filer.company.or(facts.company).or(cover.company),
+        tickers: facts.tickers,
+        sic: filer.sic,
+        state: filer.business_state.or(filer.state_of_incorporation),
+        filed: header.filed.clone(),
+        accepted_at: header.accepted_at.clone(),
+        period: header.period.clone().or(facts.period).or(cover.period),
+        fiscal_year: facts.fiscal_year,
+        fiscal_period: facts.fiscal_period,
+        fiscal_year_end: filer.fiscal_year_end.or(facts.fiscal_year_end),
+        filer_category: facts.filer_category,
+        title: page.title,
+        blocks: page.blocks,
+        ..Document::default()
+    }
+}

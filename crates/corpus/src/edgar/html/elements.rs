@@ -1,0 +1,222 @@
+//! The stack of open elements: which tags close which, and what the open ones together mean for
+//! text that comes now. It follows the tree construction of the HTML standard as far as text can
+//! tell: implied ends, misnested formatting, stray table tags.
+
+use super::tags::{NameId, Role, Tag};
+
+/// How far up an end tag looks for its element. Browsers cap the depth of a page at the same
+/// number, and it keeps a hundred thousand unclosed elements linear.
+const SEARCH_DEPTH: usize = 512;
+
+/// What is true of text in an element, inherited by what it holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct State(u16);
+
+impl State {
+    /// Not displayed; nothing inside can be.
+    pub(super) const HIDDEN: Self = Self(1);
+    /// `visibility: hidden`; an element inside may be visible again.
+    pub(super) const INVISIBLE: Self = Self(2);
+    pub(super) const BOLD: Self = Self(4);
+    pub(super) const CENTERED: Self = Self(8);
+    pub(super) const UPPERCASE: Self = Self(16);
+    pub(super) const PREFORMATTED: Self = Self(32);
+    pub(super) const HEADING: Self = Self(64);
+    pub(super) const LIST_ITEM: Self = Self(128);
+
+    pub(super) fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+/// What happens to the flow of text where an element ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    None,
+    Line,
+    Cell,
+    Row,
+    Table,
+    Preformatted,
+}
+
+/// One open element.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Element {
+    pub(super) name: NameId,
+    pub(super) role: Role,
+    pub(super) effect: Effect,
+    /// Its children are blocks.
+    pub(super) is_flex: bool,
+    pub(super) page_break_after: bool,
+    /// What it adds to and takes from the state around it.
+    pub(super) sets: State,
+    pub(super) clears: State,
+    state: State,
+}
+
+impl Element {
+    pub(super) fn new(tag: Tag) -> Self {
+        Self {
+            name: tag.name,
+            role: tag.role,
+            effect: Effect::None,
+            is_flex: false,
+            page_break_after: false,
+            sets: State::default(),
+            clears: State::default(),
+            state: State::default(),
+        }
+    }
+}
+
+/// The open elements, outermost first.
+#[derive(Debug, Default)]
+pub(super) struct Elements {
+    stack: Vec<Element>,
+    num_paragraphs: usize,
+}
+
+impl Elements {
+    pub(super) fn len(&self) -> usize {
+        self.stack.len()
+    }
+
+    pub(super) fn top(&self) -> Option<&Element> {
+        self.stack.last()
+    }
+
+    /// The state of text that comes now.
+    pub(super) fn state(&self) -> State {
+        self.top().map_or(State::default(), |element| element.state)
+    }
+
+    pub(super) fn push(&mut self, mut element: Element) {
+        element.state = self.state().without(element.clears).with(element.sets);
+        self.num_paragraphs += usize::from(element.role == Role::Paragraph);
+        self.stack.push(element);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Element> {
+        let element = self.stack.pop()?;
+        self.num_paragraphs -= usize::from(element.role == Role::Paragraph);
+        Some(element)
+    }
+
+    /// Down to which length the stack shrinks before `role` opens, or `None` when a tag of this
+    /// role means nothing here (a cell outside a table).
+    pub(super) fn length_before_opening(&self, role: Role) -> Option<usize> {
+        match role {
+            Role::Cell => self.innermost(|role| role != Role::Cell && role.is_scope()),
+            Role::Row => self.innermost(|role| matches!(role, Role::TableSection | Role::Table)),
+            Role::TableSection => self.innermost(|role| role == Role::Table),
+            Role::Table => Some(self.length_without_unfinished_table()),
+            _ => {
+                let mut length = self.len();
+                if role.ends_paragraph() {
+                    length = self.length_without_paragraph();
+                }
+                match role {
+                    Role::Heading if self.role_at(length) == Some(Role::Heading) => Some(length - 1),
+                    Role::ListItem => Some(self.length_without_list_item(length)),
+                    _ => Some(length),
+                }
+            }
+        }
+    }
+
+    /// Length of the stack up to and with the innermost element of the table structure that
+    /// `wanted` names, when no table starts between.
+    fn innermost(&self, wanted: impl Fn(Role) -> bool) -> Option<usize> {
+        for (index, element) in self.recent() {
+            if wanted(element.role) {
+                return Some(index + 1);
+            }
+            if element.role == Role::Table {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// A table that opens where only rows or cells may stand ends the table around it.
+    fn length_without_unfinished_table(&self) -> usize {
+        let scope = self.recent().find(|(_, element)| element.role.is_scope());
+        match scope {
+            Some((_, element)) if element.role != Role::Cell => self
+                .innermost(|role| role == Role::Table)
+                .map_or(self.len(), |length| length - 1),
+            _ => self.len(),
+        }
+    }
+
+    fn length_without_paragraph(&self) -> usize {
+        if self.num_paragraphs == 0 {
+            return self.len();
+        }
+        self.recent()
+            .take_while(|(_, element)| !element.role.is_scope())
+            .find(|(_, element)| element.role == Role::Paragraph)
+            .map_or(self.len(), |(index, _)| index)
+    }
+
+    fn length_without_list_item(&self, length: usize) -> usize {
+        self.recent()
+            .skip(self.len() - length)
+            // Lists inside lists stand in `ul` and `ol`, which are blocks.
+            .take_while(|(_, element)| {
+                !element.role.is_special() || matches!(element.role, Role::ListItem | Role::Paragraph)
+            })
+            .find(|(_, element)| element.role == Role::ListItem)
+            .map_or(length, |(index, _)| index)
+    }
+
+    fn role_at(&self, length: usize) -> Option<Role> {
+        Some(self.stack.get(length.checked_sub(1)?)?.role)
+    }
+
+    /// The element that an end tag closes.
+    pub(super) fn position_closed_by(&self, tag: Tag) -> Option<usize> {
+        let same_name = |element: &Element| element.name == tag.name;
+        let stops: fn(Role) -> bool = match tag.role {
+            Role::Inline => Role::is_special,
+            Role::Cell | Role::Row | Role::TableSection => |role| role == Role::Table,
+            Role::Table => |_| false,
+            _ => Role::is_scope,
+        };
+        for (index, element) in self.recent() {
+            let is_heading_pair = tag.role == Role::Heading && element.role == Role::Heading;
+            if same_name(element) || is_heading_pair {
+                return Some(index);
+            }
+            if stops(element.role) {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Takes one element out of the middle; what it held stays open without its effects.
+    pub(super) fn remove(&mut self, position: usize) {
+        self.stack.remove(position);
+        for index in position..self.stack.len() {
+            let around = index
+                .checked_sub(1)
+                .map_or(State::default(), |below| self.stack[below].state);
+            let element = &mut self.stack[index];
+            element.state = around.without(element.clears).with(element.sets);
+        }
+    }
+
+    fn recent(&self) -> impl Iterator<Item = (usize, &Element)> {
+        self.stack.iter().enumerate().rev().take(SEARCH_DEPTH)
+    }
+}
