@@ -1,0 +1,347 @@
+//! `documents.jsonl.zst`: which document lies where, a JSON object a line, in zstd frames of
+//! 1,024 rows with a seek table, so that one row costs one frame.
+//!
+//! Rows stand in the order of the shards and of the documents in each, then those of the
+//! held-out files in the order of their sources.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use durable::Storage;
+use serde::{Deserialize, Serialize};
+
+use crate::seek_table::{self, FOOTER_BYTES, FrameSize};
+use crate::streamed::StreamedFile;
+use crate::{DOCUMENTS_FILE, DocumentSpan, ShardError};
+
+/// Rows of a frame; the last frame may have fewer.
+pub const ROWS_PER_FRAME: usize = 1024;
+const COMPRESSION_LEVEL: i32 = 3;
+const WHAT: &str = "a row of documents.jsonl.zst";
+
+/// A document of the corpus and where its tokens are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentRow {
+    /// The document's id.
+    pub id: String,
+    /// Its source, which for a held-out document names its file too.
+    pub source: String,
+    /// Its shard; `None` if it is held out.
+    pub shard: Option<u32>,
+    /// Its index in the shard or in the held-out file.
+    pub document: u32,
+    /// Its first block there.
+    pub first_block: u64,
+    /// Number of its blocks.
+    pub blocks: u64,
+    /// Tokens before it in the file.
+    pub token_offset: u64,
+    /// Number of its tokens.
+    pub tokens: u64,
+    /// [`DocumentSpan::checksum`].
+    pub checksum: String,
+    /// The filer's Central Index Key.
+    pub cik: Option<String>,
+    /// The filer's name.
+    pub company: Option<String>,
+    /// Accession number.
+    pub accession: Option<String>,
+    /// Filing date, `YYYY-MM-DD`.
+    pub filed: Option<String>,
+    /// Title of the page or article.
+    pub title: Option<String>,
+}
+
+impl DocumentRow {
+    /// The row of a document just written; the facts about its filer are added by the caller.
+    pub fn new(
+        id: impl Into<String>,
+        source: impl Into<String>,
+        shard: Option<u32>,
+        span: &DocumentSpan,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            source: source.into(),
+            shard,
+            document: span.document,
+            first_block: span.first_block,
+            blocks: span.blocks,
+            token_offset: span.token_offset,
+            tokens: span.tokens,
+            checksum: span.checksum.clone(),
+            cik: None,
+            company: None,
+            accession: None,
+            filed: None,
+            title: None,
+        }
+    }
+}
+
+/// What the manifest keeps of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentsFile {
+    /// Name of the file.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Its frames without the seek table.
+    pub frames: u64,
+    /// Rows of a frame.
+    pub rows_per_frame: u64,
+    /// SHA-256 of the file in hex.
+    pub sha256: String,
+}
+
+/// Writes the file, a frame in memory at a time.
+#[derive(Debug)]
+pub struct DocumentsWriter<'s> {
+    file: StreamedFile<'s>,
+    path: PathBuf,
+    frame: Vec<u8>,
+    rows_in_frame: usize,
+    rows: u64,
+    frames: Vec<FrameSize>,
+}
+
+impl<'s> DocumentsWriter<'s> {
+    /// Begins `documents.jsonl.zst` in `folder`.
+    ///
+    /// # Errors
+    /// [`ShardError::Durable`] if the folder cannot be written to.
+    pub fn create(storage: &'s dyn Storage, folder: &Path) -> Result<Self, ShardError> {
+        let path = folder.join(DOCUMENTS_FILE);
+        let file = StreamedFile::create(storage, &path)?;
+        Ok(Self {
+            file,
+            path,
+            frame: Vec::new(),
+            rows_in_frame: 0,
+            rows: 0,
+            frames: Vec::new(),
+        })
+    }
+
+    /// Appends a row.
+    ///
+    /// # Errors
+    /// [`ShardError::Durable`] if the disk does not take it.
+    pub fn push(&mut self, row: &DocumentRow) -> Result<(), ShardError> {
+        serde_json::to_writer(&mut self.frame, row).map_err(|source| ShardError::Json {
+            path: self.path.clone(),
+            what: WHAT,
+            source,
+        })?;
+        self.frame.push(b'\n');
+        self.rows += 1;
+        self.rows_in_frame += 1;
+        if self.rows_in_frame == ROWS_PER_FRAME {
+            self.end_frame()?;
+        }
+        Ok(())
+    }
+
+    fn end_frame(&mut self) -> Result<(), ShardError> {
+        let compressed = compress(&self.frame)
+            .map_err(|error| problem(&self.path, format!("a frame cannot be compressed: {error}")))?;
+        self.file.write(&compressed)?;
+        let size = |bytes: &[u8]| u32::try_from(bytes.len());
+        let (Ok(compressed), Ok(decompressed)) = (size(&compressed), size(&self.frame)) else {
+            return Err(problem(&self.path, "a frame is larger than 4 GiB".to_owned()));
+        };
+        self.frames.push(FrameSize {
+            compressed,
+            decompressed,
+        });
+        self.frame.clear();
+        self.rows_in_frame = 0;
+        Ok(())
+    }
+
+    /// Writes the seek table and gives the file its name.
+    ///
+    /// # Errors
+    /// [`ShardError::Durable`] if the disk does not take it.
+    pub fn finish(mut self) -> Result<DocumentsFile, ShardError> {
+        if self.rows_in_frame > 0 {
+            self.end_frame()?;
+        }
+        self.file.write(&seek_table::encode(&self.frames))?;
+        let (sha256, bytes) = self.file.finish()?;
+        Ok(DocumentsFile {
+            file: DOCUMENTS_FILE.to_owned(),
+            bytes,
+            rows: self.rows,
+            frames: self.frames.len() as u64,
+            rows_per_frame: ROWS_PER_FRAME as u64,
+            sha256,
+        })
+    }
+}
+
+fn compress(frame: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), COMPRESSION_LEVEL)?;
+    encoder.include_checksum(true)?;
+    encoder.include_contentsize(true)?;
+    encoder.set_pledged_src_size(Some(frame.len() as u64))?;
+    encoder.write_all(frame)?;
+    encoder.finish()
+}
+
+/// Reads rows by their number.
+#[derive(Debug)]
+pub struct DocumentsReader {
+    path: PathBuf,
+    file: File,
+    /// Offset, compressed and decompressed size of each frame.
+    frames: Vec<(u64, FrameSize)>,
+}
+
+impl DocumentsReader {
+    /// Opens a file and reads its seek table.
+    ///
+    /// # Errors
+    /// [`ShardError::Read`] if it is missing; [`ShardError::Documents`] if it has no fitting
+    /// seek table.
+    pub fn open(path: &Path) -> Result<Self, ShardError> {
+        let read = |source| ShardError::Read {
+            path: path.to_path_buf(),
+            source,
+        };
+        let file = File::open(path).map_err(read)?;
+        let bytes = file.metadata().map_err(read)?.len();
+        let mut footer = [0; FOOTER_BYTES];
+        let Some(footer_at) = bytes.checked_sub(FOOTER_BYTES as u64) else {
+            return Err(problem(
+                path,
+                format!("it has {bytes} bytes, too few for a seek table"),
+            ));
+        };
+        file.read_exact_at(&mut footer, footer_at).map_err(read)?;
+        let table_bytes = seek_table::table_bytes(&footer).map_err(|text| problem(path, text))?;
+        let Some(table_at) = bytes.checked_sub(table_bytes as u64) else {
+            return Err(problem(
+                path,
+                format!("it is shorter than its seek table of {table_bytes} bytes"),
+            ));
+        };
+        let mut table = vec![0; table_bytes];
+        file.read_exact_at(&mut table, table_at).map_err(read)?;
+        let sizes = seek_table::decode(&table, table_at).map_err(|text| problem(path, text))?;
+        let mut next = 0;
+        let frames = sizes.into_iter().map(|size| {
+            let offset = next;
+            next += u64::from(size.compressed);
+            (offset, size)
+        });
+        Ok(Self {
+            path: path.to_path_buf(),
+            file,
+            frames: frames.collect(),
+        })
+    }
+
+    /// Number of frames.
+    pub fn num_frames(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Offset of a frame in the file.
+    pub(crate) fn frame_offset(&self, frame: usize) -> Option<u64> {
+        self.frames.get(frame).map(|(offset, _)| *offset)
+    }
+
+    /// The rows of a frame.
+    ///
+    /// # Errors
+    /// [`ShardError::OutOfRange`], [`ShardError::Documents`] for a damaged frame,
+    /// [`ShardError::Json`] for a row that is no row.
+    pub fn frame(&self, frame: usize) -> Result<Vec<DocumentRow>, ShardError> {
+        let text = self.frame_bytes(frame)?;
+        let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| self.parse(line)).collect()
+    }
+
+    /// The row with number `row`.
+    ///
+    /// # Errors
+    /// As [`Self::frame`].
+    pub fn row(&self, row: u64) -> Result<DocumentRow, ShardError> {
+        let out_of_range = || ShardError::OutOfRange {
+            path: self.path.clone(),
+            what: "row",
+            index: row,
+            count: (self.frames.len() * ROWS_PER_FRAME) as u64,
+        };
+        let index = usize::try_from(row).map_err(|_| out_of_range())?;
+        if index / ROWS_PER_FRAME >= self.frames.len() {
+            return Err(out_of_range());
+        }
+        let text = self.frame_bytes(index / ROWS_PER_FRAME)?;
+        let line = text.split(|&byte| byte == b'\n').nth(index % ROWS_PER_FRAME);
+        match line {
+            Some(line) if !line.is_empty() => self.parse(line),
+            _ => Err(out_of_range()),
+        }
+    }
+
+    /// All rows in order, a frame in memory at a time.
+    pub fn rows(&self) -> impl Iterator<Item = Result<DocumentRow, ShardError>> + '_ {
+        (0..self.frames.len()).flat_map(|frame| match self.frame(frame) {
+            Ok(rows) => rows.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
+    }
+
+    fn frame_bytes(&self, frame: usize) -> Result<Vec<u8>, ShardError> {
+        let &(offset, size) = self.frames.get(frame).ok_or_else(|| ShardError::OutOfRange {
+            path: self.path.clone(),
+            what: "frame",
+            index: frame as u64,
+            count: self.frames.len() as u64,
+        })?;
+        let mut compressed = vec![0; size.compressed as usize];
+        self.file
+            .read_exact_at(&mut compressed, offset)
+            .map_err(|source| ShardError::Read {
+                path: self.path.clone(),
+                source,
+            })?;
+        let text = zstd::bulk::decompress(&compressed, size.decompressed as usize).map_err(|error| {
+            problem(
+                &self.path,
+                format!("frame {frame} at byte {offset} is damaged ({error})"),
+            )
+        })?;
+        if text.len() != size.decompressed as usize {
+            let found = text.len();
+            return Err(problem(
+                &self.path,
+                format!("frame {frame} at byte {offset} has {found} bytes"),
+            ));
+        }
+        Ok(text)
+    }
+
+    fn parse(&self, line: &[u8]) -> Result<DocumentRow, ShardError> {
+        serde_json::from_slice(line).map_err(|source| ShardError::Json {
+            path: self.path.clone(),
+            what: WHAT,
+            source,
+        })
+    }
+}
+
+fn problem(path: &Path, problem: String) -> ShardError {
+    ShardError::Documents {
+        path: path.to_path_buf(),
+        problem,
+    }
+}
