@@ -76,6 +76,21 @@ pub fn commit_dir<E: From<DurableError>>(
     Ok(())
 }
 
+/// Removes a folder in a way that leaves it whole or gone: it first loses its name.
+///
+/// A process that is killed meanwhile leaves a partial, which
+/// [`remove_stale_partials`](crate::remove_stale_partials) finds.
+///
+/// # Errors
+/// Any variant of [`DurableError`] but those about names that are taken.
+pub fn remove_dir(storage: &dyn Storage, path: &Path) -> Result<(), DurableError> {
+    let fail = |source| DurableError::new(Operation::Remove, path, source);
+    let partial = partial_path(path)?;
+    storage.rename_new(path, &partial).map_err(fail)?;
+    sync_parent(storage, path)?;
+    storage.remove_dir_all(&partial).map_err(fail)
+}
+
 fn refuse_existing(path: &Path) -> Result<(), DurableError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Err(DurableError::AlreadyExists {
@@ -532,6 +547,18 @@ mod tests {
             Ok::<(), DurableError>(())
         })
         .unwrap();
+    }
+
+    #[test]
+    fn a_fault_at_any_call_of_a_removal_leaves_the_folder_whole_or_gone() {
+        at_every_call(|storage| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("step-1");
+            commit_dir(&DISK, &path, fill_two_files).unwrap();
+            let result = remove_dir(storage, &path);
+            assert!(!path.exists() || is_whole(&path), "{storage:?}");
+            assert_eq!(result.is_err(), storage.has_failed(), "{storage:?}");
+        });
     }
 
     #[test]
