@@ -9,7 +9,7 @@ use crate::dropout_site::{DropoutSite, dropout};
 use crate::modules::Linear;
 use crate::names::layer_module;
 use crate::parameters::fused_attention_leaf;
-use crate::{ModelError, Parameters, Precision, RobertaConfig};
+use crate::{ModelError, Parameters, RobertaConfig};
 
 /// Purpose of the permutations of the control experiment: "perm" in ASCII.
 const PURPOSE: u32 = 0x7065_726d;
@@ -21,7 +21,6 @@ pub(crate) struct SelfAttention {
     num_heads: i64,
     dropout_probability: f64,
     layer: u32,
-    softmax_kind: Kind,
 }
 
 /// What one pass hands to every layer.
@@ -31,7 +30,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) mask: Option<&'a Tensor>,
     /// `None` in evaluation.
     pub(crate) dropout: Option<&'a DropoutKey>,
-    /// Control experiment: attention outputs are permuted over all B T positions.
+    /// Control experiment: attention outputs are permuted over all B T positions, by this key.
     pub(crate) permutation: Option<u64>,
 }
 
@@ -39,7 +38,6 @@ impl SelfAttention {
     pub(crate) fn new(
         parameters: &Parameters,
         config: &RobertaConfig,
-        precision: Precision,
         layer: usize,
     ) -> Result<Self, ModelError> {
         Ok(Self {
@@ -51,7 +49,6 @@ impl SelfAttention {
             num_heads: i64::try_from(config.num_attention_heads).unwrap_or(1),
             dropout_probability: config.attention_probs_dropout_prob,
             layer: u32::try_from(layer).unwrap_or(u32::MAX),
-            softmax_kind: precision.storage(),
         })
     }
 
@@ -64,69 +61,96 @@ impl SelfAttention {
         let (Some(query), Some(key), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(tch::TchError::Shape("the fused projection has three parts".to_owned()).into());
         };
-        let attended = self.attend(&query, &key, &value, pass)?; // [B, N, T, H]
+        let attended = attend(&Heads { query, key, value }, pass.mask, self.dropout(pass))?; // [B, N, T, H]
         let context = attended
             .f_transpose(1, 2)?
             .f_reshape([sequences, positions, width])?; // [B, T, D]
         let context = match pass.permutation {
-            Some(seed) => permute_positions(&context, hidden, seed, self.layer)?,
+            Some(key) => permute_positions(&context, key, self.layer)?,
             None => context,
         };
         self.output.forward(&context)
     }
 
-    /// Scaled dot-product attention with dropout on the probabilities: the one place where a
-    /// kernel is chosen. All [B, N, T, H].
-    fn attend(
-        &self,
-        query: &Tensor,
-        key: &Tensor,
-        value: &Tensor,
-        pass: Pass<'_>,
-    ) -> Result<Tensor, ModelError> {
-        match pass.dropout {
-            Some(dropout_key) if self.dropout_probability > 0.0 => {
-                self.attend_with_dropout(query, key, value, pass.mask, dropout_key)
-            }
-            _ => Ok(Tensor::f_scaled_dot_product_attention(
-                query, key, value, pass.mask, 0.0, false, None, false,
-            )?),
-        }
-    }
-
-    fn attend_with_dropout(
-        &self,
-        query: &Tensor,
-        key: &Tensor,
-        value: &Tensor,
-        mask: Option<&Tensor>,
-        dropout_key: &DropoutKey,
-    ) -> Result<Tensor, ModelError> {
-        let head_size = query.size().last().copied().unwrap_or(1);
-        let scaled = query.f_mul_scalar(1.0 / (head_size as f64).sqrt())?;
-        let mut scores = scaled.f_matmul(&key.f_transpose(2, 3)?)?; // [B, N, T, T]
-        if let Some(mask) = mask {
-            scores = scores.f_masked_fill_(&mask.f_logical_not()?, f64::NEG_INFINITY)?;
-        }
-        let probabilities = scores.f_softmax(-1, self.softmax_kind)?;
+    /// The dropout of this layer's probabilities in this pass, if any.
+    fn dropout<'a>(&self, pass: Pass<'a>) -> Option<ProbabilityDropout<'a>> {
+        let key = pass.dropout.filter(|_| self.dropout_probability > 0.0)?;
         let site = DropoutSite::AttentionProbabilities { layer: self.layer };
-        let kept = dropout(&probabilities, self.dropout_probability, Some(dropout_key), site)?;
-        Ok(kept.f_to_kind(value.f_kind()?)?.f_matmul(value)?)
+        Some(ProbabilityDropout {
+            probability: self.dropout_probability,
+            key,
+            site,
+        })
     }
 }
 
-/// Permutes `context` [B, T, D] over its B T positions. The permutation is a function of the
-/// seed, the layer and the micro-batch (through its hidden states' number of positions and
-/// first values), so that no fixed wiring can be learned around it.
-fn permute_positions(context: &Tensor, hidden: &Tensor, seed: u64, layer: u32) -> Result<Tensor, ModelError> {
+/// Queries, keys and values, [B, N, T, H] each.
+#[derive(Debug)]
+struct Heads {
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+}
+
+/// Dropout of attention probabilities.
+#[derive(Debug, Clone, Copy)]
+struct ProbabilityDropout<'a> {
+    probability: f64,
+    key: &'a DropoutKey,
+    site: DropoutSite,
+}
+
+/// Scaled dot-product attention -> [B, N, T, H]. The one place where a kernel is chosen:
+/// libtorch's own without dropout, whose slow path it would take with it.
+fn attend(
+    heads: &Heads,
+    mask: Option<&Tensor>,
+    probability_dropout: Option<ProbabilityDropout<'_>>,
+) -> Result<Tensor, ModelError> {
+    if probability_dropout.is_some() {
+        return attend_by_steps(heads, mask, probability_dropout);
+    }
+    let Heads { query, key, value } = heads;
+    Ok(Tensor::f_scaled_dot_product_attention(
+        query, key, value, mask, 0.0, false, None, false,
+    )?)
+}
+
+/// Attention with its probabilities in memory, softmax in f32 (f64) -> [B, N, T, H].
+fn attend_by_steps(
+    heads: &Heads,
+    mask: Option<&Tensor>,
+    probability_dropout: Option<ProbabilityDropout<'_>>,
+) -> Result<Tensor, ModelError> {
+    let Heads { query, key, value } = heads;
+    let kind = query.f_kind()?;
+    let head_size = query.size().last().copied().unwrap_or(1);
+    let scaled = query.f_mul_scalar(1.0 / (head_size as f64).sqrt())?;
+    let mut scores = scaled.f_matmul(&key.f_transpose(2, 3)?)?; // [B, N, T, T]
+    if let Some(mask) = mask {
+        scores = scores.f_masked_fill_(&mask.f_logical_not()?, f64::NEG_INFINITY)?;
+    }
+    let softmax_kind = if kind == Kind::Double {
+        Kind::Double
+    } else {
+        Kind::Float
+    };
+    let mut probabilities = scores.f_softmax(-1, softmax_kind)?;
+    if let Some(ProbabilityDropout {
+        probability,
+        key,
+        site,
+    }) = probability_dropout
+    {
+        probabilities = dropout(&probabilities, probability, Some(key), site)?;
+    }
+    Ok(probabilities.f_to_kind(kind)?.f_matmul(value)?)
+}
+
+/// Permutes `context` [B, T, D] over its B T positions, differently in every layer.
+fn permute_positions(context: &Tensor, permutation_key: u64, layer: u32) -> Result<Tensor, ModelError> {
     let (sequences, positions, width) = context.size3()?;
-    let content = hidden
-        .f_detach()?
-        .f_to_kind(Kind::Double)?
-        .f_abs()?
-        .f_sum(Kind::Double)?
-        .f_double_value(&[])?;
-    let indices = permutation(seed, layer, content.to_bits(), sequences * positions);
+    let indices = permutation(permutation_key, layer, sequences * positions);
     let indices = Tensor::f_from_slice(&indices)?.f_to_device(context.device())?;
     let rows = context
         .f_reshape([sequences * positions, width])?
@@ -134,14 +158,26 @@ fn permute_positions(context: &Tensor, hidden: &Tensor, seed: u64, layer: u32) -
     Ok(rows.f_view([sequences, positions, width])?)
 }
 
+/// Key of a micro-batch's permutations: the seed and a sum over its token ids, so that the
+/// permutation changes from batch to batch and no fixed wiring can be learned around it.
+pub(crate) fn permutation_key(seed: u64, input_ids: &Tensor) -> Result<u64, ModelError> {
+    let count = i64::try_from(input_ids.numel()).unwrap_or(i64::MAX);
+    let numbers = Tensor::f_arange(count, (Kind::Int64, input_ids.device()))?;
+    let content = input_ids
+        .f_reshape([-1])?
+        .f_mul(&(numbers + 1))?
+        .f_sum(Kind::Int64)?
+        .f_int64_value(&[])?;
+    Ok(seed.rotate_left(32) ^ content.cast_unsigned())
+}
+
 /// A uniform permutation of 0..len (Fisher-Yates; Knuth, TAOCP 2, algorithm P).
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "positions of a micro-batch fit 32 bits"
 )]
-fn permutation(seed: u64, layer: u32, content: u64, len: i64) -> Vec<i64> {
-    let key = purpose_key(seed, PURPOSE, content as u32, (content >> 32) as u32);
+fn permutation(permutation_key: u64, layer: u32, len: i64) -> Vec<i64> {
+    let key = purpose_key(permutation_key, PURPOSE, 0, 0);
     let mut indices: Vec<i64> = (0..len).collect();
     for last in (1..indices.len()).rev() {
         let [high, low, ..] = philox4x32_10([last as u32, layer, 0, 0], key);
@@ -155,26 +191,50 @@ fn permutation(seed: u64, layer: u32, content: u64, len: i64) -> Vec<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Device;
+    use torch_native::fill_normal;
 
     #[test]
-    fn a_permutation_holds_every_position_once_and_differs_by_layer_and_content() {
-        let base = permutation(1, 0, 5, 1000);
+    fn attention_by_steps_equals_the_fused_kernel() {
+        let random = |stream: u64| {
+            let tensor = Tensor::zeros([2, 3, 7, 5], (Kind::Double, Device::Cpu));
+            fill_normal(&tensor, 1.0, [1, 2], stream).unwrap();
+            tensor
+        };
+        let heads = Heads {
+            query: random(0),
+            key: random(1),
+            value: random(2),
+        };
+        let mask =
+            Tensor::from_slice(&[true, true, true, true, true, false, false]).expand([2, 1, 1, 7], false);
+        for mask in [None, Some(&mask)] {
+            let difference =
+                attend(&heads, mask, None).unwrap() - attend_by_steps(&heads, mask, None).unwrap();
+            assert!(difference.abs().max().double_value(&[]) < 1e-14);
+        }
+    }
+
+    #[test]
+    fn a_permutation_holds_every_position_once_and_differs_by_key_and_layer() {
+        let base = permutation(1, 0, 1000);
         let mut sorted = base.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, (0..1000).collect::<Vec<i64>>());
-        assert_eq!(base, permutation(1, 0, 5, 1000));
-        for other in [
-            permutation(2, 0, 5, 1000),
-            permutation(1, 1, 5, 1000),
-            permutation(1, 0, 6, 1000),
-        ] {
-            assert!(base.iter().zip(&other).filter(|(a, b)| a == b).count() < 20);
-        }
-        let fixed = base
-            .iter()
-            .enumerate()
-            .filter(|(index, value)| *index as i64 == **value)
-            .count();
-        assert!(fixed < 10);
+        assert_eq!(base, permutation(1, 0, 1000));
+        let agreeing = |other: &[i64]| base.iter().zip(other).filter(|(a, b)| a == b).count();
+        // One position in a thousand agrees by chance.
+        assert!(agreeing(&permutation(2, 0, 1000)) < 10);
+        assert!(agreeing(&permutation(1, 1, 1000)) < 10);
+        assert!(agreeing(&sorted) < 10);
+    }
+
+    #[test]
+    fn the_key_of_a_permutation_changes_with_seed_and_content() {
+        let key =
+            |seed: u64, ids: &[i64]| permutation_key(seed, &Tensor::from_slice(ids).view([1, -1])).unwrap();
+        assert_eq!(key(1, &[5, 6]), key(1, &[5, 6]));
+        assert_ne!(key(1, &[5, 6]), key(2, &[5, 6]));
+        assert_ne!(key(1, &[5, 6]), key(1, &[6, 5]));
     }
 }

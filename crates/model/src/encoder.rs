@@ -9,7 +9,7 @@ use crate::attention::{Pass, SelfAttention};
 use crate::dropout_site::{DropoutSite, dropout};
 use crate::modules::{LayerNorm, Linear};
 use crate::names::layer_module;
-use crate::{ModelError, Parameters, Precision, RobertaConfig};
+use crate::{ModelError, Parameters, RobertaConfig};
 
 #[derive(Debug)]
 struct Layer {
@@ -23,17 +23,12 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(
-        parameters: &Parameters,
-        config: &RobertaConfig,
-        precision: Precision,
-        layer: usize,
-    ) -> Result<Self, ModelError> {
+    fn new(parameters: &Parameters, config: &RobertaConfig, layer: usize) -> Result<Self, ModelError> {
         let linear = |module: &str| Linear::new(parameters, &layer_module(layer, module));
         let norm =
             |module: &str| LayerNorm::new(parameters, &layer_module(layer, module), config.layer_norm_eps);
         Ok(Self {
-            attention: SelfAttention::new(parameters, config, precision, layer)?,
+            attention: SelfAttention::new(parameters, config, layer)?,
             attention_norm: norm("attention.output.LayerNorm")?,
             intermediate: linear("intermediate.dense")?,
             output: linear("output.dense")?,
@@ -72,13 +67,8 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn new(
-        parameters: &Parameters,
-        config: &RobertaConfig,
-        precision: Precision,
-    ) -> Result<Self, ModelError> {
-        let layers =
-            (0..config.num_hidden_layers).map(|layer| Layer::new(parameters, config, precision, layer));
+    pub(crate) fn new(parameters: &Parameters, config: &RobertaConfig) -> Result<Self, ModelError> {
+        let layers = (0..config.num_hidden_layers).map(|layer| Layer::new(parameters, config, layer));
         Ok(Self {
             layers: layers.collect::<Result<_, _>>()?,
         })

@@ -5,7 +5,7 @@
 use tch::{Device, Kind, Tensor};
 use torch_native::DropoutKey;
 
-use crate::attention::Pass;
+use crate::attention::{Pass, permutation_key};
 use crate::embeddings::Embeddings;
 use crate::encoder::Encoder;
 use crate::initialize::initialize;
@@ -41,7 +41,7 @@ impl RobertaForMaskedLm {
         let parameters = Parameters::new(config, precision.storage(), device)?;
         Ok(Self {
             embeddings: Embeddings::new(&parameters, config, precision)?,
-            encoder: Encoder::new(&parameters, config, precision)?,
+            encoder: Encoder::new(&parameters, config)?,
             head: MlmHead::new(&parameters, config)?,
             config: config.clone(),
             precision,
@@ -170,10 +170,14 @@ impl RobertaForMaskedLm {
             Some(mask) => Some(mask.f_to_kind(Kind::Bool)?.f_unsqueeze(1)?.f_unsqueeze(1)?), // [B, 1, 1, T]
             None => None,
         };
+        let permutation = match self.attention_permutation {
+            Some(seed) => Some(permutation_key(seed, input_ids)?),
+            None => None,
+        };
         let pass = Pass {
             mask: mask.as_ref(),
             dropout,
-            permutation: self.attention_permutation,
+            permutation,
         };
         let hidden = self.embeddings.forward(input_ids, dropout)?;
         self.encoder.forward(hidden, pass)

@@ -1,5 +1,7 @@
 //! Tests of the model as a whole, and what the tests of its modules share.
 
+mod parity;
+
 use tch::{Device, Kind, Tensor};
 
 use crate::{
