@@ -1,1 +1,41 @@
 //! Which sequences, with which masks, are in slot k of step s.
+//!
+//! The order of training data is a function of (seed, corpus, packing, global index): global
+//! index g = step x batch + slot. Nothing is stored and nothing drawn in turn, so a run resumes
+//! from its step number, and the number of ranks changes only who computes what. The crate
+//! knows nothing of tensors: a [`MicroBatch`] is plain vectors.
+//!
+//! - a mixture by integer weights says whose turn g is and which turn of the source that is,
+//! - a permutation an epoch and a source says which of its sequences that turn takes,
+//! - `masking` says which of the sequence's tokens are masked, and by what,
+//! - a micro-batch is a run of consecutive slots, the same at any number of ranks,
+//! - a digest a slot, summed over slots, proves all of this before a tensor exists.
+
+mod assembly;
+mod digest;
+mod error;
+mod evaluation;
+mod ids;
+mod load;
+mod micro_batch;
+mod mixture;
+mod order;
+mod prefetch;
+mod replay;
+mod sample_order;
+mod shares;
+
+pub use digest::format_digest;
+pub use error::LoaderError;
+pub use evaluation::Evaluation;
+pub use ids::{GlobalIndex, SampleIndex, Step};
+pub use load::{Loader, LoaderConfig};
+pub use micro_batch::MicroBatch;
+pub use prefetch::{PrefetchedSteps, StepBatches};
+pub use replay::SequenceDescription;
+pub use sample_order::SampleRef;
+
+#[cfg(test)]
+mod test_corpus;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Why data cannot be loaded.
+
+use std::path::PathBuf;
+
+use masking::MaskingError;
+use shards::ShardError;
+
+/// What is wrong with the settings, the corpus or one of its sequences.
+#[derive(Debug, thiserror::Error)]
+pub enum LoaderError {
+    /// Weights that cannot be used.
+    #[error("data.weights: {problem}; give every source of the corpus a whole number")]
+    Weights {
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// A batch without sequences.
+    #[error("training.global_batch_size and training.micro_batch_size must be at least 1")]
+    EmptyBatch,
+    /// The micro-batch does not divide the batch.
+    #[error(
+        "training.micro_batch_size = {micro_batch_size} does not divide \
+         training.global_batch_size = {global_batch_size}: the nearest that do are {nearest}"
+    )]
+    MicroBatchSize {
+        /// Sequences a micro-batch.
+        micro_batch_size: u64,
+        /// Sequences a step.
+        global_batch_size: u64,
+        /// Divisors next to the micro-batch size.
+        nearest: String,
+    },
+    /// The ranks cannot take equal numbers of micro-batches.
+    #[error(
+        "{world_size} ranks cannot share {num_micro_batches} micro-batches a step evenly: the \
+         nearest numbers of ranks that can are {nearest} (or change \
+         training.global_batch_size or training.micro_batch_size)"
+    )]
+    WorldSize {
+        /// Ranks of the run.
+        world_size: u32,
+        /// Micro-batches of a step.
+        num_micro_batches: u64,
+        /// Divisors next to the number of ranks.
+        nearest: String,
+    },
+    /// Corpus, packing index, tokenizer and settings are not made for each other.
+    #[error("{what} is {found}, but {expected_by} says {expected}: {way_out}")]
+    Mismatch {
+        /// The field that differs.
+        what: &'static str,
+        /// Its value.
+        found: String,
+        /// What it was compared with.
+        expected_by: &'static str,
+        /// The value there.
+        expected: String,
+        /// What to do.
+        way_out: &'static str,
+    },
+    /// A corpus without a single sequence.
+    #[error("the corpus holds no training sequence: build it from more documents")]
+    NoSequences,
+    /// A sequence that cannot be masked, such as one with a token outside the vocabulary.
+    #[error(
+        "{path}, block {block}, token {token_offset} on: cannot mask the sequence; \
+         check the corpus with tenk-corpus verify"
+    )]
+    Sequence {
+        /// The shard or held-out file, without extension.
+        path: PathBuf,
+        /// Block that the sequence starts in.
+        block: u32,
+        /// Token of the block that it starts at.
+        token_offset: u32,
+        /// What is wrong.
+        #[source]
+        source: MaskingError,
+    },
+    /// A slot or micro-batch that a step does not have.
+    #[error("{what} {index} does not exist: there are {num} (counted from 0)")]
+    OutOfRange {
+        /// `slot`, `micro-batch`.
+        what: &'static str,
+        /// The number that was asked for.
+        index: u64,
+        /// How many there are.
+        num: u64,
+    },
+    /// Settings of masking that make no sense.
+    #[error(transparent)]
+    Masking(#[from] MaskingError),
+    /// A shard, manifest or packing index that cannot be read.
+    #[error(transparent)]
+    Shards(#[from] ShardError),
+    /// The thread that reads ahead ended by a panic.
+    #[error("the thread that prepares batches stopped without a result: this is a bug in tenk")]
+    PrefetchStopped,
+    /// The thread that reads ahead cannot be started.
+    #[error("cannot start the thread that prepares batches (check the limit of processes)")]
+    PrefetchSpawn(#[source] std::io::Error),
+}

@@ -1,0 +1,313 @@
+//! The loader over a corpus on disk: who gets what, in which order, with which digest.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::test_corpus::{SEQUENCE_LENGTH, TestCorpus, config};
+use crate::{GlobalIndex, Loader, LoaderConfig, LoaderError, MicroBatch, Step, StepBatches};
+
+const GRID: [(u64, u64); 4] = [(12, 1), (12, 2), (12, 3), (12, 12)];
+
+/// All ranks' batches of a step.
+fn step_of_all_ranks(loader: &Loader, step: u64, world_size: u32) -> Vec<StepBatches> {
+    (0..world_size)
+        .map(|rank| loader.step_batches(Step(step), rank, world_size).unwrap())
+        .collect()
+}
+
+/// The row of every slot in order, as the model sees it.
+fn rows(batches: &[MicroBatch]) -> Vec<Vec<i64>> {
+    let all = batches
+        .iter()
+        .flat_map(|batch| batch.input_ids.chunks_exact(batch.sequence_length));
+    all.map(<[i64]>::to_vec).collect()
+}
+
+#[test]
+fn the_number_of_ranks_changes_neither_order_nor_masks_nor_micro_batches() {
+    let test = TestCorpus::new();
+    for (global_batch_size, micro_batch_size) in GRID {
+        let loader = test.loader(config(global_batch_size, micro_batch_size)).unwrap();
+        for step in [0, 1, 7, 1000] {
+            let alone = step_of_all_ranks(&loader, step, 1).remove(0);
+            for world_size in [1, 2, 3, 4, 6, 12] {
+                if loader.check_world(world_size).is_err() {
+                    continue;
+                }
+                let ranks = step_of_all_ranks(&loader, step, world_size);
+                let shares: Vec<usize> = ranks.iter().map(|rank| rank.micro_batches.len()).collect();
+                assert!(shares.iter().all(|&share| share == shares[0]));
+                let digest = ranks
+                    .iter()
+                    .fold(0_u64, |sum, rank| sum.wrapping_add(rank.digest));
+                assert_eq!(digest, alone.digest);
+                let batches: Vec<MicroBatch> =
+                    ranks.into_iter().flat_map(|rank| rank.micro_batches).collect();
+                assert_eq!(batches, alone.micro_batches);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_micro_batch_size_changes_neither_order_nor_masks_nor_digest() {
+    let test = TestCorpus::new();
+    let steps = GRID.map(|(global_batch_size, micro_batch_size)| {
+        let loader = test.loader(config(global_batch_size, micro_batch_size)).unwrap();
+        let step = loader.step_batches(Step(5), 0, 1).unwrap();
+        (step.digest, rows(&step.micro_batches))
+    });
+    assert!(steps.iter().all(|step| *step == steps[0]));
+    assert_eq!(steps[0].1.len(), 12);
+}
+
+#[test]
+fn the_batch_size_changes_only_where_a_step_ends() {
+    let test = TestCorpus::new();
+    let ids = |batch_size: u64, steps: u64| -> Vec<Vec<i64>> {
+        let loader = test.loader(config(batch_size, 1)).unwrap();
+        (0..steps)
+            .flat_map(|step| rows(&loader.step_batches(Step(step), 0, 1).unwrap().micro_batches))
+            .collect()
+    };
+    assert_eq!(ids(4, 6), ids(8, 3));
+}
+
+#[test]
+fn an_epoch_holds_every_token_of_the_corpus_and_separators() {
+    let test = TestCorpus::new();
+    let num_rows = test.packing.num_rows() as u64;
+    let loader = test.loader(config(num_rows, 1)).unwrap();
+    let step = loader.step_batches(Step(3), 0, 1).unwrap();
+    let tokens: u64 = step.micro_batches.iter().map(|batch| batch.tokens).sum();
+    let eos = i64::from(test.tokenizer.special().eos);
+    let all_rows = rows(&step.micro_batches);
+    let separators = all_rows.iter().flatten().filter(|&&id| id == eos).count() as u64;
+    assert_eq!(
+        tokens - num_rows - separators,
+        test.corpus.manifest().num_tokens()
+    );
+    for (row, batch) in all_rows.iter().zip(&step.micro_batches) {
+        let length = batch.lengths[0] as usize;
+        assert_eq!(row[0], i64::from(test.tokenizer.special().bos));
+        assert_eq!(row[length - 1], eos);
+        assert!(
+            row[length..]
+                .iter()
+                .all(|&id| id == i64::from(test.tokenizer.special().pad))
+        );
+    }
+}
+
+#[test]
+fn a_batch_larger_than_the_corpus_straddles_epochs() {
+    let test = TestCorpus::new();
+    let num_rows = test.packing.num_rows() as u64;
+    let loader = test.loader(config(num_rows * 2 + 3, 1)).unwrap();
+    let epochs: Vec<u64> = (0..num_rows * 2 + 3)
+        .map(|g| loader.sample(GlobalIndex(g)).epoch)
+        .collect();
+    for epoch in [0, 1] {
+        assert_eq!(epochs.iter().filter(|&&e| e == epoch).count() as u64, num_rows);
+    }
+    assert!(loader.micro_batch(Step(0), num_rows * 2 + 2).is_ok());
+}
+
+#[test]
+fn another_epoch_and_another_seed_mask_differently() {
+    let test = TestCorpus::new();
+    let num_rows = test.packing.num_rows() as u64;
+    let masks = |seed: u64, step: u64| -> BTreeSet<Vec<i64>> {
+        let loader = test
+            .loader(LoaderConfig {
+                seed,
+                ..config(num_rows, 1)
+            })
+            .unwrap();
+        rows(&loader.step_batches(Step(step), 0, 1).unwrap().micro_batches)
+            .into_iter()
+            .collect()
+    };
+    let base = masks(17, 0);
+    for other in [masks(17, 1), masks(18, 0)] {
+        let same = other.intersection(&base).count();
+        assert!(
+            same * 4 < base.len(),
+            "{same} of {} rows are the same",
+            base.len()
+        );
+    }
+}
+
+#[test]
+fn prefetched_steps_are_those_that_are_asked_for_directly() {
+    let test = TestCorpus::new();
+    let loader = test.loader(config(12, 2)).unwrap();
+    for depth in [0, 1, 4] {
+        let steps = Arc::clone(&loader)
+            .steps((1, 3), (Step(4), Step(11)), depth)
+            .unwrap();
+        let steps: Vec<StepBatches> = steps.map(Result::unwrap).collect();
+        let direct: Vec<StepBatches> = (4..11)
+            .map(|step| loader.step_batches(Step(step), 1, 3).unwrap())
+            .collect();
+        assert_eq!(steps, direct);
+    }
+}
+
+#[test]
+fn a_token_outside_the_vocabulary_is_an_error_that_names_shard_and_block() {
+    let test = TestCorpus::with_foreign_token(60_000);
+    let num_rows = test.packing.num_rows() as u64;
+    let loader = test.loader(config(num_rows, num_rows)).unwrap();
+    let error = loader.micro_batch(Step(0), 0).unwrap_err();
+    let LoaderError::Sequence {
+        path,
+        block: 0,
+        token_offset: 0,
+        source,
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    assert!(path.ends_with("shard-00001-of-00003"), "{}", path.display());
+    assert!(source.to_string().contains("60000"), "{source}");
+    let mut steps = Arc::clone(&loader).steps((0, 1), (Step(0), Step(2)), 2).unwrap();
+    assert!(matches!(steps.next(), Some(Err(LoaderError::Sequence { .. }))));
+    assert!(steps.next().is_none());
+}
+
+#[test]
+fn evaluation_covers_the_held_out_file_with_the_same_masks_every_time() {
+    let test = TestCorpus::new();
+    let loader = test.loader(config(10, 5)).unwrap();
+    let collect = |limit| -> Vec<MicroBatch> {
+        let evaluations = loader.held_out(limit).unwrap();
+        assert_eq!(evaluations.len(), 1);
+        assert_eq!(evaluations[0].source(), "10-K");
+        let batches = 0..evaluations[0].num_micro_batches();
+        batches
+            .map(|index| evaluations[0].micro_batch(index).unwrap())
+            .collect()
+    };
+    let batches = collect(None);
+    assert_eq!(batches, collect(None));
+    let tokens: u64 = batches.iter().map(|batch| batch.tokens).sum();
+    let sequences: usize = batches.iter().map(|batch| batch.sequences).sum();
+    let file = &test.corpus.manifest().held_out.sources["10-K"];
+    let eos = i64::from(test.tokenizer.special().eos);
+    let separators = rows(&batches).iter().flatten().filter(|&&id| id == eos).count();
+    assert_eq!(tokens, file.tokens + (sequences + separators) as u64);
+    assert!(batches.iter().map(|batch| batch.masked_tokens).sum::<u64>() > 0);
+
+    let few = collect(Some(3));
+    assert_eq!(few.iter().map(|batch| batch.sequences).sum::<usize>(), 3);
+    let all: BTreeSet<Vec<i64>> = rows(&batches).into_iter().collect();
+    assert!(
+        rows(&few).iter().all(|row| all.contains(row)),
+        "a limit changed a mask"
+    );
+}
+
+#[test]
+fn ranks_share_an_evaluation_without_gap_or_overlap() {
+    let test = TestCorpus::new();
+    let evaluation = test
+        .loader(config(12, 1))
+        .unwrap()
+        .held_out(None)
+        .unwrap()
+        .remove(0);
+    for world_size in 1..=7 {
+        let mut next = 0;
+        for rank in 0..world_size {
+            let run = evaluation.micro_batches_of_rank(rank, world_size);
+            assert_eq!(run.start, next);
+            next = run.end;
+        }
+        assert_eq!(next, evaluation.num_micro_batches());
+    }
+    let past = evaluation.micro_batch(evaluation.num_micro_batches());
+    assert!(matches!(past, Err(LoaderError::OutOfRange { .. })));
+}
+
+#[test]
+fn a_replayed_step_has_the_digest_of_training_and_tells_documents_and_masks() {
+    let test = TestCorpus::new();
+    let loader = test.loader(config(12, 3)).unwrap();
+    let step = loader.step_batches(Step(9), 0, 1).unwrap();
+    let described: Vec<_> = (0..12)
+        .map(|slot| loader.describe(Step(9), slot).unwrap())
+        .collect();
+    assert_eq!(
+        described
+            .iter()
+            .fold(0_u64, |sum, slot| sum.wrapping_add(slot.digest)),
+        step.digest
+    );
+    let masked: u64 = step.micro_batches.iter().map(|batch| batch.masked_tokens).sum();
+    let visible: usize = described.iter().map(|slot| slot.text.matches('⟦').count()).sum();
+    assert_eq!(visible as u64, masked);
+    for slot in &described {
+        assert_eq!(slot.global_index, GlobalIndex(9 * 12 + slot.slot));
+        // One document more for every `</s>` inside.
+        assert_eq!(
+            slot.documents.len(),
+            slot.text.matches("</s>").count(),
+            "{}",
+            slot.text
+        );
+        assert!(
+            slot.documents
+                .iter()
+                .all(|document| document.source == slot.source)
+        );
+        let first = &slot.documents[0];
+        let blocks = first.first_block..first.first_block + first.blocks;
+        assert!(blocks.contains(&u64::from(slot.packed.block)));
+    }
+    assert!(matches!(
+        loader.describe(Step(0), 12),
+        Err(LoaderError::OutOfRange { .. })
+    ));
+}
+
+#[test]
+fn parts_that_do_not_fit_each_other_are_refused_by_name() {
+    let test = TestCorpus::new();
+    let longer = LoaderConfig {
+        sequence_length: SEQUENCE_LENGTH + 1,
+        ..config(12, 2)
+    };
+    let text = test.loader(longer).unwrap_err().to_string();
+    assert!(
+        text.contains("data.sequence_length is 25") && text.contains("24"),
+        "{text}"
+    );
+
+    let other = tokenizer::train(["another text altogether".to_owned()].into_iter(), 300).unwrap();
+    let (corpus, packing) = (Arc::clone(&test.corpus), Arc::clone(&test.packing));
+    let text = Loader::new(config(12, 2), corpus, packing, Arc::new(other))
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("tokenizer"), "{text}");
+
+    assert!(matches!(
+        test.loader(config(12, 5)),
+        Err(LoaderError::MicroBatchSize { .. })
+    ));
+    let bad = LoaderConfig {
+        mlm_probability: 1.5,
+        ..config(12, 2)
+    };
+    assert!(matches!(test.loader(bad), Err(LoaderError::Masking(_))));
+    let loader = test.loader(config(12, 2)).unwrap();
+    assert!(matches!(
+        loader.check_world(4),
+        Err(LoaderError::WorldSize { .. })
+    ));
+    assert!(matches!(
+        loader.micro_batch(Step(0), 6),
+        Err(LoaderError::OutOfRange { .. })
+    ));
+}
