@@ -50,29 +50,14 @@ pub fn assign_shards(documents: &[DocumentSize], num_shards: u32) -> Vec<u32> {
 }
 
 impl Balance {
-    /// Measures an assignment.
-    pub fn of(documents: &[DocumentSize], shards: &[u32], num_shards: u32) -> Self {
-        let mut tokens = vec![0_u64; num_shards as usize];
-        for (document, shard) in documents.iter().zip(shards) {
-            tokens[*shard as usize] += document.tokens;
-        }
-        let total: u64 = tokens.iter().sum();
-        let mean_tokens = total as f64 / f64::from(num_shards.max(1));
-        let smallest = tokens.iter().min().copied().unwrap_or(0);
-        let largest = tokens.iter().max().copied().unwrap_or(0);
-        Self {
-            mean_tokens,
-            largest_document_tokens: documents
-                .iter()
-                .map(|document| document.tokens)
-                .max()
-                .unwrap_or(0),
-            spread: if total == 0 {
-                0.0
-            } else {
-                (largest - smallest) as f64 / mean_tokens
-            },
-        }
+    /// Measures shards by their tokens.
+    pub fn of(shard_tokens: &[u64], largest_document_tokens: u64) -> Self {
+        let total: u64 = shard_tokens.iter().sum();
+        let mean_tokens = total as f64 / shard_tokens.len().max(1) as f64;
+        let smallest = shard_tokens.iter().min().copied().unwrap_or(0);
+        let largest = shard_tokens.iter().max().copied().unwrap_or(0);
+        let spread = if total == 0 { 0.0 } else { (largest - smallest) as f64 / mean_tokens };
+        Self { mean_tokens, largest_document_tokens, spread }
     }
 
     /// Whether documents are small enough beside a shard for shards to come out even.
@@ -80,7 +65,7 @@ impl Balance {
         self.mean_tokens >= EVEN_FROM_DOCUMENTS * self.largest_document_tokens as f64
     }
 
-    /// What the manifest says about it.
+    /// The same in words.
     pub fn describe(&self) -> String {
         let spread = 100.0 * self.spread;
         if self.is_even_possible() {
@@ -110,6 +95,14 @@ mod tests {
         })
     }
 
+    fn balance(documents: &[DocumentSize], shards: &[u32], num_shards: u32) -> Balance {
+        let mut tokens = vec![0; num_shards as usize];
+        for (document, shard) in documents.iter().zip(shards) {
+            tokens[*shard as usize] += document.tokens;
+        }
+        Balance::of(&tokens, documents.iter().map(|document| document.tokens).max().unwrap_or(0))
+    }
+
     proptest! {
         #[test]
         fn the_shard_of_a_document_does_not_depend_on_the_order(documents in documents(50), turn in 0_usize..400) {
@@ -124,7 +117,7 @@ mod tests {
         #[test]
         fn shards_differ_by_at_most_the_largest_document(documents in documents(1000), num_shards in 1_u32..20) {
             let shards = assign_shards(&documents, num_shards);
-            let balance = Balance::of(&documents, &shards, num_shards);
+            let balance = balance(&documents, &shards, num_shards);
             let limit = balance.largest_document_tokens as f64 / balance.mean_tokens.max(1e-9);
             prop_assert!(balance.spread <= limit + 1e-9);
             if balance.is_even_possible() {
@@ -141,7 +134,7 @@ mod tests {
                 tokens: 1 + n * n % 97,
             })
             .collect();
-        let balance = Balance::of(&documents, &assign_shards(&documents, 256), 256);
+        let balance = balance(&documents, &assign_shards(&documents, 256), 256);
         assert!(balance.is_even_possible());
         assert!(balance.spread <= EVEN_SPREAD, "{balance:?}");
         assert!(!balance.describe().contains("fewer shards"));
@@ -162,7 +155,7 @@ mod tests {
         let shards = assign_shards(&documents, 4);
         assert_eq!(shards, [1, 0], "the larger goes first");
         assert!(
-            Balance::of(&documents, &shards, 4)
+            balance(&documents, &shards, 4)
                 .describe()
                 .contains("fewer shards")
         );
@@ -171,6 +164,6 @@ mod tests {
     #[test]
     fn an_empty_corpus_is_even() {
         assert!(assign_shards(&[], 4).is_empty());
-        assert!(Balance::of(&[], &[], 4).spread.abs() < 1e-12);
+        assert!(Balance::of(&[0; 4], 0).spread.abs() < 1e-12);
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct DocsWriter<'a> {
     skipped: Log<'a>,
     rejected: Log<'a>,
     current: Option<OpenFile>,
+    /// JSON after which a file is closed.
+    file_bytes: u64,
     files: Vec<DocsFile>,
     documents: BTreeMap<String, u64>,
     inputs: Vec<InputFile>,
@@ -101,6 +103,7 @@ impl<'a> DocsWriter<'a> {
             skipped: Log::create(staged, "skipped.jsonl")?,
             rejected: Log::create(staged, "rejected.jsonl")?,
             current: None,
+            file_bytes: DOCS_FILE_BYTES,
             files: Vec::new(),
             documents: BTreeMap::new(),
             inputs: Vec::new(),
@@ -179,7 +182,7 @@ impl<'a> DocsWriter<'a> {
     }
 
     fn append(&mut self, series: &'static str, json: &[u8]) -> Result<(), CorpusError> {
-        let is_full = |file: &OpenFile| file.series != series || file.json_bytes >= DOCS_FILE_BYTES;
+        let is_full = |file: &OpenFile| file.series != series || file.json_bytes >= self.file_bytes;
         if self.current.as_ref().is_some_and(is_full) {
             self.close_file()?;
         }
@@ -311,4 +314,106 @@ pub(crate) fn write_json(
 
 fn write_error(staged: &StagedDir<'_>, name: &str, source: std::io::Error) -> CorpusError {
     DurableError::new(Operation::Write, &staged.target().join(name), source).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Block, BlockKind};
+    use crate::documents::DocumentReader;
+    use durable::{DISK, commit_dir};
+    use std::path::{Path, PathBuf};
+
+    fn document(id: &str, text: &str) -> Document {
+        Document {
+            id: id.into(),
+            source: "10-K".into(),
+            blocks: vec![Block::new(BlockKind::Paragraph, text)],
+            ..Document::default()
+        }
+    }
+
+    fn write(
+        folder: &Path,
+        documents: &[(&'static str, Document)],
+        file_bytes: u64,
+    ) -> Result<(PathBuf, DocsManifest), CorpusError> {
+        let docs = folder.join("docs");
+        let mut manifest = None;
+        commit_dir(&DISK, &docs, |staged: &StagedDir<'_>| {
+            let mut writer = DocsWriter::create(staged)?;
+            writer.file_bytes = file_bytes;
+            for (index, (series, document)) in documents.iter().enumerate() {
+                let path = format!("input-{index}");
+                writer.begin_input(InputFile { path, bytes: 1, sha256: String::new() });
+                writer.write(series, &PreparedDocument::new(document)?)?;
+            }
+            manifest = Some(writer.finish()?);
+            Ok::<_, CorpusError>(())
+        })?;
+        Ok((docs, manifest.unwrap()))
+    }
+
+    #[test]
+    fn files_roll_over_and_are_read_back_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let documents = [
+            ("filings", document("a", "one")),
+            ("filings", document("b", "two")),
+            ("wiki", document("c", "three")),
+        ];
+        let (docs, manifest) = write(folder.path(), &documents, 1).unwrap();
+        let names: Vec<&str> = manifest.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["filings-00000.jsonl.zst", "filings-00001.jsonl.zst", "wiki-00000.jsonl.zst"]);
+        let reader = DocumentReader::open(&docs).unwrap();
+        assert_eq!(reader.manifest(), &manifest);
+        let back: Vec<Document> = reader.collect::<Result<_, _>>().unwrap();
+        assert_eq!(back, documents.map(|(_, document)| document));
+        for file in &manifest.files {
+            assert_eq!(durable::sha256_file(&docs.join(&file.name)).unwrap(), file.sha256);
+        }
+    }
+
+    #[test]
+    fn the_same_document_again_is_skipped_and_another_of_its_id_is_rejected_with_both_paths() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut moved = document("a", "one");
+        moved.path = Some("elsewhere".into());
+        let documents =
+            [("filings", document("a", "one")), ("filings", moved), ("filings", document("a", "other"))];
+        let (docs, manifest) = write(folder.path(), &documents, 1 << 20).unwrap();
+        assert_eq!(manifest.num_documents(), 1);
+        let list = |name: &str| std::fs::read_to_string(docs.join(name)).unwrap();
+        let (skipped, rejected) = (list("skipped.jsonl"), list("rejected.jsonl"));
+        assert!(skipped.contains("duplicate") && skipped.contains("input-1") && skipped.contains("input-0"));
+        assert!(rejected.contains("different content") && rejected.contains("input-2") && rejected.contains("input-0"));
+        assert_eq!(skipped.lines().count() + rejected.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_folder_without_a_document_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(write(folder.path(), &[], 1), Err(CorpusError::NoDocuments { .. })));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_damaged_or_cut_documents_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let documents = [("filings", document("a", &"text ".repeat(100_000)))];
+        let (docs, manifest) = write(folder.path(), &documents, 1).unwrap();
+        let path = docs.join(&manifest.files[0].name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let put = |bytes: &[u8]| {
+            std::fs::remove_file(&path).unwrap();
+            durable::commit_bytes(&DISK, &path, bytes).unwrap();
+        };
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        put(&bytes);
+        let damaged = DocumentReader::open(&docs).unwrap().collect::<Result<Vec<_>, _>>();
+        assert!(matches!(damaged, Err(CorpusError::DamagedDocs { line: 1, .. })), "{damaged:?}");
+        put(&bytes[..middle]);
+        assert!(matches!(DocumentReader::open(&docs), Err(CorpusError::NotDocs { .. })));
+    }
 }

@@ -70,7 +70,7 @@ impl DocumentReader {
         &self.manifest
     }
 
-    fn next_line(&mut self) -> Option<Result<DocumentLine, CorpusError>> {
+    pub(crate) fn next_line(&mut self) -> Option<Result<DocumentLine, CorpusError>> {
         loop {
             let Some((file, lines, number)) = &mut self.current else {
                 let name = &self.manifest.files.get(self.next_file)?.name;

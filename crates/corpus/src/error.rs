@@ -145,4 +145,7 @@ pub enum CorpusError {
     /// A tokenizer could not be opened, trained or saved.
     #[error(transparent)]
     Tokenizer(#[from] tokenizer::TokenizerError),
+    /// A shard, the list of documents or a manifest is damaged or cannot be written.
+    #[error(transparent)]
+    Shards(#[from] shards::ShardError),
 }

@@ -1,8 +1,10 @@
 //! Filings and wiki dumps to documents to shards.
 
 mod assign;
+mod build;
 mod clean;
 mod decode;
+mod describe;
 mod docs_manifest;
 mod docs_writer;
 mod document;
@@ -10,20 +12,31 @@ mod documents;
 pub mod edgar;
 mod error;
 mod inputs;
+mod inspect;
 mod outcome;
+mod place;
 mod progress;
 pub mod sample;
+mod shard_files;
 mod split;
 mod spool;
+mod statistics;
+mod tokenise;
 mod tokenizer_sample;
 mod workplace;
 
 pub use assign::{Balance, DocumentSize, assign_shards};
+pub use build::{BuildOptions, PackingChoice, build_shards};
 pub use docs_manifest::{DOCS_FORMAT_VERSION, DocsFile, DocsManifest, InputFile};
 pub use document::{Block, BlockKind, CELL_SEPARATOR, Document, Section, document_text_blocks};
 pub use documents::DocumentReader;
 pub use error::CorpusError;
+pub use inspect::{CorpusBlock, CorpusDocument, CorpusInspector, Place, find_document};
 pub use outcome::Outcome;
 pub use progress::{NoProgress, Progress};
 pub use split::{DocumentHead, FilerKey, Filers, HELD_OUT_FRACTION, HeldOut};
+pub use statistics::{
+    CorpusCounts, CorpusStatistics, CrossEntropy, DocsCounts, DocsStatistics, Unigram, corpus_statistics, docs_statistics,
+    unigram,
+};
 pub use tokenizer_sample::{TOKENIZER_SAMPLE_BYTES, TokenizerOptions, TokenizerReport, train_tokenizer};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::assign::{Balance, DocumentSize, assign_shards};
+use crate::assign::{DocumentSize, assign_shards};
 use crate::error::CorpusError;
 use crate::split::Filers;
 use crate::spool::SpooledDocument;
@@ -15,7 +15,8 @@ pub(crate) struct Placement {
     pub(crate) shards: Vec<Vec<u32>>,
     /// The held-out documents by source, in order.
     pub(crate) held_out: BTreeMap<u32, Vec<u32>>,
-    pub(crate) balance: Balance,
+    /// Tokens of the largest document that is trained on.
+    pub(crate) largest_document_tokens: u64,
     pub(crate) num_held_out_filers: usize,
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn place_documents(
     Ok(Placement {
         shards,
         held_out,
-        balance: Balance::of(&sizes, &assigned, num_shards),
+        largest_document_tokens: sizes.iter().map(|size| size.tokens).max().unwrap_or(0),
         num_held_out_filers: held_out_filers.num_filers(),
     })
 }

@@ -26,7 +26,7 @@ pub(crate) const HELD_OUT_RULE: &str = "filers whose hash falls below the fracti
      without one a normalised company name, else a document; for wiki a page id";
 
 /// Separates this use of the hash from every other.
-const CHOICE_SEED: u64 = 0x7465_6e6b_686f_6c64;
+pub(crate) const CHOICE_SEED: u64 = 0x7465_6e6b_686f_6c64;
 
 /// What the choice needs to know of a document; other fields of its JSON are passed over.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -81,9 +81,7 @@ impl Filers {
     /// # Errors
     /// [`CorpusError::HeldOutFraction`] when the fraction is not in `0.0..1.0`.
     pub fn hold_out(self, fraction: f64) -> Result<HeldOut, CorpusError> {
-        if !(0.0..1.0).contains(&fraction) {
-            return Err(CorpusError::HeldOutFraction { found: fraction });
-        }
+        refuse_fraction(fraction)?;
         // By hash of the identity: the order of the sets does not reach the result.
         let (mut chosen, mut all) = (BTreeMap::new(), BTreeMap::new());
         for keys in self.by_source.values() {
@@ -153,6 +151,11 @@ impl HeldOut {
     pub fn num_filers(&self) -> usize {
         self.filers.len()
     }
+}
+
+/// Refuses a fraction that is none, before any work is done.
+pub(crate) fn refuse_fraction(fraction: f64) -> Result<(), CorpusError> {
+    if (0.0..1.0).contains(&fraction) { Ok(()) } else { Err(CorpusError::HeldOutFraction { found: fraction }) }
 }
 
 fn root(same_as: &FxHashMap<u64, u64>, mut key: u64) -> u64 {

@@ -12,10 +12,10 @@ use tokenizer::{Tokenizer, Trainer};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::document::{Document, document_text_blocks};
-use crate::documents::{DocumentReader, map_documents};
+use crate::documents::{DocumentLine, DocumentReader, map_documents};
 use crate::error::CorpusError;
 use crate::progress::Progress;
-use crate::split::{DocumentHead, FilerKey, Filers, HeldOut};
+use crate::split::{DocumentHead, FilerKey, Filers, HeldOut, refuse_fraction};
 use crate::workplace::{Workplace, worker_threads};
 
 /// Text that a tokenizer is trained on unless told otherwise: word counts of a gigabyte differ
@@ -90,6 +90,7 @@ pub fn train_tokenizer(
     options: &TokenizerOptions,
     progress: &dyn Progress,
 ) -> Result<TokenizerReport, CorpusError> {
+    refuse_fraction(options.held_out_fraction)?;
     let _workplace = Workplace::enter(&options.out, "tenk-corpus tokenizer")?;
     let pool = worker_threads(options.threads)?;
     let sample = choose_sample(options, &pool, progress)?;
@@ -135,7 +136,7 @@ fn choose_sample(
     let reader = DocumentReader::open(&options.docs)?;
     progress.start("choosing the sample", Some(reader.manifest().json_bytes()));
     let (mut filers, mut measured) = (Filers::default(), Vec::new());
-    let measure = |line: &crate::documents::DocumentLine| {
+    let measure = |line: &DocumentLine| {
         let document: Document = line.parse()?;
         let bytes = document_text_blocks(&document)
             .map(|text| text.len() as u64)
@@ -194,7 +195,7 @@ fn count_words(
     let trainers: Vec<Mutex<Trainer>> = (0..pool.current_num_threads())
         .map(|_| Mutex::default())
         .collect();
-    let count = |line: &crate::documents::DocumentLine| {
+    let count = |line: &DocumentLine| {
         let head: DocumentHead = line.parse()?;
         if sample.holds(&head) {
             let document: Document = line.parse()?;
