@@ -293,3 +293,88 @@ fn check_length(path: &Path, expected_bytes: u64) -> Result<(), ShardError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{change, small_corpus};
+
+    #[test]
+    fn a_corpus_opens_with_all_that_was_written() {
+        let small = small_corpus();
+        for mode in [ReadMode::Mmap, ReadMode::Pread] {
+            let corpus = Corpus::open_with(&small.folder, mode).unwrap();
+            assert_eq!(corpus.sources().collect::<Vec<_>>(), ["10-K", "10-K/A", "wiki"]);
+            for (shard, expected) in corpus.shards().zip(&small.shards) {
+                let shard = shard.unwrap();
+                assert_eq!(shard.num_documents(), expected.len());
+                let blocks = (0..shard.num_blocks()).map(|block| shard.block(block).unwrap().to_vec());
+                assert!(blocks.eq(expected.iter().flat_map(|(_, blocks)| blocks.clone())));
+            }
+            assert_eq!(corpus.held_out("10-K").unwrap().unwrap().num_documents(), 2);
+            assert!(corpus.held_out("wiki").unwrap().is_none());
+            assert!(matches!(
+                corpus.shard(4),
+                Err(ShardError::OutOfRange { what: "shard", .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn documents_are_found_by_place() {
+        let small = small_corpus();
+        let corpus = Corpus::open(&small.folder).unwrap();
+        let row = corpus.document_row(1, 1).unwrap();
+        assert_eq!((row.id.as_str(), row.source.as_str()), ("doc-1-1", "wiki"));
+        assert_eq!(corpus.document_row(3, 0).unwrap().id, "doc-3-0");
+        assert_eq!(corpus.held_out_row("10-K", 1).unwrap().id, "held-out-1");
+        assert!(matches!(
+            corpus.document_row(2, 0),
+            Err(ShardError::OutOfRange { .. })
+        ));
+        assert!(matches!(
+            corpus.document_row(9, 0),
+            Err(ShardError::OutOfRange { .. })
+        ));
+        assert!(matches!(
+            corpus.held_out_row("wiki", 0),
+            Err(ShardError::UnknownSource { .. })
+        ));
+    }
+
+    #[test]
+    fn a_file_that_was_cut_or_swapped_is_refused_at_opening() {
+        let refused = |file: &str, edit: fn(&mut Vec<u8>)| {
+            let small = small_corpus();
+            change(&small.folder.join(file), edit);
+            Corpus::open(&small.folder).unwrap_err()
+        };
+        let cut: fn(&mut Vec<u8>) = |bytes| bytes.truncate(bytes.len().saturating_sub(1));
+        for file in [
+            "shard-00001-of-00004.bin",
+            "shard-00002-of-00004.idx",
+            "valid-10-K.bin",
+            "documents.jsonl.zst",
+        ] {
+            assert!(matches!(refused(file, cut), ShardError::Length { .. }), "{file}");
+        }
+        let error = refused("shard-00003-of-00004.idx", |bytes| bytes[17] = 4);
+        assert!(matches!(error, ShardError::Manifest { field, .. } if field.starts_with("token_width")));
+        let small = small_corpus();
+        let name = |index: u32| small.folder.join(format!("shard-0000{index}-of-00004.idx"));
+        let other = std::fs::read(name(1)).unwrap();
+        change(&name(0), |bytes| *bytes = other);
+        let error = Corpus::open(&small.folder).unwrap_err();
+        assert!(
+            matches!(error, ShardError::Manifest { field, .. } if field == "blocks of shard-00000-of-00004")
+        );
+    }
+
+    #[test]
+    fn a_missing_shard_is_named() {
+        let small = small_corpus();
+        std::fs::remove_file(small.folder.join("shard-00001-of-00004.idx")).unwrap();
+        let error = Corpus::open(&small.folder).unwrap_err();
+        assert!(error.to_string().contains("shard-00001-of-00004.idx"), "{error}");
+    }
+}

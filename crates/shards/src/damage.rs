@@ -182,3 +182,90 @@ fn checksum(reader: &ShardReader, blocks: std::ops::Range<usize>) -> Result<Stri
     }
     Ok(format!("{:016x}", hasher.digest()))
 }
+
+#[cfg(test)]
+mod tests {
+    use durable::DISK;
+
+    use super::*;
+    use crate::PackingMode;
+    use crate::testing::{change, small_corpus};
+
+    fn damage(file: &str, edit: impl FnOnce(&mut Vec<u8>)) -> (String, Damage) {
+        let small = small_corpus();
+        change(&small.folder.join(file), edit);
+        match verify(&small.folder, |_, _| {}) {
+            Err(ShardError::Damaged { file, place }) => {
+                (file.file_name().unwrap().to_string_lossy().into_owned(), place)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn place(offset_bytes: u64, document: &str) -> Damage {
+        Damage {
+            offset_bytes: Some(offset_bytes),
+            document: Some(document.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_sound_corpus_is_counted() {
+        let small = small_corpus();
+        let corpus = Corpus::open(&small.folder).unwrap();
+        Packing::open_or_build(&DISK, &corpus, PackingMode::FullSentences, 10).unwrap();
+        let mut names = Vec::new();
+        let report = verify(&small.folder, |name, _| names.push(name.to_owned())).unwrap();
+        assert_eq!((report.shards, report.held_out_files, report.packings), (4, 1, 1));
+        assert_eq!(
+            (report.documents, report.tokens),
+            (9, small.manifest.num_tokens() + 7)
+        );
+        assert_eq!(names.len(), 7);
+    }
+
+    #[test]
+    fn a_changed_token_is_traced_to_its_document() {
+        // the documents of shard 0 have 8, 7 and 4 tokens
+        let found = damage("shard-00000-of-00004.bin", |bytes| bytes[2 * 14] ^= 1);
+        assert_eq!(
+            found,
+            ("shard-00000-of-00004.bin".to_owned(), place(16, "doc-0-1"))
+        );
+        let found = damage("shard-00000-of-00004.bin", |bytes| bytes[0] ^= 0x80);
+        assert_eq!(found.1, place(0, "doc-0-0"));
+        let found = damage("valid-10-K.bin", |bytes| *bytes.last_mut().unwrap() ^= 1);
+        assert_eq!(found, ("valid-10-K.bin".to_owned(), place(6, "held-out-1")));
+    }
+
+    #[test]
+    fn a_moved_document_boundary_is_traced() {
+        // 5 blocks; document indices 0, 2, 3, 5 begin after the columns
+        let found = damage("shard-00000-of-00004.idx", |bytes| bytes[34 + 5 * 12 + 8] = 1);
+        assert_eq!(
+            found,
+            ("shard-00000-of-00004.idx".to_owned(), place(0, "doc-0-0"))
+        );
+    }
+
+    #[test]
+    fn a_damaged_list_of_documents_is_named() {
+        let (file, place) = damage("documents.jsonl.zst", |bytes| bytes[40] ^= 1);
+        assert_eq!(file, "documents.jsonl.zst");
+        assert_eq!(place.offset_bytes, Some(0));
+    }
+
+    #[test]
+    fn the_message_says_where() {
+        let error = ShardError::Damaged {
+            file: "a.bin".into(),
+            place: place(16, "doc"),
+        };
+        assert!(
+            error
+                .to_string()
+                .contains("a.bin is damaged from byte 16 on, in document doc"),
+            "{error}"
+        );
+    }
+}

@@ -345,3 +345,98 @@ fn problem(path: &Path, problem: String) -> ShardError {
         problem,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use durable::DISK;
+
+    use super::*;
+    use crate::testing::change;
+
+    fn row(number: u32) -> DocumentRow {
+        let span = DocumentSpan {
+            document: number,
+            first_block: u64::from(number) * 2,
+            blocks: 2,
+            token_offset: u64::from(number) * 30,
+            tokens: 30,
+            checksum: format!("{number:016x}"),
+        };
+        DocumentRow {
+            company: Some("A \"quoted\" name\n".into()),
+            ..DocumentRow::new("id", "10-K", Some(0), &span)
+        }
+    }
+
+    fn written(rows: u32) -> (tempfile::TempDir, DocumentsFile, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = DocumentsWriter::create(&DISK, folder.path()).unwrap();
+        (0..rows).for_each(|number| writer.push(&row(number)).unwrap());
+        let file = writer.finish().unwrap();
+        let path = folder.path().join(DOCUMENTS_FILE);
+        (folder, file, path)
+    }
+
+    #[test]
+    fn rows_are_found_by_number_around_the_frame_size() {
+        for rows in [0, 1, 1023, 1024, 1025, 2048, 2049] {
+            let (_folder, file, path) = written(rows);
+            let reader = DocumentsReader::open(&path).unwrap();
+            assert_eq!(
+                (file.rows, file.frames),
+                (rows.into(), rows.div_ceil(1024).into())
+            );
+            assert_eq!(reader.num_frames() as u64, file.frames);
+            for number in [0, 1, 1023, 1024, 2047, 2048] {
+                match reader.row(number.into()) {
+                    Ok(found) => assert_eq!(found, row(number)),
+                    Err(ShardError::OutOfRange { .. }) => assert!(number >= rows),
+                    Err(other) => panic!("{other}"),
+                }
+            }
+            assert_eq!(
+                reader.rows().map(|row| row.unwrap().document).collect::<Vec<_>>(),
+                (0..rows).collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[test]
+    fn any_zstd_program_reads_the_whole_file() {
+        let (_folder, file, path) = written(1500);
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(bytes.len() as u64, file.bytes);
+        assert_eq!(durable::sha256_hex(&bytes), file.sha256);
+        let text = String::from_utf8(zstd::stream::decode_all(&bytes[..]).unwrap()).unwrap();
+        let rows: Vec<DocumentRow> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(rows.len(), 1500);
+        assert_eq!(rows[1200], row(1200));
+    }
+
+    #[test]
+    fn damage_is_named_with_its_frame() {
+        let (_folder, _, path) = written(1500);
+        change(&path, |bytes| bytes[100] ^= 1);
+        let reader = DocumentsReader::open(&path).unwrap();
+        let error = reader.row(3).unwrap_err();
+        assert!(error.to_string().contains("frame 0 at byte 0"), "{error}");
+        assert_eq!(reader.row(1024).unwrap(), row(1024), "the next frame is sound");
+    }
+
+    #[test]
+    fn a_cut_file_is_refused_at_opening() {
+        for length in [0, 5, 40] {
+            let (_folder, _, path) = written(10);
+            change(&path, |bytes| bytes.truncate(length));
+            let error = DocumentsReader::open(&path).unwrap_err();
+            assert!(matches!(error, ShardError::Documents { .. }), "{error}");
+        }
+        let (_folder, _, path) = written(10);
+        change(&path, |bytes| drop(bytes.drain(..10)));
+        let error = DocumentsReader::open(&path).unwrap_err();
+        assert!(error.to_string().contains("seek table"), "{error}");
+    }
+}

@@ -25,6 +25,9 @@ mod seek_table;
 mod streamed;
 mod writer;
 
+#[cfg(test)]
+mod testing;
+
 pub use corpus::Corpus;
 pub use damage::{VerifyReport, verify};
 pub use documents::{DocumentRow, DocumentsFile, DocumentsReader, DocumentsWriter, ROWS_PER_FRAME};

@@ -369,3 +369,101 @@ impl ShardEntry {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{change, small_corpus};
+
+    #[test]
+    fn a_manifest_reads_as_it_was_written() {
+        let corpus = small_corpus();
+        assert_eq!(Manifest::read(&corpus.folder).unwrap(), corpus.manifest);
+    }
+
+    #[test]
+    fn the_hash_covers_content_and_not_information() {
+        let manifest = small_corpus().manifest;
+        let other = Manifest {
+            made_from: json!({"program": "another"}),
+            ..manifest.clone()
+        };
+        assert_eq!(other.hash(), manifest.hash());
+        let other = Manifest {
+            newline_token: 6,
+            ..manifest.clone()
+        };
+        assert_ne!(other.hash(), manifest.hash());
+    }
+
+    fn field_of(edit: impl FnOnce(&mut Manifest)) -> String {
+        let corpus = small_corpus();
+        let mut manifest = corpus.manifest;
+        edit(&mut manifest);
+        manifest.write(&durable::DISK, &corpus.folder).unwrap();
+        match Manifest::read(&corpus.folder) {
+            Err(ShardError::Manifest { field, .. }) => field,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn counts_that_do_not_add_up_are_named() {
+        assert_eq!(field_of(|m| m.num_shards = 5), "num_shards");
+        assert_eq!(field_of(|m| m.documents_file.rows += 1), "documents_file.rows");
+        let counts = |m: &mut Manifest| m.sources.get_mut("wiki").unwrap().tokens += 1;
+        assert_eq!(field_of(counts), "sources.wiki");
+        assert_eq!(field_of(|m| m.sources.retain(|source, _| source != "10-K")), "sources.10-K");
+        assert_eq!(
+            field_of(|m| m.shards[0].by_source.get_mut("wiki").unwrap().first_block += 1),
+            "shards.shard-00000-of-00004.by_source.wiki"
+        );
+        assert!(field_of(|m| m.shards[1].tokens += 1).starts_with("shards.shard-00001-of-00004"));
+    }
+
+    fn text_error(from: &str, to: &str) -> ShardError {
+        let corpus = small_corpus();
+        change(&corpus.folder.join(MANIFEST_FILE), |bytes| {
+            let text = String::from_utf8(std::mem::take(bytes)).unwrap();
+            assert!(text.contains(from));
+            *bytes = text.replacen(from, to, 1).into_bytes();
+        });
+        Manifest::read(&corpus.folder).unwrap_err()
+    }
+
+    #[test]
+    fn an_edited_manifest_is_refused_by_its_hash() {
+        let error = text_error("\"newline_token\": 5", "\"newline_token\": 6");
+        assert!(matches!(error, ShardError::Manifest { field, .. } if field == "corpus_hash"));
+    }
+
+    #[test]
+    fn another_kind_or_version_or_key_is_refused() {
+        let error = text_error("\"kind\": \"corpus\"", "\"kind\": \"docs\"");
+        assert!(matches!(error, ShardError::Manifest { field, .. } if field == "kind"));
+        let error = text_error("\"format_version\": 1", "\"format_version\": 2");
+        assert!(matches!(error, ShardError::Manifest { field, .. } if field == "format_version"));
+        let error = text_error("\"vocab_size\"", "\"vocabulary_size\"");
+        assert!(matches!(error, ShardError::Json { .. }));
+    }
+
+    #[test]
+    fn balance_is_measured() {
+        let mut manifest = small_corpus().manifest;
+        assert_eq!(manifest.balance, Balance::WholeDocuments);
+        let mut set = |tokens: [u64; 4], largest: u64| {
+            manifest
+                .shards
+                .iter_mut()
+                .zip(tokens)
+                .for_each(|(shard, tokens)| shard.tokens = tokens);
+            manifest.largest_document_tokens = largest;
+            manifest.measured_balance()
+        };
+        assert_eq!(set([1000, 1020, 980, 1000], 20), Balance::WithinTwoPercent);
+        assert_eq!(set([1000, 1021, 979, 1000], 20), Balance::WholeDocuments);
+        assert_eq!(set([1000, 1000, 1000, 1000], 21), Balance::WholeDocuments);
+    }
+}

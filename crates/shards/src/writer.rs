@@ -127,16 +127,7 @@ impl<'s> ShardWriter<'s> {
     }
 
     fn check_block(&self, tokens: &[u32]) -> Result<i32, ShardError> {
-        let length = match i32::try_from(tokens.len()) {
-            Ok(length) if length > 0 && length < i32::MAX => length,
-            _ => {
-                return Err(ShardError::BlockLength {
-                    path: self.path.clone(),
-                    block: self.lengths.len(),
-                    tokens: tokens.len(),
-                });
-            }
-        };
+        let length = self.check_length(tokens.len())?;
         let largest = tokens.iter().copied().max().unwrap_or(0);
         if largest > self.width.max_token() {
             return Err(ShardError::TokenTooLarge {
@@ -147,6 +138,17 @@ impl<'s> ShardWriter<'s> {
             });
         }
         Ok(length)
+    }
+
+    /// The index stores lengths as i32; 0 would be a block that no sequence could show.
+    fn check_length(&self, tokens: usize) -> Result<i32, ShardError> {
+        match i32::try_from(tokens) {
+            Ok(length) if length > 0 && length < i32::MAX => Ok(length),
+            _ => {
+                let (path, block) = (self.path.clone(), self.lengths.len());
+                Err(ShardError::BlockLength { path, block, tokens })
+            }
+        }
     }
 
     /// Ends the current document, which may have no block, and tells where it lies.
@@ -267,4 +269,165 @@ pub(crate) fn with_extension(path: &Path, extension: &str) -> PathBuf {
     name.push(".");
     name.push(extension);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::read_dir;
+
+    use durable::DISK;
+    use durable::testing::at_every_call;
+
+    use super::*;
+    use crate::ShardReader;
+    use crate::testing::{mode_bits, write_shard};
+
+    fn writer(folder: &Path) -> ShardWriter<'static> {
+        ShardWriter::create(&DISK, &folder.join("shard"), TokenWidth::U16).unwrap()
+    }
+
+    #[test]
+    fn a_tiny_shard_has_exactly_the_bytes_of_megatron() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shard");
+        write_shard(
+            &path,
+            TokenWidth::U16,
+            &[vec![vec![1, 2, 3], vec![258]], vec![], vec![vec![65_535]]],
+        );
+        let bin = std::fs::read(folder.path().join("shard.bin")).unwrap();
+        assert_eq!(bin, [1, 0, 2, 0, 3, 0, 2, 1, 255, 255]);
+        let mut idx = b"MMIDIDX\0\0".to_vec();
+        idx.extend([1, 0, 0, 0, 0, 0, 0, 0, 8]);
+        idx.extend([3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]);
+        idx.extend([3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+        idx.extend([
+            0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0,
+        ]);
+        idx.extend([0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
+        idx.extend([2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(std::fs::read(folder.path().join("shard.idx")).unwrap(), idx);
+    }
+
+    #[test]
+    fn an_empty_shard_is_an_empty_file_and_a_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let summary = write_shard(&folder.path().join("shard"), TokenWidth::I32, &[]);
+        assert_eq!((summary.tokens, summary.blocks, summary.documents), (0, 0, 0));
+        assert!(std::fs::read(folder.path().join("shard.bin")).unwrap().is_empty());
+        assert_eq!(std::fs::read(folder.path().join("shard.idx")).unwrap().len(), 42);
+    }
+
+    #[test]
+    fn the_summary_and_the_spans_say_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(folder.path());
+        writer.push_block(&[1, 2]).unwrap();
+        writer.push_block(&[3]).unwrap();
+        let first = writer.end_document().unwrap();
+        writer.push_block(&[4]).unwrap();
+        let second = writer.end_document().unwrap();
+        assert_eq!((first.document, first.first_block, first.blocks), (0, 0, 2));
+        assert_eq!((first.token_offset, first.tokens), (0, 3));
+        assert_eq!((second.document, second.first_block, second.blocks), (1, 2, 1));
+        assert_eq!((second.token_offset, second.tokens), (3, 1));
+        assert_ne!(first.checksum, second.checksum);
+        let summary = writer.finish().unwrap();
+        assert_eq!((summary.tokens, summary.blocks, summary.documents), (4, 3, 2));
+        for (extension, hash) in [("bin", summary.bin_hash), ("idx", summary.idx_hash)] {
+            let path = folder.path().join("shard").with_extension(extension);
+            assert_eq!(durable::sha256_file(&path).unwrap(), hash);
+            assert_eq!(mode_bits(&path) & 0o222, 0, "{extension} is read-only");
+        }
+    }
+
+    #[test]
+    fn the_checksum_tells_where_blocks_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(folder.path());
+        writer.push_block(&[1, 2]).unwrap();
+        writer.push_block(&[3]).unwrap();
+        let first = writer.end_document().unwrap();
+        writer.push_block(&[1]).unwrap();
+        writer.push_block(&[2, 3]).unwrap();
+        assert_ne!(first.checksum, writer.end_document().unwrap().checksum);
+    }
+
+    #[test]
+    fn a_token_that_does_not_fit_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut narrow = writer(folder.path());
+        narrow.push_block(&[65_535]).unwrap();
+        let error = narrow.push_block(&[0, 65_536]).unwrap_err();
+        assert!(matches!(
+            error,
+            ShardError::TokenTooLarge {
+                token: 65_536,
+                block: 1,
+                width: "uint16",
+                ..
+            }
+        ));
+        let path = folder.path().join("wide");
+        let mut wide = ShardWriter::create(&DISK, &path, TokenWidth::I32).unwrap();
+        wide.push_block(&[65_536, 0x7FFF_FFFF]).unwrap();
+        let error = wide.push_block(&[0x8000_0000]).unwrap_err();
+        assert!(matches!(error, ShardError::TokenTooLarge { width: "int32", .. }));
+    }
+
+    #[test]
+    fn block_lengths_beyond_the_index_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(folder.path());
+        let error = writer.push_block(&[]).unwrap_err();
+        assert!(matches!(error, ShardError::BlockLength { tokens: 0, .. }));
+        let most = i32::MAX.unsigned_abs() as usize;
+        assert!(writer.check_length(most).is_err());
+        assert_eq!(writer.check_length(most - 1).unwrap(), i32::MAX - 1);
+    }
+
+    #[test]
+    fn blocks_without_the_end_of_their_document_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(folder.path());
+        writer.push_block(&[1]).unwrap();
+        let error = writer.finish().unwrap_err();
+        assert!(matches!(
+            error,
+            ShardError::UnfinishedDocument { first_block: 0, .. }
+        ));
+        assert_eq!(read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut killed = writer(folder.path());
+        killed.push_block(&[1; 100]).unwrap();
+        std::mem::forget(killed);
+        write_shard(&folder.path().join("shard"), TokenWidth::U16, &[vec![vec![7]]]);
+        let reader = ShardReader::open(&folder.path().join("shard")).unwrap();
+        assert_eq!(reader.block(0).unwrap().to_vec(), [7]);
+        assert_eq!(read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_shard_is_whole_or_its_index_is_absent_whichever_call_fails() {
+        let calls = at_every_call(|storage| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("shard");
+            let written = ShardWriter::create(storage, &path, TokenWidth::U16).and_then(|mut writer| {
+                writer.push_block(&[1, 2, 3])?;
+                writer.end_document()?;
+                writer.finish()
+            });
+            let index_exists = with_extension(&path, "idx").exists();
+            assert!(index_exists || written.is_err());
+            if index_exists {
+                let reader = ShardReader::open(&path).unwrap();
+                assert_eq!(reader.block(0).unwrap().to_vec(), [1, 2, 3]);
+            }
+        });
+        assert!(calls > 5, "{calls}");
+    }
 }
