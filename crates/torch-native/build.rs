@@ -15,7 +15,7 @@ fn main() {
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
     println!("cargo:rustc-link-arg=-Wl,--enable-new-dtags");
     let include = lib.join("../include");
-    let cxx11_abi = std::env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
+    let cxx11_abi = std::env::var_os("LIBTORCH_CXX11_ABI").and_then(|value| value.into_string().ok());
     cc::Build::new()
         .cpp(true)
         .std("c++17")
@@ -24,7 +24,7 @@ fn main() {
         .warnings(false)
         // OpenMP: at::parallel_for is a header template that is serial without it.
         .flag("-fopenmp")
-        .define("_GLIBCXX_USE_CXX11_ABI", cxx11_abi.as_str())
+        .define("_GLIBCXX_USE_CXX11_ABI", cxx11_abi.as_deref().unwrap_or("1"))
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
         .file("src/shim.cpp")

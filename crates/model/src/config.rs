@@ -48,7 +48,7 @@ pub struct RobertaConfig {
     /// Standard deviation of the initial weights.
     #[serde(default = "default_initializer_range")]
     pub initializer_range: f64,
-    /// Added to the variance in LayerNorm; 1e-5 as in the released RoBERTa models.
+    /// Added to the variance in `LayerNorm`; 1e-5 as in the released RoBERTa models.
     #[serde(default = "default_layer_norm_eps")]
     pub layer_norm_eps: f64,
     /// Id of `<pad>`.
@@ -312,7 +312,7 @@ mod tests {
             ),
             (64, 50265, 512)
         );
-        assert_eq!((config.layer_norm_eps, config.type_vocab_size), (1e-12, 2));
+        assert!((config.layer_norm_eps - 1e-12).abs() < 1e-20 && config.type_vocab_size == 2);
     }
 
     #[test]
@@ -326,7 +326,7 @@ mod tests {
             RobertaConfig::from_json(&config.to_json().unwrap()).unwrap(),
             config
         );
-        assert_eq!(config.layer_norm_eps, 1e-5);
+        assert!((config.layer_norm_eps - 1e-5).abs() < 1e-20);
     }
 
     #[test]
@@ -372,7 +372,7 @@ mod tests {
     fn what_is_no_roberta_encoder_is_refused() {
         for text in [
             r#"{"model_type": "bert"}"#,
-            r#"{}"#,
+            "{}",
             r#"{"model_type": "roberta", "is_decoder": true}"#,
             r#"{"model_type": "roberta", "tie_word_embeddings": false}"#,
             r#"{"model_type": "roberta", "position_embedding_type": "relative_key"}"#,

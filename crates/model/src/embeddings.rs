@@ -1,4 +1,4 @@
-//! Word + token type + position embeddings, LayerNorm, dropout.
+//! Word + token type + position embeddings, `LayerNorm`, dropout.
 //!
 //! B sequences, T positions, D hidden, V vocabulary.
 

@@ -1,5 +1,5 @@
 //! The stack of layers: attention, then feed-forward, each with dropout, residual sum and
-//! LayerNorm after it.
+//! `LayerNorm` after it.
 //!
 //! B sequences, T positions, D hidden.
 
@@ -19,7 +19,7 @@ struct Layer {
     output: Linear,
     output_norm: LayerNorm,
     dropout_probability: f64,
-    layer: u32,
+    index: u32,
 }
 
 impl Layer {
@@ -34,13 +34,13 @@ impl Layer {
             output: linear("output.dense")?,
             output_norm: norm("output.LayerNorm")?,
             dropout_probability: config.hidden_dropout_prob,
-            layer: u32::try_from(layer).unwrap_or(u32::MAX),
+            index: u32::try_from(layer).unwrap_or(u32::MAX),
         })
     }
 
     /// `hidden`: [B, T, D] -> [B, T, D].
     fn forward(&self, hidden: &Tensor, pass: Pass<'_>) -> Result<Tensor, ModelError> {
-        let layer = self.layer;
+        let layer = self.index;
         let attended = self.attention.forward(hidden, pass)?;
         let attended = dropout(
             &attended,

@@ -1,4 +1,4 @@
-//! The two modules that everything is built from: a linear map and LayerNorm.
+//! The two modules that everything is built from: a linear map and `LayerNorm`.
 
 use tch::{Kind, Tensor};
 
@@ -37,7 +37,7 @@ impl Linear {
     }
 }
 
-/// LayerNorm over the last dimension. A bf16 input is normalised in f32: the statistics, and
+/// `LayerNorm` over the last dimension. A bf16 input is normalised in f32: the statistics, and
 /// the weights, which stay f32.
 #[derive(Debug)]
 pub(crate) struct LayerNorm {

@@ -6,11 +6,11 @@ pub(crate) const WORD_EMBEDDINGS: &str = "roberta.embeddings.word_embeddings.wei
 pub(crate) const POSITION_EMBEDDINGS: &str = "roberta.embeddings.position_embeddings.weight";
 /// Token type embeddings.
 pub(crate) const TOKEN_TYPE_EMBEDDINGS: &str = "roberta.embeddings.token_type_embeddings.weight";
-/// LayerNorm of the embeddings, without `.weight` or `.bias`.
+/// `LayerNorm` of the embeddings, without `.weight` or `.bias`.
 pub(crate) const EMBEDDINGS_LAYER_NORM: &str = "roberta.embeddings.LayerNorm";
 /// The head's first matrix, without `.weight` or `.bias`.
 pub(crate) const HEAD_DENSE: &str = "lm_head.dense";
-/// The head's LayerNorm, without `.weight` or `.bias`.
+/// The head's `LayerNorm`, without `.weight` or `.bias`.
 pub(crate) const HEAD_LAYER_NORM: &str = "lm_head.layer_norm";
 /// The decoder's bias [V].
 pub(crate) const HEAD_BIAS: &str = "lm_head.bias";

@@ -31,7 +31,7 @@ pub struct ParameterInfo {
     pub offset: usize,
     /// Shape in the flat buffer: more rows where the vocabulary is padded.
     pub padded_shape: Vec<i64>,
-    /// Whether weight decay applies: not to biases and LayerNorm.
+    /// Whether weight decay applies: not to biases and `LayerNorm`.
     pub decay: bool,
 }
 

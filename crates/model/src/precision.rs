@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::Kind;
 
 /// Arithmetic of the matrix products. Parameters and gradients are stored in f32 (f64 for
-/// [`Precision::F64`]); LayerNorm, softmax and loss are never below f32.
+/// [`Precision::F64`]); `LayerNorm`, softmax and loss are never below f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

@@ -52,7 +52,7 @@ impl RobertaForMaskedLm {
     }
 
     /// Fills the parameters with their initial values: normal from Philox(seed, name), biases
-    /// 0, LayerNorm 1, padding rows 0.
+    /// 0, `LayerNorm` 1, padding rows 0.
     ///
     /// # Errors
     /// [`ModelError::Torch`] when libtorch fails.

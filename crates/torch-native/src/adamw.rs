@@ -1,4 +1,4 @@
-//! AdamW over flat buffers in one pass.
+//! `AdamW` over flat buffers in one pass.
 //!
 //! Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2;
 //! the order of operations is that of `torch.optim.AdamW`, so that f32 results agree with it
@@ -8,6 +8,10 @@
 #![expect(
     unsafe_code,
     reason = "hands disjoint parts of the buffers to threads; calls the AVX2 copy of the kernel"
+)]
+#![expect(
+    clippy::inline_always,
+    reason = "a function is compiled for AVX2 by being inlined into one that is"
 )]
 
 use std::ops::{Add, Div, Mul, Range, Sub};
@@ -22,7 +26,7 @@ const OPERATION: &str = "adamw_step";
 /// Least number of elements a thread takes.
 const GRAIN: usize = 1 << 15;
 
-/// The numbers of one AdamW step.
+/// The numbers of one `AdamW` step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamW {
     /// Learning rate of this step.
@@ -193,12 +197,17 @@ fn segments(len: usize, decay_ranges: &[Range<usize>]) -> Result<Vec<Segment>, T
 }
 
 fn step_slices<T: Real>(whole: Part<'_, T>, adamw: &AdamW, segments: &[Segment]) -> Result<(), TorchError> {
+    let Part {
+        parameters,
+        gradients,
+        exp_avg,
+        exp_avg_sq,
+    } = whole;
     let scalars = Scalars::<T>::new(adamw);
-    let len = whole.parameters.len();
-    let parameters = SharedSlice::new(whole.parameters);
-    let exp_avg = SharedSlice::new(whole.exp_avg);
-    let exp_avg_sq = SharedSlice::new(whole.exp_avg_sq);
-    let gradients = whole.gradients;
+    let len = parameters.len();
+    let parameters = SharedSlice::new(parameters);
+    let exp_avg = SharedSlice::new(exp_avg);
+    let exp_avg_sq = SharedSlice::new(exp_avg_sq);
     parallel_for(len, GRAIN, &|chunk| {
         let first = segments.partition_point(|segment| segment.range.end <= chunk.start);
         for segment in segments[first..]
@@ -323,7 +332,7 @@ fn overlap(a: &Tensor, b: &Tensor) -> bool {
     a.device() == b.device() && a_span.start < b_span.end && b_span.start < a_span.end
 }
 
-/// One AdamW step on flat buffers: parameters and both moments change in place.
+/// One `AdamW` step on flat buffers: parameters and both moments change in place.
 ///
 /// `parameters`, `gradients`, `exp_avg`, `exp_avg_sq`: flat, f32 or f64, of one kind and
 /// length. `decay_ranges`: elements with weight decay, ascending and disjoint.
@@ -369,6 +378,10 @@ pub fn adamw_step(
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::single_range_in_vec_init,
+    reason = "one decay range is a slice of one range"
+)]
 mod tests {
     use super::*;
     use crate::{num_threads, set_num_threads};

@@ -15,6 +15,10 @@
     unsafe_code,
     reason = "calls the AVX2 copy of the kernel once the processor was seen to have it"
 )]
+#![expect(
+    clippy::inline_always,
+    reason = "a function is compiled for AVX2 by being inlined into one that is"
+)]
 
 use tch::{Device, Kind, Tensor};
 

@@ -4,6 +4,10 @@
 //! section 3.3; constants from its table. Sixteen blocks side by side are written as loops
 //! over lanes, which the compiler turns into whatever vectors the processor has: the numbers
 //! are the same on all of them.
+#![expect(
+    clippy::inline_always,
+    reason = "a function is compiled for AVX2 by being inlined into one that is"
+)]
 
 const MULTIPLIER_0: u32 = 0xD251_1F53;
 const MULTIPLIER_1: u32 = 0xCD9E_8D57;
@@ -113,6 +117,7 @@ mod tests {
         #[test]
         fn lanes_equal_single_blocks(first: u32, rest: [u32; 3], key: [u32; 2]) {
             let lanes = philox_lanes(first, rest, key);
+            #[expect(clippy::needless_range_loop, reason = "the lane also counts the block")]
             for lane in 0..LANES {
                 let counter = [first.wrapping_add(u32::try_from(lane).unwrap()), rest[0], rest[1], rest[2]];
                 let block = philox4x32_10(counter, key);
