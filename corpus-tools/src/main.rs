@@ -1,3 +1,54 @@
-//! bin tenk-corpus, thin over corpus, tokenizer and shards.
+//! `tenk-corpus`: from raw filings and dumps to shards. It reads arguments, calls the library and
+//! prints the answer; everything else is in `corpus`, `tokenizer` and `shards`.
+//!
+//! Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 failed with a
+//! message, 2 wrong usage.
 
-fn main() {}
+mod arguments;
+mod commands;
+mod output;
+mod progress_bar;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_log();
+    let done = match arguments.command {
+        Command::Sample(command) => commands::sample::run(&command),
+        Command::Ingest(command) => commands::ingest::run(&command, arguments.threads),
+        Command::Tokenizer(command) => commands::tokenizer::run(&command, arguments.threads),
+        Command::Build(command) => commands::build::run(&command, arguments.threads),
+        Command::Verify(command) => commands::verify::run(&command),
+        Command::Inspect(command) => commands::inspect::run(&command),
+        Command::Stats(command) => commands::stats::run(&command, arguments.threads),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::print_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Messages to stderr; `RUST_LOG` chooses which (`warn` when it says nothing).
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .without_time()
+        .init();
+}

@@ -23,10 +23,7 @@ pub struct Balance {
     pub spread: f64,
 }
 
-/// Largest spread between shards when documents are small enough to even them out.
-pub(crate) const EVEN_SPREAD: f64 = 0.02;
-
-/// The mean shard must be this many times the largest document for [`EVEN_SPREAD`] to be due.
+/// The mean shard must be this many times the largest document for shards to be due within 2 % of each other.
 pub(crate) const EVEN_FROM_DOCUMENTS: f64 = 50.0;
 
 /// The shard of each document, in the order given: the largest document first into the lightest
@@ -56,8 +53,16 @@ impl Balance {
         let mean_tokens = total as f64 / shard_tokens.len().max(1) as f64;
         let smallest = shard_tokens.iter().min().copied().unwrap_or(0);
         let largest = shard_tokens.iter().max().copied().unwrap_or(0);
-        let spread = if total == 0 { 0.0 } else { (largest - smallest) as f64 / mean_tokens };
-        Self { mean_tokens, largest_document_tokens, spread }
+        let spread = if total == 0 {
+            0.0
+        } else {
+            (largest - smallest) as f64 / mean_tokens
+        };
+        Self {
+            mean_tokens,
+            largest_document_tokens,
+            spread,
+        }
     }
 
     /// Whether documents are small enough beside a shard for shards to come out even.
@@ -83,6 +88,8 @@ impl Balance {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const EVEN_SPREAD: f64 = 0.02;
     use proptest::prelude::*;
 
     fn documents(most: u64) -> impl Strategy<Value = Vec<DocumentSize>> {
@@ -100,7 +107,14 @@ mod tests {
         for (document, shard) in documents.iter().zip(shards) {
             tokens[*shard as usize] += document.tokens;
         }
-        Balance::of(&tokens, documents.iter().map(|document| document.tokens).max().unwrap_or(0))
+        Balance::of(
+            &tokens,
+            documents
+                .iter()
+                .map(|document| document.tokens)
+                .max()
+                .unwrap_or(0),
+        )
     }
 
     proptest! {

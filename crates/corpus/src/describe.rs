@@ -62,12 +62,17 @@ fn count_sources(shards: &[ShardEntry]) -> BTreeMap<String, SourceCounts> {
 }
 
 fn dropped(tokenised: &Tokenised) -> BTreeMap<String, u64> {
-    let empty = (tokenised.num_empty > 0).then(|| ("no text but page furniture".to_owned(), tokenised.num_empty));
+    let empty =
+        (tokenised.num_empty > 0).then(|| ("no text but page furniture".to_owned(), tokenised.num_empty));
     empty.into_iter().collect()
 }
 
 /// Information only, and nothing that depends on names of folders or the order of documents.
-fn made_from(options: &BuildOptions, tokenised: &Tokenised, placement: &Placement) -> Result<Value, CorpusError> {
+fn made_from(
+    options: &BuildOptions,
+    tokenised: &Tokenised,
+    placement: &Placement,
+) -> Result<Value, CorpusError> {
     let docs = DocsManifest::open(&options.docs)?;
     Ok(json!({
         "program_version": env!("CARGO_PKG_VERSION"),

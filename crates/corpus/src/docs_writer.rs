@@ -345,7 +345,11 @@ mod tests {
             writer.file_bytes = file_bytes;
             for (index, (series, document)) in documents.iter().enumerate() {
                 let path = format!("input-{index}");
-                writer.begin_input(InputFile { path, bytes: 1, sha256: String::new() });
+                writer.begin_input(InputFile {
+                    path,
+                    bytes: 1,
+                    sha256: String::new(),
+                });
                 writer.write(series, &PreparedDocument::new(document)?)?;
             }
             manifest = Some(writer.finish()?);
@@ -364,7 +368,14 @@ mod tests {
         ];
         let (docs, manifest) = write(folder.path(), &documents, 1).unwrap();
         let names: Vec<&str> = manifest.files.iter().map(|file| file.name.as_str()).collect();
-        assert_eq!(names, ["filings-00000.jsonl.zst", "filings-00001.jsonl.zst", "wiki-00000.jsonl.zst"]);
+        assert_eq!(
+            names,
+            [
+                "filings-00000.jsonl.zst",
+                "filings-00001.jsonl.zst",
+                "wiki-00000.jsonl.zst"
+            ]
+        );
         let reader = DocumentReader::open(&docs).unwrap();
         assert_eq!(reader.manifest(), &manifest);
         let back: Vec<Document> = reader.collect::<Result<_, _>>().unwrap();
@@ -379,21 +390,31 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut moved = document("a", "one");
         moved.path = Some("elsewhere".into());
-        let documents =
-            [("filings", document("a", "one")), ("filings", moved), ("filings", document("a", "other"))];
+        let documents = [
+            ("filings", document("a", "one")),
+            ("filings", moved),
+            ("filings", document("a", "other")),
+        ];
         let (docs, manifest) = write(folder.path(), &documents, 1 << 20).unwrap();
         assert_eq!(manifest.num_documents(), 1);
         let list = |name: &str| std::fs::read_to_string(docs.join(name)).unwrap();
         let (skipped, rejected) = (list("skipped.jsonl"), list("rejected.jsonl"));
         assert!(skipped.contains("duplicate") && skipped.contains("input-1") && skipped.contains("input-0"));
-        assert!(rejected.contains("different content") && rejected.contains("input-2") && rejected.contains("input-0"));
+        assert!(
+            rejected.contains("different content")
+                && rejected.contains("input-2")
+                && rejected.contains("input-0")
+        );
         assert_eq!(skipped.lines().count() + rejected.lines().count(), 2);
     }
 
     #[test]
     fn a_folder_without_a_document_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(write(folder.path(), &[], 1), Err(CorpusError::NoDocuments { .. })));
+        assert!(matches!(
+            write(folder.path(), &[], 1),
+            Err(CorpusError::NoDocuments { .. })
+        ));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
@@ -411,9 +432,17 @@ mod tests {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         put(&bytes);
-        let damaged = DocumentReader::open(&docs).unwrap().collect::<Result<Vec<_>, _>>();
-        assert!(matches!(damaged, Err(CorpusError::DamagedDocs { line: 1, .. })), "{damaged:?}");
+        let damaged = DocumentReader::open(&docs)
+            .unwrap()
+            .collect::<Result<Vec<_>, _>>();
+        assert!(
+            matches!(damaged, Err(CorpusError::DamagedDocs { line: 1, .. })),
+            "{damaged:?}"
+        );
         put(&bytes[..middle]);
-        assert!(matches!(DocumentReader::open(&docs), Err(CorpusError::NotDocs { .. })));
+        assert!(matches!(
+            DocumentReader::open(&docs),
+            Err(CorpusError::NotDocs { .. })
+        ));
     }
 }

@@ -69,7 +69,10 @@ pub fn find_document(docs: &Path, id: &str) -> Result<Document, CorpusError> {
             return line.parse();
         }
     }
-    Err(CorpusError::UnknownDocument { wanted: format!("with the id {id}"), folder: docs.to_path_buf() })
+    Err(CorpusError::UnknownDocument {
+        wanted: format!("with the id {id}"),
+        folder: docs.to_path_buf(),
+    })
 }
 
 /// A corpus opened to be looked at, with the tokenizer that it was built with.
@@ -97,7 +100,11 @@ impl CorpusInspector {
                 found: tokenizer.hash().to_owned(),
             });
         }
-        Ok(Self { folder: folder.to_path_buf(), corpus, tokenizer })
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            corpus,
+            tokenizer,
+        })
     }
 
     /// The document at a place.
@@ -126,16 +133,26 @@ impl CorpusInspector {
             // Longer ones are not decoded: no sentence has so many tokens.
             if tokens <= MOST_SENTENCE_TOKENS {
                 let text = self.block(&reader, block)?.text;
-                if is_sentence(&text) { sentences.push(block) } else { others.push(block) }
+                if is_sentence(&text) {
+                    sentences.push(block)
+                } else {
+                    others.push(block)
+                }
             }
         }
         let mut chosen = spread(&sentences, num_sentences);
         chosen.extend(spread(&others, num_sentences - chosen.len()));
-        chosen.into_iter().map(|block| Ok(self.block(&reader, block)?.text)).collect()
+        chosen
+            .into_iter()
+            .map(|block| Ok(self.block(&reader, block)?.text))
+            .collect()
     }
 
     fn row(&self, place: &Place) -> Result<DocumentRow, CorpusError> {
-        let unknown = |wanted: String| CorpusError::UnknownDocument { wanted, folder: self.folder.clone() };
+        let unknown = |wanted: String| CorpusError::UnknownDocument {
+            wanted,
+            folder: self.folder.clone(),
+        };
         match place {
             Place::Id(id) => {
                 for row in self.corpus.documents().rows() {
@@ -158,7 +175,9 @@ impl CorpusInspector {
             Place::HeldOut { source, document } => {
                 let rows = self.held_out(source)?.num_documents();
                 if *document >= rows {
-                    return Err(unknown(format!("{document} among the {rows} held out of {source}")));
+                    return Err(unknown(format!(
+                        "{document} among the {rows} held out of {source}"
+                    )));
                 }
                 Ok(self.corpus.held_out_row(source, *document)?)
             }
@@ -175,19 +194,27 @@ impl CorpusInspector {
             }
         }
         let wanted = format!("at token {token} of shard {shard}, which has {end} tokens");
-        Err(CorpusError::UnknownDocument { wanted, folder: self.folder.clone() })
-    }
-
-    fn held_out(&self, source: &str) -> Result<ShardReader, CorpusError> {
-        self.corpus.held_out(source)?.ok_or_else(|| CorpusError::UnknownHeldOut {
-            wanted: source.to_owned(),
+        Err(CorpusError::UnknownDocument {
+            wanted,
             folder: self.folder.clone(),
-            available: self.corpus.held_out_sources().collect::<Vec<_>>().join(", "),
         })
     }
 
+    fn held_out(&self, source: &str) -> Result<ShardReader, CorpusError> {
+        self.corpus
+            .held_out(source)?
+            .ok_or_else(|| CorpusError::UnknownHeldOut {
+                wanted: source.to_owned(),
+                folder: self.folder.clone(),
+                available: self.corpus.held_out_sources().collect::<Vec<_>>().join(", "),
+            })
+    }
+
     fn blocks(&self, reader: &ShardReader, row: &DocumentRow) -> Result<Vec<CorpusBlock>, CorpusError> {
-        reader.document_blocks(row.document as usize).map(|block| self.block(reader, block)).collect()
+        reader
+            .document_blocks(row.document as usize)
+            .map(|block| self.block(reader, block))
+            .collect()
     }
 
     fn block(&self, reader: &ShardReader, block: usize) -> Result<CorpusBlock, CorpusError> {
@@ -211,7 +238,9 @@ fn is_sentence(text: &str) -> bool {
 /// `count` items at even distances, or all.
 fn spread(items: &[usize], count: usize) -> Vec<usize> {
     let count = count.min(items.len());
-    (0..count).map(|index| items[index * items.len() / count]).collect()
+    (0..count)
+        .map(|index| items[index * items.len() / count])
+        .collect()
 }
 
 #[cfg(test)]
@@ -227,7 +256,9 @@ mod tests {
 
     #[test]
     fn headings_and_table_rows_are_not_sentences() {
-        assert!(is_sentence("Net sales rose by seven percent over the prior year."));
+        assert!(is_sentence(
+            "Net sales rose by seven percent over the prior year."
+        ));
         assert!(!is_sentence("Item 1A. Risk Factors."));
         assert!(!is_sentence("Net sales of the year | 12 | 13 | 14 | 15 | 16."));
     }

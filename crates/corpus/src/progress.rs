@@ -2,7 +2,7 @@
 
 /// Receives the progress of a command, one phase after the other.
 ///
-/// Calls come from one thread at a time, in the order `start`, `advance` ..., `finish`.
+/// Calls come in the order `start`, `advance` ..., `finish`; `advance` from any thread.
 pub trait Progress: Sync {
     /// A phase begins; `total` in the unit of [`advance`](Progress::advance), where it is known.
     fn start(&self, what: &str, total: Option<u64>);

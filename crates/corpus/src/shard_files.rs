@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use durable::StagedDir;
 use rayon::prelude::*;
 use shards::{
-    DocumentRow, DocumentSpan, DocumentsFile, DocumentsWriter, HeldOutFile, ShardEntry, ShardSummary, ShardWriter,
-    SourceRange,
-    held_out_name, shard_name,
+    DocumentRow, DocumentSpan, DocumentsFile, DocumentsWriter, HeldOutFile, ShardEntry, ShardSummary,
+    ShardWriter, SourceRange, held_out_name, shard_name,
 };
 
 use crate::error::CorpusError;
@@ -55,8 +54,12 @@ pub(crate) fn write_files(
     progress.start("writing shards", Some(tokenised.num_tokens()));
     let jobs = jobs(tokenised, placement);
     for window in jobs.chunks(2 * pool.current_num_threads()) {
-        let files: Vec<_> =
-            pool.install(|| window.par_iter().map(|job| write_file(staged, tokenised, job)).collect());
+        let files: Vec<_> = pool.install(|| {
+            window
+                .par_iter()
+                .map(|job| write_file(staged, tokenised, job))
+                .collect()
+        });
         for (job, file) in window.iter().zip(files) {
             let (summary, documents) = file?;
             progress.advance(summary.tokens);
@@ -71,17 +74,24 @@ pub(crate) fn write_files(
         }
     }
     progress.finish();
-    Ok(WrittenFiles { shards, held_out, documents: rows.finish()?, dates })
+    Ok(WrittenFiles {
+        shards,
+        held_out,
+        documents: rows.finish()?,
+        dates,
+    })
 }
 
 fn jobs<'a>(tokenised: &'a Tokenised, placement: &'a Placement) -> Vec<Job<'a>> {
     let num_shards = u32::try_from(placement.shards.len()).unwrap_or(u32::MAX);
-    let shards = (0..num_shards).zip(&placement.shards).map(|(shard, documents)| Job {
-        name: shard_name(shard, num_shards),
-        shard: Some(shard),
-        source: "",
-        documents,
-    });
+    let shards = (0..num_shards)
+        .zip(&placement.shards)
+        .map(|(shard, documents)| Job {
+            name: shard_name(shard, num_shards),
+            shard: Some(shard),
+            source: "",
+            documents,
+        });
     let held_out = placement.held_out.iter().map(|(source, documents)| Job {
         name: held_out_name(&tokenised.sources[*source as usize]),
         shard: None,
@@ -169,7 +179,10 @@ mod tests {
 
     #[test]
     fn accession_numbers_are_taken_from_ids_that_begin_with_one() {
-        assert_eq!(accession("0000320193-18-000145:1").as_deref(), Some("0000320193-18-000145"));
+        assert_eq!(
+            accession("0000320193-18-000145:1").as_deref(),
+            Some("0000320193-18-000145")
+        );
         assert_eq!(accession("wiki:12:345"), None);
         assert_eq!(accession("file:0123456789abcdef"), None);
     }
@@ -180,6 +193,9 @@ mod tests {
         for date in [Some("2012-03-01"), None, Some("2010-01-31"), Some("2011-12-31")] {
             dates.add(date);
         }
-        assert_eq!((dates.earliest.as_deref(), dates.latest.as_deref()), (Some("2010-01-31"), Some("2012-03-01")));
+        assert_eq!(
+            (dates.earliest.as_deref(), dates.latest.as_deref()),
+            (Some("2010-01-31"), Some("2012-03-01"))
+        );
     }
 }

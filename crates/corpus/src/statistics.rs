@@ -98,14 +98,27 @@ pub struct CrossEntropy {
 ///
 /// # Errors
 /// When it is not one, or is damaged.
-pub fn docs_statistics(docs: &Path, threads: usize, progress: &dyn Progress) -> Result<DocsStatistics, CorpusError> {
+pub fn docs_statistics(
+    docs: &Path,
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<DocsStatistics, CorpusError> {
     let reader = DocumentReader::open(docs)?;
-    let DocsManifest { skipped, rejected, .. } = reader.manifest().clone();
-    let mut statistics = DocsStatistics { skipped, rejected, ..DocsStatistics::default() };
+    let DocsManifest {
+        skipped, rejected, ..
+    } = reader.manifest().clone();
+    let mut statistics = DocsStatistics {
+        skipped,
+        rejected,
+        ..DocsStatistics::default()
+    };
     progress.start("counting documents", Some(reader.manifest().json_bytes()));
     let count = |line: &DocumentLine| {
         let document: Document = line.parse()?;
-        let mut counts = DocsCounts { documents: 1, ..DocsCounts::default() };
+        let mut counts = DocsCounts {
+            documents: 1,
+            ..DocsCounts::default()
+        };
         for text in document_text_blocks(&document) {
             counts.blocks += 1;
             counts.text_bytes += text.len() as u64;
@@ -113,11 +126,17 @@ pub fn docs_statistics(docs: &Path, threads: usize, progress: &dyn Progress) -> 
         let year = year(document.filed.as_deref());
         Ok((document.source, year, counts))
     };
-    map_documents(reader, &worker_threads(threads)?, progress, count, |(source, year, counts)| {
-        statistics.sources.entry(source).or_default().add(counts);
-        statistics.years.entry(year).or_default().add(counts);
-        Ok(())
-    })?;
+    map_documents(
+        reader,
+        &worker_threads(threads)?,
+        progress,
+        count,
+        |(source, year, counts)| {
+            statistics.sources.entry(source).or_default().add(counts);
+            statistics.years.entry(year).or_default().add(counts);
+            Ok(())
+        },
+    )?;
     progress.finish();
     Ok(statistics)
 }
@@ -142,8 +161,16 @@ pub fn corpus_statistics(corpus: &Corpus) -> Result<CorpusStatistics, CorpusErro
     };
     for row in corpus.documents().rows() {
         let row = row?;
-        statistics.years.entry(year(row.filed.as_deref())).or_default().add(&row);
-        statistics.sources.entry(row.source.clone()).or_default().add(&row);
+        statistics
+            .years
+            .entry(year(row.filed.as_deref()))
+            .or_default()
+            .add(&row);
+        statistics
+            .sources
+            .entry(row.source.clone())
+            .or_default()
+            .add(&row);
     }
     Ok(statistics)
 }
@@ -168,7 +195,10 @@ impl CorpusCounts {
 }
 
 fn year(filed: Option<&str>) -> String {
-    filed.and_then(|date| date.get(..4)).unwrap_or(UNKNOWN_YEAR).to_owned()
+    filed
+        .and_then(|date| date.get(..4))
+        .unwrap_or(UNKNOWN_YEAR)
+        .to_owned()
 }
 
 /// Measures what token frequencies alone achieve on the held-out files: probabilities are counts
@@ -183,7 +213,10 @@ pub fn unigram(corpus: &Corpus, threads: usize, progress: &dyn Progress) -> Resu
     let count_shard = |index: u32| token_counts(corpus.shard(index)?, vocab_size);
     let training = worker_threads(threads)?.install(|| {
         let shards = (0..corpus.num_shards()).into_par_iter();
-        shards.map(count_shard).inspect(|_| progress.advance(1)).try_reduce(|| vec![0; vocab_size], |a, b| Ok(sum(a, &b)))
+        shards
+            .map(count_shard)
+            .inspect(|_| progress.advance(1))
+            .try_reduce(|| vec![0; vocab_size], |a, b| Ok(sum(a, &b)))
     })?;
     progress.finish();
     let mut held_out = BTreeMap::new();
@@ -196,9 +229,14 @@ pub fn unigram(corpus: &Corpus, threads: usize, progress: &dyn Progress) -> Resu
 }
 
 fn unigram_of(training: &[u64], held_out: &BTreeMap<String, Vec<u64>>) -> Unigram {
-    let all = held_out.values().fold(vec![0; training.len()], |all, counts| sum(all, counts));
+    let all = held_out
+        .values()
+        .fold(vec![0; training.len()], |all, counts| sum(all, counts));
     Unigram {
-        sources: held_out.iter().map(|(source, counts)| (source.clone(), cross_entropy(training, counts))).collect(),
+        sources: held_out
+            .iter()
+            .map(|(source, counts)| (source.clone(), cross_entropy(training, counts)))
+            .collect(),
         total: cross_entropy(training, &all),
     }
 }
@@ -213,7 +251,10 @@ fn cross_entropy(training: &[u64], counts: &[u64]) -> CrossEntropy {
         .filter(|(_, count)| **count > 0)
         .map(|(seen, count)| *count as f64 * (denominator / (*seen + 1) as f64).ln())
         .sum();
-    CrossEntropy { tokens, cross_entropy_nats: if tokens == 0 { 0.0 } else { nats / tokens as f64 } }
+    CrossEntropy {
+        tokens,
+        cross_entropy_nats: if tokens == 0 { 0.0 } else { nats / tokens as f64 },
+    }
 }
 
 fn token_counts(reader: &ShardReader, vocab_size: usize) -> Result<Vec<u64>, CorpusError> {
@@ -244,7 +285,10 @@ mod tests {
     #[test]
     fn the_unigram_cross_entropy_is_the_one_calculated_by_hand() {
         // Training: 3 of token 0, 1 of token 1, none of token 2; add-one: 4/7, 2/7, 1/7.
-        let held_out = BTreeMap::from([("10-K".to_owned(), vec![1, 0, 1]), ("wiki".to_owned(), vec![0, 2, 0])]);
+        let held_out = BTreeMap::from([
+            ("10-K".to_owned(), vec![1, 0, 1]),
+            ("wiki".to_owned(), vec![0, 2, 0]),
+        ]);
         let unigram = unigram_of(&[3, 1, 0], &held_out);
         let expected = ((7.0_f64 / 4.0).ln() + 7.0_f64.ln()) / 2.0;
         assert!((unigram.sources["10-K"].cross_entropy_nats - expected).abs() < 1e-12);
@@ -256,7 +300,10 @@ mod tests {
 
     #[test]
     fn nothing_held_out_gives_zero_tokens_and_no_nan() {
-        assert_eq!(unigram_of(&[3, 1], &BTreeMap::new()).total, CrossEntropy::default());
+        assert_eq!(
+            unigram_of(&[3, 1], &BTreeMap::new()).total,
+            CrossEntropy::default()
+        );
     }
 
     #[test]

@@ -33,7 +33,10 @@ pub(crate) struct Tokenised {
 
 impl Tokenised {
     pub(crate) fn num_tokens(&self) -> u64 {
-        self.documents.iter().map(|document| u64::from(document.tokens)).sum()
+        self.documents
+            .iter()
+            .map(|document| u64::from(document.tokens))
+            .sum()
     }
 }
 
@@ -60,16 +63,23 @@ pub(crate) fn tokenise_documents(
     progress.start("tokenising", Some(reader.manifest().json_bytes()));
     let width = TokenWidth::for_vocab_size(tokenizer.vocab_size());
     // One a thread, kept over all documents: each has a cache of words.
-    let encoders: Vec<Mutex<Encoder<'_>>> =
-        (0..pool.current_num_threads()).map(|_| Mutex::new(tokenizer.encoder())).collect();
+    let encoders: Vec<Mutex<Encoder<'_>>> = (0..pool.current_num_threads())
+        .map(|_| Mutex::new(tokenizer.encoder()))
+        .collect();
     let encode = |line: &DocumentLine| {
         let document: Document = line.parse()?;
         let thread = rayon::current_thread_index().unwrap_or(0);
         let mut encoder = encoders[thread].lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(TokenisedDocument::new(&document, tokenizer.newline(), |text, out| encoder.encode_into(text, out)))
+        Ok(TokenisedDocument::new(
+            &document,
+            tokenizer.newline(),
+            |text, out| encoder.encode_into(text, out),
+        ))
     };
     let mut collector = Collector::new(SpoolWriter::create(spool, width.bytes())?);
-    map_documents(reader, pool, progress, encode, |document| collector.add(&document))?;
+    map_documents(reader, pool, progress, encode, |document| {
+        collector.add(&document)
+    })?;
     progress.finish();
     collector.finish(docs, width)
 }
@@ -119,7 +129,8 @@ impl Collector {
         }
         self.documents.sort_unstable_by_key(|document| document.id_hash);
         refuse_duplicates(&self.documents, &spool, docs)?;
-        self.documents.sort_unstable_by_key(|document| (document.source, document.id_hash));
+        self.documents
+            .sort_unstable_by_key(|document| (document.source, document.id_hash));
         Ok(Tokenised {
             spool,
             width,
@@ -134,10 +145,16 @@ impl Collector {
 
 /// `documents` are sorted by hash of id.
 fn refuse_duplicates(documents: &[SpooledDocument], spool: &Spool, docs: &Path) -> Result<(), CorpusError> {
-    match documents.windows(2).find(|pair| pair[0].id_hash == pair[1].id_hash) {
+    match documents
+        .windows(2)
+        .find(|pair| pair[0].id_hash == pair[1].id_hash)
+    {
         Some(pair) => {
             let id = spool.read(&pair[0])?.facts.id;
-            Err(CorpusError::DuplicateDocument { id, docs: docs.to_path_buf() })
+            Err(CorpusError::DuplicateDocument {
+                id,
+                docs: docs.to_path_buf(),
+            })
         }
         None => Ok(()),
     }

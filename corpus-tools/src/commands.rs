@@ -1,0 +1,9 @@
+//! One module a command.
+
+pub(crate) mod build;
+pub(crate) mod ingest;
+pub(crate) mod inspect;
+pub(crate) mod sample;
+pub(crate) mod stats;
+pub(crate) mod tokenizer;
+pub(crate) mod verify;

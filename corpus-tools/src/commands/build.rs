@@ -1,0 +1,64 @@
+//! `tenk-corpus build`.
+
+use anyhow::Result;
+use corpus::BuildOptions;
+use shards::Manifest;
+
+use crate::arguments::Build;
+use crate::output::{Table, grouped, print, print_json};
+use crate::progress_bar::Bar;
+
+pub(crate) fn run(arguments: &Build, threads: usize) -> Result<()> {
+    let options = BuildOptions {
+        docs: arguments.docs.clone(),
+        tokenizer: arguments.tokenizer.clone(),
+        out: arguments.out.clone(),
+        num_shards: arguments.shards,
+        held_out_fraction: arguments.held_out_fraction,
+        packings: arguments.pack.clone(),
+        threads,
+    };
+    let manifest = corpus::build_shards(&options, &Bar::default())?;
+    if arguments.json {
+        return print_json(&manifest);
+    }
+    print(&summary(&manifest))?;
+    print(&format!("written: {}\n", arguments.out.display()))
+}
+
+fn summary(manifest: &Manifest) -> String {
+    let mut table = Table::new(&[
+        "source",
+        "documents",
+        "tokens",
+        "held-out documents",
+        "held-out tokens",
+    ]);
+    let names = manifest.sources.keys().chain(manifest.held_out.sources.keys());
+    for source in names.collect::<std::collections::BTreeSet<_>>() {
+        let trained = manifest.sources.get(source).copied().unwrap_or_default();
+        let held_out = manifest.held_out.sources.get(source);
+        table.row(vec![
+            source.clone(),
+            grouped(trained.documents),
+            grouped(trained.tokens),
+            grouped(held_out.map_or(0, |file| file.documents)),
+            grouped(held_out.map_or(0, |file| file.tokens)),
+        ]);
+    }
+    let shard_tokens: Vec<u64> = manifest.shards.iter().map(|shard| shard.tokens).collect();
+    let balance = corpus::Balance::of(&shard_tokens, manifest.largest_document_tokens);
+    let mut text = table.render();
+    text.push_str(&format!(
+        "{} shards; {}\n",
+        manifest.num_shards,
+        balance.describe()
+    ));
+    for (reason, count) in &manifest.dropped {
+        text.push_str(&format!(
+            "left out: {} documents with {reason}\n",
+            grouped(*count)
+        ));
+    }
+    text + &format!("corpus hash: {}\n", manifest.corpus_hash)
+}

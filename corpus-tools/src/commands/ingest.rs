@@ -1,0 +1,43 @@
+//! `tenk-corpus ingest`.
+
+use anyhow::Result;
+use corpus::{DocsManifest, IngestOptions};
+
+use crate::arguments::Ingest;
+use crate::output::{Table, grouped, print, print_json};
+use crate::progress_bar::Bar;
+
+pub(crate) fn run(arguments: &Ingest, threads: usize) -> Result<()> {
+    let options = IngestOptions {
+        filings: arguments.filings.clone(),
+        wiki: arguments.wiki.clone(),
+        out: arguments.out.clone(),
+        threads,
+    };
+    let manifest = corpus::ingest(&options, &Bar::default())?;
+    if arguments.json {
+        return print_json(&manifest);
+    }
+    print(&summary(&manifest))?;
+    print(&format!("written: {}\n", arguments.out.display()))
+}
+
+fn summary(manifest: &DocsManifest) -> String {
+    let mut table = Table::new(&["source", "documents"]);
+    for (source, documents) in &manifest.documents {
+        table.row(vec![source.clone(), grouped(*documents)]);
+    }
+    table.row(vec!["all".into(), grouped(manifest.num_documents())]);
+    let mut text = table.render();
+    for (what, list, file) in [
+        ("skipped", &manifest.skipped, "skipped.jsonl"),
+        ("rejected", &manifest.rejected, "rejected.jsonl"),
+    ] {
+        let total: u64 = list.values().sum();
+        text.push_str(&format!("{what}: {} (listed in {file})\n", grouped(total)));
+        for (reason, count) in list {
+            text.push_str(&format!("  {:>8}  {reason}\n", grouped(*count)));
+        }
+    }
+    text
+}

@@ -1,0 +1,43 @@
+//! `tenk-corpus tokenizer`.
+
+use anyhow::Result;
+use corpus::{TokenizerOptions, TokenizerReport};
+
+use crate::arguments::Tokenizer;
+use crate::output::{grouped, print, print_json};
+use crate::progress_bar::Bar;
+
+pub(crate) fn run(arguments: &Tokenizer, threads: usize) -> Result<()> {
+    let options = TokenizerOptions {
+        docs: arguments.docs.clone(),
+        out: arguments.out.clone(),
+        vocab_size: arguments.vocab_size,
+        sample_bytes: arguments.sample_bytes,
+        held_out_fraction: arguments.held_out_fraction,
+        threads,
+    };
+    let report = corpus::train_tokenizer(&options, &Bar::default())?;
+    if arguments.json {
+        return print_json(&report);
+    }
+    print(&summary(&report))?;
+    print(&format!("written: {}\n", arguments.out.display()))
+}
+
+fn summary(report: &TokenizerReport) -> String {
+    let mut text = format!(
+        "{} entries learnt from {} of {} documents ({} bytes of text); {} held-out documents were left out\n",
+        grouped(report.vocab_size as u64),
+        grouped(report.sample_documents),
+        grouped(report.documents),
+        grouped(report.sample_bytes),
+        grouped(report.held_out_documents),
+    );
+    if report.vocab_size < report.requested_vocab_size {
+        text.push_str(&format!(
+            "note: {} entries were asked for, but the text has fewer merges; more text gives more\n",
+            grouped(report.requested_vocab_size as u64)
+        ));
+    }
+    text + &format!("tokenizer hash: {}\n", report.tokenizer_hash)
+}

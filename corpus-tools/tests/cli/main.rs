@@ -1,0 +1,7 @@
+//! `tenk-corpus` from outside: the whole path on the sample, and everything that can be wrong
+//! with what it is given.
+
+mod bad_input;
+mod disks;
+mod path;
+mod programs;

@@ -1,0 +1,158 @@
+//! From filings and dumps to a documents folder. It finds no text itself: the readers do.
+//!
+//! Files are read in windows on all threads and written in the order of their names, so that the
+//! result does not depend on the number of threads, and memory not on the number of files.
+
+use std::path::PathBuf;
+
+use durable::{DISK, StagedDir, commit_dir, sha256_file, sha256_hex};
+use rayon::prelude::*;
+
+use crate::docs_manifest::{DocsManifest, InputFile};
+use crate::docs_writer::{DocsWriter, LeftOut, PreparedDocument};
+use crate::edgar::read_filing;
+use crate::error::CorpusError;
+use crate::inputs::{Input, Kind, find_inputs};
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::workplace::{Workplace, worker_threads};
+
+/// Raw input that is in memory at once (one larger file is read alone).
+const WINDOW_BYTES: u64 = 64 << 20;
+
+/// What to read and where to write.
+#[derive(Debug, Clone, Default)]
+pub struct IngestOptions {
+    /// Filings: files, or folders of them.
+    pub filings: Vec<PathBuf>,
+    /// Wikipedia dumps: files, or folders of them.
+    pub wiki: Vec<PathBuf>,
+    /// The documents folder to make.
+    pub out: PathBuf,
+    /// Worker threads; 0 means one a core.
+    pub threads: usize,
+}
+
+/// What became of one part of an input, ready to be written.
+enum Prepared {
+    Document(PreparedDocument),
+    Skipped(LeftOut),
+    Rejected(LeftOut),
+}
+
+/// Reads filings and dumps and writes a documents folder, whole or not at all.
+///
+/// # Errors
+/// When an input is missing or a dump is damaged, when nothing became a document, when the folder
+/// exists or cannot be written. A single bad filing or page is listed in `rejected.jsonl` instead.
+pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsManifest, CorpusError> {
+    let mut ignored = Vec::new();
+    let filings = find_inputs(&options.filings, Kind::Filings, &mut ignored)?;
+    let wiki = find_inputs(&options.wiki, Kind::Wiki, &mut ignored)?;
+    let _workplace = Workplace::enter(&options.out, "tenk-corpus ingest")?;
+    let pool = worker_threads(options.threads)?;
+    let mut manifest = None;
+    commit_dir(&DISK, &options.out, |staged: &StagedDir<'_>| {
+        let mut docs = DocsWriter::create(staged)?;
+        for left_out in &ignored {
+            docs.skip(left_out)?;
+        }
+        read_filings(&filings, &pool, &mut docs, progress)?;
+        manifest = Some(docs.finish()?);
+        Ok::<_, CorpusError>(())
+    })?;
+    Ok(manifest.expect("the folder was committed, so its manifest was written"))
+}
+
+fn read_filings(
+    inputs: &[Input],
+    pool: &rayon::ThreadPool,
+    docs: &mut DocsWriter<'_>,
+    progress: &dyn Progress,
+) -> Result<(), CorpusError> {
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    progress.start(
+        "reading filings",
+        Some(inputs.iter().map(|input| input.bytes).sum()),
+    );
+    for window in windows(inputs) {
+        let read: Vec<_> = pool.install(|| window.par_iter().map(read_input).collect());
+        for (input, parts) in window.iter().zip(read) {
+            let (file, parts) = parts?;
+            docs.begin_input(file);
+            for part in parts {
+                write_part(docs, "filings", part)?;
+            }
+            progress.advance(input.bytes);
+        }
+    }
+    progress.finish();
+    Ok(())
+}
+
+/// Runs of inputs that fit into [`WINDOW_BYTES`] together, each at least one file.
+fn windows(inputs: &[Input]) -> Vec<&[Input]> {
+    let mut windows = Vec::new();
+    let (mut first, mut bytes) = (0, 0);
+    for (index, input) in inputs.iter().enumerate() {
+        if index > first && bytes + input.bytes > WINDOW_BYTES {
+            windows.push(&inputs[first..index]);
+            (first, bytes) = (index, 0);
+        }
+        bytes += input.bytes;
+    }
+    windows.push(&inputs[first..]);
+    windows
+}
+
+fn read_input(input: &Input) -> Result<(InputFile, Vec<Prepared>), CorpusError> {
+    let path = input.path.to_string_lossy().into_owned();
+    let bytes = match std::fs::read(&input.path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let file = InputFile {
+                path: path.clone(),
+                bytes: input.bytes,
+                sha256: String::new(),
+            };
+            let rejected =
+                Prepared::Rejected(LeftOut::new(path, format!("cannot be read: {}", error.kind())));
+            return Ok((file, vec![rejected]));
+        }
+    };
+    let file = InputFile {
+        path: path.clone(),
+        bytes: bytes.len() as u64,
+        sha256: sha256_hex(&bytes),
+    };
+    let parts = read_filing(&input.name, &bytes)
+        .into_iter()
+        .map(|result| prepare(&path, None, result.outcome))
+        .collect::<Result<_, _>>()?;
+    Ok((file, parts))
+}
+
+fn prepare(path: &str, part: Option<String>, outcome: Outcome) -> Result<Prepared, CorpusError> {
+    Ok(match outcome {
+        Outcome::Document(document) => Prepared::Document(PreparedDocument::new(&document)?),
+        Outcome::Skipped { form, reason } => Prepared::Skipped(LeftOut {
+            part,
+            form,
+            ..LeftOut::new(path, reason)
+        }),
+        Outcome::Rejected { reason } => Prepared::Rejected(LeftOut {
+            part,
+            ..LeftOut::new(path, reason)
+        }),
+    })
+}
+
+fn write_part(docs: &mut DocsWriter<'_>, series: &'static str, part: Prepared) -> Result<(), CorpusError> {
+    match part {
+        Prepared::Document(document) => docs.write(series, &document),
+        Prepared::Skipped(left_out) => docs.skip(&left_out),
+        Prepared::Rejected(left_out) => docs.reject(&left_out),
+    }
+}
