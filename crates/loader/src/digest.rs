@@ -41,7 +41,11 @@ pub(crate) fn slot_digest(content: &SlotContent<'_>, bytes: &mut Vec<u8>) -> u64
     bytes.extend_from_slice(&count(content.input_ids).to_le_bytes());
     bytes.extend_from_slice(&count(content.masked_positions).to_le_bytes());
     for words in [content.input_ids, content.masked_positions, content.labels] {
-        bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        let start = bytes.len();
+        bytes.resize(start + 4 * words.len(), 0);
+        for (chunk, word) in bytes[start..].as_chunks_mut::<4>().0.iter_mut().zip(words) {
+            *chunk = word.to_le_bytes();
+        }
     }
     xxh3_64(bytes)
 }

@@ -83,7 +83,7 @@ impl Loader {
     /// [`LoaderError::OutOfRange`] if a step has no such micro-batch;
     /// [`LoaderError::Sequence`] where a sequence holds a token outside the vocabulary.
     pub fn micro_batch(&self, step: Step, index: u64) -> Result<MicroBatch, LoaderError> {
-        self.check_index("micro-batch", index, self.num_micro_batches)?;
+        Self::check_index("micro-batch", index, self.num_micro_batches)?;
         let size = self.config.micro_batch_size;
         let mut assembly = Assembly::new(&self.format, step, index, capacity_hint(size));
         for slot in index * size..(index + 1) * size {
@@ -172,7 +172,7 @@ impl Loader {
         self.packing.row(usize::try_from(row.0).unwrap_or(usize::MAX))
     }
 
-    pub(crate) fn check_index(&self, what: &'static str, index: u64, num: u64) -> Result<(), LoaderError> {
+    pub(crate) fn check_index(what: &'static str, index: u64, num: u64) -> Result<(), LoaderError> {
         if index < num {
             Ok(())
         } else {

@@ -44,7 +44,7 @@ impl Loader {
     /// [`LoaderError::OutOfRange`] if a step has no such slot; else those of
     /// [`Loader::micro_batch`] and of reading the table of documents.
     pub fn describe(&self, step: Step, slot: u64) -> Result<SequenceDescription, LoaderError> {
-        self.check_index("slot", slot, self.config().global_batch_size)?;
+        Self::check_index("slot", slot, self.config().global_batch_size)?;
         let mut assembly = Assembly::new(self.format(), step, 0, 1);
         self.push_slot(&mut assembly, step, slot)?;
         let (ids, masked) = assembly.last_row();
@@ -103,7 +103,7 @@ fn visible_masks(tokenizer: &Tokenizer, ids: &[u32], masked: &MaskedPositions) -
             tokenizer.decode(&ids[position..=position]),
             tokenizer.decode(&[label]),
         );
-        text += &format!("⟦{shown}|{original}⟧");
+        text.extend(["⟦", &shown, "|", &original, "⟧"]);
         next = position + 1;
     }
     text + &tokenizer.decode(&ids[next..])
