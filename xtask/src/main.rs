@@ -1,3 +1,74 @@
-//! Checks of the repository itself.
+//! Checks of the repository itself: `cargo run -q -p xtask -- COMMAND`.
+//!
+//! Each check prints what it finds, a line a finding, and exits with 1 when there is any.
 
-fn main() {}
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for the terminal"
+)]
+
+mod docs_check;
+mod golden;
+mod layout;
+mod promises;
+mod sources;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const USAGE: &str = "usage: cargo run -q -p xtask -- COMMAND
+
+  layout          dependencies between the crates are those of docs/design.md
+  docs-check      links, paths, make targets and configurations that the docs name exist
+  promises        every test that docs/promises.toml names exists
+  golden-update   write tests/golden/ anew with the peers' Python (scripts/setup.sh peers)";
+
+fn main() -> ExitCode {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments[..] {
+        ["layout"] => layout::check(root),
+        ["docs-check"] => docs_check::check(root),
+        ["promises"] => promises::check(root),
+        ["golden-update"] => golden::update(root),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    report(arguments[0], outcome)
+}
+
+/// What a check looked at, in words, and what is wrong.
+#[derive(Debug, Default)]
+struct Outcome {
+    looked_at: String,
+    findings: Vec<String>,
+}
+
+fn report(command: &str, outcome: Result<Outcome>) -> ExitCode {
+    match outcome {
+        Ok(outcome) if outcome.findings.is_empty() => {
+            println!("{command}: {}", outcome.looked_at);
+            ExitCode::SUCCESS
+        }
+        Ok(outcome) => {
+            for finding in &outcome.findings {
+                eprintln!("{command}: {finding}");
+            }
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{command}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

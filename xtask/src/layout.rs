@@ -1,0 +1,318 @@
+//! `layout`: the workspace's dependencies are those that `docs/design.md` allows.
+//!
+//! The table is the fenced block marked `edges`, one rule a line: `a, b -> c, d`, or
+//! `a -> any`. Besides, the crates of the data path must not reach libtorch by any way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::Outcome;
+use crate::sources::read;
+
+const DESIGN: &str = "docs/design.md";
+
+/// The whole data path: it builds and tests without libtorch.
+const WITHOUT_LIBTORCH: [&str; 8] = [
+    "checkpoint",
+    "config-file",
+    "corpus",
+    "durable",
+    "loader",
+    "masking",
+    "shards",
+    "tokenizer",
+];
+const LIBTORCH: [&str; 2] = ["tch", "torch-sys"];
+
+pub(crate) fn check(root: &Path) -> Result<Outcome> {
+    let rules = Rules::parse(&read(&root.join(DESIGN))?)?;
+    let metadata = Metadata::of(root)?;
+    let edges = metadata.internal_edges();
+    let mut findings = rules.unknown_names(&metadata.members());
+    for (from, to) in &edges {
+        if !rules.allow(from, to) {
+            findings.push(format!(
+                "{from} depends on {to}, which the table in {DESIGN} does not allow"
+            ));
+        }
+    }
+    for crate_name in WITHOUT_LIBTORCH {
+        if let Some(way) = metadata.way_to(crate_name, &LIBTORCH) {
+            findings.push(format!("{crate_name} must build without libtorch, but: {way}"));
+        }
+    }
+    Ok(Outcome {
+        looked_at: format!("{} dependencies between crates, all in the table", edges.len()),
+        findings,
+    })
+}
+
+/// Who may depend on whom.
+#[derive(Debug)]
+struct Rules {
+    /// `None` stands for "any".
+    allowed: BTreeMap<String, Option<BTreeSet<String>>>,
+}
+
+impl Rules {
+    fn parse(design: &str) -> Result<Self> {
+        let mut blocks = design.split("```edges\n").skip(1);
+        let (Some(block), None) = (blocks.next(), blocks.next()) else {
+            bail!("{DESIGN} needs exactly one fenced block marked ```edges");
+        };
+        let mut allowed: BTreeMap<String, Option<BTreeSet<String>>> = BTreeMap::new();
+        for line in block.lines().take_while(|line| !line.starts_with("```")) {
+            if line.trim().is_empty() {
+                continue;
+            }
+            let (from, to) = line
+                .split_once("->")
+                .with_context(|| format!("{DESIGN}: `{line}` is not `a, b -> c, d`"))?;
+            for from in names(from) {
+                let entry = allowed.entry(from).or_insert_with(|| Some(BTreeSet::new()));
+                match entry {
+                    _ if to.trim() == "any" => *entry = None,
+                    Some(targets) => targets.extend(names(to)),
+                    None => {}
+                }
+            }
+        }
+        Ok(Self { allowed })
+    }
+
+    fn allow(&self, from: &str, to: &str) -> bool {
+        match self.allowed.get(from) {
+            Some(Some(targets)) => targets.contains(to),
+            Some(None) => true,
+            None => false,
+        }
+    }
+
+    /// A misspelt name in the table would allow nothing, silently.
+    fn unknown_names(&self, members: &BTreeSet<String>) -> Vec<String> {
+        let targets = self.allowed.values().flatten().flatten();
+        let named: BTreeSet<&String> = self.allowed.keys().chain(targets).collect();
+        named
+            .into_iter()
+            .filter(|name| !members.contains(*name))
+            .map(|name| format!("the table in {DESIGN} names `{name}`, which is no crate here"))
+            .collect()
+    }
+}
+
+fn names(list: &str) -> impl Iterator<Item = String> {
+    list.split(',')
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+}
+
+/// The part of `cargo metadata` that is looked at.
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    workspace_members: Vec<String>,
+    resolve: Resolve,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    id: String,
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Node {
+    id: String,
+    deps: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    pkg: String,
+    dep_kinds: Vec<DependencyKind>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DependencyKind {
+    /// `None` for a normal dependency, else "dev" or "build".
+    kind: Option<String>,
+}
+
+impl Dependency {
+    fn is_normal(&self) -> bool {
+        self.dep_kinds.iter().any(|kind| kind.kind.is_none())
+    }
+
+    fn is_only_for_tests(&self) -> bool {
+        self.dep_kinds
+            .iter()
+            .all(|kind| kind.kind.as_deref() == Some("dev"))
+    }
+}
+
+impl Metadata {
+    fn of(root: &Path) -> Result<Self> {
+        let output = Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version", "1", "--filter-platform"])
+            .arg("x86_64-unknown-linux-gnu")
+            .current_dir(root)
+            .output()
+            .context("cannot run cargo metadata")?;
+        if !output.status.success() {
+            bail!(
+                "cargo metadata failed: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        serde_json::from_slice(&output.stdout).context("cannot read the answer of cargo metadata")
+    }
+
+    fn name_of<'a>(&'a self, id: &'a str) -> &'a str {
+        let package = self.packages.iter().find(|package| package.id == id);
+        package.map_or(id, |package| &package.name)
+    }
+
+    fn members(&self) -> BTreeSet<String> {
+        self.workspace_members
+            .iter()
+            .map(|id| self.name_of(id).to_owned())
+            .collect()
+    }
+
+    /// Normal dependencies of members on members.
+    fn internal_edges(&self) -> BTreeSet<(String, String)> {
+        let is_member = |id: &String| self.workspace_members.contains(id);
+        self.resolve
+            .nodes
+            .iter()
+            .filter(|node| is_member(&node.id))
+            .flat_map(|node| node.deps.iter().map(move |dependency| (node, dependency)))
+            .filter(|(_, dependency)| is_member(&dependency.pkg) && dependency.is_normal())
+            .map(|(node, dependency)| {
+                (
+                    self.name_of(&node.id).to_owned(),
+                    self.name_of(&dependency.pkg).to_owned(),
+                )
+            })
+            .collect()
+    }
+
+    /// How `member` reaches one of `targets`, its own tests included; `None` if it does not.
+    fn way_to(&self, member: &str, targets: &[&str]) -> Option<String> {
+        let start = self
+            .workspace_members
+            .iter()
+            .find(|id| self.name_of(id) == member)?;
+        let mut seen = BTreeSet::from([start.as_str()]);
+        let mut open = vec![vec![start.as_str()]];
+        while let Some(way) = open.pop() {
+            let last = *way.last()?;
+            if targets.contains(&self.name_of(last)) {
+                let names: Vec<&str> = way.iter().map(|id| self.name_of(id)).collect();
+                return Some(names.join(" -> "));
+            }
+            let Some(node) = self.resolve.nodes.iter().find(|node| node.id == last) else {
+                continue;
+            };
+            for dependency in &node.deps {
+                let counts = way.len() == 1 || !dependency.is_only_for_tests();
+                if counts && seen.insert(&dependency.pkg) {
+                    open.push([way.as_slice(), &[dependency.pkg.as_str()]].concat());
+                }
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "writes into a throwaway tree")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const TABLE: &str = "# Design\n```edges\nmodel -> torch-native, tch\nloader -> masking\nmasking -> any\ntests -> any\n```\n";
+
+    /// A workspace whose crates are `(name, lines under [dependencies])`.
+    fn tree(table: &str, crates: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let put = |path: String, text: String| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("docs/design.md".to_owned(), table.to_owned());
+        let workspace = "[workspace]\nresolver = \"3\"\nmembers = [\"crates/*\"]\n";
+        put("Cargo.toml".to_owned(), workspace.to_owned());
+        for (name, dependencies) in crates {
+            let package = format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n");
+            put(
+                format!("crates/{name}/Cargo.toml"),
+                format!("{package}{dependencies}"),
+            );
+            put(format!("crates/{name}/src/lib.rs"), String::new());
+        }
+        root
+    }
+
+    const MEMBERS: [(&str, &str); 5] = [
+        ("tests", ""),
+        ("tch", ""),
+        ("torch-native", ""),
+        ("masking", ""),
+        (
+            "model",
+            "[dependencies]\ntch = { path = \"../tch\" }\ntorch-native = { path = \"../torch-native\" }\n",
+        ),
+    ];
+
+    fn findings(loader: &str) -> Vec<String> {
+        let mut crates = MEMBERS.to_vec();
+        crates.push(("loader", loader));
+        check(tree(TABLE, &crates).path()).unwrap().findings
+    }
+
+    #[test]
+    fn edges_of_the_table_pass() {
+        let loader = "[dependencies]\nmasking = { path = \"../masking\" }\n";
+        assert_eq!(findings(loader), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn an_edge_that_the_table_lacks_is_found() {
+        let loader = "[dependencies]\ntorch-native = { path = \"../torch-native\" }\n";
+        let expected = "loader depends on torch-native, which the table in docs/design.md does not allow";
+        assert_eq!(findings(loader), [expected]);
+    }
+
+    #[test]
+    fn a_crate_of_the_data_path_that_reaches_libtorch_is_found_even_through_its_tests() {
+        let loader = "[dev-dependencies]\nmodel = { path = \"../model\" }\n";
+        let expected = "loader must build without libtorch, but: loader -> model -> tch";
+        assert_eq!(findings(loader), [expected]);
+    }
+
+    #[test]
+    fn a_misspelt_name_in_the_table_is_found() {
+        let table = TABLE.replace("loader", "loder");
+        let root = tree(&table, &MEMBERS);
+        let expected = "the table in docs/design.md names `loder`, which is no crate here";
+        assert_eq!(check(root.path()).unwrap().findings, [expected]);
+    }
+
+    #[test]
+    fn a_design_without_a_table_or_with_a_bad_line_is_an_error() {
+        Rules::parse("# Design\n").unwrap_err();
+        Rules::parse("```edges\nmodel torch-native\n```\n").unwrap_err();
+    }
+}
