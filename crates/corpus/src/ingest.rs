@@ -3,6 +3,7 @@
 //! Files are read in windows on all threads and written in the order of their names, so that the
 //! result does not depend on the number of threads, and memory not on the number of files.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use durable::{DISK, StagedDir, commit_dir, sha256_file, sha256_hex};
@@ -15,6 +16,7 @@ use crate::error::CorpusError;
 use crate::inputs::{Input, Kind, find_inputs};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
+use crate::wikipedia::{PageResult, read_dump};
 use crate::workplace::{Workplace, worker_threads};
 
 /// Raw input that is in memory at once (one larger file is read alone).
@@ -58,6 +60,7 @@ pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsMa
             docs.skip(left_out)?;
         }
         read_filings(&filings, &pool, &mut docs, progress)?;
+        read_wiki(&wiki, &pool, &mut docs, progress)?;
         manifest = Some(docs.finish()?);
         Ok::<_, CorpusError>(())
     })?;
@@ -155,4 +158,28 @@ fn write_part(docs: &mut DocsWriter<'_>, series: &'static str, part: Prepared) -
         Prepared::Skipped(left_out) => docs.skip(&left_out),
         Prepared::Rejected(left_out) => docs.reject(&left_out),
     }
+}
+
+/// Reads dumps one after the other: each is read on all threads by itself.
+fn read_wiki(
+    inputs: &[Input],
+    pool: &rayon::ThreadPool,
+    docs: &mut DocsWriter<'_>,
+    progress: &dyn Progress,
+) -> Result<(), CorpusError> {
+    for input in inputs {
+        let path = input.path.to_string_lossy().into_owned();
+        progress.start(&format!("reading pages of {}", input.name), None);
+        docs.begin_input(InputFile { path: path.clone(), bytes: input.bytes, sha256: sha256_file(&input.path)? });
+        let mut written = Ok(());
+        let sink = |page: PageResult| {
+            progress.advance(1);
+            written = prepare(&path, Some(page.title), page.outcome).and_then(|part| write_part(docs, "wiki", part));
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        pool.install(|| read_dump(&input.path, sink))?;
+        written?;
+        progress.finish();
+    }
+    Ok(())
 }

@@ -95,7 +95,7 @@ impl Filers {
                 .keys()
                 .take_while(|hash| is_below(**hash, fraction))
                 .count();
-            let at_least = usize::from(fraction > 0.0);
+            let at_least = share_of(filers.len(), fraction);
             chosen.extend(
                 filers
                     .iter()
