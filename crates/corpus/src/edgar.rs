@@ -14,6 +14,11 @@ mod page;
 mod plain_text;
 mod submission;
 
+#[cfg(test)]
+mod real_filings;
+#[cfg(test)]
+mod tests;
+
 pub use form_type::is_periodic_report;
 
 use crate::decode::{decode, not_text};
@@ -27,7 +32,7 @@ use submission::{Header, Part, Submission};
 
 /// Where HTML must show itself in a text of unknown kind.
 const MARKUP_PROBE_BYTES: usize = 16 * 1024;
-/// How much text without any markup a lone file needs to be judged by its words.
+/// Digits of a lone file's hash in its id.
 const FILE_ID_DIGITS: usize = 16;
 
 /// What became of one filing, or of one report inside a submission.

@@ -37,11 +37,13 @@ pub(crate) fn acceptance_time(text: &str) -> Option<String> {
     Some(instant.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
 }
 
-/// `0930` or `--09-30` or `September 30` as `09-30`.
+/// `0930`, `--09-30`, `9/30` or `September 30` as `09-30`.
 pub(crate) fn year_end(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let (month, day) = if digits.len() == 4 {
         (digits[..2].parse().ok()?, digits[2..].parse().ok()?)
+    } else if let Some((month, day)) = text.split_once('/') {
+        (month.trim().parse().ok()?, leading_number(day)?)
     } else {
         let (month, rest) = month_name(text)?;
         (month, leading_number(rest)?)
@@ -181,7 +183,7 @@ mod tests {
 
     #[test]
     fn year_ends_lose_their_year() {
-        for text in ["0930", "--09-30", "September 30", "09-30"] {
+        for text in ["0930", "--09-30", "September 30", "09-30", "9/30"] {
             assert_eq!(year_end(text).as_deref(), Some("09-30"), "{text}");
         }
         assert_eq!(year_end("0229").as_deref(), Some("02-29"));

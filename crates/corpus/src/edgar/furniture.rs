@@ -2,7 +2,7 @@
 //! come back page after page. They keep their place in the document; only their kind changes.
 
 use super::page::Page;
-use crate::document::BlockKind;
+use crate::document::{Block, BlockKind, CELL_SEPARATOR};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ const REACH: usize = 4;
 const LONGEST_FURNITURE_BYTES: usize = 160;
 /// On at least this many pages, and on one page in `ONE_PAGE_IN`.
 const FEWEST_REPEATS: usize = 3;
-const ONE_PAGE_IN: usize = 20;
+const ONE_PAGE_IN: usize = 16;
 /// Page numbers without marked page breaks must count up at least this long.
 const SHORTEST_COUNT: usize = 5;
 
@@ -52,9 +52,9 @@ fn repeated_texts(page: &Page) -> FxHashMap<String, bool> {
         .flat_map(|&page_break| before(page_break).chain(after(page, page_break)))
         .collect();
     let mut counts: FxHashMap<String, usize> = FxHashMap::default();
-    for text in near_breaks.into_iter().map(|index| &page.blocks[index].text) {
-        if text.len() <= LONGEST_FURNITURE_BYTES {
-            *counts.entry(shape(text)).or_insert(0) += 1;
+    for block in near_breaks.into_iter().map(|index| &page.blocks[index]) {
+        if can_be_furniture(block) {
+            *counts.entry(shape(&block.text)).or_insert(0) += 1;
         }
     }
     let needed = FEWEST_REPEATS.max(page.page_breaks.len() / ONE_PAGE_IN);
@@ -64,14 +64,28 @@ fn repeated_texts(page: &Page) -> FxHashMap<String, bool> {
         .collect()
 }
 
+/// Whether a block that comes back may be a running header or footer. A row of a table may not,
+/// unless a page number is one of its cells: the heads of long tables come back on every page.
+fn can_be_furniture(block: &Block) -> bool {
+    let mut cells = block.text.split(CELL_SEPARATOR);
+    block.text.len() <= LONGEST_FURNITURE_BYTES
+        && (block.kind != BlockKind::TableRow || cells.any(|cell| page_number(cell).is_some()))
+}
+
 /// A text without what changes from page to page: numbers and case.
 fn shape(text: &str) -> String {
     let mut shape = String::with_capacity(text.len());
-    for character in text.chars() {
-        let character = if character.is_numeric() { '#' } else { character };
-        if !(character == '#' && shape.ends_with('#')) {
-            shape.extend(character.to_lowercase());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        // Years tell headings apart ("1998 compared to 1997").
+        let is_year = digits == 4 && matches!(&rest[..2], "19" | "20");
+        match digits {
+            0 => shape.extend(first.to_lowercase()),
+            _ if is_year => shape.push_str(&rest[..digits]),
+            _ => shape.push('#'),
         }
+        rest = &rest[digits.max(first.len_utf8())..];
     }
     shape
 }
@@ -213,6 +227,34 @@ mod tests {
             "<PAGE>",
         ];
         assert_eq!(furniture(&lines).len(), 3);
+    }
+
+    #[test]
+    fn headings_that_differ_in_their_years_and_heads_of_tables_are_text() {
+        let page_of = |year: u32| {
+            let heading = format!("{year} compared to {}", year - 1);
+            [
+                "<PAGE>".to_owned(),
+                heading,
+                format!("{} oaks.", "Many ".repeat(year as usize - 1990)),
+            ]
+        };
+        let lines: Vec<String> = (1991..2000).flat_map(page_of).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(furniture(&lines), [""; 0]);
+
+        let mut page = Page::default();
+        for number in 0..5 {
+            page.mark_page_break();
+            page.push(BlockKind::TableRow, "Exhibit | Description", false);
+            page.push(
+                BlockKind::TableRow,
+                &format!("10.{number} | Lease of {}", ["a", "b", "c", "d", "e"][number]),
+                false,
+            );
+        }
+        mark_furniture(&mut page);
+        assert!(page.blocks.iter().all(|block| block.kind == BlockKind::TableRow));
     }
 
     #[test]

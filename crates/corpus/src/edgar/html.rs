@@ -8,6 +8,8 @@ pub(crate) mod lines;
 mod style;
 pub(crate) mod table;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use super::inline_facts::{FactCollector, InlineFacts};
 use super::page::Page;
@@ -151,26 +153,17 @@ impl Reader {
 
     fn start(&mut self, start_tag: &StartTag, self_closing: bool) {
         let StartTag { tag, style, .. } = start_tag;
+        if matches!(tag.role, Role::Document | Role::Void) || !self.shrink_for(tag.role) {
+            self.facts.forget_announced();
+            return;
+        }
         let is_hidden = self.elements.state().has(State::HIDDEN) || style.display == Some(Display::None);
         match tag.role {
-            Role::Document | Role::Void => return,
-            Role::LineBreak => {
-                if !is_hidden {
-                    self.line_break();
-                }
-                return;
-            }
-            Role::Page | Role::Rule => {
-                if !is_hidden {
-                    self.shrink_for(tag.role);
-                    self.page_break();
-                }
-                return;
-            }
+            Role::LineBreak if is_hidden => return,
+            Role::LineBreak => return self.line_break(),
+            Role::Page | Role::Rule if is_hidden => return,
+            Role::Page | Role::Rule => return self.page_break(),
             _ => {}
-        }
-        if !self.shrink_for(tag.role) {
-            return;
         }
         // A browser takes `<div/>` for `<div>`; what is empty by its writer's will must not hide
         // or capture what follows.
@@ -212,7 +205,13 @@ impl Reader {
         };
         if tag.role == Role::Table {
             // Tables begin afresh, as they do in pages without a document type.
-            for state in [State::BOLD, State::CENTERED, State::PREFORMATTED, State::HEADING] {
+            for state in [
+                State::BOLD,
+                State::EMPHASIZED,
+                State::CENTERED,
+                State::PREFORMATTED,
+                State::HEADING,
+            ] {
                 set(state, Some(false));
             }
         }
@@ -220,6 +219,10 @@ impl Reader {
         set(State::HIDDEN, is_hidden.then_some(true));
         set(State::INVISIBLE, style.visible.map(|visible| !visible));
         set(State::BOLD, style.bold.or(tag.bold.then_some(true)));
+        set(
+            State::EMPHASIZED,
+            style.emphasized.or(tag.emphasized.then_some(true)),
+        );
         set(State::CENTERED, style.centered.or(tag.centered.then_some(true)));
         set(State::UPPERCASE, style.uppercase);
         set(
@@ -227,7 +230,10 @@ impl Reader {
             (tag.role == Role::Preformatted).then_some(true),
         );
         set(State::HEADING, (tag.role == Role::Heading).then_some(true));
-        set(State::LIST_ITEM, (tag.role == Role::ListItem).then_some(true));
+        set(
+            State::LIST_ITEM,
+            matches!(tag.role, Role::ListItem | Role::DefinitionItem).then_some(true),
+        );
         if is_hidden || self.elements.state().has(State::HIDDEN) {
             return element;
         }
@@ -372,6 +378,7 @@ impl Reader {
             if self.line.is_empty() {
                 self.line_looks = Looks {
                     bold: true,
+                    emphasized: true,
                     centered: state.has(State::CENTERED),
                     heading: state.has(State::HEADING),
                     list_item: state.has(State::LIST_ITEM),
@@ -379,6 +386,7 @@ impl Reader {
                 };
             }
             self.line_looks.bold &= state.has(State::BOLD);
+            self.line_looks.emphasized &= state.has(State::BOLD.with(State::EMPHASIZED));
         }
         if state.has(State::UPPERCASE) {
             self.line.push(&text.to_uppercase());

@@ -16,6 +16,10 @@ const CENTER_TOLERANCE: usize = 8;
 const SMALLEST_CENTERED_INDENT: usize = 10;
 /// A line of its own that is longer than this is a paragraph.
 const LONGEST_HEADING_BYTES: usize = 100;
+/// A line of its own that begins with a capital and ends without a stop, up to this length.
+const LONGEST_SENTENCE_CASE_HEADING_BYTES: usize = 60;
+/// Dots that lead the eye to the next column, at least this many.
+const DOT_LEADER: &str = "....";
 /// A longer word in angle brackets is no tag.
 const LONGEST_TAG_BYTES: usize = 24;
 
@@ -81,6 +85,7 @@ impl GridLine {
     fn is_centered(&self) -> bool {
         let end = self.indent + self.trimmed().chars().count();
         self.indent >= SMALLEST_CENTERED_INDENT
+            && !self.trimmed().starts_with(|c: char| c.is_lowercase())
             && (self.indent + end).abs_diff(PAGE_WIDTH) <= 2 * CENTER_TOLERANCE
     }
 }
@@ -164,10 +169,13 @@ impl Reader<'_> {
     /// Decides what the lines since the last blank one are, and writes them out.
     fn end_group(&mut self) {
         let group = std::mem::take(&mut self.group);
+        let is_list = group
+            .first()
+            .is_some_and(|line| starts_with_marker(line.trimmed()));
         let with_gap = group.iter().filter(|line| line.has_gap).count();
         if group.len() == 1 {
             self.single_line(&group[0]);
-        } else if with_gap * 2 > group.len() {
+        } else if with_gap * 2 > group.len() && !is_list {
             let mut table = Table::default();
             for line in &group {
                 push_row(&mut table, &line.text);
@@ -241,8 +249,10 @@ fn looks_like_heading(text: &str) -> bool {
         return false;
     }
     let mut words = text.split(' ').filter(|word| word.len() > 3).peekable();
-    is_upper_case(text)
-        || words.peek().is_some() && words.all(|word| word.starts_with(|c: char| c.is_uppercase()))
+    let is_title = words.peek().is_some() && words.all(|word| word.starts_with(|c: char| c.is_uppercase()));
+    let is_short =
+        text.len() <= LONGEST_SENTENCE_CASE_HEADING_BYTES && text.starts_with(|c: char| c.is_uppercase());
+    is_upper_case(text) || is_title || is_short
 }
 
 fn is_upper_case(text: &str) -> bool {
@@ -266,13 +276,27 @@ fn join_lines(lines: &[GridLine]) -> String {
     text
 }
 
-/// One line of a table: cells stand two or more spaces apart.
+/// One line of a table: cells stand two or more spaces apart, or have a leader of dots between.
 fn push_row(table: &mut Table, line: &str) {
-    for cell in line.split("  ").map(one_line).filter(|cell| !cell.is_empty()) {
+    let columns = line.split("  ").flat_map(|column| column.split(DOT_LEADER));
+    let cells = columns
+        .enumerate()
+        .map(|(index, cell)| one_line(if index > 0 { without_leader(cell) } else { cell }));
+    for cell in cells.filter(|cell| !cell.is_empty()) {
         table.push_line(&cell, Looks::default());
         table.end_cell();
     }
     table.end_row();
+}
+
+/// The rest of a leader whose length is no multiple of four; `.5` stays.
+fn without_leader(cell: &str) -> &str {
+    let rest = cell.trim_start_matches('.');
+    if cell.len() - rest.len() == 1 && rest.starts_with(|c: char| c.is_ascii_digit()) {
+        cell
+    } else {
+        rest
+    }
 }
 
 /// Tabs as spaces up to the next multiple of eight.
@@ -366,6 +390,18 @@ mod tests {
                 block(TableRow, "Net sales | $ 1,234 | $(56)"),
                 block(TableRow, "Less: returns | 12% | --"),
                 block(Paragraph, "Text after."),
+            ]
+        );
+    }
+
+    #[test]
+    fn leaders_of_dots_part_cells() {
+        let text = "<TABLE>\nTrucks.......................  5.7   .6\nAll........ 100.0%\n</TABLE>";
+        assert_eq!(
+            blocks(text),
+            [
+                block(TableRow, "Trucks | 5.7 | .6"),
+                block(TableRow, "All | 100.0%")
             ]
         );
     }

@@ -23,7 +23,10 @@ impl State {
     pub(super) const PREFORMATTED: Self = Self(32);
     pub(super) const HEADING: Self = Self(64);
     pub(super) const LIST_ITEM: Self = Self(128);
+    /// Italic or underlined.
+    pub(super) const EMPHASIZED: Self = Self(256);
 
+    /// Whether any of the other's properties holds.
     pub(super) fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -126,7 +129,7 @@ impl Elements {
                 }
                 match role {
                     Role::Heading if self.role_at(length) == Some(Role::Heading) => Some(length - 1),
-                    Role::ListItem => Some(self.length_without_list_item(length)),
+                    Role::ListItem | Role::DefinitionItem => Some(self.length_without_item(role, length)),
                     _ => Some(length),
                 }
             }
@@ -168,14 +171,16 @@ impl Elements {
             .map_or(self.len(), |(index, _)| index)
     }
 
-    fn length_without_list_item(&self, length: usize) -> usize {
+    /// Where the list item ends that the next one of its kind closes. Lists inside lists stand in
+    /// `ul`, `ol` or `dl`, which stop the search.
+    fn length_without_item(&self, item: Role, length: usize) -> usize {
+        let is_passed = |role: Role| {
+            !role.is_special() || role == item || matches!(role, Role::Paragraph | Role::Division)
+        };
         self.recent()
             .skip(self.len() - length)
-            // Lists inside lists stand in `ul` and `ol`, which are blocks.
-            .take_while(|(_, element)| {
-                !element.role.is_special() || matches!(element.role, Role::ListItem | Role::Paragraph)
-            })
-            .find(|(_, element)| element.role == Role::ListItem)
+            .take_while(|(_, element)| is_passed(element.role))
+            .find(|(_, element)| element.role == item)
             .map_or(length, |(index, _)| index)
     }
 

@@ -5,14 +5,20 @@ use crate::document::BlockKind;
 
 /// Longer lines are running text, however they look.
 const LONGEST_HEADING_BYTES: usize = 200;
-/// A centred line that is not bold must be shorter.
-const LONGEST_CENTERED_HEADING_BYTES: usize = 120;
+/// A centred, italic or underlined line that is not bold must be shorter.
+const LONGEST_LIGHT_HEADING_BYTES: usize = 120;
 
 /// How a line looks on the page.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each named where it is set"
+)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Looks {
     /// Every character is bold.
     pub(crate) bold: bool,
+    /// Every character is bold, italic or underlined.
+    pub(crate) emphasized: bool,
     pub(crate) centered: bool,
     /// Stands in `h1` to `h6`.
     pub(crate) heading: bool,
@@ -40,14 +46,22 @@ fn is_heading(text: &str, looks: Looks) -> bool {
     if text.len() > LONGEST_HEADING_BYTES || !text.chars().any(char::is_alphabetic) {
         return false;
     }
+    let is_short = text.len() <= LONGEST_LIGHT_HEADING_BYTES;
     let ends_like_text = text.ends_with(['.', ',', ';', ':']);
     if is_item_heading(text) {
-        return !ends_like_text || text.len() < LONGEST_CENTERED_HEADING_BYTES;
+        return is_short || !ends_like_text;
     }
-    if looks.heading || looks.bold {
+    if looks.heading {
+        return true;
+    }
+    // Bold parts of a form's cover, and sentences that go on from the line before.
+    if text.starts_with(|c: char| c == '(' || c.is_lowercase()) {
+        return false;
+    }
+    if looks.bold {
         return !text.ends_with([',', ';']);
     }
-    looks.centered && !ends_like_text && text.len() <= LONGEST_CENTERED_HEADING_BYTES
+    (looks.centered || looks.emphasized) && is_short && !ends_like_text
 }
 
 /// `PART II`, `Item 7A. ...`: headings by the form's own scheme, however they look.
@@ -108,6 +122,7 @@ mod tests {
 
     const PLAIN: Looks = Looks {
         bold: false,
+        emphasized: false,
         centered: false,
         heading: false,
         list_item: false,
@@ -150,7 +165,15 @@ mod tests {
             kind_of_line("We are one company.", centered),
             BlockKind::Paragraph
         );
-        assert_eq!(kind_of_line("12", bold), BlockKind::Paragraph);
+        for text in ["12", "or", "(Exact name of registrant)", "Oak, pine,"] {
+            assert_eq!(kind_of_line(text, bold), BlockKind::Paragraph, "{text}");
+        }
+        let italic = Looks {
+            emphasized: true,
+            ..PLAIN
+        };
+        assert_eq!(kind_of_line("Cost of Sales", italic), BlockKind::Heading);
+        assert_eq!(kind_of_line("We sell oak.", italic), BlockKind::Paragraph);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(super) struct Style {
     pub(super) display: Option<Display>,
     pub(super) visible: Option<bool>,
     pub(super) bold: Option<bool>,
+    /// Italic or underlined.
+    pub(super) emphasized: Option<bool>,
     pub(super) centered: Option<bool>,
     pub(super) uppercase: Option<bool>,
     pub(super) out_of_flow: bool,
@@ -69,6 +71,10 @@ fn apply(style: &mut Style, name: &[u8], value: &[u8]) {
         b"font-weight" => style.bold = weight_of(value),
         b"font" if value.split(|&byte| byte == b' ').any(|word| word == b"bold") => {
             style.bold = Some(true);
+        }
+        b"font-style" => style.emphasized = style.emphasized.or(Some(value != b"normal")),
+        b"text-decoration" | b"text-decoration-line" if value.starts_with(b"underline") => {
+            style.emphasized = Some(true);
         }
         b"text-align" => style.centered = Some(value == b"center"),
         b"text-transform" => style.uppercase = Some(value == b"uppercase"),

@@ -15,12 +15,16 @@ pub(super) enum Role {
     Inline,
     /// A box of its own.
     Block,
+    /// `div`, `address`: blocks that the implied end of a list item reaches through.
+    Division,
     /// `p`: a block that other blocks end.
     Paragraph,
     /// `h1` to `h6`.
     Heading,
-    /// `li`, `dd`, `dt`: ended by the next of its kind.
+    /// `li`: ended by the next of its kind.
     ListItem,
+    /// `dd`, `dt`: ended by the next of their kind.
+    DefinitionItem,
     Table,
     TableSection,
     Row,
@@ -48,6 +52,8 @@ pub(super) struct Tag {
     pub(super) name: NameId,
     pub(super) role: Role,
     pub(super) bold: bool,
+    /// Italic or underlined.
+    pub(super) emphasized: bool,
     pub(super) centered: bool,
 }
 
@@ -63,6 +69,7 @@ impl Tag {
                 name,
                 b"b" | b"strong" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6"
             ),
+            emphasized: matches!(name, b"i" | b"em" | b"u"),
             centered: name == b"center",
         }
     }
@@ -80,12 +87,15 @@ fn role_of(name: &[u8]) -> Role {
         b"html" | b"head" | b"body" => Role::Document,
         b"a" | b"b" | b"big" | b"code" | b"em" | b"font" | b"i" | b"nobr" | b"s" | b"small" | b"strike"
         | b"strong" | b"tt" | b"u" => Role::Formatting,
-        b"address" | b"article" | b"aside" | b"blockquote" | b"caption" | b"center" | b"details"
-        | b"dialog" | b"dir" | b"div" | b"dl" | b"fieldset" | b"figcaption" | b"figure" | b"footer"
-        | b"form" | b"header" | b"hgroup" | b"legend" | b"main" | b"menu" | b"nav" | b"ol" | b"search"
-        | b"section" | b"summary" | b"ul" => Role::Block,
+        b"article" | b"aside" | b"blockquote" | b"caption" | b"center" | b"details" | b"dialog" | b"dir"
+        | b"dl" | b"fieldset" | b"figcaption" | b"figure" | b"footer" | b"form" | b"header" | b"hgroup"
+        | b"legend" | b"main" | b"menu" | b"nav" | b"ol" | b"search" | b"section" | b"summary" | b"ul" => {
+            Role::Block
+        }
         b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => Role::Heading,
-        b"li" | b"dd" | b"dt" => Role::ListItem,
+        b"li" => Role::ListItem,
+        b"dd" | b"dt" => Role::DefinitionItem,
+        b"div" | b"address" => Role::Division,
         b"pre" | b"listing" | b"xmp" | b"plaintext" => Role::Preformatted,
         b"title" | b"script" | b"style" | b"template" | b"noscript" | b"iframe" | b"noframes"
         | b"noembed" | b"textarea" | b"select" | b"datalist" | b"object" | b"audio" | b"video"
@@ -102,7 +112,14 @@ impl Role {
     pub(super) fn ends_paragraph(self) -> bool {
         matches!(
             self,
-            Self::Block | Self::Paragraph | Self::Heading | Self::ListItem | Self::Preformatted | Self::Rule
+            Self::Block
+                | Self::Division
+                | Self::Paragraph
+                | Self::Heading
+                | Self::ListItem
+                | Self::DefinitionItem
+                | Self::Preformatted
+                | Self::Rule
         )
     }
 

@@ -1,0 +1,211 @@
+//! Whole inputs in each dialect, of companies that do not exist, and inputs that are no filings.
+
+use super::*;
+use crate::document::BlockKind;
+use proptest::prelude::*;
+
+fn documents(name: &str, text: &str) -> Vec<Document> {
+    read_filing(name, text.as_bytes())
+        .into_iter()
+        .filter_map(|result| match result.outcome {
+            Outcome::Document(document) => Some(*document),
+            _ => None,
+        })
+        .collect()
+}
+
+fn outcome(name: &str, bytes: &[u8]) -> Outcome {
+    let mut results = read_filing(name, bytes);
+    assert_eq!(results.len(), 1);
+    assert_eq!(results[0].path, name);
+    results.remove(0).outcome
+}
+
+const HEADER_1994: &str = "-----BEGIN PRIVACY-ENHANCED MESSAGE-----\nProc-Type: 2001,MIC-CLEAR\nOriginator-Name: keymaster@example\n\
+    MIC-Info: RSA-MD5,RSA,\n abc=\n\n<IMS-DOCUMENT>0000000009-94-000003.txt : 19940322\n<IMS-HEADER>0000000009-94-000003.hdr.sgml : 19940322\n\
+    ACCESSION NUMBER:\t\t0000000009-94-000003\nCONFORMED SUBMISSION TYPE:\t10-K\nCONFORMED PERIOD OF REPORT:\t19931231\n\
+    FILED AS OF DATE:\t\t19940321\n\nFILER:\n\n\tCOMPANY DATA:\t\n\t\tCOMPANY CONFORMED NAME:\t\t\tALDER MILLS CO\n\
+    \t\tCENTRAL INDEX KEY:\t\t\t0000000009\n\t\tSTANDARD INDUSTRIAL CLASSIFICATION:\t2421\n\t\tFISCAL YEAR END:\t\t\t1231\n</IMS-HEADER>\n";
+
+#[test]
+fn a_plain_text_submission_of_the_nineties_gives_its_report() {
+    let text = format!(
+        "{HEADER_1994}<DOCUMENT>\n<TYPE>10-K\n<SEQUENCE>1\n<DESCRIPTION>ANNUAL REPORT\n<TEXT>\n                         ALDER MILLS COMPANY\n\n\
+        The mill bought\ntimber.\n\n                                       1\n<PAGE>\nMore timber.\n</TEXT>\n</DOCUMENT>\n\
+        <DOCUMENT>\n<TYPE>EX-21\n<SEQUENCE>2\n<TEXT>\nSubsidiaries\n</TEXT>\n</DOCUMENT>\n-----END PRIVACY-ENHANCED MESSAGE-----\n"
+    );
+    let documents = documents("a.txt", &text);
+    let [document] = &documents[..] else {
+        panic!("{documents:?}")
+    };
+    assert_eq!(document.id, "0000000009-94-000003:1");
+    assert_eq!(document.source, "10-K");
+    assert_eq!(document.company.as_deref(), Some("ALDER MILLS CO"));
+    assert_eq!(document.cik.as_deref(), Some("0000000009"));
+    assert_eq!(document.sic.as_deref(), Some("2421"));
+    assert_eq!(document.filed.as_deref(), Some("1994-03-21"));
+    assert_eq!(document.period.as_deref(), Some("1993-12-31"));
+    assert_eq!(document.fiscal_year_end.as_deref(), Some("12-31"));
+    assert_eq!(document.title.as_deref(), Some("ANNUAL REPORT"));
+    assert_eq!(document.accepted_at, None);
+    assert_eq!(document.path.as_deref(), Some("a.txt"));
+    let blocks: Vec<(BlockKind, &str)> = document
+        .blocks
+        .iter()
+        .map(|block| (block.kind, &*block.text))
+        .collect();
+    assert_eq!(
+        blocks,
+        [
+            (BlockKind::Heading, "ALDER MILLS COMPANY"),
+            (BlockKind::Paragraph, "The mill bought timber."),
+            (BlockKind::PageFurniture, "1"),
+            (BlockKind::Paragraph, "More timber."),
+        ]
+    );
+}
+
+#[test]
+fn a_lone_inline_xbrl_page_is_described_by_its_facts() {
+    let page = "<?xml version='1.0'?><html xmlns:ix='x'><head><title>aldr-20231231</title></head><body><div style='display:none'><ix:header>\
+        <ix:nonNumeric name='dei:EntityCentralIndexKey'>0000000009</ix:nonNumeric><ix:nonNumeric name='dei:DocumentFiscalYearFocus'>2023</ix:nonNumeric>\
+        <ix:nonNumeric name='dei:DocumentFiscalPeriodFocus'>FY</ix:nonNumeric><ix:nonNumeric name='dei:CurrentFiscalYearEndDate'>--12-31</ix:nonNumeric>\
+        </ix:header></div><p>FORM <ix:nonNumeric name='dei:DocumentType'>10-K/A</ix:nonNumeric></p>\
+        <p>For the year ended <ix:nonNumeric name='dei:DocumentPeriodEndDate'>December 31, 2023</ix:nonNumeric></p>\
+        <p><ix:nonNumeric name='dei:TradingSymbol'>ALDR</ix:nonNumeric></p></body></html>";
+    let document = documents("aldr.htm", page).remove(0);
+    assert_eq!(document.id, format!("file:{}", &document.sha256[..16]));
+    assert_eq!(document.sha256.len(), 64);
+    assert_eq!(document.source, "10-K/A");
+    assert_eq!(document.cik.as_deref(), Some("0000000009"));
+    assert_eq!(document.tickers, ["ALDR"]);
+    assert_eq!(document.period.as_deref(), Some("2023-12-31"));
+    assert_eq!(
+        (document.fiscal_year, document.fiscal_period.as_deref()),
+        (Some(2023), Some("FY"))
+    );
+    assert_eq!(document.fiscal_year_end.as_deref(), Some("12-31"));
+    assert_eq!(document.title.as_deref(), Some("aldr-20231231"));
+    assert_eq!(document.blocks.len(), 3);
+}
+
+#[test]
+fn several_reports_and_repeated_sequence_numbers_give_distinct_ids() {
+    let part = |sequence: &str| {
+        format!("<DOCUMENT><TYPE>10-Q\n<SEQUENCE>{sequence}\n<TEXT>oak and pine</TEXT></DOCUMENT>\n")
+    };
+    let text = format!("{HEADER_1994}{}{}{}", part("1"), part("1"), part("2"));
+    let ids: Vec<String> = documents("a.txt", &text)
+        .into_iter()
+        .map(|document| document.id)
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            "0000000009-94-000003:1",
+            "0000000009-94-000003:1.2",
+            "0000000009-94-000003:2"
+        ]
+    );
+}
+
+#[test]
+fn the_type_of_the_document_counts_when_the_header_says_otherwise() {
+    let text = HEADER_1994.replace("TYPE:\t10-K", "TYPE:\t8-K") + "<DOCUMENT>\n<TYPE>10-K405\n<TEXT>\noak\n";
+    assert_eq!(documents("a.txt", &text)[0].source, "10-K405");
+}
+
+#[test]
+fn an_encoded_copy_of_the_report_is_passed_over() {
+    let text = format!(
+        "{HEADER_1994}<DOCUMENT>\n<TYPE>10-K\n<SEQUENCE>1\n<TEXT>\n<PDF>\nbegin 644 a.pdf\nM123\nend\n</PDF>\n</TEXT></DOCUMENT>\n\
+        <DOCUMENT>\n<TYPE>10-K\n<SEQUENCE>2\n<TEXT>\noak\n</TEXT></DOCUMENT>"
+    );
+    let documents = documents("a.txt", &text);
+    assert_eq!(documents.len(), 1);
+    assert_eq!(documents[0].id, "0000000009-94-000003:2");
+}
+
+#[test]
+fn other_forms_are_skipped_by_name() {
+    let text = HEADER_1994.replace("TYPE:\t10-K", "TYPE:\t8-K") + "<DOCUMENT>\n<TYPE>8-K\n<TEXT>\noak\n";
+    let Outcome::Skipped { form, reason } = outcome("a.txt", text.as_bytes()) else {
+        panic!()
+    };
+    assert_eq!(form.as_deref(), Some("8-K"));
+    assert!(reason.contains("8-K"));
+    let exhibits_only = format!("{HEADER_1994}<DOCUMENT>\n<TYPE>EX-13\n<TEXT>\noak\n");
+    let Outcome::Skipped { form, reason } = outcome("a.txt", exhibits_only.as_bytes()) else {
+        panic!()
+    };
+    assert_eq!(form.as_deref(), Some("10-K"));
+    assert!(reason.contains("without a document of that type"));
+    assert!(matches!(
+        outcome("a.htm", b"<p>A page about oak"),
+        Outcome::Skipped { form: None, .. }
+    ));
+    assert!(matches!(
+        outcome("a.htm", b"<p>FORM 8-K<p>oak"),
+        Outcome::Skipped { form: Some(_), .. }
+    ));
+}
+
+#[test]
+fn what_is_no_text_is_rejected_with_its_reason() {
+    let noise: Vec<u8> = (0..=255u8).cycle().take(5000).collect();
+    for (bytes, word) in [
+        (&b""[..], "empty"),
+        (b" \r\n ", "white space"),
+        (b"%PDF-1.5 abc", "PDF"),
+        (b"PK\x03\x04abc", "zip"),
+        (&noise, "binary"),
+        (
+            b"<html><body><div style='display:none'>x</div></body></html>",
+            "no text",
+        ),
+    ] {
+        let Outcome::Rejected { reason } = outcome("a.html", bytes) else {
+            panic!("{word}")
+        };
+        assert!(reason.contains(word), "{reason}");
+    }
+}
+
+#[test]
+fn windows_text_and_carriage_returns_alone_are_read() {
+    let text = b"FORM 10-Q\r\rThe mill\x92s oak\rand pine.\r";
+    let Outcome::Document(document) = outcome("a.txt", text) else {
+        panic!()
+    };
+    assert_eq!(document.blocks[1].text, "The mill\u{2019}s oak and pine.");
+}
+
+#[test]
+fn text_that_spells_special_tokens_stays_text() {
+    let document = documents("a.txt", "FORM 10-K\n\nIt prints <mask> and <s> or </s>.").remove(0);
+    assert_eq!(document.blocks[1].text, "It prints <mask> and <s> or </s>.");
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_a_result_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000), name in "[a-z]{1,3}\\.(htm|txt|nc)") {
+        prop_assert!(!read_filing(&name, &bytes).is_empty());
+    }
+
+    #[test]
+    fn any_pieces_of_the_real_forms_give_clean_lines(pieces in prop::collection::vec(prop::sample::select(vec![
+        "<SEC-DOCUMENT>", "<DOCUMENT>", "</DOCUMENT>", "<TYPE>10-K\n", "<TYPE>8-K\n", "<SEQUENCE>1\n", "<TEXT>\n", "</TEXT>", "<PAGE>\n",
+        "<TABLE>\n", "</TABLE>\n", "<S>  <C>\n", "FORM 10-K\n", "oak  12   13\n", "\n", "\r", "\t", "\u{a0}", "<p>", "</p>", "<td>", "Item 1.\n",
+        "ACCESSION NUMBER: 0000000009-94-000003\n", "FILER:\n", "<html>", "\u{e9}-\n", "- 3 -\n", "\x0c", "<PDF>", "&amp;", "....",
+    ]), 0..60)) {
+        for result in read_filing("a.txt", pieces.concat().as_bytes()) {
+            if let Outcome::Document(document) = result.outcome {
+                prop_assert!(is_periodic_report(&document.source) && !document.blocks.is_empty());
+                for block in document.blocks {
+                    prop_assert!(!block.text.contains(['\n', '\r', '\t']) && !block.text.contains("  "), "{:?}", block.text);
+                    prop_assert_eq!(block.text.trim(), &block.text);
+                }
+            }
+        }
+    }
+}
