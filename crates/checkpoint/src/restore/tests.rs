@@ -1,0 +1,172 @@
+use durable::{DISK, commit_bytes};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{Dtype, save};
+
+const FILES: [&str; 4] = [MODEL_FILE, OPTIMIZER_FILE, TRAINER_FILE, MANIFEST_FILE];
+
+fn save_step(folder: &Path, step: u64) -> PathBuf {
+    let tensor = NamedTensor {
+        name: "weight".to_owned(),
+        dtype: Dtype::F64,
+        shape: vec![2],
+        bytes: vec![3; 16].into(),
+    };
+    save(&DISK, folder, step, &[tensor], &[], &json!({})).unwrap()
+}
+
+fn change(path: &Path, edit: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    edit(&mut bytes);
+    commit_bytes(&DISK, path, &bytes).unwrap();
+}
+
+fn change_manifest(checkpoint: &Path, edit: impl FnOnce(&mut Value)) {
+    change(&checkpoint.join(MANIFEST_FILE), |bytes| {
+        let mut manifest = serde_json::from_slice(bytes).unwrap();
+        edit(&mut manifest);
+        *bytes = serde_json::to_vec(&manifest).unwrap();
+    });
+}
+
+/// Breaks a copy of step 20 in one way; it must be refused by name, and step 10 be found.
+fn assert_refused(name: &str, expected: &str, damage: impl FnOnce(&Path)) {
+    let folder = tempfile::tempdir().unwrap();
+    let previous = save_step(folder.path(), 10);
+    let newest = save_step(folder.path(), 20);
+    damage(&newest);
+    let error = restore(&newest).unwrap_err().to_string();
+    assert!(error.contains(expected), "{error}");
+    assert!(error.contains(name), "{error}");
+    let found = latest(folder.path()).unwrap();
+    assert_eq!(found.path.as_deref(), Some(previous.as_path()), "{error}");
+    assert_eq!(found.skipped.len(), 1);
+    assert_eq!(found.skipped[0].path, newest);
+    assert!(found.skipped[0].reason.to_string().contains(name));
+}
+
+#[test]
+fn a_removed_file_is_refused_by_name() {
+    for name in &FILES[..3] {
+        assert_refused(name, "is missing", |path| {
+            fs::remove_file(path.join(name)).unwrap();
+        });
+    }
+    assert_refused(MANIFEST_FILE, "not a finished checkpoint", |path| {
+        fs::remove_file(path.join(MANIFEST_FILE)).unwrap();
+    });
+}
+
+#[test]
+fn a_file_that_is_cut_or_has_grown_is_refused_by_name() {
+    for name in &FILES[..3] {
+        assert_refused(name, "its manifest says", |path| {
+            change(&path.join(name), |bytes| {
+                bytes.pop();
+            });
+        });
+        assert_refused(name, "has 0 bytes", |path| {
+            change(&path.join(name), Vec::clear);
+        });
+        assert_refused(name, "its manifest says", |path| {
+            change(&path.join(name), |bytes| bytes.push(0));
+        });
+    }
+}
+
+#[test]
+fn a_manifest_cut_anywhere_is_refused() {
+    let length = {
+        let folder = tempfile::tempdir().unwrap();
+        let path = save_step(folder.path(), 20).join(MANIFEST_FILE);
+        // The line end at its end may go.
+        fs::metadata(path).unwrap().len() - 1
+    };
+    for length in (0..usize::try_from(length).unwrap()).step_by(7) {
+        assert_refused(MANIFEST_FILE, "is damaged", |path| {
+            change(&path.join(MANIFEST_FILE), |bytes| bytes.truncate(length));
+        });
+    }
+}
+
+#[test]
+fn one_flipped_bit_anywhere_is_refused_by_name() {
+    for name in &FILES[..3] {
+        for position in [0, 8, 15] {
+            assert_refused(name, "has SHA-256", |path| {
+                change(&path.join(name), |bytes| bytes[position] ^= 1);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_manifest_that_does_not_fit_is_refused_with_its_field() {
+    assert_refused(MANIFEST_FILE, "`step` is 30", |path| {
+        change_manifest(path, |manifest| manifest["step"] = json!(30));
+    });
+    assert_refused(MANIFEST_FILE, "format_version 2", |path| {
+        change_manifest(path, |manifest| manifest["format_version"] = json!(2));
+    });
+    assert_refused(MANIFEST_FILE, "unknown field `extra`", |path| {
+        change_manifest(path, |manifest| manifest["extra"] = json!(1));
+    });
+    assert_refused(MANIFEST_FILE, "lacks optimizer.safetensors", |path| {
+        change_manifest(path, |manifest| {
+            let files = manifest["files"].as_object_mut().unwrap();
+            files.remove(OPTIMIZER_FILE);
+        });
+    });
+}
+
+#[test]
+fn a_trainer_state_of_another_step_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = save_step(folder.path(), 20);
+    change(&path.join(TRAINER_FILE), |bytes| {
+        *bytes = b"{\"step\": 21}".to_vec();
+    });
+    change_manifest(&path, |manifest| {
+        let bytes = fs::read(path.join(TRAINER_FILE)).unwrap();
+        manifest["files"][TRAINER_FILE] =
+            json!({"size_bytes": bytes.len(), "sha256": durable::sha256_hex(&bytes)});
+    });
+    let error = restore(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("trainer.json") && error.contains("`step` is 21"),
+        "{error}"
+    );
+}
+
+#[test]
+fn nothing_is_found_in_an_empty_or_missing_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().to_path_buf(), folder.path().join("missing")] {
+        let found = latest(&path).unwrap();
+        assert!(found.path.is_none() && found.skipped.is_empty());
+    }
+}
+
+#[test]
+fn only_exact_names_are_checkpoints_and_they_come_in_the_order_of_their_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [
+        "step-1",
+        "step-+0000001",
+        "step-00000010.damaged-1",
+        "notes",
+        ".step-00000010.partial-0-1-2-3",
+        "step-123456789",
+        "step-00000020",
+        "step-00000003",
+    ] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    let steps: Vec<u64> = list(folder.path())
+        .unwrap()
+        .into_iter()
+        .map(|(step, _)| step)
+        .collect();
+    assert_eq!(steps, [3, 20, 123_456_789]);
+}
