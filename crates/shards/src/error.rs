@@ -198,6 +198,10 @@ impl std::fmt::Display for Damage {
 }
 
 impl ShardError {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "numbers and strings are passed alike"
+    )]
     pub(crate) fn header(
         path: &std::path::Path,
         field: &'static str,
@@ -212,6 +216,10 @@ impl ShardError {
         }
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "numbers and strings are passed alike"
+    )]
     pub(crate) fn manifest(
         path: &std::path::Path,
         field: impl Into<String>,

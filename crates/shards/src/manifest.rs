@@ -415,7 +415,10 @@ mod tests {
         assert_eq!(field_of(|m| m.documents_file.rows += 1), "documents_file.rows");
         let counts = |m: &mut Manifest| m.sources.get_mut("wiki").unwrap().tokens += 1;
         assert_eq!(field_of(counts), "sources.wiki");
-        assert_eq!(field_of(|m| m.sources.retain(|source, _| source != "10-K")), "sources.10-K");
+        assert_eq!(
+            field_of(|m| m.sources.retain(|source, _| source != "10-K")),
+            "sources.10-K"
+        );
         assert_eq!(
             field_of(|m| m.shards[0].by_source.get_mut("wiki").unwrap().first_block += 1),
             "shards.shard-00000-of-00004.by_source.wiki"

@@ -161,7 +161,7 @@ impl ShardReader {
 
     /// Every length is at least 0 and every pointer follows from the lengths before it.
     fn check_sequences(&self, idx_path: &Path, bin_path: &Path) -> Result<(), ShardError> {
-        let width = self.width().bytes() as i64;
+        let width = self.width().bytes() as u64;
         let wrong = |column, index, expected: String, found| ShardError::Column {
             path: idx_path.to_path_buf(),
             column,
@@ -169,22 +169,21 @@ impl ShardReader {
             expected,
             found,
         };
-        let mut next = 0i64;
+        let mut next = 0u64;
         for (index, (length, pointer)) in self.lengths().iter().zip(self.pointers()).enumerate() {
-            let (length, pointer) = (i32::from_le_bytes(*length), i64::from_le_bytes(*pointer));
+            let (length, pointer) = (i32::from_le_bytes(*length), u64::from_le_bytes(*pointer));
             if length < 0 {
                 return Err(wrong("length", index, "at least 0".to_owned(), length.into()));
             }
             if pointer != next {
-                return Err(wrong("pointer", index, next.to_string(), pointer));
+                return Err(wrong("pointer", index, next.to_string(), pointer.cast_signed()));
             }
-            // at most 2^64 / 12 sequences of 2^33 bytes: cannot overflow before memory ends
-            next = next.saturating_add(i64::from(length) * width);
+            next = next.saturating_add(u64::from(length.unsigned_abs()) * width);
         }
-        if next.unsigned_abs() != self.tokens.len() {
+        if next != self.tokens.len() {
             return Err(ShardError::Length {
                 path: bin_path.to_path_buf(),
-                expected_bytes: next.unsigned_abs(),
+                expected_bytes: next,
                 found_bytes: self.tokens.len(),
             });
         }

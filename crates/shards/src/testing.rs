@@ -119,9 +119,9 @@ fn write_corpus(
         let name = held_out_name(source);
         let mut writer = ShardWriter::create(&DISK, &folder.join(&name), TokenWidth::U16).unwrap();
         for (number, document) in documents.iter().enumerate() {
-            document
-                .iter()
-                .for_each(|block| writer.push_block(block).unwrap());
+            for block in document {
+                writer.push_block(block).unwrap();
+            }
             let span = writer.end_document().unwrap();
             rows.push(&DocumentRow::new(
                 format!("held-out-{number}"),
@@ -158,7 +158,9 @@ fn write_entry(
     let mut writer = ShardWriter::create(&DISK, &folder.join(&name), TokenWidth::U16).unwrap();
     let mut by_source: BTreeMap<String, SourceRange> = BTreeMap::new();
     for (source, blocks) in documents {
-        blocks.iter().for_each(|block| writer.push_block(block).unwrap());
+        for block in blocks {
+            writer.push_block(block).unwrap();
+        }
         let span = writer.end_document().unwrap();
         let id = format!("doc-{index}-{}", span.document);
         rows.push(&DocumentRow::new(id, *source, Some(index), &span))

@@ -6,6 +6,9 @@
 //! | `tokenizer_config.json` | class, special tokens, `model_max_length` |
 //! | `special_tokens_map.json` | the special tokens by role |
 //! | `vocab.json`, `merges.txt` | the vocabulary and the merges alone, for older readers |
+//!
+//! Keys of the objects made by `json!` are written in the order of the alphabet, so that the
+//! bytes are the same whether or not a feature of `serde_json` keeps the order of insertion.
 
 use std::fmt::Write as _;
 
@@ -54,11 +57,11 @@ impl Tokenizer {
             normalizer: None,
             pre_tokenizer: byte_level(false),
             post_processor: json!({
-                "type": "RobertaProcessing",
-                "sep": ["</s>", special.eos],
-                "cls": ["<s>", special.bos],
-                "trim_offsets": true,
                 "add_prefix_space": false,
+                "cls": ["<s>", special.bos],
+                "sep": ["</s>", special.eos],
+                "trim_offsets": true,
+                "type": "RobertaProcessing",
             }),
             decoder: byte_level(true),
             model: Model {
@@ -76,14 +79,12 @@ impl Tokenizer {
         }
     }
 
-    fn added_tokens(&self) -> Vec<AddedToken> {
+    fn added_tokens(&self) -> Vec<Value> {
         let specials = FIRST_SPECIALS
             .into_iter()
             .zip(0..)
             .chain([(MASK, self.special().mask)]);
-        specials
-            .map(|(content, id)| AddedToken::new(id, content))
-            .collect()
+        specials.map(|(content, id)| added_token(id, content)).collect()
     }
 
     fn spelled(&self, (left, right): (TokenId, TokenId)) -> [&str; 2] {
@@ -110,14 +111,26 @@ fn to_json(file: &'static str, value: &impl Serialize) -> Result<Vec<u8>, Tokeni
 
 fn byte_level(add_prefix_space: bool) -> Value {
     json!({
-        "type": "ByteLevel",
         "add_prefix_space": add_prefix_space,
         "trim_offsets": true,
+        "type": "ByteLevel",
         "use_regex": true,
     })
 }
 
 /// `<mask>` takes the space before it, as RoBERTa's does: "the <mask> rose" has no lone `Ġ`.
+fn added_token(id: TokenId, content: &str) -> Value {
+    json!({
+        "content": content,
+        "id": id,
+        "lstrip": content == MASK,
+        "normalized": false,
+        "rstrip": false,
+        "single_word": false,
+        "special": true,
+    })
+}
+
 fn mask_token() -> Value {
     json!({
         "__type": "AddedToken",
@@ -171,37 +184,12 @@ struct Pipeline<'a> {
     version: &'static str,
     truncation: Option<()>,
     padding: Option<()>,
-    added_tokens: Vec<AddedToken>,
+    added_tokens: Vec<Value>,
     normalizer: Option<()>,
     pre_tokenizer: Value,
     post_processor: Value,
     decoder: Value,
     model: Model<'a>,
-}
-
-#[derive(Serialize)]
-struct AddedToken {
-    id: TokenId,
-    content: &'static str,
-    single_word: bool,
-    lstrip: bool,
-    rstrip: bool,
-    normalized: bool,
-    special: bool,
-}
-
-impl AddedToken {
-    fn new(id: TokenId, content: &'static str) -> Self {
-        Self {
-            id,
-            content,
-            single_word: false,
-            lstrip: content == MASK,
-            rstrip: false,
-            normalized: false,
-            special: true,
-        }
-    }
 }
 
 #[derive(Serialize)]

@@ -50,18 +50,18 @@ impl Tokenizer {
         }
         let mut entries = pipeline.model.vocab.0;
         add_missing(&mut entries, pipeline.added_tokens);
-        Self::from_entries(path, entries, pipeline.model.merges.pairs(path)?)
+        Self::from_entries(path, entries, &pipeline.model.merges.pairs(path)?)
     }
 
     fn from_vocab_and_merges(vocab: &Path, merges: &Path) -> Result<Self, TokenizerError> {
         let entries: Entries = parse(vocab)?;
-        Self::from_entries(vocab, entries.0, read_merges(merges)?)
+        Self::from_entries(vocab, entries.0, &read_merges(merges)?)
     }
 
     fn from_entries(
         origin: &Path,
         entries: Vec<(String, TokenId)>,
-        merges: Vec<(String, String)>,
+        merges: &[(String, String)],
     ) -> Result<Self, TokenizerError> {
         let unfit = |lacks| TokenizerError::Unfit {
             path: origin.to_path_buf(),

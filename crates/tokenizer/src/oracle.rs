@@ -1,7 +1,8 @@
 //! Hugging Face `tokenizers` as the judge of our ids (tests only).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use tokenizers::models::bpe::BPE;
@@ -28,6 +29,13 @@ fn their_ids(theirs: &tokenizers::Tokenizer, text: &str) -> Vec<TokenId> {
     theirs.encode_fast(text, false).unwrap().get_ids().to_vec()
 }
 
+/// A small tokenizer of ours and theirs from its files.
+static SMALL: LazyLock<(Tokenizer, tokenizers::Tokenizer)> = LazyLock::new(|| {
+    let ours = small();
+    let theirs = theirs(&ours);
+    (ours, theirs)
+});
+
 fn small() -> Tokenizer {
     let text = "the company's net sales of $1,234 rose to $5,678; we'll say \u{201c}so\u{201d} \
                 in 2019 and 2020 aaaa aaaaaaaa na\u{ef}ve caf\u{e9} \u{65e5}\u{672c} \n\n  the net";
@@ -52,7 +60,7 @@ fn data() -> Option<PathBuf> {
 /// four without its end-of-text token, `<mask>`.
 fn gpt2(data: &Path) -> Tokenizer {
     let read = |name: &str| std::fs::read_to_string(data.join("tokenizer").join(name)).unwrap();
-    let vocab: HashMap<String, TokenId> = serde_json::from_str(&read("encoder.json")).unwrap();
+    let vocab: BTreeMap<String, TokenId> = serde_json::from_str(&read("encoder.json")).unwrap();
     let mut tokens = vec![String::new(); vocab.len() + 4];
     for (token, id) in &vocab {
         tokens[*id as usize + 4].clone_from(token);
@@ -73,7 +81,7 @@ fn gpt2(data: &Path) -> Tokenizer {
     Tokenizer::from_parts(Path::new("gpt2"), tokens, merges).unwrap()
 }
 
-/// Compares piece by piece, in pieces of lines and of whole chunks.
+/// Compares line by line, line ends included.
 fn assert_same_ids(ours: &Tokenizer, theirs: &tokenizers::Tokenizer, name: &str, text: &str) {
     let mut encoder = ours.encoder();
     let mut out = Vec::new();
@@ -96,8 +104,7 @@ fn files_of(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn ids_equal_hugging_face_on_every_code_point() {
-    let ours = small();
-    let theirs = theirs(&ours);
+    let (ours, theirs) = &*SMALL;
     let mut text = String::new();
     for (i, c) in ('\0'..=char::MAX).enumerate() {
         for around in ["a", "1", "!", " ", "\n"] {
@@ -105,7 +112,7 @@ fn ids_equal_hugging_face_on_every_code_point() {
             text.push(c);
         }
         if i % 4096 == 4095 || c == char::MAX {
-            assert_eq!(ids(&ours, &text), their_ids(&theirs, &text), "up to {c:?}");
+            assert_eq!(ids(ours, &text), their_ids(theirs, &text), "up to {c:?}");
             text.clear();
         }
     }
@@ -113,32 +120,42 @@ fn ids_equal_hugging_face_on_every_code_point() {
 
 #[test]
 fn text_that_spells_a_special_token_is_encoded_as_text() {
-    let ours = small();
-    let theirs = theirs(&ours);
+    let (ours, theirs) = &*SMALL;
     let text = "<s> a <mask> b</s><pad><unk>";
-    let out = ids(&ours, text);
+    let out = ids(ours, text);
     assert!(out.iter().all(|&id| !ours.is_special(id)));
-    assert_eq!(out, their_ids(&theirs, text));
+    assert_eq!(out, their_ids(theirs, text));
     assert_eq!(ours.decode(&out), text);
     assert_eq!(ours.decode(&[0, 2]), "<s></s>");
 }
 
 #[test]
 fn a_word_of_a_megabyte_takes_no_quadratic_time() {
-    let ours = small();
+    let (ours, _) = &*SMALL;
     for word in [
         "a".repeat(1 << 20),
         "sales".repeat(1 << 18),
         "\u{65e5}".repeat(1 << 18),
     ] {
-        let out = ids(&ours, &word);
+        let out = ids(ours, &word);
         assert_eq!(ours.decode(&out), word);
     }
 }
 
 #[test]
+fn words_around_the_limit_of_scanning_equal_hugging_face() {
+    let (ours, theirs) = &*SMALL;
+    for length in [63, 64, 65, 300, 5_000] {
+        for part in ["a", "sales", "thenet", "rose\u{ef}", "\u{65e5}\u{672c}"] {
+            let word: String = part.chars().cycle().take(length).collect();
+            assert_eq!(ids(ours, &word), their_ids(theirs, &word), "{length} of {part}");
+        }
+    }
+}
+
+#[test]
 fn merges_equal_those_of_hugging_face() {
-    let text: String = (0..400)
+    let sentences: Vec<String> = (0..400)
         .map(|i| {
             format!(
                 "item {} of {} units sold in {} ",
@@ -148,6 +165,7 @@ fn merges_equal_those_of_hugging_face() {
             )
         })
         .collect();
+    let text = sentences.concat();
     let ours = crate::train(std::iter::once(text.clone()), 420).unwrap();
     let specials = ["<s>", "<pad>", "</s>", "<unk>"];
     let mut trainer = tokenizers::models::bpe::BpeTrainer::builder()
@@ -175,8 +193,9 @@ fn merges_equal_those_of_hugging_face() {
     .build()
     .unwrap();
     model.train(&mut trainer, std::iter::once(text)).unwrap();
-    for (token, id) in model.get_vocab(true) {
-        assert_eq!(ours.id(&token), Some(id), "{token:?}");
+    let learned: BTreeMap<String, TokenId> = model.get_vocab(true).into_iter().collect();
+    for (token, id) in &learned {
+        assert_eq!(ours.id(token), Some(*id), "{token:?}");
     }
 }
 
@@ -197,15 +216,15 @@ fn ids_equal_hugging_face_on_real_filings_and_articles() {
 proptest! {
     #[test]
     fn ids_equal_hugging_face_on_any_text(text in ".{0,200}") {
-        let ours = small();
-        prop_assert_eq!(ids(&ours, &text), their_ids(&theirs(&ours), &text));
+        let (ours, theirs) = &*SMALL;
+        prop_assert_eq!(ids(ours, &text), their_ids(theirs, &text));
     }
 
     #[test]
     fn ids_equal_hugging_face_on_short_alphabets(text in "[a-e '\n\t1$,saltrevdm\u{a0}é日]{0,300}") {
-        let ours = small();
-        let out = ids(&ours, &text);
-        prop_assert_eq!(&out, &their_ids(&theirs(&ours), &text));
+        let (ours, theirs) = &*SMALL;
+        let out = ids(ours, &text);
+        prop_assert_eq!(&out, &their_ids(theirs, &text));
         prop_assert_eq!(ours.decode(&out), text);
     }
 }

@@ -17,9 +17,9 @@ const OTHER: u8 = 3;
 /// Class of each ASCII character.
 const ASCII: [u8; 128] = {
     let mut classes = [OTHER; 128];
-    let mut byte = 0;
+    let mut byte = 0u8;
     while byte < 128 {
-        classes[byte] = match byte as u8 {
+        classes[byte as usize] = match byte {
             b'a'..=b'z' | b'A'..=b'Z' => LETTER,
             b'0'..=b'9' => NUMBER,
             b'\t'..=b'\r' | b' ' => SPACE,

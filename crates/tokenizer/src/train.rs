@@ -321,9 +321,9 @@ mod tests {
         let (mut left, mut right) = (Trainer::new(), Trainer::new());
         for (i, text) in texts.iter().enumerate() {
             if i % 3 == 0 {
-                left.add(text)
+                left.add(text);
             } else {
-                right.add(text)
+                right.add(text);
             }
         }
         left.merge(right);
