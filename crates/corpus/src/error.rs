@@ -18,6 +18,31 @@ pub enum CorpusError {
         #[source]
         source: std::io::Error,
     },
+    /// A dump ends before its last page does.
+    #[error(
+        "{} ends at byte {position} of its text, before `</mediawiki>`: the file is cut; download it again, or check it with `bzip2 -t`",
+        path.display()
+    )]
+    TruncatedDump {
+        /// The dump.
+        path: PathBuf,
+        /// Bytes of decompressed text before the end.
+        position: u64,
+    },
+    /// A dump is not what `MediaWiki` exports.
+    #[error(
+        "{} is damaged at byte {position} of its text; download it again, or check it with `bzip2 -t`",
+        path.display()
+    )]
+    DamagedDump {
+        /// The dump.
+        path: PathBuf,
+        /// Bytes of decompressed text before the damage.
+        position: u64,
+        /// What is wrong there.
+        #[source]
+        source: quick_xml::Error,
+    },
     /// Nothing to read was found.
     #[error("{} holds no input file; give files, or a folder that holds some", path.display())]
     NoInput {

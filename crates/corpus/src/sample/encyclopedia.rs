@@ -175,7 +175,7 @@ pub(super) fn article(seed: u64, index: u64) -> Article {
     let mut draw = Draw::new(seed, "article", index);
     let kind = &KINDS[usize::try_from(index % 5).unwrap_or(0)];
     let stem = invented_name(&mut draw);
-    let prose = article_prose(kind, &stem, &mut draw);
+    let prose = article_prose(kind, index, &stem, &mut draw);
     let mut text = format!(
         "{{{{{}\n| name = {stem}\n| image = [[File:{stem}.jpg|thumb|The [[{stem}]] in spring]]\n| length = {{{{convert|{}|km}}}}\n}}}}\n",
         kind.infobox,
@@ -256,8 +256,8 @@ fn template_end(text: &str) -> usize {
     text.len()
 }
 
-fn article_prose(kind: &Kind, stem: &str, draw: &mut Draw) -> Prose {
-    let mut lexicon = Lexicon::general();
+fn article_prose(kind: &Kind, index: u64, stem: &str, draw: &mut Draw) -> Prose {
+    let mut lexicon = Lexicon::general(usize::try_from(index % 5).unwrap_or(0));
     for (name, list) in kind.lists {
         lexicon.insert(name, words::items(list));
     }

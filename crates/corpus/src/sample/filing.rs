@@ -162,7 +162,7 @@ fn ratio(part: i64, whole: i64) -> String {
 fn filing_prose(plan: &FilingPlan, now: &Figures, before: &Figures) -> Prose {
     let company = &plan.company;
     let topic = company.topic;
-    let mut lexicon = Lexicon::general();
+    let mut lexicon = Lexicon::general(usize::try_from(company.index % 12).expect("below 12"));
     for (name, list) in [
         ("materials", topic.materials),
         ("process", topic.processes),

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use super::draw::Draw;
 use super::words;
 
+/// Parts of the general vocabulary; as many as there are industries.
+const NUM_FIELDS: usize = super::topics::TOPICS.len();
+
 /// Named word lists; a slot draws from the list of its name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lexicon {
@@ -14,19 +17,21 @@ pub(super) struct Lexicon {
 
 impl Lexicon {
     /// The general vocabulary: `noun`, `nouns`, `adjective`, `adverb`, `verb`, `ed`, `ing`,
-    /// `phrase`, and small numbers in words or digits.
-    pub(super) fn general() -> Self {
-        let nouns = words::items(words::NOUNS);
-        let verbs = words::items(words::VERBS);
+    /// `phrase`, and small numbers in words or digits. Each field of business uses its own part
+    /// of the vocabulary, so that the words around a gap say which ones fit into it.
+    pub(super) fn general(field: usize) -> Self {
+        let own = |list: &str| own_part(words::items(list), field);
+        let nouns = own(words::NOUNS);
+        let verbs = own(words::VERBS);
         let mut lexicon = Self::default();
         lexicon.insert("nouns", nouns.iter().map(|noun| words::plural(noun)).collect());
         lexicon.insert("noun", nouns);
         lexicon.insert("ed", verbs.iter().map(|verb| words::past(verb)).collect());
         lexicon.insert("ing", verbs.iter().map(|verb| words::gerund(verb)).collect());
         lexicon.insert("verb", verbs);
-        lexicon.insert("adjective", words::items(words::ADJECTIVES));
-        lexicon.insert("adverb", words::items(words::ADVERBS));
-        lexicon.insert("phrase", words::items(words::PHRASES));
+        lexicon.insert("adjective", own(words::ADJECTIVES));
+        lexicon.insert("adverb", own(words::ADVERBS));
+        lexicon.insert("phrase", own(words::PHRASES));
         lexicon.insert("ordinal", words::items("first second third fourth"));
         lexicon.insert("small", (3..60).map(|number: i32| number.to_string()).collect());
         lexicon.insert(
@@ -40,6 +45,15 @@ impl Lexicon {
     pub(super) fn insert(&mut self, name: &'static str, list: Vec<String>) {
         self.lists.insert(name, list);
     }
+}
+
+/// Every twelfth item, from `field` on.
+fn own_part(items: Vec<String>, field: usize) -> Vec<String> {
+    items
+        .into_iter()
+        .skip(field % NUM_FIELDS)
+        .step_by(NUM_FIELDS)
+        .collect()
 }
 
 /// One document's words: facts that never change in it, lists to draw from.
@@ -130,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_tagged_slot_says_the_same_word_again_and_an_untagged_one_draws() {
-        let prose = Prose::new(Lexicon::general());
+        let prose = Prose::new(Lexicon::general(0));
         let text = prose.paragraph("{noun.a} {noun.a} {noun!}", &mut Draw::new(1, "test", 0));
         let words: Vec<&str> = text.split(' ').collect();
         assert_eq!(words[0], words[1]);
@@ -139,7 +153,7 @@ mod tests {
 
     #[test]
     fn facts_come_before_lists_and_articles_agree() {
-        let mut prose = Prose::new(Lexicon::general());
+        let mut prose = Prose::new(Lexicon::general(0));
         prose.fact("noun", "estimate");
         assert_eq!(
             prose.paragraph("{a:noun}", &mut Draw::new(1, "test", 0)),

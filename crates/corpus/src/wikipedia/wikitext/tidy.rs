@@ -1,0 +1,185 @@
+//! The last touch on a block's text: quotes, external links, entities, blanks, and what dropped
+//! templates leave behind.
+
+use super::sentinel::unprotect;
+
+/// One clean line: no markup, single blanks, trimmed.
+pub(super) fn tidied(text: &str) -> String {
+    let text = text.trim();
+    if text.is_empty() {
+        return String::new();
+    }
+    let without_links = without_external_links(text);
+    let unquoted = without_magic_words(&without_quotes(&without_links));
+    let decoded = if unquoted.contains('&') {
+        htmlize::unescape(unquoted.as_str()).into_owned()
+    } else {
+        unquoted
+    };
+    let plain: String = decoded
+        .chars()
+        .filter(|letter| !is_invisible(*letter))
+        .map(unprotect)
+        .collect();
+    without_residue(spaced(&plain))
+}
+
+fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e080}'..='\u{e0ff}')
+        || (letter.is_control() && !letter.is_whitespace())
+}
+
+/// `''` and `'''` are markup; an apostrophe more than that is text.
+fn without_quotes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("''") {
+        out.push_str(&rest[..at]);
+        let run = rest[at..].bytes().take_while(|byte| *byte == b'\'').count();
+        let apostrophes = if run == 4 { 1 } else { run.saturating_sub(5) };
+        out.extend(std::iter::repeat_n('\'', apostrophes));
+        rest = &rest[at + run..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// `[http://x text]` shows its text, `[http://x]` nothing.
+fn without_external_links(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    // Once no bracket closes, none does further on.
+    let mut may_close = true;
+    while let Some(at) = memchr::memchr(b'[', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        let link = &rest[at + 1..];
+        let end = if may_close && is_url(link) {
+            memchr::memchr(b']', link.as_bytes())
+        } else {
+            None
+        };
+        if let Some(end) = end {
+            let inner = &link[..end];
+            out.push_str(inner.split_once(char::is_whitespace).map_or("", |(_, text)| text));
+            rest = &link[end + 1..];
+        } else {
+            may_close &= !is_url(link);
+            out.push('[');
+            rest = link;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn is_url(text: &str) -> bool {
+    [
+        "http://", "https://", "//", "ftp://", "mailto:", "news:", "irc://",
+    ]
+    .iter()
+    .any(|scheme| {
+        text.get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    })
+}
+
+/// Behaviour switches: `__NOTOC__`.
+fn without_magic_words(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("__") {
+        out.push_str(&rest[..at]);
+        let word = &rest[at + 2..];
+        let length = word.bytes().take(24).take_while(u8::is_ascii_uppercase).count();
+        if length > 2 && word[length..].starts_with("__") {
+            rest = &word[length + 2..];
+        } else {
+            out.push_str("__");
+            rest = word;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Single blanks, none before a comma or inside a parenthesis, and no parentheses that lost all
+/// that was in them.
+fn spaced(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_whitespace() {
+            let follows_gap = out.is_empty() || out.ends_with([' ', '(']);
+            if !follows_gap {
+                out.push(' ');
+            }
+            continue;
+        }
+        if matches!(letter, ',' | ';' | ')') {
+            // What a dropped template leaves between two marks.
+            while out.ends_with(' ') || (letter == ')' && out.ends_with([',', ';']) && is_left_over(&out)) {
+                out.pop();
+            }
+            if out.ends_with('(') {
+                if letter == ')' {
+                    out.pop();
+                    if out.ends_with(' ') {
+                        out.pop();
+                    }
+                }
+                continue;
+            }
+        }
+        out.push(letter);
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// Whether the mark at the end of `text` follows a blank or an opening parenthesis only.
+fn is_left_over(text: &str) -> bool {
+    let before = text[..text.len() - 1].trim_end();
+    before.is_empty() || before.ends_with(['(', ',', ';'])
+}
+
+/// Text that looks like markup (code that was quoted, an entity) gets a blank between the two
+/// characters, so that no reader takes it for markup.
+pub(super) fn without_residue(text: String) -> String {
+    const MARKS: [&str; 5] = ["[[", "{{", "}}", "|}", "<ref"];
+    if !MARKS.iter().any(|mark| text.contains(mark)) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut previous = ' ';
+    for (at, letter) in text.char_indices() {
+        let is_mark = matches!((previous, letter), ('[', '[') | ('{', '{') | ('}' | '|', '}'))
+            || (previous == '<' && text[at..].starts_with("ref"));
+        if is_mark {
+            out.push(' ');
+        }
+        out.push(letter);
+        previous = letter;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apostrophes_of_words_stay() {
+        assert_eq!(
+            tidied("the dog's ''best'' '''friend''''s ''"),
+            "the dog's best friend's"
+        );
+    }
+
+    #[test]
+    fn empty_parentheses_and_blanks_before_commas_go() {
+        assert_eq!(
+            tidied("Rome ( ; ) is , they say, a (, big) town"),
+            "Rome is, they say, a (big) town"
+        );
+        assert_eq!(tidied("f(x) = ( a )"), "f(x) = (a)");
+    }
+}
