@@ -55,7 +55,7 @@ pub(crate) struct Ingest {
     /// A filing, or a folder of filings (.txt, .nc, .htm, .html); may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) filings: Vec<PathBuf>,
-    /// A MediaWiki dump (.xml.bz2, .xml), or a folder of them; may be repeated.
+    /// A `MediaWiki` dump (.xml.bz2, .xml), or a folder of them; may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) wiki: Vec<PathBuf>,
     /// The documents folder to make.

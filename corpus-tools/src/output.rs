@@ -1,5 +1,6 @@
 //! How answers and errors reach the user. A reader that has seen enough (`| head`) is no error.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::Result;
@@ -21,7 +22,8 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
 pub(crate) fn print_error(error: &anyhow::Error) {
     let mut message = format!("tenk-corpus: {error}");
     for cause in error.chain().skip(1) {
-        message.push_str(&format!("\n  because: {cause}"));
+        // Writing to a string does not fail.
+        let _ = write!(message, "\n  because: {cause}");
     }
     // Nothing can be done when stderr is closed.
     let _ = writeln!(std::io::stderr().lock(), "{message}");
@@ -31,6 +33,12 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<std::io::Error>()
         .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Adds a line to a text.
+pub(crate) fn push_line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{line}");
 }
 
 /// A table with a left-aligned first column and right-aligned others.
@@ -86,7 +94,7 @@ pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

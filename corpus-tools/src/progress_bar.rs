@@ -42,6 +42,13 @@ impl Progress for Bar {
     }
 }
 
+impl Drop for Bar {
+    /// A command that fails leaves no half bar above its message.
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
 fn style(has_total: bool) -> ProgressStyle {
     let template = if has_total {
         "{msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}"

@@ -5,7 +5,7 @@ use corpus::BuildOptions;
 use shards::Manifest;
 
 use crate::arguments::Build;
-use crate::output::{Table, grouped, print, print_json};
+use crate::output::{Table, grouped, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Build, threads: usize) -> Result<()> {
@@ -49,16 +49,15 @@ fn summary(manifest: &Manifest) -> String {
     let shard_tokens: Vec<u64> = manifest.shards.iter().map(|shard| shard.tokens).collect();
     let balance = corpus::Balance::of(&shard_tokens, manifest.largest_document_tokens);
     let mut text = table.render();
-    text.push_str(&format!(
-        "{} shards; {}\n",
-        manifest.num_shards,
-        balance.describe()
-    ));
+    push_line(
+        &mut text,
+        format_args!("{} shards; {}", manifest.num_shards, balance.describe()),
+    );
     for (reason, count) in &manifest.dropped {
-        text.push_str(&format!(
-            "left out: {} documents with {reason}\n",
-            grouped(*count)
-        ));
+        push_line(
+            &mut text,
+            format_args!("left out: {} documents with {reason}", grouped(*count)),
+        );
     }
     text + &format!("corpus hash: {}\n", manifest.corpus_hash)
 }

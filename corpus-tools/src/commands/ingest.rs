@@ -4,7 +4,7 @@ use anyhow::Result;
 use corpus::{DocsManifest, IngestOptions};
 
 use crate::arguments::Ingest;
-use crate::output::{Table, grouped, print, print_json};
+use crate::output::{Table, grouped, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Ingest, threads: usize) -> Result<()> {
@@ -34,9 +34,12 @@ fn summary(manifest: &DocsManifest) -> String {
         ("rejected", &manifest.rejected, "rejected.jsonl"),
     ] {
         let total: u64 = list.values().sum();
-        text.push_str(&format!("{what}: {} (listed in {file})\n", grouped(total)));
+        push_line(
+            &mut text,
+            format_args!("{what}: {} (listed in {file})", grouped(total)),
+        );
         for (reason, count) in list {
-            text.push_str(&format!("  {:>8}  {reason}\n", grouped(*count)));
+            push_line(&mut text, format_args!("  {:>8}  {reason}", grouped(*count)));
         }
     }
     text

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokenizer::Tokenizer;
 
 use crate::arguments::Inspect;
-use crate::output::{print, print_json};
+use crate::output::{print, print_json, push_line};
 
 pub(crate) fn run(arguments: &Inspect) -> Result<()> {
     match (&arguments.docs, &arguments.corpus) {
@@ -45,13 +45,15 @@ fn document_text(document: &Document, tokens: Option<&[Vec<u32>]>) -> Result<Str
     let mut text = fields(&serde_json::to_value(document)?);
     for (index, block) in document.blocks.iter().enumerate() {
         let kind = serde_json::to_value(block.kind)?;
-        text.push_str(&format!(
-            "[{index} {}] {}\n",
-            kind.as_str().unwrap_or_default(),
-            block.text
-        ));
+        push_line(
+            &mut text,
+            format_args!("[{index} {}] {}", kind.as_str().unwrap_or_default(), block.text),
+        );
         if let Some(tokens) = tokens.and_then(|tokens| tokens.get(index)) {
-            text.push_str(&format!("    {} tokens: {}\n", tokens.len(), numbers(tokens)));
+            push_line(
+                &mut text,
+                format_args!("    {} tokens: {}", tokens.len(), numbers(tokens)),
+            );
         }
     }
     Ok(text)
@@ -95,12 +97,11 @@ fn place(arguments: &Inspect) -> Place {
 fn corpus_document_text(document: &CorpusDocument) -> Result<String> {
     let mut text = fields(&serde_json::to_value(&document.row)?);
     for (index, block) in document.blocks.iter().enumerate() {
-        text.push_str(&format!("[{index}] {}\n", block.text));
-        text.push_str(&format!(
-            "    {} tokens: {}\n",
-            block.tokens.len(),
-            numbers(&block.tokens)
-        ));
+        push_line(&mut text, format_args!("[{index}] {}", block.text));
+        push_line(
+            &mut text,
+            format_args!("    {} tokens: {}", block.tokens.len(), numbers(&block.tokens)),
+        );
     }
     Ok(text)
 }
@@ -111,8 +112,8 @@ fn fields(object: &Value) -> String {
     for (name, value) in object.as_object().into_iter().flatten() {
         match value {
             Value::Array(items) if items.first().is_some_and(Value::is_object) => {}
-            Value::String(value) => text.push_str(&format!("{name}: {value}\n")),
-            value => text.push_str(&format!("{name}: {value}\n")),
+            Value::String(value) => push_line(&mut text, format_args!("{name}: {value}")),
+            value => push_line(&mut text, format_args!("{name}: {value}")),
         }
     }
     text

@@ -8,7 +8,7 @@ use corpus::{CorpusCounts, CorpusStatistics, DocsCounts, Unigram};
 use shards::Corpus;
 
 use crate::arguments::Stats;
-use crate::output::{Table, grouped, print, print_json};
+use crate::output::{Table, grouped, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Stats, threads: usize) -> Result<()> {
@@ -35,12 +35,11 @@ fn of_docs(docs: &Path, json: bool, threads: usize) -> Result<()> {
 fn of_corpus(folder: &Path, arguments: &Stats, threads: usize) -> Result<()> {
     let opened = Corpus::open(folder)?;
     if arguments.held_out_sources {
-        return print(
-            &opened
-                .held_out_sources()
-                .map(|source| format!("{source}\n"))
-                .collect::<String>(),
-        );
+        let mut text = String::new();
+        opened
+            .held_out_sources()
+            .for_each(|source| push_line(&mut text, format_args!("{source}")));
+        return print(&text);
     }
     let mut statistics = corpus::corpus_statistics(&opened)?;
     if arguments.unigram {
@@ -57,7 +56,7 @@ fn corpus_text(statistics: &CorpusStatistics) -> String {
     let mut text = corpus_table("source", &statistics.sources);
     text.push('\n');
     text.push_str(&corpus_table("year", &statistics.years));
-    text.push_str(&format!("\n{}\n", statistics.balance));
+    push_line(&mut text, format_args!("\n{}", statistics.balance));
     text.push_str(&reasons("documents in no shard", &statistics.dropped));
     text.push_str(&reasons("inputs skipped", &statistics.skipped));
     text.push_str(&reasons("inputs rejected", &statistics.rejected));
@@ -121,10 +120,13 @@ fn unigram_table(unigram: &Unigram) -> String {
 fn reasons(what: &str, counts: &BTreeMap<String, u64>) -> String {
     let mut text = String::new();
     if !counts.is_empty() {
-        text.push_str(&format!("{what}: {}\n", grouped(counts.values().sum())));
+        push_line(
+            &mut text,
+            format_args!("{what}: {}", grouped(counts.values().sum())),
+        );
     }
     for (reason, count) in counts {
-        text.push_str(&format!("  {:>8}  {reason}\n", grouped(*count)));
+        push_line(&mut text, format_args!("  {:>8}  {reason}", grouped(*count)));
     }
     text
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use corpus::{TokenizerOptions, TokenizerReport};
 
 use crate::arguments::Tokenizer;
-use crate::output::{grouped, print, print_json};
+use crate::output::{grouped, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Tokenizer, threads: usize) -> Result<()> {
@@ -34,10 +34,13 @@ fn summary(report: &TokenizerReport) -> String {
         grouped(report.held_out_documents),
     );
     if report.vocab_size < report.requested_vocab_size {
-        text.push_str(&format!(
-            "note: {} entries were asked for, but the text has fewer merges; more text gives more\n",
-            grouped(report.requested_vocab_size as u64)
-        ));
+        push_line(
+            &mut text,
+            format_args!(
+                "note: {} entries were asked for, but the text has fewer merges; more text gives more",
+                grouped(report.requested_vocab_size as u64)
+            ),
+        );
     }
     text + &format!("tokenizer hash: {}\n", report.tokenizer_hash)
 }

@@ -39,33 +39,44 @@ fn text(path: &Path) -> String {
 }
 
 #[test]
-fn a_full_disk_ends_each_command_in_one_message_and_leaves_nothing() {
-    let Some(disk) = Mount::tmpfs("size=256k") else {
-        return;
-    };
+fn a_disk_that_fills_up_at_any_point_ends_each_command_in_one_message_and_leaves_nothing() {
     let (docs, tokenizer) = (text(&finished().at("docs")), text(&finished().at("tokenizer")));
     let filings = text(&finished().at("sample/filings"));
-    let out = text(&disk.at.join("out"));
-    for arguments in [
-        vec!["ingest", "--filings", &filings, "--out", &out],
-        vec![
-            "build",
-            "--docs",
-            &docs,
-            "--tokenizer",
-            &tokenizer,
-            "--shards",
-            "8",
-            "--out",
-            &out,
-        ],
-    ] {
-        let said = fail(arguments);
-        assert!(
-            said.contains("the disk is full") && said.contains("free space"),
-            "{said}"
-        );
-        assert!(names(&disk.at).is_empty(), "{:?}", names(&disk.at));
+    for kilobytes in [4, 12, 40, 100] {
+        let Some(disk) = Mount::tmpfs(&format!("size={kilobytes}k")) else {
+            return;
+        };
+        let out = text(&disk.at.join("out"));
+        for arguments in [
+            vec!["ingest", "--filings", &filings, "--out", &out],
+            vec![
+                "tokenizer",
+                "--docs",
+                &docs,
+                "--vocab-size",
+                "4000",
+                "--out",
+                &out,
+            ],
+            vec![
+                "build",
+                "--docs",
+                &docs,
+                "--tokenizer",
+                &tokenizer,
+                "--shards",
+                "8",
+                "--out",
+                &out,
+            ],
+        ] {
+            let said = fail(arguments);
+            assert!(
+                said.contains("the disk is full") && said.contains("free space"),
+                "{said}"
+            );
+            assert!(names(&disk.at).is_empty(), "{:?}", names(&disk.at));
+        }
     }
 }
 

@@ -174,7 +174,7 @@ mod tests {
             source: ["10-K", "10-Q"][year % 2].into(),
             cik: Some(format!("{company:010}")),
             filed: Some(format!("{year}-03-0{}", 1 + company % 9)),
-            blocks: (0..1 + company % 7)
+            blocks: (0..=company % 7)
                 .map(|line| Block::new(BlockKind::Paragraph, text(line)))
                 .collect(),
             ..Document::default()
@@ -198,7 +198,7 @@ mod tests {
             for document in documents {
                 docs.write("filings", &PreparedDocument::new(document)?)?;
             }
-            docs.finish().map(drop)
+            docs.finish()
         })
         .unwrap();
     }

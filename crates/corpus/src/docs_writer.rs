@@ -158,7 +158,7 @@ impl<'a> DocsWriter<'a> {
     }
 
     /// Closes all files and writes the manifest.
-    pub(crate) fn finish(mut self) -> Result<DocsManifest, CorpusError> {
+    pub(crate) fn finish(mut self) -> Result<(), CorpusError> {
         self.close_file()?;
         let manifest = DocsManifest {
             format_version: DOCS_FORMAT_VERSION,
@@ -177,8 +177,7 @@ impl<'a> DocsWriter<'a> {
                 reasons: reasons(&manifest),
             });
         }
-        write_json(self.staged, DOCS_MANIFEST, &manifest)?;
-        Ok(manifest)
+        write_json(self.staged, DOCS_MANIFEST, &manifest)
     }
 
     fn append(&mut self, series: &'static str, json: &[u8]) -> Result<(), CorpusError> {
@@ -339,7 +338,6 @@ mod tests {
         file_bytes: u64,
     ) -> Result<(PathBuf, DocsManifest), CorpusError> {
         let docs = folder.join("docs");
-        let mut manifest = None;
         commit_dir(&DISK, &docs, |staged: &StagedDir<'_>| {
             let mut writer = DocsWriter::create(staged)?;
             writer.file_bytes = file_bytes;
@@ -352,10 +350,10 @@ mod tests {
                 });
                 writer.write(series, &PreparedDocument::new(document)?)?;
             }
-            manifest = Some(writer.finish()?);
-            Ok::<_, CorpusError>(())
+            writer.finish()
         })?;
-        Ok((docs, manifest.unwrap()))
+        let manifest = DocsManifest::open(&docs)?;
+        Ok((docs, manifest))
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl DocumentReader {
         let manifest = DocsManifest::open(docs)?;
         for file in &manifest.files {
             let path = docs.join(&file.name);
-            let found = path.metadata().map(|metadata| metadata.len()).unwrap_or(0);
+            let found = path.metadata().map_or(0, |metadata| metadata.len());
             if found != file.bytes {
                 let reason = format!(
                     "{} has {found} bytes, the manifest says {}",

@@ -53,7 +53,6 @@ pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsMa
     let wiki = find_inputs(&options.wiki, Kind::Wiki, &mut ignored)?;
     let _workplace = Workplace::enter(&options.out, "tenk-corpus ingest")?;
     let pool = worker_threads(options.threads)?;
-    let mut manifest = None;
     commit_dir(&DISK, &options.out, |staged: &StagedDir<'_>| {
         let mut docs = DocsWriter::create(staged)?;
         for left_out in &ignored {
@@ -61,10 +60,9 @@ pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsMa
         }
         read_filings(&filings, &pool, &mut docs, progress)?;
         read_wiki(&wiki, &pool, &mut docs, progress)?;
-        manifest = Some(docs.finish()?);
-        Ok::<_, CorpusError>(())
+        docs.finish()
     })?;
-    Ok(manifest.expect("the folder was committed, so its manifest was written"))
+    DocsManifest::open(&options.out)
 }
 
 fn read_filings(
@@ -170,12 +168,21 @@ fn read_wiki(
     for input in inputs {
         let path = input.path.to_string_lossy().into_owned();
         progress.start(&format!("reading pages of {}", input.name), None);
-        docs.begin_input(InputFile { path: path.clone(), bytes: input.bytes, sha256: sha256_file(&input.path)? });
+        docs.begin_input(InputFile {
+            path: path.clone(),
+            bytes: input.bytes,
+            sha256: sha256_file(&input.path)?,
+        });
         let mut written = Ok(());
         let sink = |page: PageResult| {
             progress.advance(1);
-            written = prepare(&path, Some(page.title), page.outcome).and_then(|part| write_part(docs, "wiki", part));
-            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            written = prepare(&path, Some(page.title), page.outcome)
+                .and_then(|part| write_part(docs, "wiki", part));
+            if written.is_ok() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         };
         pool.install(|| read_dump(&input.path, sink))?;
         written?;

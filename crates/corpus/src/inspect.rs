@@ -134,9 +134,9 @@ impl CorpusInspector {
             if tokens <= MOST_SENTENCE_TOKENS {
                 let text = self.block(&reader, block)?.text;
                 if is_sentence(&text) {
-                    sentences.push(block)
+                    sentences.push(block);
                 } else {
-                    others.push(block)
+                    others.push(block);
                 }
             }
         }

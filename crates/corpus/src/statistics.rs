@@ -290,7 +290,7 @@ mod tests {
             ("wiki".to_owned(), vec![0, 2, 0]),
         ]);
         let unigram = unigram_of(&[3, 1, 0], &held_out);
-        let expected = ((7.0_f64 / 4.0).ln() + 7.0_f64.ln()) / 2.0;
+        let expected = f64::midpoint((7.0_f64 / 4.0).ln(), 7.0_f64.ln());
         assert!((unigram.sources["10-K"].cross_entropy_nats - expected).abs() < 1e-12);
         assert!((unigram.sources["wiki"].cross_entropy_nats - (7.0_f64 / 2.0).ln()).abs() < 1e-12);
         let total = (2.0 * expected + 2.0 * (7.0_f64 / 2.0).ln()) / 4.0;
