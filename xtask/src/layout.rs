@@ -1,7 +1,8 @@
 //! `layout`: the workspace's dependencies are those that `docs/design.md` allows.
 //!
 //! The table is the fenced block marked `edges`, one rule a line: `a, b -> c, d`, or
-//! `a -> any`. Besides, the crates of the data path must not reach libtorch by any way.
+//! `a -> any`. Besides, the crates of the data path must not reach libtorch by any way, and no
+//! crate a library that opens connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -28,6 +29,18 @@ const WITHOUT_LIBTORCH: [&str; 8] = [
 ];
 const LIBTORCH: [&str; 2] = ["tch", "torch-sys"];
 
+/// Libraries that connect to other hosts. Set-up downloads by itself, and MPI has the job's own.
+const NETWORK: [&str; 8] = [
+    "attohttpc",
+    "curl",
+    "hyper",
+    "native-tls",
+    "reqwest",
+    "rustls",
+    "tungstenite",
+    "ureq",
+];
+
 pub(crate) fn check(root: &Path) -> Result<Outcome> {
     let rules = Rules::parse(&read(&root.join(DESIGN))?)?;
     let metadata = Metadata::of(root)?;
@@ -43,6 +56,11 @@ pub(crate) fn check(root: &Path) -> Result<Outcome> {
     for crate_name in WITHOUT_LIBTORCH {
         if let Some(way) = metadata.way_to(crate_name, &LIBTORCH) {
             findings.push(format!("{crate_name} must build without libtorch, but: {way}"));
+        }
+    }
+    for member in metadata.members() {
+        if let Some(way) = metadata.way_to(&member, &NETWORK) {
+            findings.push(format!("{member} must not connect to other hosts, but: {way}"));
         }
     }
     Ok(Outcome {
@@ -300,6 +318,23 @@ mod tests {
         let loader = "[dev-dependencies]\nmodel = { path = \"../model\" }\n";
         let expected = "loader must build without libtorch, but: loader -> model -> tch";
         assert_eq!(findings(loader), [expected]);
+    }
+
+    #[test]
+    fn a_library_that_opens_connections_is_found() {
+        let mut crates = MEMBERS.to_vec();
+        crates.push(("ureq", ""));
+        crates[0].1 = "[dependencies]\nureq = { path = \"../ureq\" }\n";
+        crates.push(("loader", ""));
+        let expected = "tests must not connect to other hosts, but: tests -> ureq";
+        let found = check(tree(TABLE, &crates).path()).unwrap().findings;
+        assert!(found.contains(&expected.to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn no_crate_of_this_repository_opens_connections_and_no_data_crate_needs_libtorch() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        assert_eq!(check(root).unwrap().findings, [] as [&str; 0]);
     }
 
     #[test]

@@ -68,9 +68,19 @@ impl Watch for Recorder {
 #[derive(Debug, Clone)]
 pub struct FaultyStorage {
     fail_at: u64,
-    is_crash: bool,
+    fault: Fault,
     kind: io::ErrorKind,
     num_calls: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// One call fails.
+    Error,
+    /// No call gets through any more.
+    Crash,
+    /// The process is killed.
+    Kill,
 }
 
 impl FaultyStorage {
@@ -78,7 +88,7 @@ impl FaultyStorage {
     pub fn at_call(k: u64, kind: io::ErrorKind) -> Self {
         Self {
             fail_at: k,
-            is_crash: false,
+            fault: Fault::Error,
             kind,
             num_calls: Arc::default(),
         }
@@ -87,8 +97,16 @@ impl FaultyStorage {
     /// Fails from the `k`-th call (from 1) on: what a killed process leaves.
     pub fn from_call(k: u64, kind: io::ErrorKind) -> Self {
         Self {
-            is_crash: true,
+            fault: Fault::Crash,
             ..Self::at_call(k, kind)
+        }
+    }
+
+    /// Kills this process (SIGKILL) instead of making its `k`-th call: for a child process.
+    pub fn kill_at_call(k: u64) -> Self {
+        Self {
+            fault: Fault::Kill,
+            ..Self::at_call(k, io::ErrorKind::Other)
         }
     }
 
@@ -99,16 +117,26 @@ impl FaultyStorage {
 
     /// Whether every later call fails too.
     pub fn is_crash(&self) -> bool {
-        self.is_crash
+        self.fault == Fault::Crash
     }
 }
 
 impl Watch for FaultyStorage {
     fn before(&self, _: Call) -> io::Result<()> {
         let call = self.num_calls.fetch_add(1, Ordering::SeqCst) + 1;
-        let fails = call == self.fail_at || (self.is_crash && call > self.fail_at);
+        let fails = match self.fault {
+            Fault::Error => call == self.fail_at,
+            Fault::Crash => call >= self.fail_at,
+            Fault::Kill if call == self.fail_at => kill_this_process(),
+            Fault::Kill => false,
+        };
         if fails { Err(self.kind.into()) } else { Ok(()) }
     }
+}
+
+fn kill_this_process() -> bool {
+    use rustix::process::{Signal, getpid, kill_process};
+    kill_process(getpid(), Signal::KILL).is_ok()
 }
 
 /// Runs `scenario` with a fault at its first mutating call, then at its second, and so on
