@@ -6,9 +6,9 @@ use tch::{Kind, Tensor};
 use torch_native::{DropoutKey, philox4x32_10, purpose_key};
 
 use crate::dropout_site::{DropoutSite, dropout};
+use crate::layout::fused_attention_leaf;
 use crate::modules::Linear;
 use crate::names::layer_module;
-use crate::parameters::fused_attention_leaf;
 use crate::{ModelError, Parameters, RobertaConfig};
 
 /// Purpose of the permutations of the control experiment: "perm" in ASCII.

@@ -1,203 +1,15 @@
 //! One flat buffer for all parameters, one for all gradients, and the leaves over them.
 //!
-//! The order is fixed: reverse order of use (head, last layer ... first, embeddings, the tied
-//! word matrix last), so that gradients become ready from the front. Every leaf starts at a
-//! multiple of 64 bytes; the gaps, and the rows beyond the vocabulary, stay zero. Query, key
-//! and value of a layer are one leaf [3D, D], so that one matrix product makes all three;
-//! each keeps its Hugging Face name as a part of that leaf.
+//! The gaps between leaves, and the rows beyond the vocabulary, are zero and stay zero. Where
+//! what lies stands in `layout.rs`.
 
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 use torch_native::{leaf_view, preset_grad};
 
-use crate::names::{
-    EMBEDDINGS_LAYER_NORM, HEAD_BIAS, HEAD_DENSE, HEAD_LAYER_NORM, POSITION_EMBEDDINGS,
-    TOKEN_TYPE_EMBEDDINGS, WORD_EMBEDDINGS, attention_inputs, layer_module,
-};
+use crate::layout::{Layout, ParameterInfo, dimension, elements};
 use crate::{ModelError, RobertaConfig};
-
-/// Every leaf starts at a multiple of this.
-const ALIGNMENT_BYTES: usize = 64;
-
-/// One tensor of the model as files know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParameterInfo {
-    /// Hugging Face name.
-    pub name: String,
-    /// Shape in files.
-    pub shape: Vec<i64>,
-    /// First element in the flat buffer.
-    pub offset: usize,
-    /// Shape in the flat buffer: more rows where the vocabulary is padded.
-    pub padded_shape: Vec<i64>,
-    /// Whether weight decay applies: not to biases and `LayerNorm`.
-    pub decay: bool,
-}
-
-/// A tensor that autograd differentiates; it holds one parameter, or several of equal shape
-/// one after the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct LeafSpec {
-    name: String,
-    parts: Vec<String>,
-    part_shape: Vec<i64>,
-    padded_shape: Vec<i64>,
-    decay: bool,
-}
-
-impl LeafSpec {
-    fn single(name: String, shape: &[i64], decay: bool) -> Self {
-        let shape = shape.to_vec();
-        Self {
-            parts: vec![name.clone()],
-            name,
-            part_shape: shape.clone(),
-            padded_shape: shape,
-            decay,
-        }
-    }
-
-    fn part_elements(&self) -> usize {
-        elements(&self.padded_shape)
-    }
-}
-
-fn elements(shape: &[i64]) -> usize {
-    usize::try_from(shape.iter().product::<i64>()).unwrap_or(0)
-}
-
-fn dimension(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX)
-}
-
-/// Name of the leaf that holds query, key and value of a layer (`suffix`: weight or bias).
-pub(crate) fn fused_attention_leaf(layer: usize, suffix: &str) -> String {
-    layer_module(layer, &format!("attention.self.query_key_value.{suffix}"))
-}
-
-fn linear(module: &str, outputs: usize, inputs: usize) -> [LeafSpec; 2] {
-    let (outputs, inputs) = (dimension(outputs), dimension(inputs));
-    [
-        LeafSpec::single(format!("{module}.bias"), &[outputs], false),
-        LeafSpec::single(format!("{module}.weight"), &[outputs, inputs], true),
-    ]
-}
-
-fn layer_norm(module: &str, width: usize) -> [LeafSpec; 2] {
-    ["bias", "weight"]
-        .map(|suffix| LeafSpec::single(format!("{module}.{suffix}"), &[dimension(width)], false))
-}
-
-fn fused_attention(layer: usize, width: usize) -> [LeafSpec; 2] {
-    let width = dimension(width);
-    [("bias", vec![width], false), ("weight", vec![width, width], true)].map(|(suffix, shape, decay)| {
-        LeafSpec {
-            name: fused_attention_leaf(layer, suffix),
-            parts: attention_inputs(layer)
-                .map(|module| format!("{module}.{suffix}"))
-                .to_vec(),
-            part_shape: shape.clone(),
-            padded_shape: shape,
-            decay,
-        }
-    })
-}
-
-fn padded(mut spec: LeafSpec, rows: usize) -> LeafSpec {
-    spec.padded_shape[0] = dimension(rows);
-    spec
-}
-
-/// All leaves in reverse order of use.
-fn leaf_specs(config: &RobertaConfig) -> Vec<LeafSpec> {
-    let (width, inner) = (config.hidden_size, config.intermediate_size);
-    let (vocabulary, padded_vocabulary) = (dimension(config.vocab_size), config.padded_vocab_size());
-    let table = |name: &str, rows: usize| {
-        LeafSpec::single(name.to_owned(), &[dimension(rows), dimension(width)], true)
-    };
-    let mut specs = vec![padded(
-        LeafSpec::single(HEAD_BIAS.to_owned(), &[vocabulary], false),
-        padded_vocabulary,
-    )];
-    specs.extend(layer_norm(HEAD_LAYER_NORM, width));
-    specs.extend(linear(HEAD_DENSE, width, width));
-    for layer in (0..config.num_hidden_layers).rev() {
-        specs.extend(layer_norm(&layer_module(layer, "output.LayerNorm"), width));
-        specs.extend(linear(&layer_module(layer, "output.dense"), width, inner));
-        specs.extend(linear(&layer_module(layer, "intermediate.dense"), inner, width));
-        specs.extend(layer_norm(
-            &layer_module(layer, "attention.output.LayerNorm"),
-            width,
-        ));
-        specs.extend(linear(
-            &layer_module(layer, "attention.output.dense"),
-            width,
-            width,
-        ));
-        specs.extend(fused_attention(layer, width));
-    }
-    specs.extend(layer_norm(EMBEDDINGS_LAYER_NORM, width));
-    specs.push(table(TOKEN_TYPE_EMBEDDINGS, config.type_vocab_size));
-    specs.push(table(POSITION_EMBEDDINGS, config.max_position_embeddings));
-    specs.push(padded(
-        table(WORD_EMBEDDINGS, config.vocab_size),
-        padded_vocabulary,
-    ));
-    specs
-}
-
-/// Where everything lies, without any tensor.
-#[derive(Debug)]
-struct Layout {
-    specs: Vec<LeafSpec>,
-    offsets: Vec<usize>,
-    len: usize,
-}
-
-impl Layout {
-    fn new(config: &RobertaConfig, kind: Kind) -> Self {
-        let line = ALIGNMENT_BYTES / kind.elt_size_in_bytes();
-        let specs = leaf_specs(config);
-        let mut len = 0;
-        let mut offsets = Vec::with_capacity(specs.len());
-        for spec in &specs {
-            offsets.push(len);
-            len = (len + spec.part_elements() * spec.parts.len()).next_multiple_of(line);
-        }
-        Self { specs, offsets, len }
-    }
-
-    fn infos(&self) -> Vec<ParameterInfo> {
-        let mut infos = Vec::new();
-        for (spec, &start) in self.specs.iter().zip(&self.offsets) {
-            for (index, name) in spec.parts.iter().enumerate() {
-                infos.push(ParameterInfo {
-                    name: name.clone(),
-                    shape: spec.part_shape.clone(),
-                    offset: start + index * spec.part_elements(),
-                    padded_shape: spec.padded_shape.clone(),
-                    decay: spec.decay,
-                });
-            }
-        }
-        infos
-    }
-
-    /// Ranges with decay, neighbours joined (the gaps between them are zero and stay zero).
-    fn decay_ranges(&self) -> Vec<Range<usize>> {
-        let mut ranges: Vec<Range<usize>> = Vec::new();
-        let ends = self.offsets.iter().skip(1).copied().chain([self.len]);
-        for ((spec, &start), end) in self.specs.iter().zip(&self.offsets).zip(ends) {
-            match ranges.last_mut() {
-                _ if !spec.decay => {}
-                Some(last) if last.end == start => last.end = end,
-                _ => ranges.push(start..end),
-            }
-        }
-        ranges
-    }
-}
 
 /// The parameters of a model and their gradients.
 #[derive(Debug)]
@@ -218,8 +30,7 @@ impl Parameters {
         let grad = Tensor::f_zeros([dimension(layout.len)], (kind, device))?;
         let (mut leaves, mut leaf_ranges) = (Vec::new(), Vec::new());
         for (spec, &offset) in layout.specs.iter().zip(&layout.offsets) {
-            let mut shape = spec.padded_shape.clone();
-            shape[0] *= dimension(spec.parts.len());
+            let shape = spec.shape();
             let leaf = leaf_view(&flat, offset, &shape)?;
             let len = elements(&shape);
             preset_grad(
@@ -267,7 +78,7 @@ impl Parameters {
         &self.infos
     }
 
-    /// Number of elements that are weight-decayed or not, ascending and disjoint.
+    /// Element ranges with weight decay, ascending and disjoint.
     pub fn decay_ranges(&self) -> &[Range<usize>] {
         &self.decay_ranges
     }
@@ -355,10 +166,10 @@ impl Parameters {
             })
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::{HEAD_BIAS, WORD_EMBEDDINGS};
     use crate::tests::tiny_config;
 
     #[test]

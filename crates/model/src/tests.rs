@@ -124,6 +124,37 @@ fn rows_of_weight_zero_have_no_part_in_loss_and_gradient() {
 }
 
 #[test]
+fn a_micro_batch_without_masked_tokens_has_loss_and_gradient_zero() {
+    let model = initialized(&tiny_config(), Precision::F32);
+    let mut unused = batch(model.config());
+    unused.weights = unused.weights.zeros_like();
+    let mut no_slots = batch(model.config());
+    no_slots.masked_positions = no_slots.masked_positions.narrow(0, 0, 0);
+    no_slots.labels = no_slots.labels.narrow(0, 0, 0);
+    no_slots.weights = no_slots.weights.narrow(0, 0, 0);
+    for batch in [unused, no_slots] {
+        model.parameters().zero_grad().unwrap();
+        let loss = model.loss_sum(&batch, Some(&KEY)).unwrap();
+        loss.backward();
+        assert_eq!(loss.detach(), Tensor::from(0f32));
+        assert_eq!(*model.parameters().grad(), model.parameters().grad().zeros_like());
+    }
+}
+
+#[test]
+fn nothing_is_recorded_under_no_grad() {
+    let model = initialized(&tiny_config(), Precision::F32);
+    let batch = batch(model.config());
+    let (loss, hidden) = tch::no_grad(|| {
+        (
+            model.loss_sum(&batch, Some(&KEY)),
+            model.hidden_states(&batch.input_ids, None),
+        )
+    });
+    assert!(!loss.unwrap().requires_grad() && !hidden.unwrap().requires_grad());
+}
+
+#[test]
 fn gradients_add_up_in_place_over_micro_batches() {
     let model = initialized(&tiny_config(), Precision::F64);
     let once = gradients(&model, None);

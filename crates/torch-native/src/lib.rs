@@ -5,8 +5,10 @@
 //! dropout as a function of its key, and the fused optimizer step. It knows no model.
 
 mod adamw;
+mod adamw_kernel;
 mod autograd;
 mod dropout;
+mod dropout_mask;
 mod error;
 mod ffi;
 mod memory;

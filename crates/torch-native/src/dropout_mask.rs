@@ -1,0 +1,193 @@
+//! Masks slices with the random bits of a stream.
+//!
+//! Elements are cut into groups of 128 = 16 Philox blocks. In group g the element
+//! 32 w + 16 h + l takes half h (0 low, 1 high) of word w of block 16 g + l. The counter is
+//! (block, site, micro-batch, step), the key a purpose key of the seed; high words of step
+//! and micro-batch go into the key.
+
+#![expect(
+    unsafe_code,
+    reason = "hands disjoint parts to threads; calls the AVX2 copy once the processor was seen to have it"
+)]
+#![expect(
+    clippy::inline_always,
+    reason = "a function is compiled for AVX2 by being inlined into one that is"
+)]
+
+use crate::memory::{Bf16, Element};
+use crate::parallel::{SharedSlice, parallel_for};
+use crate::philox::{LANES, halves, philox_lanes, purpose_key};
+use crate::{DropoutKey, DropoutRate, TorchError};
+
+/// Purpose of the streams of this module, see [`purpose_key`]: "drop" in ASCII.
+pub(crate) const PURPOSE: u32 = 0x6472_6f70;
+/// Elements whose bits come from one call of the sixteen-lane generator.
+const GROUP: usize = LANES * 8;
+/// The longest slice: blocks are numbered in 32 bits.
+pub(crate) const MAX_ELEMENTS: usize = (u32::MAX as usize / LANES) * GROUP;
+/// Least number of groups a thread takes: 32,768 elements.
+const GRAIN_GROUPS: usize = 256;
+
+/// One site's stream of bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Stream {
+    rest: [u32; 3],
+    key: [u32; 2],
+    threshold: u32,
+}
+
+impl Stream {
+    pub(crate) fn new(key: &DropoutKey, site: u32, rate: DropoutRate) -> Self {
+        let [step, step_high] = halves(key.step);
+        let [micro_batch, micro_batch_high] = halves(key.micro_batch);
+        Self {
+            rest: [site, micro_batch, step],
+            key: purpose_key(key.seed, PURPOSE, micro_batch_high, step_high),
+            threshold: rate.threshold(),
+        }
+    }
+}
+
+/// An element that can be scaled.
+pub(crate) trait Scale: Element {
+    const ZERO: Self;
+    fn scaled(self, scale: f64) -> Self;
+}
+
+impl Scale for f32 {
+    const ZERO: Self = 0.0;
+    #[inline(always)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the scale in the tensor's precision, hoisted out of the loop"
+    )]
+    fn scaled(self, scale: f64) -> Self {
+        self * scale as f32
+    }
+}
+
+impl Scale for f64 {
+    const ZERO: Self = 0.0;
+    #[inline(always)]
+    fn scaled(self, scale: f64) -> Self {
+        self * scale
+    }
+}
+
+impl Scale for Bf16 {
+    const ZERO: Self = Self(0);
+    /// Multiplied in f32 and rounded to nearest even; a NaN stays a NaN because dropout's
+    /// inputs carry NaNs with the quiet bit, which rounding cannot carry out of the mantissa.
+    #[inline(always)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the upper half of the f32 is the bf16"
+    )]
+    fn scaled(self, scale: f64) -> Self {
+        let bits = (f32::from_bits(u32::from(self.0) << 16) * scale as f32).to_bits();
+        let rounding = 0x7fff + ((bits >> 16) & 1);
+        Self((bits.wrapping_add(rounding) >> 16) as u16)
+    }
+}
+
+/// Masks one full group.
+#[inline(always)]
+fn mask_group<T: Scale>(
+    words: &[[u32; LANES]; 4],
+    threshold: u32,
+    scale: f64,
+    input: &[T; GROUP],
+    output: &mut [T; GROUP],
+) {
+    for (word, lanes) in words.iter().enumerate() {
+        for half in 0..2 {
+            let start = (2 * word + half) * LANES;
+            for lane in 0..LANES {
+                let bits = (lanes[lane] >> (16 * half)) & 0xffff;
+                let value = input[start + lane].scaled(scale);
+                output[start + lane] = if bits < threshold { value } else { T::ZERO };
+            }
+        }
+    }
+}
+
+/// Masks the groups from `first_group` on; the last may be short.
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "checked in `masked`: blocks are numbered in 32 bits"
+)]
+fn mask_groups<T: Scale>(stream: Stream, scale: f64, first_group: usize, input: &[T], output: &mut [T]) {
+    for (index, (input, output)) in input.chunks(GROUP).zip(output.chunks_mut(GROUP)).enumerate() {
+        let first_block = ((first_group + index) * LANES) as u32;
+        let words = philox_lanes(first_block, stream.rest, stream.key);
+        if let (Ok(input), Ok(output)) = (input.try_into(), <&mut [T; GROUP]>::try_from(&mut *output)) {
+            mask_group(&words, stream.threshold, scale, input, output);
+        } else {
+            let mut padded = [T::ZERO; GROUP];
+            padded[..input.len()].copy_from_slice(input);
+            let mut masked = [T::ZERO; GROUP];
+            mask_group(&words, stream.threshold, scale, &padded, &mut masked);
+            output.copy_from_slice(&masked[..input.len()]);
+        }
+    }
+}
+
+/// The same function compiled for AVX2: integer arithmetic and one multiplication an element
+/// give the same bits.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn mask_groups_avx2<T: Scale>(stream: Stream, scale: f64, first_group: usize, input: &[T], output: &mut [T]) {
+    mask_groups(stream, scale, first_group, input, output);
+}
+
+/// The best copy for this processor.
+fn mask_groups_best<T: Scale>(stream: Stream, scale: f64, first_group: usize, input: &[T], output: &mut [T]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        unsafe { mask_groups_avx2(stream, scale, first_group, input, output) };
+        return;
+    }
+    mask_groups(stream, scale, first_group, input, output);
+}
+
+/// Masks a whole tensor, in parallel.
+pub(crate) fn mask_slices<T: Scale>(
+    stream: Stream,
+    scale: f64,
+    input: &[T],
+    output: &mut [T],
+) -> Result<(), TorchError> {
+    let len = input.len();
+    let shared = SharedSlice::new(output);
+    parallel_for(len.div_ceil(GROUP), GRAIN_GROUPS, &|groups| {
+        let elements = groups.start * GROUP..(groups.end * GROUP).min(len);
+        // SAFETY: disjoint ranges of groups are disjoint ranges of elements.
+        let output = unsafe { shared.part(elements.clone()) };
+        mask_groups_best(stream, scale, groups.start, &input[elements], output);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_portable_kernel_gives_the_same_bits_as_the_best() {
+        let key = DropoutKey {
+            seed: 7,
+            step: 11,
+            micro_batch: 3,
+        };
+        let input: Vec<f32> = (0..1000u16)
+            .map(|index| f32::from(index) * 0.37 - 100.0)
+            .collect();
+        let rate = DropoutRate::quantise(0.1).unwrap().unwrap();
+        let stream = Stream::new(&key, 4, rate);
+        let (mut portable, mut best) = (vec![0.0; 1000], vec![0.0; 1000]);
+        mask_groups(stream, rate.scale(), 0, &input, &mut portable);
+        mask_groups_best(stream, rate.scale(), 0, &input, &mut best);
+        assert_eq!(portable, best);
+    }
+}
