@@ -13,7 +13,7 @@ const RANDOM_BELOW: u32 = 3_865_470_566;
 
 /// The token to show in place of `original`, out of four random words of its position.
 #[inline]
-pub(crate) fn replacement(original: u32, words: [u32; 4], vocabulary: &Vocabulary<'_>) -> u32 {
+pub(crate) fn replacement(original: u32, words: [u32; 4], vocabulary: &Vocabulary) -> u32 {
     match words[0] {
         draw if draw < MASK_BELOW => vocabulary.mask(),
         draw if draw < RANDOM_BELOW => vocabulary.ordinary(words[1], words[2]),

@@ -79,7 +79,7 @@ pub struct MaskedPositions {
 pub fn mask_sequence(
     key: MaskKey,
     config: MaskingConfig,
-    vocabulary: &Vocabulary<'_>,
+    vocabulary: &Vocabulary,
     input_ids: &mut [u32],
     masked: &mut MaskedPositions,
 ) -> Result<(), MaskingError> {
@@ -106,7 +106,7 @@ pub fn mask_sequence(
 fn rank_positions(
     draws: &Draws,
     whole_word: bool,
-    vocabulary: &Vocabulary<'_>,
+    vocabulary: &Vocabulary,
     input_ids: &[u32],
     masked: &mut MaskedPositions,
 ) -> Result<usize, MaskingError> {

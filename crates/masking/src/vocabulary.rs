@@ -3,47 +3,51 @@
 use crate::error::MaskingError;
 use crate::random::below;
 
-/// A vocabulary as masking sees it; the tables have one entry a token id.
+const SPECIAL: u8 = 1;
+const WORD_START: u8 = 2;
+
+/// A vocabulary as masking sees it.
 #[derive(Debug, Clone)]
-pub struct Vocabulary<'a> {
+pub struct Vocabulary {
     mask: u32,
-    is_special: &'a [bool],
-    word_starts: &'a [bool],
+    /// One entry a token id: [`SPECIAL`], [`WORD_START`].
+    flags: Vec<u8>,
     special_ids: Vec<u32>,
     num_ordinary: u32,
 }
 
-impl<'a> Vocabulary<'a> {
+impl Vocabulary {
     /// Describes a vocabulary of `is_special.len()` tokens: which of them are never masked
     /// nor drawn as replacement, and with which of them a word begins.
     ///
     /// # Errors
     /// [`MaskingError::Vocabulary`] if the tables differ in length or hold no ordinary token;
     /// [`MaskingError::MaskToken`] if `mask` is not one of the special tokens.
-    pub fn new(mask: u32, is_special: &'a [bool], word_starts: &'a [bool]) -> Result<Self, MaskingError> {
+    pub fn new(mask: u32, is_special: &[bool], word_starts: &[bool]) -> Result<Self, MaskingError> {
         let special_ids: Vec<u32> = (0..)
             .zip(is_special)
             .filter_map(|(id, &special)| special.then_some(id))
             .collect();
-        let num_ordinary = is_special.len() - special_ids.len();
-        let num_ordinary = u32::try_from(num_ordinary).unwrap_or(0);
-        if is_special.len() != word_starts.len() || num_ordinary == 0 {
+        let vocab_size = is_special.len();
+        let num_ordinary = u32::try_from(vocab_size - special_ids.len()).unwrap_or(0);
+        if vocab_size != word_starts.len() || num_ordinary == 0 {
             return Err(MaskingError::Vocabulary {
-                vocab_size: is_special.len(),
+                vocab_size,
                 num_special: special_ids.len(),
                 num_word_starts: word_starts.len(),
             });
         }
         if special_ids.binary_search(&mask).is_err() {
-            return Err(MaskingError::MaskToken {
-                mask,
-                vocab_size: is_special.len(),
-            });
+            return Err(MaskingError::MaskToken { mask, vocab_size });
         }
+        let flags = is_special
+            .iter()
+            .zip(word_starts)
+            .map(|(&special, &start)| u8::from(special) * SPECIAL + u8::from(start) * WORD_START)
+            .collect();
         Ok(Self {
             mask,
-            is_special,
-            word_starts,
+            flags,
             special_ids,
             num_ordinary,
         })
@@ -57,20 +61,20 @@ impl<'a> Vocabulary<'a> {
     /// Whether `token` is special; an error where the vocabulary lacks it.
     #[inline]
     pub(crate) fn check_special(&self, position: usize, token: u32) -> Result<bool, MaskingError> {
-        self.is_special
-            .get(token as usize)
-            .copied()
-            .ok_or(MaskingError::TokenOutsideVocabulary {
+        match self.flags.get(token as usize) {
+            Some(flags) => Ok(flags & SPECIAL != 0),
+            None => Err(MaskingError::TokenOutsideVocabulary {
                 token,
                 position,
-                vocab_size: self.is_special.len(),
-            })
+                vocab_size: self.flags.len(),
+            }),
+        }
     }
 
     /// Whether a word begins with `token`, which the vocabulary has.
     #[inline]
     pub(crate) fn starts_word(&self, token: u32) -> bool {
-        self.word_starts[token as usize]
+        self.flags[token as usize] & WORD_START != 0
     }
 
     /// An ordinary token, uniform over all of the vocabulary, out of two random words.

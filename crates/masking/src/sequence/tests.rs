@@ -27,7 +27,7 @@ impl Tables {
         }
     }
 
-    fn vocabulary(&self) -> Vocabulary<'_> {
+    fn vocabulary(&self) -> Vocabulary {
         Vocabulary::new(MASK, &self.is_special, &self.word_starts).unwrap()
     }
 }
@@ -183,6 +183,18 @@ fn every_position_is_masked_equally_often() {
     assert_chi_square(&maskable, |_| expected);
     let rate = total as f64 / (num_samples as f64 * maskable.len() as f64);
     assert!((rate - 0.15).abs() < 2e-4, "rate {rate}");
+}
+
+#[test]
+fn whole_word_masking_masks_the_same_share_of_tokens() {
+    let ids = row(102, 7);
+    let num_samples = 4000;
+    let masked: usize = (0..num_samples)
+        .map(|sample| mask(sample, true, &ids).1.positions.len())
+        .sum();
+    let rate = masked as f64 / (num_samples as f64 * 101.0);
+    // Words of two tokens leave one position unused where the count is odd.
+    assert!((0.14..=0.15).contains(&rate), "rate {rate}");
 }
 
 #[test]
