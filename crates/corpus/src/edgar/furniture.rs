@@ -20,7 +20,7 @@ const SHORTEST_COUNT: usize = 5;
 pub(crate) fn mark_furniture(page: &mut Page) {
     let repeated = repeated_texts(page);
     let mut found = Vec::new();
-    for &page_break in &page.page_breaks {
+    for &page_break in &page.breaks {
         let is_furniture = |&index: &usize| {
             let text = &page.blocks[index].text;
             page_number(text).is_some() || repeated.get(&shape(text)).is_some_and(|&is_repeated| is_repeated)
@@ -47,7 +47,7 @@ fn after(page: &Page, page_break: usize) -> impl Iterator<Item = usize> {
 /// The shapes of short blocks near page breaks, and whether each is there on enough pages.
 fn repeated_texts(page: &Page) -> FxHashMap<String, bool> {
     let near_breaks: BTreeSet<usize> = page
-        .page_breaks
+        .breaks
         .iter()
         .flat_map(|&page_break| before(page_break).chain(after(page, page_break)))
         .collect();
@@ -57,7 +57,7 @@ fn repeated_texts(page: &Page) -> FxHashMap<String, bool> {
             *counts.entry(shape(&block.text)).or_insert(0) += 1;
         }
     }
-    let needed = FEWEST_REPEATS.max(page.page_breaks.len() / ONE_PAGE_IN);
+    let needed = FEWEST_REPEATS.max(page.breaks.len() / ONE_PAGE_IN);
     counts
         .into_iter()
         .map(|(shape, count)| (shape, count >= needed))

@@ -20,7 +20,6 @@ use elements::{Effect, Element, Elements, State};
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
 use lines::{Looks, kind_of_line};
-use std::borrow::Cow;
 use std::convert::Infallible;
 use style::{Display, Style, StyleCache};
 use table::{BlockSink, Table};
@@ -159,9 +158,8 @@ impl Reader {
         }
         let is_hidden = self.elements.state().has(State::HIDDEN) || style.display == Some(Display::None);
         match tag.role {
-            Role::LineBreak if is_hidden => return,
+            Role::LineBreak | Role::Page | Role::Rule if is_hidden => return,
             Role::LineBreak => return self.line_break(),
-            Role::Page | Role::Rule if is_hidden => return,
             Role::Page | Role::Rule => return self.page_break(),
             _ => {}
         }
@@ -287,7 +285,9 @@ impl Reader {
     }
 
     fn end(&mut self, tag: Tag) {
+        let is_hidden = self.elements.state().has(State::HIDDEN);
         match (tag.role, self.elements.position_closed_by(tag)) {
+            (Role::LineBreak | Role::Paragraph, None) if is_hidden => {}
             (Role::LineBreak, _) => self.line_break(),
             (Role::Paragraph, None) => self.end_line(),
             (Role::Formatting, Some(position)) if position + 1 < self.elements.len() => {
@@ -366,10 +366,10 @@ impl Reader {
             self.preformatted.push_str(&text);
             return;
         }
-        self.flowing_text(text, state);
+        self.flowing_text(&text, state);
     }
 
-    fn flowing_text(&mut self, text: Cow<'_, str>, state: State) {
+    fn flowing_text(&mut self, text: &str, state: State) {
         let is_blank = text.trim_ascii().is_empty();
         if is_blank && self.tables.last().is_some_and(|table| !table.in_cell) {
             return;
@@ -391,7 +391,7 @@ impl Reader {
         if state.has(State::UPPERCASE) {
             self.line.push(&text.to_uppercase());
         } else {
-            self.line.push(&text);
+            self.line.push(text);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::document::{Block, BlockKind};
 pub(crate) struct Page {
     pub(crate) blocks: Vec<Block>,
     /// Index of the first block after each page break, ascending.
-    pub(crate) page_breaks: Vec<usize>,
+    pub(crate) breaks: Vec<usize>,
     /// Text of the `title` element.
     pub(crate) title: Option<String>,
 }
@@ -27,8 +27,8 @@ impl Page {
     /// Records that a page ended before the next block.
     pub(crate) fn mark_page_break(&mut self) {
         let next = self.blocks.len();
-        if self.page_breaks.last() != Some(&next) {
-            self.page_breaks.push(next);
+        if self.breaks.last() != Some(&next) {
+            self.breaks.push(next);
         }
     }
 }

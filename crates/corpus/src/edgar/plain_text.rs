@@ -72,9 +72,9 @@ impl GridLine {
         });
         let has_gap = has_gap.into_iter().any(|is_wide| is_wide);
         Self {
-            has_gap,
-            indent,
             text,
+            indent,
+            has_gap,
         }
     }
 
@@ -268,7 +268,8 @@ fn join_lines(lines: &[GridLine]) -> String {
         let line = one_line(&line.text);
         let mut end = text.chars().rev();
         let after_hyphen = end.next() == Some('-') && end.next().is_some_and(char::is_alphanumeric);
-        if !text.is_empty() && !(after_hyphen && line.starts_with(char::is_alphanumeric)) {
+        let goes_on_after_hyphen = after_hyphen && line.starts_with(char::is_alphanumeric);
+        if !text.is_empty() && !goes_on_after_hyphen {
             text.push(' ');
         }
         text.push_str(&line);
@@ -437,7 +438,7 @@ mod tests {
     #[test]
     fn pages_are_marked_where_they_end() {
         let page = read_plain_text("One.\n\n   3\n<PAGE>   4\n\nTwo.\n\x0cThree.\n<PAGE>");
-        assert_eq!(page.page_breaks, [2, 4]);
+        assert_eq!(page.breaks, [2, 4]);
         assert_eq!(page.blocks[2].text, "4");
     }
 

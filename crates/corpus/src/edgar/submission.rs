@@ -157,11 +157,11 @@ impl Filer {
         let value = value.trim();
         match (section, key) {
             (Section::Company, "COMPANY CONFORMED NAME" | "CONFORMED-NAME") => {
-                keep(&mut self.company, text(value))
+                keep(&mut self.company, text(value));
             }
             (Section::Company, "CENTRAL INDEX KEY" | "CIK") => keep(&mut self.cik, cik(value)),
             (Section::Company, "STANDARD INDUSTRIAL CLASSIFICATION" | "ASSIGNED-SIC") => {
-                keep(&mut self.sic, sic(value))
+                keep(&mut self.sic, sic(value));
             }
             (Section::Company, "STATE OF INCORPORATION" | "STATE-OF-INCORPORATION") => {
                 keep(&mut self.state_of_incorporation, text(value));

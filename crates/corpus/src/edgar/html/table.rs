@@ -213,6 +213,10 @@ fn is_closing(text: &str) -> bool {
 
 /// Appends a cell with the spaces inside brackets taken out: `( 1,234 )` as `(1,234)`.
 fn push_tight(row: &mut String, text: &str) {
+    if !text.contains(' ') && !row.ends_with("( ") {
+        row.push_str(text);
+        return;
+    }
     for (index, character) in text.char_indices() {
         let (before, after) = (&text[..index], &text[index + character.len_utf8()..]);
         let is_inner_space = character == ' '

@@ -133,7 +133,7 @@ fn pages_end_at_rules_styles_and_marks() {
         "<!-- Field: Page; Sequence: 1 -->",
     ] {
         let page = read_html(&format!("<p>a</p>{mark}<p>b</p>")).0;
-        assert_eq!(page.page_breaks, [1], "{mark}");
+        assert_eq!(page.breaks, [1], "{mark}");
     }
 }
 
@@ -205,7 +205,7 @@ proptest! {
         "<p>", "</p>", "<div>", "</div>", "<b>", "</b>", "<i>", "</i>", "<span>", "</span>", "<br>", "<hr>", "<ul>", "<li>", "</ul>",
         "<center>", "</center>", "<p style='display:none'>", "<h2>", "</h2>", "<font>", "</font>", "<dl>", "<dt>", "<dd>", "</dl>",
         "oak", "pine ", " ash", "&amp;", "<!-- c -->", "<div style='display: none'>", "<table><tr><td>", "</td></tr></table>", "<td>",
-        "<tr><td>", "</td>", "</tr>",
+        "<tr><td>",
     ]), 0..40)) {
         let html: String = pieces.concat();
         let ours: String = texts(&html).join("\n");
@@ -250,7 +250,7 @@ fn a_hundred_thousand_unclosed_tags_take_no_more_than_seconds() {
         }
     }
     // Linear work is about a second for all of them; quadratic work would be hours.
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_mins(1), "{:?}", start.elapsed());
 }
 
 #[test]
