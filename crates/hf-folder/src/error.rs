@@ -1,0 +1,137 @@
+//! Why a Hugging Face folder cannot be written or read.
+
+use std::path::PathBuf;
+
+use checkpoint::CheckpointError;
+use durable::DurableError;
+use model::ModelError;
+use tokenizer::TokenizerError;
+
+/// What is wrong with a folder, a checkpoint or one of their files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HfFolderError {
+    /// A file that the folder needs is not there.
+    #[error("{folder} has no {file}: {way_out}")]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+        /// The file that lacks.
+        file: &'static str,
+        /// What to do.
+        way_out: &'static str,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A JSON file holds something else.
+    #[error("{path} is not the JSON that it should be; copy the folder again")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Place and reason.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// `config.json` describes a model that is not supported.
+    #[error("{path} describes a model that cannot be used")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Which keys, and why.
+        #[source]
+        source: ModelError,
+    },
+    /// A tensor file is damaged or holds something else.
+    #[error("{path} is not a whole safetensors file; copy or export it again")]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: safetensors::SafeTensorError,
+    },
+    /// A tensor cannot be used.
+    #[error("{path}: tensor {name} {problem}")]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The tokenizer has ids that the model lacks.
+    #[error(
+        "{folder}: the tokenizer has {tokenizer} tokens and config.json says vocab_size = {model}: \
+         they belong to different models"
+    )]
+    Vocabulary {
+        /// The folder.
+        folder: PathBuf,
+        /// Size of the tokenizer's vocabulary.
+        tokenizer: usize,
+        /// Size of the model's.
+        model: usize,
+    },
+    /// A special token has one id in the tokenizer and another in the configuration.
+    #[error(
+        "{folder}: {key} is {model} in config.json and {tokenizer} in the tokenizer: they belong to different models"
+    )]
+    SpecialToken {
+        /// The folder.
+        folder: PathBuf,
+        /// Key of `config.json`.
+        key: &'static str,
+        /// The tokenizer's id.
+        tokenizer: u32,
+        /// The configuration's id.
+        model: u32,
+    },
+    /// The checkpoint was trained with another tokenizer.
+    #[error(
+        "the checkpoint was trained with tokenizer {checkpoint}, the one given is {given}: \
+         give the tokenizer folder that the corpus was built with"
+    )]
+    OtherTokenizer {
+        /// Hash in the checkpoint.
+        checkpoint: String,
+        /// Hash of the tokenizer that was given.
+        given: String,
+    },
+    /// `trainer.json` lacks a field.
+    #[error("{checkpoint}: trainer.json has no usable {field}; was it written by another version of tenk?")]
+    TrainerState {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// The field.
+        field: &'static str,
+    },
+    /// The checkpoint belongs to a control experiment.
+    #[error(
+        "{checkpoint} was trained with its attention outputs permuted over positions (a control \
+         experiment): it is no RoBERTa, so it is not exported"
+    )]
+    ControlExperiment {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+    },
+    /// The checkpoint cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The model refuses the tensors.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The tokenizer's files cannot be read or made.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The folder cannot be written.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+}

@@ -1,0 +1,189 @@
+use super::*;
+use crate::ModelCard;
+use crate::testing::{config, random_model, save, tokenizer, trainer_state, values};
+use durable::{DISK, commit_bytes};
+use safetensors::tensor::{Dtype, TensorView};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// An exported folder and the model in it.
+fn exported() -> (TempDir, RobertaForMaskedLm) {
+    let scratch = tempfile::tempdir().unwrap();
+    let tokenizer = tokenizer();
+    let config = config(tokenizer.vocab_size());
+    let model = random_model(&config);
+    let path = save(scratch.path(), &model, &trainer_state(&config, &tokenizer));
+    crate::export(&DISK, &path, &tokenizer, &folder(&scratch), &ModelCard::default()).unwrap();
+    (scratch, model)
+}
+
+fn folder(scratch: &TempDir) -> PathBuf {
+    scratch.path().join("export")
+}
+
+fn edit(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from} in {text}");
+    commit_bytes(&DISK, path, text.replace(from, to).as_bytes()).unwrap();
+}
+
+/// Writes the model's tensors under other names and as another type.
+fn rewrite(path: &Path, model: &RobertaForMaskedLm, dtype: Dtype, rename: impl Fn(&str) -> Option<String>) {
+    let kind = match dtype {
+        Dtype::F16 => Kind::Half,
+        Dtype::BF16 => Kind::BFloat16,
+        _ => Kind::Float,
+    };
+    let mut contents = Vec::new();
+    for (name, tensor) in model.named_tensors().unwrap() {
+        let Some(name) = rename(&name) else { continue };
+        let tensor = tensor.to_kind(kind).contiguous();
+        let mut bytes = vec![0_u8; tensor.numel() * kind.elt_size_in_bytes()];
+        tensor.f_copy_data_u8(&mut bytes, tensor.numel()).unwrap();
+        let shape = tensor
+            .size()
+            .iter()
+            .map(|&size| usize::try_from(size).unwrap())
+            .collect::<Vec<_>>();
+        contents.push((name, shape, bytes));
+    }
+    let views = contents
+        .iter()
+        .map(|(name, shape, bytes)| (name, TensorView::new(dtype, shape.clone(), bytes).unwrap()));
+    commit_bytes(&DISK, path, &safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+#[test]
+fn a_bare_encoder_without_prefix_and_head_opens_in_half_precision() {
+    let (scratch, model) = exported();
+    let path = folder(&scratch).join(MODEL_SAFETENSORS);
+    for (dtype, tolerance) in [(Dtype::F16, 1e-3), (Dtype::BF16, 1e-2), (Dtype::F32, 0.0)] {
+        rewrite(&path, &model, dtype, |name| {
+            name.strip_prefix("roberta.").map(str::to_owned)
+        });
+        let opened = HfModel::open(&folder(&scratch)).unwrap();
+        assert!(!opened.tensors.has_masked_lm_head());
+        let built = opened.build(Precision::F32, Device::Cpu).unwrap();
+        for ((name, expected), (_, found)) in model
+            .named_tensors()
+            .unwrap()
+            .iter()
+            .zip(&built.named_tensors().unwrap())
+        {
+            let found = values(found);
+            if name.starts_with("lm_head.") {
+                assert!(found.iter().all(|&value| value == 0.0), "{name}");
+                continue;
+            }
+            for (a, b) in values(expected).iter().zip(&found) {
+                assert!(
+                    (a - b).abs() <= tolerance * a.abs().max(0.1),
+                    "{name}: {a} and {b}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tensor_that_lacks_or_has_another_type_is_named() {
+    let (scratch, model) = exported();
+    let path = folder(&scratch).join(MODEL_SAFETENSORS);
+    let lost = "roberta.encoder.layer.1.output.dense.bias";
+    rewrite(&path, &model, Dtype::F32, |name| {
+        (name != lost).then(|| name.to_owned())
+    });
+    let error = HfModel::open(&folder(&scratch))
+        .unwrap()
+        .build(Precision::F32, Device::Cpu)
+        .unwrap_err();
+    assert!(error.to_string().contains(lost), "{error}");
+
+    let numbers = [0_u8; 4];
+    let view = TensorView::new(Dtype::I32, vec![1], &numbers).unwrap();
+    let bytes = safetensors::serialize([("lm_head.bias", view)], None).unwrap();
+    commit_bytes(&DISK, &path, &bytes).unwrap();
+    let error = HfModel::open(&folder(&scratch)).unwrap_err();
+    assert!(
+        matches!(error, HfFolderError::Tensor { .. }) && error.to_string().contains("lm_head.bias"),
+        "{error}"
+    );
+
+    commit_bytes(&DISK, &path, &bytes[..bytes.len() - 2]).unwrap();
+    assert!(matches!(
+        HfModel::open(&folder(&scratch)),
+        Err(HfFolderError::Safetensors { .. })
+    ));
+}
+
+#[test]
+fn an_incomplete_folder_is_refused_with_the_file_that_lacks() {
+    let (scratch, _) = exported();
+    let opened = HfModel::open(&scratch.path().join("nowhere"));
+    assert!(opened.unwrap_err().to_string().contains("no such folder"));
+    for file in [CONFIG_JSON, MODEL_SAFETENSORS] {
+        let copy = std::fs::read(folder(&scratch).join(file)).unwrap();
+        std::fs::remove_file(folder(&scratch).join(file)).unwrap();
+        let error = HfModel::open(&folder(&scratch)).unwrap_err();
+        assert!(
+            matches!(&error, HfFolderError::Missing { file: lacks, .. } if *lacks == file),
+            "{error}"
+        );
+        commit_bytes(&DISK, &folder(&scratch).join(file), &copy).unwrap();
+    }
+    std::fs::remove_file(folder(&scratch).join("tokenizer.json")).unwrap();
+    std::fs::remove_file(folder(&scratch).join("merges.txt")).unwrap();
+    assert!(matches!(
+        HfModel::open(&folder(&scratch)),
+        Err(HfFolderError::Tokenizer(_))
+    ));
+}
+
+#[test]
+fn another_architecture_or_vocabulary_is_refused() {
+    let (scratch, _) = exported();
+    let config_json = folder(&scratch).join(CONFIG_JSON);
+    edit(&config_json, "\"eos_token_id\": 2", "\"eos_token_id\": 3");
+    let error = HfModel::open(&folder(&scratch)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            HfFolderError::SpecialToken {
+                key: "eos_token_id",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    edit(&config_json, "\"eos_token_id\": 3", "\"eos_token_id\": 2");
+    let size = tokenizer().vocab_size();
+    edit(
+        &config_json,
+        &format!("\"vocab_size\": {size}"),
+        "\"vocab_size\": 50",
+    );
+    let error = HfModel::open(&folder(&scratch)).unwrap_err();
+    assert!(
+        matches!(error, HfFolderError::Vocabulary { model: 50, .. }),
+        "{error}"
+    );
+    edit(
+        &config_json,
+        "\"model_type\": \"roberta\"",
+        "\"model_type\": \"bert\"",
+    );
+    let error = HfModel::open(&folder(&scratch)).unwrap_err();
+    assert!(matches!(error, HfFolderError::Config { .. }), "{error}");
+}
+
+#[test]
+fn sentence_bert_config_may_shorten_the_sequence_but_never_lengthen_it() {
+    let (scratch, _) = exported();
+    let path = folder(&scratch).join(SENTENCE_BERT_CONFIG_JSON);
+    edit(&path, "32", "20");
+    assert_eq!(HfModel::open(&folder(&scratch)).unwrap().max_sequence_length, 20);
+    edit(&path, "20", "4096");
+    assert_eq!(HfModel::open(&folder(&scratch)).unwrap().max_sequence_length, 32);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(HfModel::open(&folder(&scratch)).unwrap().max_sequence_length, 32);
+}

@@ -1,0 +1,208 @@
+//! `README.md` of an exported model: what it was made from, as far as the run recorded it.
+//!
+//! Facts only. What was not measured is said to be so.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use model::RobertaConfig;
+use serde_json::Value;
+
+/// What the corpus adds to the facts of a checkpoint. All of it may be unknown.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelCard {
+    /// Name of the model: heading of the card.
+    pub name: String,
+    /// Training text by source.
+    pub sources: BTreeMap<String, SourceFacts>,
+    /// Filing date of the earliest training document.
+    pub filed_earliest: Option<String>,
+    /// Filing date of the latest training document.
+    pub filed_latest: Option<String>,
+    /// How held-out documents were chosen.
+    pub held_out: Option<String>,
+    /// Version of the program that exports.
+    pub program_version: String,
+}
+
+/// Size of one source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// Documents.
+    pub documents: u64,
+    /// Tokens.
+    pub tokens: u64,
+}
+
+impl ModelCard {
+    /// The text of the card; `trainer` is the state that the checkpoint holds.
+    pub(crate) fn render(&self, config: &RobertaConfig, trainer: &Value) -> String {
+        let mut text = front_matter();
+        let _ = write!(
+            text,
+            "\n# {name}\n\n\
+             A RoBERTa encoder of {layers} layers, width {width}, {heads} heads and a vocabulary of \
+             {vocab_size} tokens, pre-trained from scratch on masked tokens with tenk {version}.\n\n\
+             ## Training data\n\n{sources}{dates}{held_out}\n\
+             ## Training\n\n{training}\n\
+             ## Use\n\n{usage}\n\
+             ## Limits\n\n{limits}",
+            name = if self.name.is_empty() {
+                "RoBERTa"
+            } else {
+                &self.name
+            },
+            layers = config.num_hidden_layers,
+            width = config.hidden_size,
+            heads = config.num_attention_heads,
+            vocab_size = config.vocab_size,
+            version = self.program_version,
+            sources = self.sources_table(),
+            dates = self.dates(trainer),
+            held_out = self.held_out_line(),
+            training = training_table(trainer),
+            usage = usage(config.max_sequence_length()),
+            limits = limits(config.max_sequence_length()),
+        );
+        text
+    }
+
+    fn sources_table(&self) -> String {
+        if self.sources.is_empty() {
+            return "The sources were not recorded with this export.\n\n".to_owned();
+        }
+        let mut table = String::from("| source | documents | tokens |\n|---|---|---|\n");
+        for (name, facts) in &self.sources {
+            let _ = writeln!(table, "| {name} | {} | {} |", facts.documents, facts.tokens);
+        }
+        table + "\n"
+    }
+
+    fn dates(&self, trainer: &Value) -> String {
+        let latest = self
+            .filed_latest
+            .as_deref()
+            .or(trainer["latest_filing_date"].as_str());
+        match (self.filed_earliest.as_deref(), latest) {
+            (Some(earliest), Some(latest)) => {
+                format!(
+                    "Filings from {earliest} to {latest}; the model has seen no filing after that date.\n\n"
+                )
+            }
+            (None, Some(latest)) => {
+                format!("The latest filing is of {latest}; the model has seen none after that date.\n\n")
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn held_out_line(&self) -> String {
+        let line = |rule: &String| format!("Held out from training: {rule}.\n\n");
+        self.held_out.as_ref().map(line).unwrap_or_default()
+    }
+}
+
+fn front_matter() -> String {
+    "---\nlibrary_name: transformers\npipeline_tag: fill-mask\ntags:\n- roberta\n- masked-lm\n\
+     - sentence-transformers\n- feature-extraction\n---\n"
+        .to_owned()
+}
+
+/// A row a fact of the trainer's state that is there.
+fn training_table(trainer: &Value) -> String {
+    let facts = [
+        ("steps", "/step"),
+        ("tokens seen", "/tokens_seen"),
+        ("last training loss (nats a masked token)", "/loss"),
+        ("precision", "/precision"),
+        ("seed", "/seed"),
+        ("schedule", "/schedule"),
+        ("hash of the configuration", "/hashes/config"),
+        ("hash of the corpus", "/hashes/corpus"),
+        ("hash of the packing index", "/hashes/packing"),
+        ("hash of the tokenizer", "/hashes/tokenizer"),
+    ];
+    let mut table = String::from("| fact | value |\n|---|---|\n");
+    for (label, pointer) in facts {
+        let text = match trainer.pointer(pointer) {
+            None | Some(Value::Null) => continue,
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+        };
+        let _ = writeln!(table, "| {label} | {text} |");
+    }
+    table
+}
+
+fn usage(max_sequence_length: usize) -> String {
+    format!(
+        "`AutoModelForMaskedLM` and `AutoTokenizer` of `transformers` open this folder, and so does \
+         `SentenceTransformer` (mean pooling over tokens). Sequences have at most \
+         {max_sequence_length} tokens.\n"
+    )
+}
+
+fn limits(max_sequence_length: usize) -> String {
+    format!(
+        "The model was trained on masked tokens only: its sentence vectors are not fine-tuned for \
+         similarity or search, and no downstream task was measured. It knows English text of the \
+         sources above and nothing after their dates. Text beyond {max_sequence_length} tokens is \
+         cut by the tokenizer. It is not advice, and its predictions are not facts about a company.\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn config() -> RobertaConfig {
+        RobertaConfig::from_json(r#"{"model_type": "roberta", "hidden_size": 64, "num_attention_heads": 4}"#)
+            .unwrap()
+    }
+
+    #[test]
+    fn the_card_states_every_fact_that_was_recorded() {
+        let card = ModelCard {
+            name: "demo".to_owned(),
+            sources: BTreeMap::from([(
+                "10-K".to_owned(),
+                SourceFacts {
+                    documents: 7,
+                    tokens: 12_345,
+                },
+            )]),
+            filed_earliest: Some("1999-03-01".to_owned()),
+            filed_latest: Some("2024-12-30".to_owned()),
+            held_out: Some("5 % of companies".to_owned()),
+            program_version: "0.1.0".to_owned(),
+        };
+        let trainer = json!({"step": 120, "tokens_seen": 99_000, "loss": 4.25, "precision": "bf16",
+            "hashes": {"corpus": "c0ffee"}});
+        let text = card.render(&config(), &trainer);
+        for fact in [
+            "# demo",
+            "| 10-K | 7 | 12345 |",
+            "1999-03-01 to 2024-12-30",
+            "| steps | 120 |",
+            "| 4.25 |",
+            "bf16",
+            "c0ffee",
+            "5 % of companies",
+            "tenk 0.1.0",
+        ] {
+            assert!(text.contains(fact), "{fact} in {text}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_recorded_is_left_out_or_said_to_be_unknown() {
+        let text = ModelCard::default().render(&config(), &json!({"loss": null}));
+        assert!(text.contains("not recorded"));
+        for word in ["null", "None", "seed", "Held out"] {
+            assert!(!text.contains(word), "{word} in {text}");
+        }
+        let text = ModelCard::default().render(&config(), &json!({"latest_filing_date": "2020-02-02"}));
+        assert!(text.contains("of 2020-02-02"));
+    }
+}
