@@ -51,13 +51,29 @@ pub enum ModelError {
         /// What would be right.
         expected: String,
     },
+    /// libtorch could not get the memory that the model or a pass needs.
+    #[error("out of memory; lower training.micro_batch_size, data.sequence_length or the sizes of [model]")]
+    OutOfMemory(#[source] TorchError),
     /// A libtorch operation failed.
     #[error("the model failed in libtorch")]
-    Torch(#[from] TorchError),
+    Torch(#[source] TorchError),
+}
+
+impl From<TorchError> for ModelError {
+    fn from(error: TorchError) -> Self {
+        // The texts of libtorch's CPU and CUDA allocators; it has no error code for it.
+        let text = error.to_string();
+        let is_memory = text.contains("can't allocate memory") || text.contains("out of memory");
+        if is_memory {
+            Self::OutOfMemory(error)
+        } else {
+            Self::Torch(error)
+        }
+    }
 }
 
 impl From<tch::TchError> for ModelError {
     fn from(error: tch::TchError) -> Self {
-        Self::Torch(error.into())
+        TorchError::from(error).into()
     }
 }

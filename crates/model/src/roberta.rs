@@ -34,8 +34,8 @@ impl RobertaForMaskedLm {
     /// [`RobertaForMaskedLm::load_tensors`] comes next.
     ///
     /// # Errors
-    /// [`ModelError::Config`] for a configuration that no model can have, [`ModelError::Torch`]
-    /// when the memory is not there.
+    /// [`ModelError::Config`] for a configuration that no model can have,
+    /// [`ModelError::OutOfMemory`] when the memory is not there.
     pub fn new(config: &RobertaConfig, precision: Precision, device: Device) -> Result<Self, ModelError> {
         config.validate()?;
         let parameters = Parameters::new(config, precision.storage(), device)?;
@@ -108,7 +108,7 @@ impl RobertaForMaskedLm {
     /// global count of masked tokens.
     ///
     /// # Errors
-    /// [`ModelError::Torch`] when libtorch fails, for want of memory above all.
+    /// [`ModelError::OutOfMemory`], or [`ModelError::Torch`] when libtorch fails otherwise.
     pub fn loss_sum(&self, batch: &BatchTensors, dropout: Option<&DropoutKey>) -> Result<Tensor, ModelError> {
         let logits = self.logits_of_masked(batch, dropout)?;
         summed_loss(&logits, &batch.labels, &batch.weights)

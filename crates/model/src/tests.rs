@@ -312,3 +312,17 @@ fn a_sequence_beyond_the_position_table_is_refused() {
         [1, 32, 12]
     );
 }
+
+#[test]
+fn a_model_beyond_the_memory_is_an_error_that_says_what_to_lower() {
+    // 2^51 bytes: more than an address space of 47 bits has, whatever the machine overcommits.
+    let config = RobertaConfig {
+        vocab_size: (1 << 31) - 8,
+        hidden_size: 1 << 18,
+        num_attention_heads: 4,
+        ..tiny_config()
+    };
+    let error = RobertaForMaskedLm::new(&config, Precision::F32, Device::Cpu).unwrap_err();
+    assert!(matches!(error, ModelError::OutOfMemory(_)), "{error:?}");
+    assert!(error.to_string().contains("training.micro_batch_size"));
+}

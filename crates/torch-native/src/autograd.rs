@@ -50,10 +50,10 @@ type Backward = dyn FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>, TorchError> +
 /// Makes `output` (computed without recording) the differentiable result of `inputs`.
 ///
 /// `backward` gets the gradient of the output and returns one optional gradient per input, of
-/// the input's shape. It runs at most once and what it captured is freed right after. It may
-/// capture `output.shallow_clone()` taken before this call only in detached form: a handle
-/// with history would keep the graph alive for ever. When no input requires a gradient, or
-/// under `no_grad`, `backward` is dropped and the output comes back as it is.
+/// the input's shape. It runs at most once, and what it captured is freed right after. To
+/// capture the output, detach a handle of it before this call: a handle with history would
+/// hold the node that holds it. When no input requires a gradient, or under `no_grad`,
+/// `backward` is dropped and the output comes back as it is.
 ///
 /// # Errors
 /// [`TorchError::Shim`] when libtorch refuses (an output of integer kind, for one). An error
