@@ -59,5 +59,21 @@ fn summary(manifest: &Manifest) -> String {
             format_args!("left out: {} documents with {reason}", grouped(*count)),
         );
     }
+    if let Some(note) = tokenizer_note(manifest) {
+        push_line(&mut text, format_args!("{note}"));
+    }
     text + &format!("corpus hash: {}\n", manifest.corpus_hash)
+}
+
+/// A tokenizer that was trained with another held-out fraction has seen text that is held out
+/// here, or less text than it might.
+fn tokenizer_note(manifest: &Manifest) -> Option<String> {
+    let trained_with = manifest.made_from["tokenizer_made_from"]["held_out_fraction"].as_f64()?;
+    let built_with = manifest.held_out.fraction;
+    (trained_with.to_bits() != built_with.to_bits()).then(|| {
+        format!(
+            "note: the tokenizer was trained with a held-out fraction of {trained_with}, the corpus is built with \
+             {built_with}; give both commands the same --held-out-fraction to keep held-out text from the tokenizer"
+        )
+    })
 }

@@ -25,7 +25,7 @@ fn a_filing() -> PathBuf {
 /// Binary without a line of text.
 fn noise() -> Vec<u8> {
     (0..40_000_u32)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2])
         .collect()
 }
 

@@ -12,6 +12,7 @@ struct Mount {
 }
 
 impl Mount {
+    #[expect(clippy::print_stderr, reason = "a test that does not run says so")]
     fn tmpfs(options: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().join("disk");

@@ -140,6 +140,30 @@ fn equal_documents_give_equal_bytes_at_any_thread_count_and_input_order() {
 }
 
 #[test]
+fn a_tokenizer_of_another_held_out_fraction_is_said_aloud() {
+    let root = tempfile::tempdir().unwrap();
+    let out = root.path().join("corpus");
+    let [docs, tokenizer] = ["docs", "tokenizer"].map(|name| finished().at(name));
+    let said = run([
+        "build".as_ref(),
+        "--docs".as_ref(),
+        docs.as_os_str(),
+        "--tokenizer".as_ref(),
+        tokenizer.as_os_str(),
+        "--held-out-fraction".as_ref(),
+        "0.3".as_ref(),
+        "--shards".as_ref(),
+        "2".as_ref(),
+        "--out".as_ref(),
+        out.as_os_str(),
+    ]);
+    assert!(
+        said.contains("held-out fraction of 0.05") && said.contains("built with 0.3"),
+        "{said}"
+    );
+}
+
+#[test]
 fn held_out_sentences_come_one_a_line_as_plain_text() {
     let corpus = finished().at("corpus");
     let text = run([

@@ -10,9 +10,7 @@ use tempfile::TempDir;
 /// The program with its arguments; each test adds its own.
 pub(crate) fn tenk_corpus<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
     let mut command = Command::cargo_bin("tenk-corpus").unwrap();
-    command
-        .args(arguments)
-        .timeout(std::time::Duration::from_secs(120));
+    command.args(arguments).timeout(std::time::Duration::from_mins(2));
     command
 }
 

@@ -23,8 +23,11 @@ pub struct Balance {
     pub spread: f64,
 }
 
-/// The mean shard must be this many times the largest document for shards to be due within 2 % of each other.
-pub(crate) const EVEN_FROM_DOCUMENTS: f64 = 50.0;
+/// How far apart shards may be where documents are small enough to even them out.
+const EVEN_SPREAD: f64 = 0.02;
+
+/// Documents are small enough when the mean shard has this many times the tokens of the largest.
+const EVEN_FROM_DOCUMENTS: f64 = 50.0;
 
 /// The shard of each document, in the order given: the largest document first into the lightest
 /// shard, ties by shard number; documents of one size in the order of their id hashes.
@@ -73,7 +76,7 @@ impl Balance {
     /// The same in words.
     pub fn describe(&self) -> String {
         let spread = 100.0 * self.spread;
-        if self.is_even_possible() {
+        if self.is_even_possible() || self.spread <= EVEN_SPREAD {
             format!("shards differ by {spread:.2} % of the mean shard")
         } else {
             format!(
@@ -88,8 +91,6 @@ impl Balance {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const EVEN_SPREAD: f64 = 0.02;
     use proptest::prelude::*;
 
     fn documents(most: u64) -> impl Strategy<Value = Vec<DocumentSize>> {

@@ -1,10 +1,11 @@
 //! The manifest of a corpus from what was decided and written. It writes nothing itself.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use shards::{Balance, HeldOut, Manifest, ShardEntry, SourceCounts};
-use tokenizer::Tokenizer;
+use tokenizer::{FolderManifest, Tokenizer};
 
 use crate::build::BuildOptions;
 use crate::docs_manifest::DocsManifest;
@@ -81,5 +82,12 @@ fn made_from(
         "held_out_filers": placement.num_held_out_filers,
         "skipped": docs.skipped,
         "rejected": docs.rejected,
+        "tokenizer_made_from": tokenizer_made_from(&options.tokenizer),
     }))
+}
+
+/// What a tokenizer of ours says that it was trained on; null for others.
+fn tokenizer_made_from(folder: &Path) -> Value {
+    let manifest = std::fs::read(folder.join(tokenizer::MANIFEST_FILE)).unwrap_or_default();
+    serde_json::from_slice(&manifest).map_or(Value::Null, |manifest: FolderManifest| manifest.made_from)
 }

@@ -190,3 +190,41 @@ fn read_wiki(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(index: usize, bytes: u64) -> Input {
+        Input {
+            name: format!("{index:03}.txt"),
+            path: PathBuf::new(),
+            bytes,
+        }
+    }
+
+    #[test]
+    fn windows_hold_every_input_once_in_order_and_are_bounded() {
+        let sizes = [
+            1,
+            WINDOW_BYTES - 1,
+            1,
+            3 * WINDOW_BYTES,
+            0,
+            2,
+            WINDOW_BYTES,
+            WINDOW_BYTES,
+        ];
+        let inputs: Vec<Input> = sizes
+            .iter()
+            .enumerate()
+            .map(|(index, bytes)| input(index, *bytes))
+            .collect();
+        let windows = windows(&inputs);
+        assert_eq!(windows.concat(), inputs);
+        for window in windows {
+            let bytes: u64 = window.iter().map(|input| input.bytes).sum();
+            assert!(window.len() == 1 || bytes <= WINDOW_BYTES, "{window:?}");
+        }
+    }
+}

@@ -128,10 +128,12 @@ impl CorpusInspector {
     pub fn held_out_sentences(&self, source: &str, num_sentences: usize) -> Result<Vec<String>, CorpusError> {
         let reader = self.held_out(source)?;
         let (mut sentences, mut others) = (Vec::new(), Vec::new());
-        for block in 0..reader.num_blocks() {
-            let tokens = reader.block_length(block);
+        for block in spread(
+            reader.num_blocks(),
+            num_sentences.saturating_mul(CANDIDATES_A_SENTENCE),
+        ) {
             // Longer ones are not decoded: no sentence has so many tokens.
-            if tokens <= MOST_SENTENCE_TOKENS {
+            if reader.block_length(block) <= MOST_SENTENCE_TOKENS {
                 let text = self.block(&reader, block)?.text;
                 if is_sentence(&text) {
                     sentences.push(block);
@@ -140,8 +142,8 @@ impl CorpusInspector {
                 }
             }
         }
-        let mut chosen = spread(&sentences, num_sentences);
-        chosen.extend(spread(&others, num_sentences - chosen.len()));
+        let mut chosen = pick(&sentences, num_sentences);
+        chosen.extend(pick(&others, num_sentences - chosen.len()));
         chosen
             .into_iter()
             .map(|block| Ok(self.block(&reader, block)?.text))
@@ -230,17 +232,24 @@ impl CorpusInspector {
 /// Longest block that is taken for one sentence.
 const MOST_SENTENCE_TOKENS: usize = 80;
 
+/// Blocks that are looked at for each sentence asked for: enough of any filing or article, and a
+/// bound on the work.
+const CANDIDATES_A_SENTENCE: usize = 200;
+
 /// Running text of a length that says something by itself.
 fn is_sentence(text: &str) -> bool {
     text.ends_with('.') && !text.contains(crate::CELL_SEPARATOR) && text.split(' ').count() >= 8
 }
 
+/// `count` of `total` indices at even distances, or all.
+fn spread(total: usize, count: usize) -> impl Iterator<Item = usize> {
+    let count = count.min(total);
+    (0..count).map(move |index| index * total / count)
+}
+
 /// `count` items at even distances, or all.
-fn spread(items: &[usize], count: usize) -> Vec<usize> {
-    let count = count.min(items.len());
-    (0..count)
-        .map(|index| items[index * items.len() / count])
-        .collect()
+fn pick(items: &[usize], count: usize) -> Vec<usize> {
+    spread(items.len(), count).map(|index| items[index]).collect()
 }
 
 #[cfg(test)]
@@ -249,9 +258,10 @@ mod tests {
 
     #[test]
     fn items_are_spread_evenly_and_never_repeated() {
-        assert_eq!(spread(&[1, 2, 3, 4, 5, 6], 3), [1, 3, 5]);
-        assert_eq!(spread(&[1, 2], 5), [1, 2]);
-        assert!(spread(&[], 5).is_empty());
+        assert_eq!(pick(&[1, 2, 3, 4, 5, 6], 3), [1, 3, 5]);
+        assert_eq!(pick(&[1, 2], 5), [1, 2]);
+        assert!(pick(&[], 5).is_empty());
+        assert!(pick(&[1], 0).is_empty());
     }
 
     #[test]
