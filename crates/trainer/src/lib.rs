@@ -1,1 +1,46 @@
 //! The training loop; bin tenk-pretrain.
+//!
+//! From a TOML file to checkpoints: a checked plan, the same on all ranks; steps whose data and
+//! arithmetic do not depend on the number of ranks; metrics, evaluation, resuming, stopping.
+//! It does not know how text becomes shards, nor what is done with a model afterwards.
+
+pub mod affinity;
+mod agree;
+pub mod command;
+pub mod config;
+mod data;
+pub mod error;
+pub mod evaluate;
+pub mod exit;
+mod export;
+mod identity;
+pub mod launch;
+pub mod logs;
+pub mod metrics;
+mod model_section;
+mod optimizer;
+pub mod plan;
+pub mod precision;
+mod processor;
+mod progress_report;
+pub mod replay;
+mod run_folder;
+mod saved_run;
+mod saved_state;
+mod schedule;
+mod session;
+pub mod step;
+pub mod stop;
+pub mod train;
+mod unigram;
+
+#[cfg(test)]
+mod test_corpus;
+#[cfg(test)]
+mod tests;
+
+pub use config::RunConfig;
+pub use error::TrainError;
+pub use plan::TrainPlan;
+pub use schedule::Schedule;
+pub use session::Session;

@@ -1,3 +1,16 @@
-//! The training loop; bin tenk-pretrain.
+//! bin tenk-pretrain: reads the arguments and hands over to the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use trainer::command::{Arguments, run};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the start-up code that reads the environment"
+    )]
+    let status = run(arguments, |name| std::env::var(name).ok());
+    ExitCode::from(status.code())
+}

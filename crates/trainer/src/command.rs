@@ -1,0 +1,404 @@
+//! The command line of `tenk-pretrain`: its arguments, and what each command prints.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use collectives::{Collective, Launch, connect};
+use serde_json::{Value, json};
+
+use crate::{
+    config::RunConfig,
+    error::{TrainError, chain},
+    exit::ExitStatus,
+    export::export_run,
+    launch::{DryRun, Resume, dry_run, train_run},
+    logs::LogFile,
+    replay::{self, in_words},
+    saved_run::{Weights, evaluate_run, find_checkpoint},
+    stop::StopRequest,
+    train::Finish,
+};
+
+/// Pre-trains RoBERTa-class encoders on shards, from one core to many hosts.
+#[derive(Debug, Parser)]
+#[command(name = "tenk-pretrain", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a run; one process, or under mpirun or srun.
+    Train(TrainArguments),
+    /// Evaluate a checkpoint on held-out text.
+    Eval(EvalArguments),
+    /// Print what a step was trained on: digest, provenance, text with its masks.
+    Replay(ReplayArguments),
+    /// Write a checkpoint as a Hugging Face folder.
+    Export(ExportArguments),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArguments {
+    /// The run's TOML file.
+    #[arg(long)]
+    config: PathBuf,
+    /// Override a key: section.key=value, the value in TOML. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct TrainArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Go on from the newest checkpoint of the run folder, if there is one.
+    #[arg(long, value_enum)]
+    resume: Option<ResumeArgument>,
+    /// Check everything, show plan, shapes and first batch, take one step, write nothing.
+    #[arg(long, conflicts_with = "resume")]
+    dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ResumeArgument {
+    Auto,
+}
+
+#[derive(Debug, Args)]
+struct EvalArguments {
+    /// The run's TOML file; by default the one in the run folder.
+    #[arg(long, required_unless_present = "run")]
+    config: Option<PathBuf>,
+    /// The run folder.
+    #[arg(long)]
+    run: Option<PathBuf>,
+    /// Override a key: section.key=value, the value in TOML. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// A checkpoint: its folder, its name or its step; the newest by default.
+    #[arg(long)]
+    checkpoint: Option<String>,
+    /// Evaluate the weights before the first step instead.
+    #[arg(long, conflicts_with = "checkpoint")]
+    initial: bool,
+    /// At most so many sequences a source, evenly spaced; all by default.
+    #[arg(long)]
+    max_sequences: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The step, as metrics.jsonl names it.
+    #[arg(long)]
+    step: u64,
+    /// One slot of its batch; all by default.
+    #[arg(long)]
+    slot: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ExportArguments {
+    /// The run folder.
+    #[arg(long)]
+    run: PathBuf,
+    /// A checkpoint: its folder, its name or its step; the newest by default.
+    #[arg(long)]
+    checkpoint: Option<String>,
+    /// The tokenizer folder; by default the one that the run used.
+    #[arg(long)]
+    tokenizer: Option<PathBuf>,
+    /// The folder to write; it must not exist.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// Runs a command to its end; `variable` looks up the environment.
+pub fn run(arguments: Arguments, variable: impl Fn(&str) -> Option<String>) -> ExitStatus {
+    let launch = Launch::detect(variable);
+    let rank = launch.and_then(|launch| launch.rank).unwrap_or(0);
+    let log_file = LogFile::init(rank);
+    match arguments.command {
+        Command::Train(arguments) => train(&arguments, launch, &log_file),
+        Command::Eval(arguments) => evaluate(&arguments, launch),
+        Command::Replay(arguments) => print_or_fail(replay(&arguments)),
+        Command::Export(arguments) => print_or_fail(export(&arguments)),
+    }
+}
+
+fn train(arguments: &TrainArguments, launch: Option<Launch>, log_file: &LogFile) -> ExitStatus {
+    let ConfigArguments { config, overrides } = &arguments.config;
+    let loaded = load(config, overrides).map(|config| (config, ()));
+    on_all_ranks(loaded, launch, |(config, ()), collective| {
+        if arguments.dry_run {
+            let report = dry_run(config, collective)?;
+            return Ok(print_on_first(collective, || dry_run_text(&report)));
+        }
+        let resume = arguments
+            .resume
+            .map_or(Resume::Never, |ResumeArgument::Auto| Resume::Auto);
+        let stop = StopRequest::on_signals().map_err(|source| TrainError::Io {
+            operation: "listen to signals of",
+            path: "this process".into(),
+            source,
+        })?;
+        match train_run(config, collective, resume, &stop, log_file)? {
+            Finish::Done { .. } => Ok(ExitStatus::Done),
+            Finish::Stopped { step } => {
+                if collective.rank().0 == 0 {
+                    tracing::info!("stopped after step {step}; `--resume auto` goes on");
+                }
+                Ok(ExitStatus::Stopped)
+            }
+        }
+    })
+}
+
+fn evaluate(arguments: &EvalArguments, launch: Option<Launch>) -> ExitStatus {
+    let run_config = arguments.run.as_ref().map(|run| run.join("config.toml"));
+    let path = arguments.config.clone().or(run_config).unwrap_or_default();
+    let loaded = load(&path, &arguments.overrides).and_then(|mut config| {
+        if let Some(run) = &arguments.run {
+            config.run.dir.clone_from(run);
+        }
+        let weights = match (&arguments.checkpoint, arguments.initial) {
+            (_, true) => Weights::Initial,
+            (Some(wanted), false) => Weights::Checkpoint(find_checkpoint(&config.run.dir, Some(wanted))?),
+            (None, false) => Weights::Latest,
+        };
+        Ok((config, weights))
+    });
+    on_all_ranks(loaded, launch, |(config, weights), collective| {
+        let (progress, record) = evaluate_run(config, collective, &weights, arguments.max_sequences)?;
+        let value = json!({ "step": progress.step, "eval": record });
+        Ok(print_on_first(collective, || {
+            if arguments.json {
+                pretty(&value)
+            } else {
+                evaluation_text(&value)
+            }
+        }))
+    })
+}
+
+fn replay(arguments: &ReplayArguments) -> Result<String, TrainError> {
+    let config = load(&arguments.config.config, &arguments.config.overrides)?;
+    let replay = replay::replay(config, arguments.step, arguments.slot)?;
+    if arguments.json {
+        return Ok(pretty(&serde_json::to_value(&replay).unwrap_or_default()));
+    }
+    let sequences: Vec<String> = replay.sequences.iter().map(sequence_text).collect();
+    Ok(format!(
+        "step {}  digest {}\n\n{}",
+        replay.step,
+        replay.digest,
+        sequences.join("\n\n")
+    ))
+}
+
+fn export(arguments: &ExportArguments) -> Result<String, TrainError> {
+    let report = export_run(
+        &arguments.run,
+        arguments.checkpoint.as_deref(),
+        arguments.tokenizer.as_deref(),
+        &arguments.out,
+    )?;
+    Ok(format!(
+        "exported step {} ({} tensors, {} parameters) to {}",
+        report.step,
+        report.num_tensors,
+        report.num_parameters,
+        arguments.out.display()
+    ))
+}
+
+fn load(path: &Path, overrides: &[String]) -> Result<RunConfig, TrainError> {
+    Ok(config_file::load(path, overrides)?)
+}
+
+/// Connects the ranks and runs `work`. One rank reports what all of them know; a rank that
+/// fails alone reports by itself and ends the others.
+fn on_all_ranks<T>(
+    loaded: Result<(RunConfig, T), TrainError>,
+    launch: Option<Launch>,
+    work: impl FnOnce((RunConfig, T), &mut dyn Collective) -> Result<ExitStatus, TrainError>,
+) -> ExitStatus {
+    let is_first = launch.and_then(|launch| launch.rank).unwrap_or(0) == 0;
+    let connected = loaded.and_then(|(config, more)| {
+        let timeout = Duration::from_secs(config.parallel.timeout_s);
+        let collective = connect(config.parallel.backend.into(), launch, timeout)?;
+        Ok(((config, more), collective))
+    });
+    let (loaded, mut collective) = match connected {
+        Ok(connected) => connected,
+        // Every rank reads the same file and finds the same error.
+        Err(error) if is_first => return fail(&error),
+        Err(_) => return ExitStatus::Failed,
+    };
+    match work(loaded, collective.as_mut()) {
+        Ok(status) => status,
+        Err(error) if error.is_on_all_ranks() || collective.world_size() == 1 => {
+            if collective.rank().0 == 0 {
+                fail(&error)
+            } else {
+                ExitStatus::Failed
+            }
+        }
+        Err(error) => {
+            let status = fail(&error);
+            collective.abort(&chain(&error));
+            status
+        }
+    }
+}
+
+fn print_or_fail(result: Result<String, TrainError>) -> ExitStatus {
+    match result {
+        Ok(text) => print(&text),
+        Err(error) => fail(&error),
+    }
+}
+
+fn print_on_first(collective: &dyn Collective, text: impl FnOnce() -> String) -> ExitStatus {
+    if collective.rank().0 == 0 {
+        print(&text())
+    } else {
+        ExitStatus::Done
+    }
+}
+
+/// A result goes to standard output; a reader that has left early is no failure.
+fn print(text: &str) -> ExitStatus {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitStatus::Failed,
+        _ => ExitStatus::Done,
+    }
+}
+
+fn fail(error: &TrainError) -> ExitStatus {
+    tracing::error!("{}", chain(error));
+    ExitStatus::Failed
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}")
+}
+
+fn dry_run_text(report: &DryRun) -> String {
+    let record = &report.record;
+    format!(
+        "plan\n{}\n\nfirst batch: digest {}, {} tokens, {} masked; its first sequence:\n{}\n\none step: loss {:.4}, gradient norm {:.4}\nnothing was written",
+        pretty(&report.plan),
+        loader::format_digest(record.digest),
+        record.tokens,
+        record.masked_tokens,
+        sequence_text(&in_words(&report.first_sequence)),
+        record.loss,
+        record.grad_norm,
+    )
+}
+
+fn sequence_text(sequence: &Value) -> String {
+    let documents = sequence["documents"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let documents: Vec<String> = documents.iter().map(document_text).collect();
+    format!(
+        "slot {}  digest {}  {} epoch {} row {}  {} block {} offset {} ({} tokens)\n  {}\n{}",
+        sequence["slot"],
+        bare(&sequence["digest"]),
+        bare(&sequence["source"]),
+        sequence["epoch"],
+        sequence["row"],
+        bare(&sequence["shard"]),
+        sequence["block"],
+        sequence["token_offset"],
+        sequence["length"],
+        documents.join("\n  "),
+        bare(&sequence["text"]),
+    )
+}
+
+/// What is known about a document: company, title, form, filing date, accession number.
+fn document_text(document: &Value) -> String {
+    let known = ["company", "title", "source", "filed", "accession", "id"].map(|key| bare(&document[key]));
+    known
+        .into_iter()
+        .filter(|text| *text != "null")
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// A string without its quotes, anything else as JSON.
+fn bare(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn evaluation_text(value: &Value) -> String {
+    let mut lines = vec![
+        format!("held-out text after {} steps", value["step"]),
+        "source             loss  unigram  perplexity   top 1   top 5   masked tokens".to_owned(),
+    ];
+    let eval = &value["eval"];
+    let sources = eval["sources"].as_object();
+    let named = sources
+        .into_iter()
+        .flatten()
+        .map(|(name, figures)| (name.as_str(), figures));
+    for (name, figures) in named.chain([("total", eval)]) {
+        let number = |key: &str| figures[key].as_f64().unwrap_or(f64::NAN);
+        lines.push(format!(
+            "{name:<15} {:>7.4} {:>8.4} {:>11.2} {:>6.2} % {:>6.2} % {:>13}",
+            number("loss"),
+            number("unigram_loss"),
+            number("perplexity"),
+            number("top1_accuracy") * 100.0,
+            number("top5_accuracy") * 100.0,
+            figures["masked_tokens"],
+        ));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        assert!(parse("tenk-pretrain train --config a.toml --set run.seed=2 --resume auto").is_ok());
+        assert!(parse("tenk-pretrain train --config a.toml --resume auto --dry-run").is_err());
+        assert!(parse("tenk-pretrain eval").is_err());
+        assert!(parse("tenk-pretrain eval --run runs/a --checkpoint step-00000010").is_ok());
+    }
+
+    #[test]
+    fn an_evaluation_is_a_table_by_source() {
+        let figures = json!({ "loss": 2.0, "unigram_loss": 6.5, "perplexity": 7.39, "top1_accuracy": 0.5, "top5_accuracy": 0.75, "masked_tokens": 12 });
+        let mut eval = figures.clone();
+        eval["sources"] = json!({ "10-K": figures });
+        let text = evaluation_text(&json!({ "step": 3, "eval": eval }));
+        assert!(
+            text.lines().count() == 4 && text.contains("10-K") && text.contains("50.00 %"),
+            "{text}"
+        );
+    }
+}

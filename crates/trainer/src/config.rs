@@ -1,0 +1,386 @@
+//! A run's configuration as it stands in its TOML file: sections, keys and defaults.
+//!
+//! Whether the values fit together is checked by [`crate::TrainPlan`]. A key that does nothing
+//! yet is unknown here, so it is refused instead of ignored.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use collectives::Backend;
+use serde::{Deserialize, Serialize};
+
+pub use crate::model_section::ModelSection;
+
+/// A run, whole. Unknown keys are refused in every section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Where the run lives and which seed it has.
+    pub run: RunSection,
+    /// What it is trained on.
+    pub data: DataSection,
+    /// What is masked.
+    #[serde(default)]
+    pub masking: MaskingSection,
+    /// What is trained.
+    pub model: ModelSection,
+    /// `AdamW`.
+    pub optimizer: OptimizerSection,
+    /// The learning rate over the steps.
+    pub schedule: ScheduleSection,
+    /// Steps, batch, precision.
+    pub training: TrainingSection,
+    /// Ranks and threads.
+    #[serde(default)]
+    pub parallel: ParallelSection,
+    /// When checkpoints are written and kept.
+    #[serde(default)]
+    pub checkpoint: CheckpointSection,
+    /// When held-out text is evaluated.
+    #[serde(default)]
+    pub evaluation: EvaluationSection,
+    /// When metrics are written.
+    #[serde(default)]
+    pub logging: LoggingSection,
+}
+
+/// `[run]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSection {
+    /// The run folder.
+    pub dir: PathBuf,
+    /// Seed of order, masks, initial weights and dropout.
+    pub seed: u64,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSection {
+    /// The corpus folder that `tenk-corpus build` wrote.
+    pub corpus: PathBuf,
+    /// The tokenizer folder that the corpus was built with. Without it `CORPUS/tokenizer`, the
+    /// folder that the corpus's manifest names and `tokenizer` beside the corpus are tried; its
+    /// hash has to be the corpus's in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<PathBuf>,
+    /// Integer weight of each source; without it every source by its number of sequences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<BTreeMap<String, u64>>,
+    /// How blocks become sequences.
+    #[serde(default)]
+    pub packing: Packing,
+    /// Tokens of a sequence, `<s>` and `</s>` included.
+    pub sequence_length: usize,
+}
+
+/// How blocks become sequences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Packing {
+    /// Whole blocks until the sequence is full, over document ends (Liu et al. 2019, 4.2).
+    #[default]
+    FullSentences,
+}
+
+/// `[masking]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MaskingSection {
+    /// Share of tokens that is predicted; 15 % (Devlin et al. 2019, 3.1; Liu et al. 2019).
+    pub mlm_probability: f64,
+    /// Mask whole words instead of single tokens; RoBERTa does not.
+    pub whole_word: bool,
+}
+
+impl Default for MaskingSection {
+    fn default() -> Self {
+        Self {
+            mlm_probability: 0.15,
+            whole_word: false,
+        }
+    }
+}
+
+/// `[optimizer]`: the defaults are RoBERTa's (Liu et al. 2019, table 9 and section 3.1).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimizerSection {
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    #[serde(default = "adam_beta1")]
+    pub adam_beta1: f64,
+    /// Decay of the second moment; 0.98 is more stable than 0.999 with large batches.
+    #[serde(default = "adam_beta2")]
+    pub adam_beta2: f64,
+    /// Added to the root of the second moment.
+    #[serde(default = "adam_epsilon")]
+    pub adam_epsilon: f64,
+    /// Decoupled weight decay, not on biases and `LayerNorm`.
+    #[serde(default = "weight_decay")]
+    pub weight_decay: f64,
+    /// Gradients of a larger norm are scaled down to it; 0 is off, as RoBERTa trains.
+    #[serde(default)]
+    pub max_grad_norm: f64,
+}
+
+fn adam_beta1() -> f64 {
+    0.9
+}
+fn adam_beta2() -> f64 {
+    0.98
+}
+fn adam_epsilon() -> f64 {
+    1e-6
+}
+fn weight_decay() -> f64 {
+    0.01
+}
+
+/// `[schedule]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleSection {
+    /// Shape after the warm-up.
+    #[serde(default)]
+    pub kind: ScheduleKind,
+    /// Steps in which the rate rises linearly from 0 to the peak.
+    pub warmup_steps: u64,
+}
+
+/// Shape of the learning rate after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    /// Linear to 0 at the last step.
+    #[default]
+    Linear,
+}
+
+/// `[training]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSection {
+    /// Optimizer steps of the whole run.
+    pub max_steps: u64,
+    /// Sequences of a step, over all ranks.
+    pub global_batch_size: u64,
+    /// Sequences of one forward and backward pass.
+    pub micro_batch_size: u64,
+    /// Arithmetic.
+    #[serde(default)]
+    pub precision: PrecisionChoice,
+}
+
+/// `training.precision`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    /// bf16 where this machine is faster with it, else f32; decided once a run.
+    #[default]
+    Auto,
+    /// f64 throughout, for proofs.
+    F64,
+    /// f32 throughout.
+    F32,
+    /// bf16 matrix products, f32 everywhere else.
+    Bf16,
+    /// Needs a GPU; refused by the plan.
+    Fp16,
+}
+
+/// `[parallel]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ParallelSection {
+    /// How ranks talk to each other.
+    pub backend: BackendChoice,
+    /// Computing threads of a rank; by default the cores that it may use, shared fairly with
+    /// the other ranks on them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// Seconds after which a rank that waits for others gives up. Ten minutes: longer than the
+    /// first step of a large model takes, shorter than anybody waits for a hanging job.
+    pub timeout_s: u64,
+}
+
+impl Default for ParallelSection {
+    fn default() -> Self {
+        Self {
+            backend: BackendChoice::default(),
+            threads: None,
+            timeout_s: 600,
+        }
+    }
+}
+
+/// `parallel.backend`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendChoice {
+    /// MPI under `mpirun` or `srun`, else one process.
+    #[default]
+    Auto,
+    /// One process.
+    Single,
+    /// MPI.
+    Mpi,
+}
+
+impl From<BackendChoice> for Backend {
+    fn from(choice: BackendChoice) -> Self {
+        match choice {
+            BackendChoice::Auto => Self::Auto,
+            BackendChoice::Single => Self::Single,
+            BackendChoice::Mpi => Self::Mpi,
+        }
+    }
+}
+
+/// `[checkpoint]`: one is always written after the last step and on a stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointSection {
+    /// Also after every so many steps; 0: only at the end.
+    pub every_steps: u64,
+    /// How many of the newest are kept.
+    pub keep_last: usize,
+    /// Checkpoints at multiples of this step are kept for ever; 0: none.
+    pub keep_every: u64,
+}
+
+impl Default for CheckpointSection {
+    fn default() -> Self {
+        Self {
+            every_steps: 1000,
+            keep_last: 3,
+            keep_every: 0,
+        }
+    }
+}
+
+/// `[evaluation]`: of the held-out text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluationSection {
+    /// Before the first step, after every so many and after the last; 0: never.
+    pub every_steps: u64,
+    /// At most so many sequences a source, the same at every evaluation. 1,024 of 512 tokens
+    /// predict some 80,000: an error of 0.01 nats in the mean, at a few percent of a run.
+    pub max_sequences: usize,
+}
+
+impl Default for EvaluationSection {
+    fn default() -> Self {
+        Self {
+            every_steps: 0,
+            max_sequences: 1024,
+        }
+    }
+}
+
+/// `[logging]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoggingSection {
+    /// A line in `metrics.jsonl` after every so many steps. Every step by default: 250,000
+    /// lines are 60 MB, and each has the digest that makes the step reproducible.
+    pub every_steps: u64,
+}
+
+impl Default for LoggingSection {
+    fn default() -> Self {
+        Self { every_steps: 1 }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    pub(crate) const TINY: &str = r#"
+[run]
+dir = "runs/tiny"
+seed = 1
+[data]
+corpus = "corpus"
+sequence_length = 32
+[model]
+vocab_size = 300
+hidden_size = 16
+num_hidden_layers = 1
+num_attention_heads = 2
+intermediate_size = 32
+max_position_embeddings = 34
+[optimizer]
+learning_rate = 1e-3
+[schedule]
+warmup_steps = 2
+[training]
+max_steps = 10
+global_batch_size = 8
+micro_batch_size = 2
+"#;
+
+    pub(crate) fn tiny(overrides: &[&str]) -> RunConfig {
+        load(TINY, overrides).unwrap()
+    }
+
+    fn load(text: &str, overrides: &[&str]) -> Result<RunConfig, config_file::ConfigError> {
+        let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+        config_file::load_str(text, Path::new("run.toml"), &overrides)
+    }
+
+    #[test]
+    fn defaults_are_the_recipe() {
+        let config = tiny(&[]);
+        assert!((config.optimizer.adam_beta2 - 0.98).abs() < 1e-12);
+        assert!((config.masking.mlm_probability - 0.15).abs() < 1e-12);
+        assert_eq!(config.training.precision, PrecisionChoice::Auto);
+        assert_eq!(config.model.attention_permutation, None);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused_with_its_line_in_every_section() {
+        for (section, line) in [("run", 5), ("model", 9), ("training", 20)] {
+            let text = TINY.replace(
+                &format!("[{section}]\n"),
+                &format!("[{section}]\nwarmup_step = 3\n"),
+            );
+            let error = load(&text, &[]).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("{section}.warmup_step")) && error.contains("line"),
+                "{line} {error}"
+            );
+        }
+        let error = load(TINY, &["model.hiden_size=8"]).unwrap_err().to_string();
+        assert!(error.contains("hidden_size"), "{error}");
+    }
+
+    #[test]
+    fn keys_that_do_nothing_yet_are_refused() {
+        for key in [
+            "data.stage_to='x'",
+            "parallel.overlap=true",
+            "run.stop_after='1h'",
+            "model.init_from='x'",
+        ] {
+            assert!(load(TINY, &[key]).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_is_saved_reads_back_as_the_same_configuration() {
+        let config = tiny(&[
+            "model.attention_permutation=7",
+            "data.weights={wiki = 2}",
+            "parallel.threads=2",
+        ]);
+        assert_eq!(config.model.attention_permutation, Some(7));
+        let text = config_file::to_toml(&config).unwrap();
+        assert_eq!(load(&text, &[]).unwrap(), config);
+    }
+}

@@ -1,0 +1,160 @@
+//! The corpus, its tokenizer and its packing index, opened and checked against each other.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use collectives::Collective;
+use durable::DISK;
+use loader::{Loader, LoaderConfig};
+use shards::{Corpus, Packing, PackingMode};
+use tokenizer::Tokenizer;
+
+use crate::{
+    agree::{agree, on_first_rank},
+    config::{self, RunConfig},
+    error::TrainError,
+    plan::TrainPlan,
+};
+
+/// Corpus and tokenizer of a run.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// The corpus.
+    pub corpus: Arc<Corpus>,
+    /// The tokenizer that it was built with.
+    pub tokenizer: Arc<Tokenizer>,
+    /// Its folder.
+    pub tokenizer_dir: PathBuf,
+}
+
+impl Text {
+    /// Opens the corpus of a configuration and finds its tokenizer.
+    ///
+    /// # Errors
+    /// When one of them cannot be opened, or the tokenizer is another one.
+    pub fn open(config: &RunConfig) -> Result<Self, TrainError> {
+        let corpus = Corpus::open(&config.data.corpus)?;
+        let (tokenizer, tokenizer_dir) = match &config.data.tokenizer {
+            Some(folder) => (open_tokenizer(folder, &corpus)?, folder.clone()),
+            None => find_tokenizer(&corpus)?,
+        };
+        Ok(Self {
+            corpus: Arc::new(corpus),
+            tokenizer: Arc::new(tokenizer),
+            tokenizer_dir,
+        })
+    }
+
+    /// Names of the corpus's sources.
+    pub fn sources(&self) -> Vec<String> {
+        self.corpus.sources().map(str::to_owned).collect()
+    }
+}
+
+fn open_tokenizer(folder: &Path, corpus: &Corpus) -> Result<Tokenizer, TrainError> {
+    let tokenizer = Tokenizer::open(folder)?;
+    let expected = &corpus.manifest().tokenizer_hash;
+    if tokenizer.hash() == expected {
+        return Ok(tokenizer);
+    }
+    Err(TrainError::OtherTokenizer {
+        tokenizer: folder.to_owned(),
+        found: tokenizer.hash().to_owned(),
+        corpus: corpus.folder().to_owned(),
+        expected: expected.clone(),
+    })
+}
+
+/// The first folder of those where it may be that has the corpus's tokenizer.
+fn find_tokenizer(corpus: &Corpus) -> Result<(Tokenizer, PathBuf), TrainError> {
+    let folder = corpus.folder();
+    let made_from = &corpus.manifest().made_from["tokenizer"];
+    let named = made_from
+        .as_str()
+        .or_else(|| made_from["path"].as_str())
+        .map(PathBuf::from);
+    let beside = folder.parent().map(|parent| parent.join("tokenizer"));
+    let tried: Vec<PathBuf> = [Some(folder.join("tokenizer")), named, beside]
+        .into_iter()
+        .flatten()
+        .collect();
+    let mut other = None;
+    for candidate in tried.iter().filter(|candidate| candidate.is_dir()) {
+        match open_tokenizer(candidate, corpus) {
+            Ok(tokenizer) => return Ok((tokenizer, candidate.clone())),
+            Err(error) => other = Some(error),
+        }
+    }
+    Err(other.unwrap_or_else(|| TrainError::NoTokenizer {
+        corpus: folder.to_owned(),
+        tried,
+    }))
+}
+
+/// What becomes of a packing index that is not there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingPacking {
+    /// Rank 0 builds it and writes it into the corpus folder.
+    Write,
+    /// Every rank builds it in memory; nothing is written.
+    KeepInMemory,
+}
+
+/// Opens the packing index. All ranks must call it.
+///
+/// # Errors
+/// When it can be neither opened nor built, on any rank.
+pub(crate) fn open_packing(
+    collective: &mut dyn Collective,
+    corpus: &Corpus,
+    config: &RunConfig,
+    missing: MissingPacking,
+) -> Result<Packing, TrainError> {
+    let mode = match config.data.packing {
+        config::Packing::FullSentences => PackingMode::FullSentences,
+    };
+    let length = u32::try_from(config.data.sequence_length).unwrap_or(u32::MAX);
+    let path = corpus.folder().join(shards::packing_name(mode, length));
+    if missing == MissingPacking::Write {
+        on_first_rank(collective, || {
+            Ok(Packing::open_or_build(&DISK, corpus, mode, length)?)
+        })?;
+    }
+    let opened = if path.exists() {
+        Packing::open(&path)
+    } else {
+        Packing::build(corpus, mode, length)
+    };
+    let packing = opened.and_then(|packing| packing.check_corpus(corpus).map(|()| packing));
+    agree(collective, packing.map_err(TrainError::from))
+}
+
+/// The loader of a checked configuration.
+///
+/// # Errors
+/// When settings, corpus, packing index and tokenizer do not fit each other.
+pub(crate) fn open_loader(
+    plan: &TrainPlan,
+    text: &Text,
+    packing: Packing,
+) -> Result<Arc<Loader>, TrainError> {
+    let config = &plan.config;
+    let settings = LoaderConfig {
+        seed: config.run.seed,
+        weights: config.data.weights.clone(),
+        sequence_length: config.data.sequence_length,
+        global_batch_size: config.training.global_batch_size,
+        micro_batch_size: config.training.micro_batch_size,
+        mlm_probability: config.masking.mlm_probability,
+        whole_word: config.masking.whole_word,
+    };
+    let loader = Loader::new(
+        settings,
+        Arc::clone(&text.corpus),
+        Arc::new(packing),
+        Arc::clone(&text.tokenizer),
+    )?;
+    Ok(Arc::new(loader))
+}

@@ -1,0 +1,234 @@
+//! What can end a command of `tenk-pretrain`.
+
+use std::{error::Error, fmt::Write as _, io, path::PathBuf};
+
+use crate::plan::PlanError;
+
+/// An error of the trainer.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The configuration file is not what it should be.
+    #[error(transparent)]
+    Config(#[from] config_file::ConfigError),
+    /// The configuration's values do not fit together.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Ranks cannot reach each other.
+    #[error(transparent)]
+    Collective(#[from] collectives::CollectiveError),
+    /// Training data cannot be read.
+    #[error(transparent)]
+    Loader(#[from] loader::LoaderError),
+    /// The corpus cannot be read.
+    #[error(transparent)]
+    Shards(#[from] shards::ShardError),
+    /// The tokenizer cannot be read.
+    #[error(transparent)]
+    Tokenizer(#[from] tokenizer::TokenizerError),
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] model::ModelError),
+    /// libtorch failed.
+    #[error(transparent)]
+    Torch(#[from] torch_native::TorchError),
+    /// A checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::CheckpointError),
+    /// A file or folder cannot be written whole, or is locked by another process.
+    #[error(transparent)]
+    Durable(#[from] durable::DurableError),
+    /// The exported folder cannot be written.
+    #[error(transparent)]
+    HfFolder(#[from] hf_folder::HfFolderError),
+    /// A plain file operation failed.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// JSON that this program wrote cannot be read or made.
+    #[error("{what} is not what this program writes")]
+    Json {
+        /// What was read or made.
+        what: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// One or more ranks failed, and all of them know.
+    #[error("{message}")]
+    Agreed {
+        /// The failures, with their ranks where these differ.
+        message: String,
+    },
+    /// The tokenizer's folder is not known.
+    #[error(
+        "the tokenizer of the corpus {} was not found (tried {}); set data.tokenizer to its folder",
+        corpus.display(),
+        tried.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoTokenizer {
+        /// The corpus.
+        corpus: PathBuf,
+        /// Where a tokenizer was looked for.
+        tried: Vec<PathBuf>,
+    },
+    /// The tokenizer is not the one that the corpus was built with.
+    #[error(
+        "the tokenizer {} has the hash {found}, but the corpus {} was built with {expected}; set data.tokenizer to that one",
+        tokenizer.display(),
+        corpus.display()
+    )]
+    OtherTokenizer {
+        /// The tokenizer folder.
+        tokenizer: PathBuf,
+        /// Its hash.
+        found: String,
+        /// The corpus.
+        corpus: PathBuf,
+        /// The hash in its manifest.
+        expected: String,
+    },
+    /// Ranks were started with something that differs.
+    #[error(
+        "rank {rank} differs from rank 0: {fields}; start all ranks with the same configuration and files"
+    )]
+    RanksDiffer {
+        /// The first rank that differs.
+        rank: u32,
+        /// The fields, with both values.
+        fields: String,
+    },
+    /// More computing threads than cores.
+    #[error(
+        "parallel.threads = {threads} with {ranks} rank(s) on them needs {} cores, but this process may use {cores} of the machine's {machine_cores}; start mpirun with `--bind-to none` or `--map-by slot:PE={threads}`, or lower parallel.threads",
+        threads * ranks
+    )]
+    TooFewCores {
+        /// Wanted threads of a rank.
+        threads: usize,
+        /// Ranks that share the cores.
+        ranks: usize,
+        /// Cores of the affinity mask.
+        cores: usize,
+        /// Cores of the machine.
+        machine_cores: usize,
+    },
+    /// The processor has no fast instructions for the precision.
+    #[error(
+        "training.precision = \"bf16\": this processor ({processor}) has neither AVX512-BF16 nor AMX, so bf16 would be a hundred times slower than f32; use \"f32\" or \"auto\""
+    )]
+    SlowPrecision {
+        /// The processor's name.
+        processor: String,
+    },
+    /// The run folder already has checkpoints.
+    #[error(
+        "{} already has checkpoints; go on with `--resume auto`, or choose another run.dir",
+        dir.display()
+    )]
+    HasCheckpoints {
+        /// The run folder.
+        dir: PathBuf,
+    },
+    /// There is no checkpoint to use.
+    #[error("{} has no complete checkpoint; train first, or name one with --checkpoint", dir.display())]
+    NoCheckpoint {
+        /// The folder that was searched.
+        dir: PathBuf,
+    },
+    /// The checkpoint belongs to another run.
+    #[error(
+        "the checkpoint {} was written by another run: {fields}; set these back, or choose another run.dir",
+        path.display()
+    )]
+    OtherRun {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What differs, with both values.
+        fields: String,
+    },
+    /// The checkpoint lacks a field or tensor.
+    #[error("the checkpoint {} lacks {what}; it was not written by this program", path.display())]
+    IncompleteCheckpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What it lacks.
+        what: String,
+    },
+    /// Loss or gradient is NaN or infinite.
+    #[error(
+        "step {step}: the {what} is not finite{}; go on from the last checkpoint with a lower optimizer.learning_rate, or set optimizer.max_grad_norm",
+        parameter.as_ref().map(|name| format!(", first in {name}")).unwrap_or_default()
+    )]
+    NotFinite {
+        /// The step that could not be finished.
+        step: u64,
+        /// `loss` or `gradient`.
+        what: &'static str,
+        /// The first parameter with such a gradient.
+        parameter: Option<String>,
+    },
+    /// No token of a step is masked.
+    #[error(
+        "step {step}: no token of the whole batch is masked; raise masking.mlm_probability or training.global_batch_size"
+    )]
+    NothingMasked {
+        /// The step.
+        step: u64,
+    },
+    /// There is nothing to evaluate.
+    #[error("the corpus has no held-out text to evaluate; build it with more documents")]
+    NothingHeldOut,
+    /// The loader ended before the run.
+    #[error("the loader ended before step {step}")]
+    LoaderEnded {
+        /// The step that it did not deliver.
+        step: u64,
+    },
+    /// A step that no run has.
+    #[error("--step {step}: steps are counted from 1 (the step that metrics.jsonl names)")]
+    NoSuchStep {
+        /// The step.
+        step: u64,
+    },
+}
+
+impl TrainError {
+    /// Whether every rank ends with this same error, so that one of them reports it and all
+    /// leave in order.
+    pub fn is_on_all_ranks(&self) -> bool {
+        matches!(
+            self,
+            Self::Agreed { .. }
+                | Self::NotFinite { .. }
+                | Self::NothingMasked { .. }
+                | Self::RanksDiffer { .. }
+        )
+    }
+}
+
+impl From<tch::TchError> for TrainError {
+    fn from(error: tch::TchError) -> Self {
+        Self::Torch(error.into())
+    }
+}
+
+/// An error and its causes in one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        // A transparent wrapper says the same twice.
+        if !text.ends_with(&inner.to_string()) {
+            let _ = write!(text, ": {inner}");
+        }
+        cause = inner.source();
+    }
+    text
+}

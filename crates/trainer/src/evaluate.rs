@@ -1,0 +1,186 @@
+//! How well a model predicts the masked tokens of held-out text, by source.
+//!
+//! The masks are the same at every evaluation. Ranks share the micro-batches, sums are added
+//! over ranks, so the figures do not depend on their number beyond rounding.
+
+use std::collections::BTreeMap;
+
+use collectives::Collective;
+use loader::{Evaluation, Loader, MicroBatch};
+use model::{RobertaForMaskedLm, token_losses};
+use serde::Serialize;
+use tch::{Kind, Tensor};
+
+use crate::{agree::agree, error::TrainError, step::tensors_of, unigram::Unigram};
+
+/// The figures of some masked tokens.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    /// Mean cross-entropy in nats.
+    pub loss: f64,
+    /// Its exponential.
+    pub perplexity: f64,
+    /// Share of the tokens that the model ranks first.
+    pub top1_accuracy: f64,
+    /// Share of the tokens that the model ranks among its first five.
+    pub top5_accuracy: f64,
+    /// Mean cross-entropy of the same tokens by their frequency in the training shards.
+    pub unigram_loss: f64,
+    /// Masked tokens.
+    pub masked_tokens: u64,
+    /// Sequences.
+    pub sequences: u64,
+}
+
+/// An evaluation: over all masked tokens, and by source.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EvaluationRecord {
+    /// Over the masked tokens of all sources.
+    #[serde(flatten)]
+    pub total: Figures,
+    /// By source.
+    pub sources: BTreeMap<String, Figures>,
+}
+
+/// Sums in the order loss, top 1, top 5, unigram loss, masked tokens, sequences.
+type Sums = [f64; 6];
+
+/// The held-out text of a corpus, ready to be evaluated again and again.
+#[derive(Debug)]
+pub struct Evaluator {
+    held_out: Vec<Evaluation>,
+    unigram: Unigram,
+}
+
+impl Evaluator {
+    /// Opens the held-out files and adds a baseline.
+    ///
+    /// # Errors
+    /// [`TrainError::NothingHeldOut`] for a corpus without any; others when it cannot be read.
+    pub fn new(loader: &Loader, unigram: Unigram, max_sequences: Option<u64>) -> Result<Self, TrainError> {
+        let held_out = loader.held_out(max_sequences)?;
+        if held_out.iter().all(|source| source.num_sequences() == 0) {
+            return Err(TrainError::NothingHeldOut);
+        }
+        Ok(Self { held_out, unigram })
+    }
+
+    /// Evaluates `model`. All ranks must call it and get the same answer.
+    ///
+    /// # Errors
+    /// When the held-out text, libtorch or a rank fails.
+    pub fn evaluate(
+        &self,
+        model: &RobertaForMaskedLm,
+        collective: &mut dyn Collective,
+    ) -> Result<EvaluationRecord, TrainError> {
+        let (rank, world_size) = (collective.rank().0, collective.world_size());
+        let own = self.own_sums(model, rank, world_size);
+        let mut sums = agree(collective, own)?.concat();
+        collective.all_reduce_sum_f64(&mut sums)?;
+        Ok(self.record(&sums))
+    }
+
+    fn own_sums(
+        &self,
+        model: &RobertaForMaskedLm,
+        rank: u32,
+        world_size: u32,
+    ) -> Result<Vec<Sums>, TrainError> {
+        let _no_grad = tch::no_grad_guard();
+        let mut all = Vec::with_capacity(self.held_out.len());
+        for source in &self.held_out {
+            let mut sums = Sums::default();
+            for index in source.micro_batches_of_rank(rank, world_size) {
+                let part = self.sums_of(model, &source.micro_batch(index)?)?;
+                sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+            }
+            all.push(sums);
+        }
+        Ok(all)
+    }
+
+    fn sums_of(&self, model: &RobertaForMaskedLm, batch: &MicroBatch) -> Result<Sums, TrainError> {
+        let tensors = tensors_of(batch, model)?;
+        let logits = model.masked_logits(&tensors)?; // [M, V]
+        let losses = token_losses(&logits, &tensors.labels)?; // [M]
+        let label_logits = logits.f_gather(-1, &tensors.labels.f_unsqueeze(-1)?, false)?; // [M, 1]
+        let better = logits
+            .f_greater_tensor(&label_logits)?
+            .f_sum_dim_intlist(-1, false, Kind::Int64)?; // [M]
+        let used = tensors.weights.f_to_kind(Kind::Double)?;
+        let sum = |values: &Tensor| -> Result<f64, TrainError> {
+            let weighted = values.f_to_kind(Kind::Double)?.f_mul(&used)?;
+            Ok(weighted.f_sum(Kind::Double)?.f_double_value(&[])?)
+        };
+        let labels = batch
+            .labels
+            .iter()
+            .zip(&batch.weights)
+            .filter(|(_, weight)| **weight > 0.0);
+        Ok([
+            sum(&losses)?,
+            sum(&better.f_less(1)?)?,
+            sum(&better.f_less(5)?)?,
+            labels.map(|(label, _)| self.unigram.cost(*label)).sum(),
+            batch.masked_tokens as f64,
+            batch.sequences as f64,
+        ])
+    }
+
+    fn record(&self, sums: &[f64]) -> EvaluationRecord {
+        let mut total = Sums::default();
+        let mut sources = BTreeMap::new();
+        for (source, part) in self.held_out.iter().zip(sums.chunks_exact(total.len())) {
+            total.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+            if part[4] > 0.0 {
+                sources.insert(source.source().to_owned(), figures(part));
+            }
+        }
+        EvaluationRecord {
+            total: figures(&total),
+            sources,
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts far below 2^53, summed exactly"
+)]
+fn figures(sums: &[f64]) -> Figures {
+    let mean = |sum: f64| sum / sums[4].max(1.0);
+    Figures {
+        loss: mean(sums[0]),
+        perplexity: mean(sums[0]).exp(),
+        top1_accuracy: mean(sums[1]),
+        top5_accuracy: mean(sums[2]),
+        unigram_loss: mean(sums[3]),
+        masked_tokens: sums[4] as u64,
+        sequences: sums[5] as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_means_over_masked_tokens() {
+        let figures = figures(&[8.0, 1.0, 2.0, 12.0, 4.0, 3.0]);
+        let means = [
+            figures.loss,
+            figures.top1_accuracy,
+            figures.top5_accuracy,
+            figures.unigram_loss,
+        ];
+        assert!(
+            means
+                .iter()
+                .zip([2.0, 0.25, 0.5, 3.0])
+                .all(|(mean, expected)| (mean - expected).abs() < 1e-12)
+        );
+        assert_eq!((figures.masked_tokens, figures.sequences), (4, 3));
+    }
+}

@@ -1,0 +1,126 @@
+//! What makes two launches the same run: hashes of everything that decides the result, and the
+//! tuple under which the result is the same to the last bit.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{config::RunConfig, error::TrainError};
+
+/// Hashes that a checkpoint carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hashes {
+    /// Of [`essential`] configuration.
+    pub config: String,
+    /// Of the corpus's manifest.
+    pub corpus: String,
+    /// Of the packing index.
+    pub packing: String,
+    /// Of the tokenizer.
+    pub tokenizer: String,
+}
+
+/// What a resumed run may change and still be the same run: places, rhythm and ranks. Places
+/// are known by their hashes; precision has a rule of its own ([`crate::precision::fits`]);
+/// ranks, threads and micro-batch are the [`Tuple`].
+const FREE_KEYS: [(&str, Option<&str>); 9] = [
+    ("run", Some("dir")),
+    ("data", Some("corpus")),
+    ("data", Some("tokenizer")),
+    ("training", Some("precision")),
+    ("training", Some("micro_batch_size")),
+    ("parallel", None),
+    ("checkpoint", None),
+    ("evaluation", None),
+    ("logging", None),
+];
+
+/// The part of a configuration that decides what is learned.
+///
+/// # Errors
+/// When the configuration has a number that JSON cannot hold.
+pub(crate) fn essential(config: &RunConfig) -> Result<Value, TrainError> {
+    let mut value = serde_json::to_value(config).map_err(|source| TrainError::Json {
+        what: "a configuration".to_owned(),
+        source,
+    })?;
+    for (section, key) in FREE_KEYS {
+        match key {
+            None => drop(
+                value
+                    .as_object_mut()
+                    .and_then(|sections| sections.remove(section)),
+            ),
+            Some(key) => drop(value[section].as_object_mut().and_then(|keys| keys.remove(key))),
+        }
+    }
+    Ok(value)
+}
+
+/// Equal tuples give equal bits; under another one the order is the same and the loss is equal
+/// to rounding (with dropout only for the same micro-batch, whose number is part of its key).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tuple {
+    /// Ranks.
+    pub world_size: u32,
+    /// Computing threads of rank 0.
+    pub threads: usize,
+    /// Sequences of a micro-batch.
+    pub micro_batch_size: u64,
+    /// Processor of rank 0.
+    pub processor: String,
+    /// libtorch build.
+    pub libtorch: String,
+}
+
+/// The differing fields of two values in words; empty when there are none.
+pub(crate) fn differing(left: &Value, right: &Value) -> String {
+    let differences = config_file::differences(left, right);
+    differences
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::tiny;
+
+    fn fingerprint(overrides: &[&str]) -> String {
+        config_file::fingerprint(&essential(&tiny(overrides)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn places_rhythm_and_ranks_do_not_change_what_is_learned() {
+        for free in [
+            "run.dir='x'",
+            "data.corpus='y'",
+            "logging.every_steps=9",
+            "parallel.threads=3",
+            "training.precision='f32'",
+            "checkpoint.keep_last=9",
+        ] {
+            assert_eq!(fingerprint(&[free]), fingerprint(&[]), "{free}");
+        }
+    }
+
+    #[test]
+    fn everything_else_does_and_is_named() {
+        for essential in [
+            "run.seed=2",
+            "optimizer.learning_rate=1e-2",
+            "training.max_steps=11",
+            "training.global_batch_size=16",
+            "model.attention_permutation=1",
+            "masking.whole_word=true",
+        ] {
+            assert_ne!(fingerprint(&[essential]), fingerprint(&[]), "{essential}");
+        }
+        let (left, right) = (
+            essential(&tiny(&[])).unwrap(),
+            essential(&tiny(&["run.seed=2"])).unwrap(),
+        );
+        assert_eq!(differing(&left, &right), "`run.seed`: 1 against 2");
+    }
+}

@@ -1,0 +1,227 @@
+//! A launch: from a configuration to a trained run, or to the first step of a dry run.
+
+use std::path::Path;
+
+use collectives::Collective;
+use loader::{SequenceDescription, Step};
+use serde_json::json;
+
+use crate::{
+    agree::{agree, on_first_rank},
+    config::RunConfig,
+    data::MissingPacking,
+    error::{TrainError, chain},
+    evaluate::Evaluator,
+    exit::{ExitStatus, write_last_exit},
+    logs::LogFile,
+    metrics::Metrics,
+    precision,
+    progress_report::ProgressReport,
+    run_folder::RunFolder,
+    saved_state::{Progress, Restored},
+    session::Session,
+    step::{StepRecord, train_step},
+    stop::StopRequest,
+    train::{Finish, Reporter, Run, train},
+    unigram::Unigram,
+};
+
+/// Where a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resume {
+    /// At step 0; refused where there are checkpoints.
+    Never,
+    /// At the newest whole checkpoint; at step 0 where there is none.
+    Auto,
+}
+
+/// Trains `config` on all ranks.
+///
+/// # Errors
+/// Whatever ends the run; `last_exit.json` has the reason when the run folder was entered.
+pub fn train_run(
+    config: RunConfig,
+    collective: &mut dyn Collective,
+    resume: Resume,
+    stop: &StopRequest,
+    log_file: &LogFile,
+) -> Result<Finish, TrainError> {
+    let session = Session::start(config, collective, MissingPacking::Write)?;
+    let folder = RunFolder::enter(collective, &session.plan.config.run.dir)?;
+    let rank = collective.rank().0;
+    log_file.open(&folder.dir().join("logs").join(format!("rank-{rank}.jsonl")))?;
+    let result = train_in(&folder, &session, collective, resume, stop);
+    leave(folder.dir(), &result, rank);
+    result
+}
+
+fn train_in(
+    folder: &RunFolder,
+    session: &Session,
+    collective: &mut dyn Collective,
+    resume: Resume,
+    stop: &StopRequest,
+) -> Result<Finish, TrainError> {
+    let checkpoints = folder.checkpoints();
+    let restored = Restored::latest(collective, &checkpoints)?;
+    if restored.is_some() && resume == Resume::Never {
+        return Err(agreed(&TrainError::HasCheckpoints {
+            dir: folder.dir().to_owned(),
+        }));
+    }
+    let config = &session.plan.config;
+    let precision = match &restored {
+        Some(restored) => agree(
+            collective,
+            restored
+                .check_same_run(session)
+                .and_then(|()| restored.precision()),
+        )?,
+        None => precision::decide(collective, config)?,
+    };
+    on_first_rank(collective, || folder.describe(session, precision))?;
+    let mut learner = session.learner(precision)?;
+    let progress = if let Some(restored) = &restored {
+        agree(collective, restored.load_into(&mut learner, false))?;
+        restored.progress()?
+    } else {
+        learner.model.initialize(config.run.seed)?;
+        Progress::default()
+    };
+    let resumed = restored.is_some();
+    drop(restored);
+    let outputs = on_first_rank(collective, || {
+        let metrics = Metrics::open(folder.dir(), resumed.then_some(progress.step))?;
+        Ok((
+            metrics,
+            ProgressReport::new(progress.step, config.training.max_steps),
+        ))
+    })?;
+    if let Some((_, report)) = outputs.as_ref().filter(|_| resumed) {
+        report.say(&format!("going on after step {}", progress.step));
+    }
+    let evaluator = open_evaluator(session, collective)?;
+    let mut run = Run {
+        collective,
+        session,
+        learner,
+        progress,
+        checkpoints: &checkpoints,
+        evaluator,
+        stop,
+        reporter: Reporter::new(outputs),
+    };
+    train(&mut run)
+}
+
+/// The evaluator of a run that evaluates.
+fn open_evaluator(
+    session: &Session,
+    collective: &mut dyn Collective,
+) -> Result<Option<Evaluator>, TrainError> {
+    let evaluation = &session.plan.config.evaluation;
+    if evaluation.every_steps == 0 {
+        return Ok(None);
+    }
+    let unigram = Unigram::count(
+        collective,
+        &session.text.corpus,
+        session.text.tokenizer.vocab_size(),
+    )?;
+    let evaluator = Evaluator::new(&session.loader, unigram, Some(evaluation.max_sequences as u64));
+    agree(collective, evaluator).map(Some)
+}
+
+/// An error that every rank has found by itself.
+fn agreed(error: &TrainError) -> TrainError {
+    TrainError::Agreed {
+        message: chain(error),
+    }
+}
+
+/// Writes `last_exit.json`: rank 0 for all, or the rank that failed alone.
+fn leave(dir: &Path, result: &Result<Finish, TrainError>, rank: u32) {
+    let (status, reason, step) = match result {
+        Ok(Finish::Done { step }) => (ExitStatus::Done, "all steps are finished".to_owned(), Some(*step)),
+        Ok(Finish::Stopped { step }) => (
+            ExitStatus::Stopped,
+            "asked to stop by a signal".to_owned(),
+            Some(*step),
+        ),
+        Err(error) => (ExitStatus::Failed, chain(error), None),
+    };
+    let alone = result.as_ref().is_err_and(|error| !error.is_on_all_ranks());
+    if rank != 0 && !alone {
+        return;
+    }
+    if let Err(error) = write_last_exit(dir, status, &reason, rank, step) {
+        tracing::warn!("last_exit.json was not written: {}", chain(&error));
+    }
+}
+
+/// What a dry run found.
+#[derive(Debug)]
+pub struct DryRun {
+    /// Derived numbers and shapes.
+    pub plan: serde_json::Value,
+    /// The first sequence of the first batch.
+    pub first_sequence: SequenceDescription,
+    /// The one step that was taken, and thrown away.
+    pub record: StepRecord,
+}
+
+/// Checks everything, takes one step and writes nothing.
+///
+/// # Errors
+/// As [`train_run`].
+pub fn dry_run(config: RunConfig, collective: &mut dyn Collective) -> Result<DryRun, TrainError> {
+    let session = Session::start(config, collective, MissingPacking::KeepInMemory)?;
+    let config = &session.plan.config;
+    let precision = precision::decide(collective, config)?;
+    let mut learner = session.learner(precision)?;
+    learner.model.initialize(config.run.seed)?;
+    let place = (collective.rank().0, collective.world_size());
+    let batches = agree(
+        collective,
+        session
+            .loader
+            .step_batches(Step(0), place.0, place.1)
+            .map_err(TrainError::from),
+    )?;
+    let first_sequence = agree(
+        collective,
+        session.loader.describe(Step(0), 0).map_err(TrainError::from),
+    )?;
+    let plan = describe_plan(&session, &learner, precision::name(precision));
+    let record = train_step(&mut learner, collective, &batches, &StopRequest::new())?;
+    Ok(DryRun {
+        plan,
+        first_sequence,
+        record,
+    })
+}
+
+fn describe_plan(session: &Session, learner: &crate::step::Learner, precision: &str) -> serde_json::Value {
+    let (plan, config) = (&session.plan, &session.plan.config);
+    let (batch, length) = (config.training.micro_batch_size, config.data.sequence_length);
+    let parameters = learner.model.parameters();
+    json!({
+        "parameters": parameters.num_parameters(),
+        "precision": precision,
+        "world_size": plan.world_size,
+        "threads_per_rank": session.threads.num_threads,
+        "micro_batches_per_step": plan.num_micro_batches,
+        "micro_batches_per_rank": plan.micro_batches_per_rank,
+        "positions_per_step": plan.positions_per_step,
+        "shapes": {
+            "input_ids": [batch, length],
+            "masked_positions": [batch, plan.mask_capacity],
+            "hidden_states": [batch, length, config.model.config.hidden_size],
+            "logits": [batch * plan.mask_capacity as u64, config.model.config.padded_vocab_size()],
+            "flat_parameters": parameters.flat().numel(),
+        },
+        "sources": session.loader.sources().map(|(name, rows)| (name.to_owned(), rows)).collect::<std::collections::BTreeMap<_, _>>(),
+        "hashes": session.hashes,
+        "schedule": plan.schedule.describe(),
+    })
+}

@@ -1,0 +1,188 @@
+//! `metrics.jsonl`: one object a logged step, one an evaluation.
+//!
+//! Lines are appended and flushed whole. A resumed run first drops the lines after its
+//! checkpoint, because those steps are taken again.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use durable::{DISK, DurableError};
+use jiff::{Timestamp, tz::Offset};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{error::TrainError, evaluate::EvaluationRecord};
+
+/// One logged step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepLine {
+    /// Steps finished.
+    pub step: u64,
+    /// When, RFC 3339 with milliseconds.
+    pub time: String,
+    /// Mean loss of the step's masked tokens.
+    pub loss: f64,
+    /// Learning rate of the update.
+    pub learning_rate: f64,
+    /// Norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// Digest of the step's sequences and masks.
+    #[serde(serialize_with = "as_digest")]
+    pub digest: u64,
+    /// Real tokens of the step, padding left out.
+    pub tokens: u64,
+    /// Masked tokens of the step.
+    pub masked_tokens: u64,
+    /// Real tokens since the run began.
+    pub tokens_seen: u64,
+    /// Real tokens a second since the line before, over all ranks.
+    pub tokens_per_second: f64,
+    /// Sequences that each rank took.
+    pub local_sequences: Vec<u64>,
+}
+
+/// One evaluation.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvaluationLine<'a> {
+    /// Steps finished.
+    pub step: u64,
+    /// When, RFC 3339 with milliseconds.
+    pub time: String,
+    /// The figures.
+    pub eval: &'a EvaluationRecord,
+}
+
+/// The part of any line that resuming needs.
+#[derive(Debug, Deserialize)]
+struct AnyLine {
+    step: u64,
+}
+
+/// The file, open for appending.
+#[derive(Debug)]
+pub struct Metrics {
+    file: File,
+    path: PathBuf,
+}
+
+/// Now, RFC 3339 in UTC with milliseconds.
+pub fn timestamp() -> String {
+    format!("{:.3}", Timestamp::now().display_with_offset(Offset::UTC))
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn as_digest<S: Serializer>(digest: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&loader::format_digest(*digest))
+}
+
+impl Metrics {
+    /// Opens the run folder's file: anew, or behind the lines of the first `resumed` steps;
+    /// later ones are dropped.
+    ///
+    /// # Errors
+    /// When the file cannot be read, replaced or opened.
+    pub fn open(run_dir: &Path, resumed: Option<u64>) -> Result<Self, TrainError> {
+        let path = run_dir.join("metrics.jsonl");
+        keep_until(&path, resumed)?;
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.map_err(|source| TrainError::Io {
+            operation: "open",
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Self { file, path })
+    }
+
+    /// Appends a line.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append<T: Serialize>(&mut self, line: &T) -> Result<(), TrainError> {
+        let write = |file: &mut File| -> io::Result<()> {
+            let mut bytes = serde_json::to_vec(line)?;
+            bytes.push(b'\n');
+            file.write_all(&bytes)
+        };
+        write(&mut self.file).map_err(|source| TrainError::Io {
+            operation: "write",
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+/// Drops the lines after `resumed`, and a last line that a killed run left unfinished.
+fn keep_until(path: &Path, resumed: Option<u64>) -> Result<(), TrainError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => {
+            return Err(TrainError::Io {
+                operation: "read",
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    let is_earlier = |line: AnyLine| resumed.is_some_and(|step| line.step <= step);
+    let keep = |line: &&str| line.ends_with('\n') && serde_json::from_str(line).is_ok_and(is_earlier);
+    let kept: String = text.split_inclusive('\n').filter(keep).collect();
+    if kept != text {
+        replace(path, &kept)?;
+    }
+    Ok(())
+}
+
+fn replace(path: &Path, text: &str) -> Result<(), DurableError> {
+    durable::commit_bytes(&DISK, path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(step: u64) -> StepLine {
+        StepLine {
+            step,
+            time: timestamp(),
+            loss: 1.5,
+            learning_rate: 0.1,
+            grad_norm: 2.0,
+            digest: 0xab,
+            tokens: 10,
+            masked_tokens: 2,
+            tokens_seen: 10 * step,
+            tokens_per_second: 5.0,
+            local_sequences: vec![4, 4],
+        }
+    }
+
+    #[test]
+    fn time_stamps_have_milliseconds_and_the_zone() {
+        let time = timestamp();
+        assert!(time.parse::<Timestamp>().is_ok(), "{time}");
+        assert_eq!((time.len(), &time[19..20]), (29, "."), "{time}");
+    }
+
+    #[test]
+    fn a_resumed_run_continues_behind_its_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut metrics = Metrics::open(folder.path(), None).unwrap();
+        (1..=4).for_each(|step| metrics.append(&line(step)).unwrap());
+        metrics.file.write_all(b"{\"step\": 2, \"unfin").unwrap();
+        let mut metrics = Metrics::open(folder.path(), Some(2)).unwrap();
+        metrics.append(&line(3)).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
+        let steps: Vec<u64> = text
+            .lines()
+            .map(|line| serde_json::from_str::<AnyLine>(line).unwrap().step)
+            .collect();
+        assert_eq!(steps, [1, 2, 3]);
+        assert!(text.contains("\"digest\":\"00000000000000ab\""), "{text}");
+    }
+}

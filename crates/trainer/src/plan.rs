@@ -1,0 +1,380 @@
+//! From a configuration to a plan: everything checked, every derived number computed once.
+//!
+//! All problems are reported together, each with its full key. Only a [`TrainPlan`] goes
+//! further into training.
+
+use std::fmt;
+
+use masking::mask_capacity;
+
+use crate::config::{PrecisionChoice, RunConfig};
+use crate::schedule::Schedule;
+
+/// What a configuration is checked against.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts<'a> {
+    /// Ranks of the launch.
+    pub world_size: u32,
+    /// Entries of the tokenizer, once it is open.
+    pub tokenizer_vocab_size: Option<usize>,
+    /// Sources of the corpus, once it is open.
+    pub sources: Option<&'a [String]>,
+}
+
+/// A checked configuration with its derived numbers.
+#[derive(Debug, Clone)]
+pub struct TrainPlan {
+    /// The configuration.
+    pub config: RunConfig,
+    /// Ranks of the launch.
+    pub world_size: u32,
+    /// Micro-batches of a step over all ranks.
+    pub num_micro_batches: u64,
+    /// Micro-batches of a step on one rank: its gradient accumulation steps.
+    pub micro_batches_per_rank: u64,
+    /// Token positions of a step over all ranks, padding included.
+    pub positions_per_step: u64,
+    /// Rows a sequence that go through the vocabulary projection.
+    pub mask_capacity: usize,
+    /// The learning rate.
+    pub schedule: Schedule,
+}
+
+/// Every problem of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct PlanError {
+    /// Each begins with its key.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.as_slice() {
+            [problem] => write!(formatter, "the configuration cannot run: {problem}"),
+            problems => {
+                write!(
+                    formatter,
+                    "the configuration cannot run, for {} reasons:",
+                    problems.len()
+                )?;
+                problems
+                    .iter()
+                    .try_for_each(|problem| write!(formatter, "\n  {problem}"))
+            }
+        }
+    }
+}
+
+impl TrainPlan {
+    /// Checks `config` against `facts`.
+    ///
+    /// # Errors
+    /// [`PlanError`] with every problem.
+    pub fn new(config: RunConfig, facts: &Facts<'_>) -> Result<Self, PlanError> {
+        let mut problems = Vec::new();
+        check_model(&config, facts, &mut problems);
+        check_data(&config, facts, &mut problems);
+        check_optimizer(&config, &mut problems);
+        check_training(&config, facts, &mut problems);
+        check_rhythm(&config, &mut problems);
+        if problems.is_empty() {
+            Ok(Self::derive(config, facts.world_size))
+        } else {
+            Err(PlanError { problems })
+        }
+    }
+
+    fn derive(config: RunConfig, world_size: u32) -> Self {
+        let num_micro_batches = config.training.global_batch_size / config.training.micro_batch_size;
+        Self {
+            world_size,
+            num_micro_batches,
+            micro_batches_per_rank: num_micro_batches / u64::from(world_size),
+            positions_per_step: config.training.global_batch_size * config.data.sequence_length as u64,
+            mask_capacity: mask_capacity(config.data.sequence_length, config.masking.mlm_probability),
+            schedule: Schedule::new(&config.optimizer, &config.schedule, config.training.max_steps),
+            config,
+        }
+    }
+}
+
+fn check_model(config: &RunConfig, facts: &Facts<'_>, problems: &mut Vec<String>) {
+    let model = &config.model.config;
+    problems.extend(
+        model
+            .problems()
+            .into_iter()
+            .map(|problem| format!("model.{problem}")),
+    );
+    if let Err(error) = model.validate_sequence_length(config.data.sequence_length) {
+        problems.push(format!(
+            "data.sequence_length and model.max_position_embeddings do not fit together: {error}"
+        ));
+    }
+    if let Some(entries) = facts
+        .tokenizer_vocab_size
+        .filter(|&entries| model.vocab_size < entries)
+    {
+        problems.push(format!(
+            "model.vocab_size = {}: the tokenizer has {entries} entries; set it to at least that",
+            model.vocab_size
+        ));
+    }
+    let ids = [
+        ("bos", model.bos_token_id, 0),
+        ("pad", model.pad_token_id, 1),
+        ("eos", model.eos_token_id, 2),
+    ];
+    for (name, given, expected) in ids.into_iter().filter(|(_, given, expected)| given != expected) {
+        problems.push(format!(
+            "model.{name}_token_id = {given}: RoBERTa's tokenizers have {expected}"
+        ));
+    }
+}
+
+fn check_data(config: &RunConfig, facts: &Facts<'_>, problems: &mut Vec<String>) {
+    if config.data.sequence_length < 3 {
+        problems.push(format!(
+            "data.sequence_length = {}: `<s>`, `</s>` and one token need 3",
+            config.data.sequence_length
+        ));
+    }
+    let probability = config.masking.mlm_probability;
+    if !(probability > 0.0 && probability < 1.0) {
+        problems.push(format!(
+            "masking.mlm_probability = {probability}: it has to be above 0 and below 1"
+        ));
+    }
+    let Some(weights) = &config.data.weights else {
+        return;
+    };
+    if weights.values().all(|&weight| weight == 0) {
+        problems.push("data.weights: no source has a weight above 0".to_owned());
+    }
+    let Some(sources) = facts.sources else { return };
+    for name in weights.keys().filter(|name| !sources.contains(name)) {
+        problems.push(format!(
+            "data.weights.\"{name}\": the corpus has no such source; it has {}",
+            sources.join(", ")
+        ));
+    }
+}
+
+fn check_optimizer(config: &RunConfig, problems: &mut Vec<String>) {
+    let optimizer = &config.optimizer;
+    let mut require = |holds: bool, key: &str, value: f64, expected: &str| {
+        if !holds {
+            problems.push(format!("optimizer.{key} = {value}: it has to be {expected}"));
+        }
+    };
+    let (rate, epsilon) = (optimizer.learning_rate, optimizer.adam_epsilon);
+    require(rate.is_finite() && rate > 0.0, "learning_rate", rate, "above 0");
+    require(
+        epsilon.is_finite() && epsilon > 0.0,
+        "adam_epsilon",
+        epsilon,
+        "above 0",
+    );
+    for (key, beta) in [
+        ("adam_beta1", optimizer.adam_beta1),
+        ("adam_beta2", optimizer.adam_beta2),
+    ] {
+        require((0.0..1.0).contains(&beta), key, beta, "at least 0 and below 1");
+    }
+    for (key, value) in [
+        ("weight_decay", optimizer.weight_decay),
+        ("max_grad_norm", optimizer.max_grad_norm),
+    ] {
+        require(value.is_finite() && value >= 0.0, key, value, "at least 0");
+    }
+}
+
+fn check_training(config: &RunConfig, facts: &Facts<'_>, problems: &mut Vec<String>) {
+    let training = &config.training;
+    if training.precision == PrecisionChoice::Fp16 {
+        problems.push(
+            "training.precision = \"fp16\": not supported on a CPU; use \"auto\", \"bf16\" or \"f32\""
+                .to_owned(),
+        );
+    }
+    if training.max_steps == 0 {
+        problems.push("training.max_steps = 0: a run has at least one step".to_owned());
+    } else if config.schedule.warmup_steps > training.max_steps {
+        problems.push(format!(
+            "schedule.warmup_steps = {}: longer than the run of training.max_steps = {}",
+            config.schedule.warmup_steps, training.max_steps
+        ));
+    }
+    check_division(
+        training.global_batch_size,
+        training.micro_batch_size,
+        u64::from(facts.world_size),
+        problems,
+    );
+}
+
+/// The batch is cut into micro-batches, of which every rank takes the same number.
+fn check_division(batch: u64, micro_batch: u64, world: u64, problems: &mut Vec<String>) {
+    if batch == 0 || micro_batch == 0 {
+        problems.push(
+            "training.global_batch_size and training.micro_batch_size have to be at least 1".to_owned(),
+        );
+        return;
+    }
+    if !batch.is_multiple_of(micro_batch) {
+        problems.push(format!(
+            "training.global_batch_size = {batch} is no multiple of training.micro_batch_size = {micro_batch}; the nearest micro-batches that divide it are {}, the nearest batches {}",
+            nearest_divisors(batch, micro_batch),
+            nearest_multiples(batch, micro_batch),
+        ));
+    } else if world > 0 && !(batch / micro_batch).is_multiple_of(world) {
+        problems.push(format!(
+            "training.global_batch_size = {batch} has {} micro-batches of training.micro_batch_size = {micro_batch}, which {world} ranks cannot share evenly; the nearest batches that do are {}, the nearest numbers of ranks {}",
+            batch / micro_batch,
+            nearest_multiples(batch, micro_batch * world),
+            nearest_divisors(batch / micro_batch, world),
+        ));
+    }
+}
+
+fn nearest_multiples(number: u64, unit: u64) -> String {
+    let below = number / unit * unit;
+    match below {
+        0 => unit.to_string(),
+        _ => format!("{below} and {}", below + unit),
+    }
+}
+
+fn nearest_divisors(number: u64, wanted: u64) -> String {
+    let below = (1..wanted.min(number + 1))
+        .rev()
+        .find(|&divisor| number.is_multiple_of(divisor));
+    let above = (wanted + 1..=number).find(|&divisor| number.is_multiple_of(divisor));
+    let both: Vec<String> = [below, above]
+        .into_iter()
+        .flatten()
+        .map(|divisor| divisor.to_string())
+        .collect();
+    both.join(" and ")
+}
+
+/// What happens every so many steps or seconds.
+fn check_rhythm(config: &RunConfig, problems: &mut Vec<String>) {
+    let zeros = [
+        ("parallel.timeout_s", config.parallel.timeout_s == 0),
+        ("parallel.threads", config.parallel.threads == Some(0)),
+        ("checkpoint.keep_last", config.checkpoint.keep_last == 0),
+        ("logging.every_steps", config.logging.every_steps == 0),
+        ("evaluation.max_sequences", config.evaluation.max_sequences == 0),
+    ];
+    problems.extend(
+        zeros
+            .into_iter()
+            .filter(|(_, zero)| *zero)
+            .map(|(key, _)| format!("{key} = 0: it has to be at least 1")),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::tiny;
+
+    fn problems(overrides: &[&str], world_size: u32) -> Vec<String> {
+        let facts = Facts {
+            world_size,
+            tokenizer_vocab_size: Some(300),
+            sources: Some(&["10-K".to_owned(), "wiki".to_owned()]),
+        };
+        match TrainPlan::new(tiny(overrides), &facts) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.problems,
+        }
+    }
+
+    #[test]
+    fn derived_numbers_follow_from_batch_and_world() {
+        let facts = Facts {
+            world_size: 2,
+            ..Facts::default()
+        };
+        let plan = TrainPlan::new(tiny(&[]), &facts).unwrap();
+        assert_eq!((plan.num_micro_batches, plan.micro_batches_per_rank), (4, 2));
+        assert_eq!((plan.positions_per_step, plan.mask_capacity), (256, 5));
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once_with_its_key() {
+        let found = problems(
+            &[
+                "model.vocab_size=299",
+                "model.num_attention_heads=3",
+                "data.sequence_length=40",
+                "data.weights={news = 1}",
+                "masking.mlm_probability=0.0",
+                "optimizer.learning_rate=-1",
+                "schedule.warmup_steps=11",
+                "training.precision='fp16'",
+                "training.micro_batch_size=3",
+                "checkpoint.keep_last=0",
+            ],
+            1,
+        );
+        let keys = [
+            "model.num_attention_heads",
+            "data.sequence_length",
+            "model.vocab_size",
+            "masking.mlm_probability",
+            "data.weights.\"news\"",
+            "optimizer.learning_rate",
+            "training.precision",
+            "schedule.warmup_steps",
+            "training.global_batch_size",
+            "checkpoint.keep_last",
+        ];
+        assert_eq!(found.len(), keys.len(), "{found:#?}");
+        assert!(
+            found
+                .iter()
+                .zip(keys)
+                .all(|(problem, key)| problem.starts_with(key)),
+            "{found:#?}"
+        );
+    }
+
+    #[test]
+    fn a_batch_that_does_not_divide_is_refused_with_the_nearest_that_do() {
+        let micro_batch = problems(&["training.micro_batch_size=3"], 1);
+        assert!(
+            micro_batch[0]
+                .contains("nearest micro-batches that divide it are 2 and 4, the nearest batches 6 and 9"),
+            "{micro_batch:?}"
+        );
+        let world = problems(&[], 3);
+        assert!(
+            world[0].contains("nearest batches that do are 6 and 12, the nearest numbers of ranks 2 and 4"),
+            "{world:?}"
+        );
+    }
+
+    #[test]
+    fn a_larger_vocabulary_than_the_tokenizers_and_a_warm_up_as_long_as_the_run_are_fine() {
+        assert!(problems(&["model.vocab_size=304", "schedule.warmup_steps=10"], 1).is_empty());
+    }
+
+    #[test]
+    fn one_problem_stands_in_one_line() {
+        let error = TrainPlan::new(
+            tiny(&["training.max_steps=0"]),
+            &Facts {
+                world_size: 1,
+                ..Facts::default()
+            },
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the configuration cannot run: training.max_steps = 0: a run has at least one step"
+        );
+    }
+}

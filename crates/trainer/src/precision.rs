@@ -1,0 +1,168 @@
+//! Which arithmetic a run computes in: decided once, by rank 0, and the same for ever after.
+
+use std::time::{Duration, Instant};
+
+use collectives::{Collective, Rank};
+use model::Precision;
+use tch::{Device, Kind, Tensor};
+
+use crate::{
+    agree::on_first_rank,
+    config::{PrecisionChoice, RunConfig},
+    error::TrainError,
+    processor::Processor,
+};
+
+/// bf16 rounds every product, so it has to be worth it: this much faster at least.
+const WORTH_IT: f64 = 1.2;
+
+/// Decides the precision of a new run. All ranks must call it and get the same answer.
+///
+/// # Errors
+/// [`TrainError::SlowPrecision`] for bf16 on a processor that has no instructions for it.
+pub fn decide(collective: &mut dyn Collective, config: &RunConfig) -> Result<Precision, TrainError> {
+    let decided = on_first_rank(collective, || {
+        let processor = Processor::read();
+        choose(config.training.precision, &processor, || bf16_speed(config))
+    })?;
+    let mut bytes = decided.map(name).unwrap_or_default().as_bytes().to_vec();
+    collective.broadcast(Rank(0), &mut bytes)?;
+    parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| TrainError::Agreed {
+        message: "rank 0 decided for no known precision".to_owned(),
+    })
+}
+
+/// Processor features first; `bf16_speed` (bf16 against f32) only where they leave it open.
+fn choose(
+    choice: PrecisionChoice,
+    processor: &Processor,
+    bf16_speed: impl FnOnce() -> Result<f64, TrainError>,
+) -> Result<Precision, TrainError> {
+    match choice {
+        PrecisionChoice::F64 => Ok(Precision::F64),
+        PrecisionChoice::F32 => Ok(Precision::F32),
+        PrecisionChoice::Bf16 if processor.has_bf16 => Ok(Precision::Bf16),
+        // The plan has refused fp16; here it is as slow as bf16 without instructions.
+        PrecisionChoice::Bf16 | PrecisionChoice::Fp16 => Err(TrainError::SlowPrecision {
+            processor: processor.name.clone(),
+        }),
+        PrecisionChoice::Auto if !processor.has_bf16 => {
+            tracing::info!(
+                processor = processor.name,
+                "precision f32: the processor has no bf16 instructions"
+            );
+            Ok(Precision::F32)
+        }
+        PrecisionChoice::Auto => {
+            let speed = bf16_speed()?;
+            let precision = if speed >= WORTH_IT {
+                Precision::Bf16
+            } else {
+                Precision::F32
+            };
+            tracing::info!(
+                "precision {}: bf16 products are {speed:.2} times as fast as f32",
+                name(precision)
+            );
+            Ok(precision)
+        }
+    }
+}
+
+/// How much faster this run's feed-forward product is in bf16 than in f32.
+fn bf16_speed(config: &RunConfig) -> Result<f64, TrainError> {
+    let model = &config.model.config;
+    let micro_batch_size = usize::try_from(config.training.micro_batch_size).unwrap_or(usize::MAX);
+    let rows = micro_batch_size
+        .saturating_mul(config.data.sequence_length)
+        .min(4096);
+    let time = |kind: Kind| -> Result<Duration, TrainError> {
+        let random = |rows: usize, columns: usize| -> Result<Tensor, TrainError> {
+            let size = [rows, columns].map(|size| i64::try_from(size).unwrap_or(i64::MAX));
+            Ok(Tensor::f_ones(size, (Kind::Float, Device::Cpu))?.f_to_kind(kind)?)
+        };
+        let left = random(rows, model.hidden_size)?;
+        let right = random(model.hidden_size, model.intermediate_size)?;
+        let mut best = Duration::MAX;
+        for _ in 0..6 {
+            let begun = Instant::now();
+            let _product = left.f_matmul(&right)?;
+            best = best.min(begun.elapsed());
+        }
+        Ok(best)
+    };
+    Ok(time(Kind::Float)?.as_secs_f64() / time(Kind::BFloat16)?.as_secs_f64().max(1e-9))
+}
+
+/// The precision as configurations and checkpoints spell it.
+pub fn name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F64 => "f64",
+        Precision::F32 => "f32",
+        Precision::Bf16 => "bf16",
+    }
+}
+
+/// The precision with this name.
+pub fn parse(name_of: &str) -> Option<Precision> {
+    [Precision::F64, Precision::F32, Precision::Bf16]
+        .into_iter()
+        .find(|&precision| name(precision) == name_of)
+}
+
+/// Whether a run that asked for `choice` may go on in `precision`.
+pub fn fits(choice: PrecisionChoice, precision: Precision) -> bool {
+    match choice {
+        PrecisionChoice::Auto => true,
+        PrecisionChoice::F64 => precision == Precision::F64,
+        PrecisionChoice::F32 => precision == Precision::F32,
+        PrecisionChoice::Bf16 => precision == Precision::Bf16,
+        PrecisionChoice::Fp16 => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn processor(has_bf16: bool) -> Processor {
+        Processor {
+            name: "a processor".to_owned(),
+            has_bf16,
+        }
+    }
+
+    #[test]
+    fn without_instructions_auto_is_f32_unmeasured() {
+        let chosen = choose(PrecisionChoice::Auto, &processor(false), || {
+            panic!("not to be measured")
+        });
+        assert_eq!(chosen.unwrap(), Precision::F32);
+    }
+
+    #[test]
+    fn with_instructions_the_measurement_decides() {
+        let auto = |speed| choose(PrecisionChoice::Auto, &processor(true), || Ok(speed)).unwrap();
+        assert_eq!((auto(2.5), auto(1.1)), (Precision::Bf16, Precision::F32));
+    }
+
+    #[test]
+    fn bf16_without_instructions_is_refused_with_the_key() {
+        let error = choose(PrecisionChoice::Bf16, &processor(false), || Ok(1.0))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("training.precision = \"bf16\"") && error.contains("a processor"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn names_read_back_and_auto_fits_what_was_decided() {
+        for precision in [Precision::F64, Precision::F32, Precision::Bf16] {
+            assert_eq!(parse(name(precision)), Some(precision));
+            assert!(fits(PrecisionChoice::Auto, precision));
+        }
+        assert!(!fits(PrecisionChoice::F32, Precision::Bf16));
+    }
+}

@@ -1,0 +1,51 @@
+//! The processor's name and the instructions that decide about precision.
+
+/// What `/proc/cpuinfo` says about the first processor.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Processor {
+    /// Its name.
+    pub name: String,
+    /// Whether it multiplies bf16 matrices in hardware.
+    pub has_bf16: bool,
+}
+
+impl Processor {
+    /// This machine's.
+    pub(crate) fn read() -> Self {
+        Self::parse(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Self {
+        let value = |key: &str| {
+            let line = text
+                .lines()
+                .find(|line| line.split(':').next().is_some_and(|name| name.trim() == key))?;
+            Some(line.split_once(':')?.1.trim())
+        };
+        let flags = value("flags").unwrap_or_default();
+        Self {
+            name: value("model name").unwrap_or("unknown").to_owned(),
+            has_bf16: flags
+                .split(' ')
+                .any(|flag| flag == "avx512_bf16" || flag == "amx_bf16"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_and_flags_are_those_of_the_first_processor() {
+        let text =
+            "processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu avx2 avx512_bf16\n\nprocessor\t: 1\n";
+        let expected = Processor {
+            name: "AMD EPYC".to_owned(),
+            has_bf16: true,
+        };
+        assert_eq!(Processor::parse(text), expected);
+        assert!(!Processor::parse(&text.replace("avx512_bf16", "avx512f")).has_bf16);
+        assert_eq!(Processor::parse("").name, "unknown");
+    }
+}

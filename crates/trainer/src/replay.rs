@@ -1,0 +1,76 @@
+//! What a step was trained on, found again from its number alone.
+
+use collectives::Single;
+use loader::{SequenceDescription, Step};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    config::RunConfig,
+    data::{MissingPacking, Text, open_loader, open_packing},
+    error::TrainError,
+    plan::{Facts, TrainPlan},
+};
+
+/// A replayed step.
+#[derive(Debug, Serialize)]
+pub struct Replay {
+    /// The step, as `metrics.jsonl` names it: the batch that finished it.
+    pub step: u64,
+    /// Its digest, as `metrics.jsonl` has it.
+    pub digest: String,
+    /// The asked slots.
+    pub sequences: Vec<Value>,
+}
+
+/// Finds the batch that finished `step` (from 1), all slots or one.
+///
+/// # Errors
+/// When the corpus cannot be opened, or there is no such step or slot.
+pub fn replay(config: RunConfig, step: u64, slot: Option<u64>) -> Result<Replay, TrainError> {
+    let before = Step(step.checked_sub(1).ok_or(TrainError::NoSuchStep { step })?);
+    let text = Text::open(&config)?;
+    let sources = text.sources();
+    let facts = Facts {
+        world_size: 1,
+        tokenizer_vocab_size: Some(text.tokenizer.vocab_size()),
+        sources: Some(&sources),
+    };
+    let plan = TrainPlan::new(config, &facts)?;
+    let packing = open_packing(
+        &mut Single::new(),
+        &text.corpus,
+        &plan.config,
+        MissingPacking::KeepInMemory,
+    )?;
+    let loader = open_loader(&plan, &text, packing)?;
+    let digest = loader.step_batches(before, 0, 1)?.digest;
+    let slots = match slot {
+        Some(slot) => slot..slot + 1,
+        None => 0..plan.config.training.global_batch_size,
+    };
+    let describe = |slot| Ok(in_words(&loader.describe(before, slot)?));
+    Ok(Replay {
+        step,
+        digest: loader::format_digest(digest),
+        sequences: slots.map(describe).collect::<Result<_, TrainError>>()?,
+    })
+}
+
+/// A slot's provenance and text.
+pub fn in_words(sequence: &SequenceDescription) -> Value {
+    json!({
+        "slot": sequence.slot,
+        "global_index": sequence.global_index.0,
+        "source": sequence.source,
+        "epoch": sequence.epoch,
+        "row": sequence.row.0,
+        "shard": sequence.shard,
+        "block": sequence.packed.block,
+        "token_offset": sequence.packed.token_offset,
+        "length": sequence.packed.length,
+        "documents": sequence.documents,
+        "digest": loader::format_digest(sequence.digest),
+        "text": sequence.text,
+    })
+}

@@ -1,0 +1,110 @@
+//! Evaluating a saved run, and finding its checkpoints.
+
+use std::path::{Path, PathBuf};
+
+use checkpoint::folder_name;
+use collectives::Collective;
+
+use crate::{
+    agree::agree,
+    config::RunConfig,
+    data::MissingPacking,
+    error::TrainError,
+    evaluate::{EvaluationRecord, Evaluator},
+    precision,
+    saved_state::{Progress, Restored},
+    session::Session,
+    unigram::Unigram,
+};
+
+/// Which weights are evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Weights {
+    /// Those before the first step.
+    Initial,
+    /// Those of the newest whole checkpoint of the run.
+    Latest,
+    /// Those of this checkpoint folder.
+    Checkpoint(PathBuf),
+}
+
+/// Evaluates weights on the corpus's held-out text.
+///
+/// # Errors
+/// When there are no such weights or there is no held-out text.
+pub(crate) fn evaluate_run(
+    config: RunConfig,
+    collective: &mut dyn Collective,
+    weights: &Weights,
+    max_sequences: Option<u64>,
+) -> Result<(Progress, EvaluationRecord), TrainError> {
+    let checkpoints = config.run.dir.join("checkpoints");
+    let session = Session::start(config, collective, MissingPacking::KeepInMemory)?;
+    let restored = match weights {
+        Weights::Initial => None,
+        Weights::Checkpoint(path) => Some(agree(collective, Restored::read(path.clone()))?),
+        Weights::Latest => {
+            let latest = Restored::latest(collective, &checkpoints)?;
+            Some(agree(
+                collective,
+                latest.ok_or(TrainError::NoCheckpoint { dir: checkpoints }),
+            )?)
+        }
+    };
+    let (learner, progress) = match &restored {
+        None => {
+            let mut learner = session.learner(precision::decide(collective, &session.plan.config)?)?;
+            learner.model.initialize(session.plan.config.run.seed)?;
+            (learner, Progress::default())
+        }
+        Some(restored) => {
+            let precision = agree(collective, check_tokenizer(restored, &session))?;
+            let mut learner = session.learner(precision)?;
+            agree(collective, restored.load_into(&mut learner, true))?;
+            (learner, agree(collective, restored.progress())?)
+        }
+    };
+    let unigram = Unigram::count(
+        collective,
+        &session.text.corpus,
+        session.text.tokenizer.vocab_size(),
+    )?;
+    let evaluator = agree(
+        collective,
+        Evaluator::new(&session.loader, unigram, max_sequences),
+    )?;
+    let record = evaluator.evaluate(&learner.model, collective)?;
+    Ok((progress, record))
+}
+
+/// Any corpus may evaluate a model, if its tokens are the model's. The precision is the run's.
+fn check_tokenizer(restored: &Restored, session: &Session) -> Result<model::Precision, TrainError> {
+    let saved = &restored.checkpoint.trainer["hashes"]["tokenizer"];
+    let own = &session.hashes.tokenizer;
+    if saved.as_str() != Some(own) {
+        return Err(TrainError::OtherRun {
+            path: restored.path.clone(),
+            fields: format!("the tokenizer's hash: {saved} against {own}"),
+        });
+    }
+    restored.precision()
+}
+
+/// The folder of a checkpoint of `run_dir`: by path, by name (`step-00000100`), by number, or
+/// the newest whole one.
+///
+/// # Errors
+/// [`TrainError::NoCheckpoint`] when there is none.
+pub(crate) fn find_checkpoint(run_dir: &Path, wanted: Option<&str>) -> Result<PathBuf, TrainError> {
+    let checkpoints = run_dir.join("checkpoints");
+    let found = match wanted {
+        None => checkpoint::latest(&checkpoints)?.path,
+        Some(wanted) => {
+            let number = wanted.strip_prefix("step-").unwrap_or(wanted).parse().ok();
+            let named = number.map(|step| checkpoints.join(folder_name(step)));
+            let candidates = [named, Some(checkpoints.join(wanted)), Some(PathBuf::from(wanted))];
+            candidates.into_iter().flatten().find(|path| path.is_dir())
+        }
+    };
+    found.ok_or(TrainError::NoCheckpoint { dir: checkpoints })
+}

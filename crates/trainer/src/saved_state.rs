@@ -1,0 +1,281 @@
+//! Training state to a checkpoint and back.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use checkpoint::{Checkpoint, Dtype, NamedTensor};
+use collectives::{Collective, Rank};
+use durable::DISK;
+use model::Precision;
+use serde_json::{Value, json};
+use tch::{Kind, Tensor};
+use torch_native::{tensor_bytes, tensor_from_bytes};
+
+use crate::{
+    agree::{agree, on_first_rank},
+    config::CheckpointSection,
+    error::TrainError,
+    identity::{Hashes, differing, essential},
+    precision,
+    session::Session,
+    step::Learner,
+};
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Progress {
+    /// Steps finished.
+    pub step: u64,
+    /// Real tokens of these steps.
+    pub tokens_seen: u64,
+    /// Loss of the last one.
+    pub loss: Option<f64>,
+}
+
+/// Writes a checkpoint and deletes those that are no longer kept.
+///
+/// # Errors
+/// When it cannot be written. One that cannot be deleted is only reported.
+pub(crate) fn save(
+    checkpoints: &Path,
+    session: &Session,
+    learner: &Learner,
+    progress: Progress,
+) -> Result<PathBuf, TrainError> {
+    let parameters = learner.model.parameters();
+    let model = named(learner.model.named_tensors()?)?;
+    let optimizer = named(learner.optimizer.named_tensors(parameters)?)?;
+    let trainer = trainer_state(session, learner, progress)?;
+    let path = checkpoint::save(&DISK, checkpoints, progress.step, &model, &optimizer, &trainer)?;
+    let CheckpointSection {
+        keep_last,
+        keep_every,
+        ..
+    } = session.plan.config.checkpoint;
+    let retained = checkpoint::apply(&DISK, checkpoints, keep_last, Some(keep_every))?;
+    for failed in retained.failed {
+        tracing::warn!(
+            "cannot delete the old checkpoint {}: {}",
+            failed.path.display(),
+            failed.reason
+        );
+    }
+    Ok(path)
+}
+
+fn named(tensors: Vec<(String, Tensor)>) -> Result<Vec<NamedTensor<'static>>, TrainError> {
+    let convert = |(name, tensor): (String, Tensor)| {
+        Ok(NamedTensor {
+            name,
+            dtype: if tensor.f_kind()? == Kind::Double {
+                Dtype::F64
+            } else {
+                Dtype::F32
+            },
+            shape: tensor
+                .size()
+                .iter()
+                .map(|&size| usize::try_from(size).unwrap_or(0))
+                .collect(),
+            bytes: Cow::Owned(tensor_bytes(&tensor)?),
+        })
+    };
+    tensors.into_iter().map(convert).collect()
+}
+
+/// `trainer.json`, without the step, which the checkpoint adds.
+fn trainer_state(session: &Session, learner: &Learner, progress: Progress) -> Result<Value, TrainError> {
+    let config = &session.plan.config;
+    Ok(json!({
+        "step": progress.step,
+        "tokens_seen": progress.tokens_seen,
+        "loss": progress.loss,
+        "precision": precision::name(learner.model.precision()),
+        "loss_scale": null,
+        "schedule": learner.schedule.describe(),
+        "seed": config.run.seed,
+        "model_config": config.model.config,
+        "attention_permutation": config.model.attention_permutation,
+        "hashes": session.hashes,
+        "config": essential(config)?,
+        "tuple": session.tuple,
+        "latest_filing_date": session.text.corpus.manifest().filed_latest,
+        "tokenizer_folder": session.text.tokenizer_dir,
+        "program_version": env!("CARGO_PKG_VERSION"),
+    }))
+}
+
+/// A checkpoint in memory, with the place that it came from.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its content.
+    pub checkpoint: Checkpoint,
+}
+
+impl Restored {
+    /// Reads the newest whole checkpoint of a folder on every rank; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the folder or the checkpoint cannot be read on any rank.
+    pub(crate) fn latest(
+        collective: &mut dyn Collective,
+        checkpoints: &Path,
+    ) -> Result<Option<Self>, TrainError> {
+        let found = on_first_rank(collective, || {
+            let latest = checkpoint::latest(checkpoints)?;
+            for skipped in &latest.skipped {
+                tracing::warn!(
+                    "the checkpoint {} is passed over: {}",
+                    skipped.path.display(),
+                    skipped.reason
+                );
+            }
+            Ok(latest.path)
+        })?;
+        let name = found
+            .flatten()
+            .and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
+        let mut name = name.unwrap_or_default().into_bytes();
+        collective.broadcast(Rank(0), &mut name)?;
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let path = checkpoints.join(String::from_utf8_lossy(&name).as_ref());
+        agree(collective, Self::read(path)).map(Some)
+    }
+
+    /// Reads one checkpoint.
+    ///
+    /// # Errors
+    /// When it is not whole.
+    pub(crate) fn read(path: PathBuf) -> Result<Self, TrainError> {
+        let checkpoint = checkpoint::restore(&path)?;
+        Ok(Self { path, checkpoint })
+    }
+
+    /// Refuses a checkpoint of another run, naming what differs; says what makes its bits
+    /// differ although it is the same run.
+    ///
+    /// # Errors
+    /// [`TrainError::OtherRun`] and [`TrainError::IncompleteCheckpoint`].
+    pub(crate) fn check_same_run(&self, session: &Session) -> Result<(), TrainError> {
+        let saved: Hashes = serde_json::from_value(self.checkpoint.trainer["hashes"].clone())
+            .map_err(|_| self.lacks("hashes"))?;
+        let own = &session.hashes;
+        let mut fields = Vec::new();
+        if saved.config != own.config {
+            fields.push(differing(
+                &self.checkpoint.trainer["config"],
+                &essential(&session.plan.config)?,
+            ));
+        }
+        for (name, saved, own) in [
+            ("corpus", &saved.corpus, &own.corpus),
+            ("packing", &saved.packing, &own.packing),
+            ("tokenizer", &saved.tokenizer, &own.tokenizer),
+        ] {
+            if saved != own {
+                fields.push(format!("the {name}'s hash: {saved} against {own}"));
+            }
+        }
+        let (choice, precision) = (session.plan.config.training.precision, self.precision()?);
+        if !precision::fits(choice, precision) {
+            fields.push(format!(
+                "`training.precision`: {} against {choice:?}",
+                precision::name(precision)
+            ));
+        }
+        if fields.is_empty() {
+            self.report_tuple(session);
+            return Ok(());
+        }
+        Err(TrainError::OtherRun {
+            path: self.path.clone(),
+            fields: fields.join(", "),
+        })
+    }
+
+    fn report_tuple(&self, session: &Session) {
+        let own = serde_json::to_value(&session.tuple).unwrap_or_default();
+        let differing = differing(&self.checkpoint.trainer["tuple"], &own);
+        if !differing.is_empty() {
+            tracing::warn!(
+                "the order of the data is the same, the last bits of the loss are not: {differing}"
+            );
+        }
+    }
+
+    /// The precision that the run was decided to have.
+    ///
+    /// # Errors
+    /// [`TrainError::IncompleteCheckpoint`] when it names none.
+    pub(crate) fn precision(&self) -> Result<Precision, TrainError> {
+        let name = self.checkpoint.trainer["precision"].as_str().unwrap_or_default();
+        precision::parse(name).ok_or_else(|| self.lacks("precision"))
+    }
+
+    /// Puts weights and, unless `weights_only`, the optimizer's moments in place.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape.
+    pub(crate) fn load_into(&self, learner: &mut Learner, weights_only: bool) -> Result<(), TrainError> {
+        let weights = by_name(&self.checkpoint.model)?;
+        learner
+            .model
+            .load_tensors(|name| weights.get(name).map(Tensor::shallow_clone))?;
+        if !weights_only {
+            let moments = by_name(&self.checkpoint.optimizer)?;
+            let lookup = |name: &str| moments.get(name).map(Tensor::shallow_clone);
+            learner
+                .optimizer
+                .load_tensors(learner.model.parameters(), lookup)?;
+        }
+        Ok(())
+    }
+
+    /// How far the run was.
+    ///
+    /// # Errors
+    /// [`TrainError::IncompleteCheckpoint`] when it does not say.
+    pub(crate) fn progress(&self) -> Result<Progress, TrainError> {
+        let trainer = &self.checkpoint.trainer;
+        Ok(Progress {
+            step: self.checkpoint.step,
+            tokens_seen: trainer["tokens_seen"]
+                .as_u64()
+                .ok_or_else(|| self.lacks("tokens_seen"))?,
+            loss: trainer["loss"].as_f64(),
+        })
+    }
+
+    fn lacks(&self, what: &str) -> TrainError {
+        TrainError::IncompleteCheckpoint {
+            path: self.path.clone(),
+            what: format!("`{what}` in trainer.json"),
+        }
+    }
+}
+
+fn by_name(tensors: &[NamedTensor<'_>]) -> Result<HashMap<String, Tensor>, TrainError> {
+    let convert = |tensor: &NamedTensor<'_>| {
+        let kind = match tensor.dtype {
+            Dtype::F32 => Kind::Float,
+            Dtype::F64 => Kind::Double,
+        };
+        let shape: Vec<i64> = tensor
+            .shape
+            .iter()
+            .map(|&size| i64::try_from(size).unwrap_or(i64::MAX))
+            .collect();
+        Ok((
+            tensor.name.clone(),
+            tensor_from_bytes(kind, &shape, &tensor.bytes)?,
+        ))
+    };
+    tensors.iter().map(convert).collect()
+}

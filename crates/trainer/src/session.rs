@@ -1,0 +1,139 @@
+//! From a configuration to everything that a command works with, on all ranks together.
+//!
+//! It checks: the configuration as a whole, threads against cores, and that all ranks have the
+//! same configuration and files. It writes nothing but a missing packing index.
+
+use std::sync::Arc;
+
+use collectives::Collective;
+use loader::Loader;
+use model::{Precision, RobertaForMaskedLm};
+use serde_json::json;
+use tch::Device;
+
+use crate::{
+    affinity::{self, Affinity, Threads},
+    agree::{agree, compare},
+    config::RunConfig,
+    data::{MissingPacking, Text, open_loader, open_packing},
+    error::{TrainError, chain},
+    identity::{Hashes, Tuple, essential},
+    optimizer::Optimizer,
+    plan::{Facts, PlanError, TrainPlan},
+    processor::Processor,
+    step::Learner,
+};
+
+/// A started command.
+#[derive(Debug)]
+pub struct Session {
+    /// The checked configuration.
+    pub plan: TrainPlan,
+    /// Corpus and tokenizer.
+    pub text: Text,
+    /// Micro-batches by number.
+    pub loader: Arc<Loader>,
+    /// This rank's threads.
+    pub threads: Threads,
+    /// What identifies the run.
+    pub hashes: Hashes,
+    /// Under what its bits repeat.
+    pub tuple: Tuple,
+    /// Hosts of the ranks, in rank order.
+    pub hosts: Vec<String>,
+}
+
+impl Session {
+    /// Starts on all ranks.
+    ///
+    /// # Errors
+    /// Everything that can be wrong before the first step, on all ranks alike.
+    pub fn start(
+        config: RunConfig,
+        collective: &mut dyn Collective,
+        missing: MissingPacking,
+    ) -> Result<Self, TrainError> {
+        let checked = check(config, collective.world_size());
+        let (plan, text) = agree(collective, checked)?;
+        let (threads, hosts) = start_threads(collective, &plan.config)?;
+        let packing = open_packing(collective, &text.corpus, &plan.config, missing)?;
+        let packing_hash = packing.hash().to_owned();
+        let loader = agree(collective, open_loader(&plan, &text, packing))?;
+        let essential = essential(&plan.config)?;
+        let hashes = Hashes {
+            config: config_file::fingerprint(&essential)?,
+            corpus: text.corpus.corpus_hash().to_owned(),
+            packing: packing_hash,
+            tokenizer: text.tokenizer.hash().to_owned(),
+        };
+        compare(
+            collective,
+            &json!({ "config": essential, "hashes": hashes, "micro_batch_size": plan.config.training.micro_batch_size }),
+        )?;
+        let tuple = Tuple {
+            world_size: plan.world_size,
+            threads: threads.num_threads,
+            micro_batch_size: plan.config.training.micro_batch_size,
+            processor: Processor::read().name,
+            libtorch: torch_native::libtorch_version().to_owned(),
+        };
+        Ok(Self {
+            plan,
+            text,
+            loader,
+            threads,
+            hashes,
+            tuple,
+            hosts,
+        })
+    }
+
+    /// A model of this configuration with parameters of zero, and its optimizer.
+    ///
+    /// # Errors
+    /// When the memory is not there.
+    pub fn learner(&self, precision: Precision) -> Result<Learner, TrainError> {
+        let config = &self.plan.config;
+        let mut model = RobertaForMaskedLm::new(&config.model.config, precision, Device::Cpu)?;
+        model.set_attention_permutation(config.model.attention_permutation);
+        Ok(Learner {
+            optimizer: Optimizer::new(config.optimizer.clone(), &model)?,
+            model,
+            schedule: self.plan.schedule.clone(),
+            max_grad_norm: config.optimizer.max_grad_norm,
+            seed: config.run.seed,
+        })
+    }
+}
+
+/// All that is wrong with the configuration and the text that it names, in one message.
+fn check(config: RunConfig, world_size: u32) -> Result<(TrainPlan, Text), TrainError> {
+    let text = Text::open(&config);
+    let sources = text.as_ref().ok().map(Text::sources);
+    let facts = Facts {
+        world_size,
+        tokenizer_vocab_size: text.as_ref().ok().map(|text| text.tokenizer.vocab_size()),
+        sources: sources.as_deref(),
+    };
+    match (TrainPlan::new(config, &facts), text) {
+        (Ok(plan), Ok(text)) => Ok((plan, text)),
+        (Ok(_), Err(error)) => Err(error),
+        (Err(plan), Ok(_)) => Err(plan.into()),
+        (Err(PlanError { mut problems }), Err(error)) => {
+            problems.push(chain(&error));
+            Err(PlanError { problems }.into())
+        }
+    }
+}
+
+fn start_threads(
+    collective: &mut dyn Collective,
+    config: &RunConfig,
+) -> Result<(Threads, Vec<String>), TrainError> {
+    let own = agree(collective, Affinity::read())?;
+    let all = affinity::gather(collective, &own)?;
+    let chosen = affinity::choose(config.parallel.threads, &own, &all, affinity::machine_cores());
+    let threads = agree(collective, chosen)?;
+    torch_native::set_num_threads(threads.num_threads)?;
+    Ok((threads, all.into_iter().map(|affinity| affinity.host).collect()))
+}

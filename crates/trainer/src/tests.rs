@@ -1,0 +1,469 @@
+//! Whole runs of a tiny model, ranks as threads.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use collectives::{Collective, Threads};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    config::RunConfig,
+    error::TrainError,
+    launch::{Resume, dry_run, train_run},
+    logs::LogFile,
+    replay::replay,
+    saved_run::{Weights, evaluate_run, find_checkpoint},
+    stop::StopRequest,
+    test_corpus,
+    train::Finish,
+};
+
+const RUN: &str = r#"
+[run]
+dir = "to be set"
+seed = 5
+[data]
+corpus = "to be set"
+sequence_length = 32
+[model]
+vocab_size = 324
+hidden_size = 32
+num_hidden_layers = 2
+num_attention_heads = 4
+intermediate_size = 64
+max_position_embeddings = 34
+[optimizer]
+learning_rate = 1e-2
+[schedule]
+warmup_steps = 3
+[training]
+max_steps = 10
+global_batch_size = 16
+micro_batch_size = 4
+precision = "f32"
+[parallel]
+threads = 1
+timeout_s = 60
+[checkpoint]
+every_steps = 4
+keep_last = 2
+"#;
+
+/// A folder with a corpus, a tokenizer and room for runs.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        test_corpus::write(folder.path());
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn config(&self, name: &str, overrides: &[&str]) -> RunConfig {
+        let places = [("run.dir", self.path(name)), ("data.corpus", self.path("corpus"))];
+        let places = places.map(|(key, path)| format!("{key}={:?}", path.to_str().unwrap()));
+        let overrides: Vec<String> = places
+            .into_iter()
+            .chain(overrides.iter().map(|&text| text.to_owned()))
+            .collect();
+        config_file::load_str(RUN, Path::new("run.toml"), &overrides).unwrap()
+    }
+
+    fn metrics(&self, name: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path(name).join("metrics.jsonl")).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn steps(&self, name: &str) -> Vec<Value> {
+        self.metrics(name)
+            .into_iter()
+            .filter(|line| line.get("loss").is_some())
+            .collect()
+    }
+}
+
+/// Runs `work` on every rank of a world; rank 0's answer.
+fn on_ranks<T: Send>(world_size: u32, work: impl Fn(&mut dyn Collective) -> T + Sync) -> T {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let ranks = Threads::world(world_size, Duration::from_mins(1));
+        let threads: Vec<_> = ranks
+            .into_iter()
+            .map(|mut rank| scope.spawn(move || work(&mut rank)))
+            .collect();
+        let mut answers: Vec<T> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        answers.remove(0)
+    })
+}
+
+fn launch(
+    world_size: u32,
+    config: &RunConfig,
+    resume: Resume,
+    stop: &StopRequest,
+) -> Result<Finish, TrainError> {
+    on_ranks(world_size, |collective| {
+        train_run(config.clone(), collective, resume, stop, &LogFile::none())
+    })
+}
+
+fn run(world_size: u32, config: &RunConfig) {
+    assert_eq!(
+        launch(world_size, config, Resume::Never, &StopRequest::new()).unwrap(),
+        Finish::Done {
+            step: config.training.max_steps
+        }
+    );
+}
+
+fn numbers(steps: &[Value], key: &str) -> Vec<f64> {
+    steps.iter().map(|step| step[key].as_f64().unwrap()).collect()
+}
+
+fn assert_worlds_agree(precision: &str, tolerance: f64) {
+    let place = Place::new();
+    let name = |world: u32| format!("world-{world}");
+    for world in [1, 2, 4] {
+        run(
+            world,
+            &place.config(&name(world), &[&format!("training.precision='{precision}'")]),
+        );
+    }
+    let alone = place.steps(&name(1));
+    assert_eq!(alone.len(), 10);
+    for world in [2, 4] {
+        let steps = place.steps(&name(world));
+        for (left, right) in alone.iter().zip(&steps) {
+            assert_eq!(left["digest"], right["digest"]);
+            let shares: Vec<u64> = right["local_sequences"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|share| share.as_u64().unwrap())
+                .collect();
+            assert_eq!((shares.len(), shares.iter().sum::<u64>()), (world as usize, 16));
+            let (left, right) = (left["loss"].as_f64().unwrap(), right["loss"].as_f64().unwrap());
+            assert!(
+                (left - right).abs() <= tolerance * left,
+                "world {world}: {left} against {right}"
+            );
+        }
+    }
+}
+
+#[test]
+fn digests_are_equal_and_losses_agree_at_any_world_size_in_f32() {
+    assert_worlds_agree("f32", 1e-5);
+}
+
+#[test]
+fn digests_are_equal_and_losses_agree_at_any_world_size_in_f64() {
+    assert_worlds_agree("f64", 1e-10);
+}
+
+#[test]
+fn a_resumed_run_is_bit_for_bit_the_uninterrupted_one() {
+    let place = Place::new();
+    let whole = place.config("whole", &["evaluation.every_steps=5"]);
+    run(2, &whole);
+    let parts = place.config("parts", &["evaluation.every_steps=5"]);
+    let stop = StopRequest::new();
+    stop.ask();
+    assert_eq!(
+        launch(2, &parts, Resume::Auto, &stop).unwrap(),
+        Finish::Stopped { step: 1 }
+    );
+    assert_eq!(
+        launch(2, &parts, Resume::Auto, &stop).unwrap(),
+        Finish::Stopped { step: 2 }
+    );
+    assert_eq!(
+        launch(2, &parts, Resume::Auto, &StopRequest::new()).unwrap(),
+        Finish::Done { step: 10 }
+    );
+
+    let (expected, found) = (place.metrics("whole"), place.metrics("parts"));
+    assert_eq!(expected.len(), 13, "ten steps and evaluations after 0, 5 and 10");
+    for key in [
+        "step",
+        "loss",
+        "digest",
+        "learning_rate",
+        "grad_norm",
+        "tokens_seen",
+        "eval",
+    ] {
+        let values = |lines: &[Value]| {
+            lines
+                .iter()
+                .map(|line| line.get(key).cloned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(values(&expected), values(&found), "{key}");
+    }
+    for file in ["model.safetensors", "optimizer.safetensors", "trainer.json"] {
+        let bytes = |name: &str| {
+            std::fs::read(place.path(name).join("checkpoints/step-00000010").join(file)).unwrap()
+        };
+        assert!(bytes("whole") == bytes("parts"), "{file}");
+    }
+}
+
+#[test]
+fn the_last_step_always_has_a_checkpoint_and_old_ones_go() {
+    let place = Place::new();
+    run(1, &place.config("run", &[]));
+    let mut names: Vec<String> = std::fs::read_dir(place.path("run").join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["step-00000008", "step-00000010"]);
+    let exit: Value =
+        serde_json::from_slice(&std::fs::read(place.path("run").join("last_exit.json")).unwrap()).unwrap();
+    assert_eq!(
+        (exit["status"].as_str(), exit["step"].as_u64()),
+        (Some("done"), Some(10))
+    );
+    for wanted in ["10", "step-00000010"] {
+        assert!(
+            find_checkpoint(&place.path("run"), Some(wanted))
+                .unwrap()
+                .ends_with("step-00000010")
+        );
+    }
+    let trainer: Value = serde_json::from_slice(
+        &std::fs::read(place.path("run").join("checkpoints/step-00000010/trainer.json")).unwrap(),
+    )
+    .unwrap();
+    assert_eq!(
+        (trainer["step"].as_u64(), trainer["latest_filing_date"].as_str()),
+        (Some(10), Some("2019-11-30"))
+    );
+    assert_eq!(trainer["model_config"]["model_type"].as_str(), Some("roberta"));
+}
+
+#[test]
+fn a_second_launch_into_a_run_folder_is_refused() {
+    let place = Place::new();
+    let config = place.config("run", &[]);
+    std::fs::create_dir(&config.run.dir).unwrap();
+    let _held = durable::FolderLock::acquire(&config.run.dir, "a first launch").unwrap();
+    for world_size in [1, 2] {
+        let error = launch(world_size, &config, Resume::Auto, &StopRequest::new()).unwrap_err();
+        assert!(error.to_string().contains("a first launch"), "{error}");
+    }
+    assert!(
+        !config.run.dir.join("last_exit.json").exists(),
+        "the first launch's files are not touched"
+    );
+}
+
+#[test]
+fn a_run_folder_with_checkpoints_is_only_entered_to_resume_the_same_run() {
+    let place = Place::new();
+    let config = place.config("run", &["training.max_steps=4"]);
+    run(1, &config);
+    let error = launch(1, &config, Resume::Never, &StopRequest::new()).unwrap_err();
+    assert!(error.to_string().contains("--resume auto"), "{error}");
+    let other = place.config(
+        "run",
+        &[
+            "training.max_steps=4",
+            "optimizer.weight_decay=0.5",
+            "logging.every_steps=2",
+        ],
+    );
+    let error = launch(1, &other, Resume::Auto, &StopRequest::new())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("`optimizer.weight_decay`: 0.01 against 0.5") && !error.contains("logging"),
+        "{error}"
+    );
+    let free = place.config(
+        "run",
+        &[
+            "training.max_steps=4",
+            "logging.every_steps=2",
+            "training.precision='auto'",
+        ],
+    );
+    assert_eq!(
+        launch(1, &free, Resume::Auto, &StopRequest::new()).unwrap(),
+        Finish::Done { step: 4 }
+    );
+}
+
+#[test]
+fn a_dry_run_takes_a_step_and_writes_nothing() {
+    let place = Place::new();
+    let config = place.config("run", &[]);
+    let before = tree(place.0.path());
+    let report = on_ranks(2, |collective| dry_run(config.clone(), collective)).unwrap();
+    assert_eq!(tree(place.0.path()), before);
+    assert_eq!(report.plan["shapes"]["input_ids"], serde_json::json!([4, 32]));
+    assert!(
+        (report.record.loss - 324_f64.ln()).abs() < 0.5,
+        "{}",
+        report.record.loss
+    );
+    assert!(
+        report.first_sequence.text.contains('⟦'),
+        "{}",
+        report.first_sequence.text
+    );
+}
+
+/// Names and sizes of everything under a folder.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, u64> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        found.insert(entry.path(), entry.metadata().unwrap().len());
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(tree(&entry.path()));
+        }
+    }
+    found
+}
+
+#[test]
+fn training_learns_and_replay_and_evaluation_find_what_the_run_saw() {
+    let place = Place::new();
+    let overrides = [
+        "training.max_steps=60",
+        "evaluation.every_steps=60",
+        "checkpoint.every_steps=0",
+    ];
+    let config = place.config("run", &overrides);
+    run(2, &config);
+    let losses = numbers(&place.steps("run"), "loss");
+    assert!(
+        losses[59] < losses[0] - 1.5,
+        "from {} to {}",
+        losses[0],
+        losses[59]
+    );
+
+    let replayed = replay(config.clone(), 7, Some(3)).unwrap();
+    assert_eq!(replayed.digest, place.steps("run")[6]["digest"].as_str().unwrap());
+    assert_eq!(replayed.sequences.len(), 1);
+    assert!(matches!(
+        replay(config.clone(), 0, None),
+        Err(TrainError::NoSuchStep { .. })
+    ));
+
+    let lines = place.metrics("run");
+    let (first, last) = (&lines[0]["eval"], &lines[lines.len() - 1]["eval"]);
+    assert!(last["loss"].as_f64() < first["loss"].as_f64());
+    assert_eq!(first["unigram_loss"], last["unigram_loss"]);
+    for world_size in [1, 2, 4] {
+        let (progress, record) = on_ranks(world_size, |collective| {
+            evaluate_run(config.clone(), collective, &Weights::Latest, None)
+        })
+        .unwrap();
+        assert_eq!(progress.step, 60);
+        let (loss, expected) = (record.total.loss, last["loss"].as_f64().unwrap());
+        assert!(
+            (loss - expected).abs() < 1e-9 * expected,
+            "world {world_size}: {loss} against {expected}"
+        );
+        assert_eq!(record.sources.keys().collect::<Vec<_>>(), ["10-K", "wiki"]);
+    }
+}
+
+#[test]
+fn micro_batches_only_cut_the_work() {
+    let place = Place::new();
+    let dropout = [
+        "model.hidden_dropout_prob=0.0",
+        "model.attention_probs_dropout_prob=0.0",
+        "training.precision='f64'",
+    ];
+    let mut losses = Vec::new();
+    for size in [2, 16] {
+        let size_key = format!("training.micro_batch_size={size}");
+        let overrides: Vec<&str> = dropout.iter().copied().chain([size_key.as_str()]).collect();
+        let name = format!("micro-{size}");
+        run(1, &place.config(&name, &overrides));
+        losses.push(numbers(&place.steps(&name), "loss"));
+    }
+    let agree = |(left, right): (&f64, &f64)| (left - right).abs() <= 1e-10 * left;
+    assert!(losses[0].iter().zip(&losses[1]).all(agree), "{losses:?}");
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_every_rank_and_names_the_step() {
+    let place = Place::new();
+    let config = place.config(
+        "run",
+        &["optimizer.learning_rate=1e38", "schedule.warmup_steps=0"],
+    );
+    let error = launch(2, &config, Resume::Never, &StopRequest::new()).unwrap_err();
+    assert!(
+        matches!(error, TrainError::NotFinite { step: 2..=3, .. }),
+        "{error}"
+    );
+    let exit = std::fs::read_to_string(place.path("run").join("last_exit.json")).unwrap();
+    assert!(exit.contains("not finite") && exit.contains("failed"), "{exit}");
+}
+
+#[test]
+fn clipping_bounds_the_update_and_reports_the_norm_before() {
+    let place = Place::new();
+    run(1, &place.config("free", &["training.max_steps=3"]));
+    run(
+        1,
+        &place.config(
+            "clipped",
+            &["training.max_steps=3", "optimizer.max_grad_norm=1e-3"],
+        ),
+    );
+    let (free, clipped) = (place.steps("free"), place.steps("clipped"));
+    assert_eq!(
+        (&free[0]["grad_norm"], &free[0]["loss"]),
+        (&clipped[0]["grad_norm"], &clipped[0]["loss"])
+    );
+}
+
+#[test]
+fn the_permuted_twin_sees_the_same_data_and_learns_another_model() {
+    let place = Place::new();
+    run(1, &place.config("model", &[]));
+    run(1, &place.config("twin", &["model.attention_permutation=3"]));
+    let (model, twin) = (place.steps("model"), place.steps("twin"));
+    assert_eq!(model[9]["digest"], twin[9]["digest"]);
+    assert_ne!(model[9]["loss"], twin[9]["loss"]);
+}
+
+#[test]
+fn all_that_is_wrong_with_configuration_and_corpus_is_said_at_once() {
+    let place = Place::new();
+    let config = place.config(
+        "run",
+        &[
+            "data.corpus='/no/such/corpus'",
+            "training.max_steps=0",
+            "schedule.warmup_steps=0",
+        ],
+    );
+    let error = launch(1, &config, Resume::Never, &StopRequest::new())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("training.max_steps") && error.contains("/no/such/corpus"),
+        "{error}"
+    );
+    assert!(!config.run.dir.exists());
+}

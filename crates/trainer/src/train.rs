@@ -1,0 +1,201 @@
+//! The training loop, and the run that it drives.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use collectives::Collective;
+use loader::{PrefetchedSteps, Step, StepBatches};
+
+use crate::{
+    agree::agree,
+    error::TrainError,
+    evaluate::Evaluator,
+    metrics::{EvaluationLine, Metrics, StepLine, timestamp},
+    progress_report::ProgressReport,
+    saved_state::{self, Progress},
+    session::Session,
+    step::{Learner, StepRecord, train_step},
+    stop::StopRequest,
+};
+
+/// Steps that the loader prepares ahead.
+const PREFETCH_DEPTH: usize = 2;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// All steps are finished.
+    Done {
+        /// The last step.
+        step: u64,
+    },
+    /// A rank was asked to stop; a checkpoint of this step is there.
+    Stopped {
+        /// The last finished step.
+        step: u64,
+    },
+}
+
+/// A run in its folder.
+#[derive(Debug)]
+pub struct Run<'a> {
+    pub(crate) collective: &'a mut dyn Collective,
+    pub(crate) session: &'a Session,
+    pub(crate) learner: Learner,
+    pub(crate) progress: Progress,
+    pub(crate) checkpoints: &'a Path,
+    pub(crate) evaluator: Option<Evaluator>,
+    pub(crate) stop: &'a StopRequest,
+    pub(crate) reporter: Reporter,
+}
+
+/// Metrics and progress; rank 0 alone has them.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    pub(crate) outputs: Option<(Metrics, ProgressReport)>,
+    tokens_since_line: u64,
+    time_since_line: Duration,
+}
+
+/// Trains until the last step or until a rank is asked to stop.
+///
+/// # Errors
+/// Whatever ends the run; the last checkpoint stays.
+pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
+    let max_steps = run.session.plan.config.training.max_steps;
+    let mut steps = run.upcoming_steps(max_steps)?;
+    if run.progress.step == 0 {
+        run.evaluate()?;
+    }
+    while run.progress.step < max_steps {
+        let begun = Instant::now();
+        let batches = next_step(&mut steps, run.progress.step)?;
+        let record = train_step(&mut run.learner, run.collective, &batches, run.stop)?;
+        run.advance(&record, begun.elapsed())?;
+        let last = run.progress.step == max_steps;
+        if run.is_due(run.session.plan.config.evaluation.every_steps) || last {
+            run.evaluate()?;
+        }
+        if run.is_due(run.session.plan.config.checkpoint.every_steps) || last || record.stop {
+            run.save_checkpoint()?;
+        }
+        if record.stop && !last {
+            return Ok(Finish::Stopped {
+                step: run.progress.step,
+            });
+        }
+    }
+    Ok(Finish::Done { step: max_steps })
+}
+
+fn next_step(steps: &mut PrefetchedSteps, finished: u64) -> Result<StepBatches, TrainError> {
+    let next = steps
+        .next()
+        .ok_or(TrainError::LoaderEnded { step: finished + 1 })?;
+    Ok(next?)
+}
+
+impl Run<'_> {
+    fn upcoming_steps(&self, max_steps: u64) -> Result<PrefetchedSteps, TrainError> {
+        let place = (self.collective.rank().0, self.collective.world_size());
+        let range = (Step(self.progress.step), Step(max_steps));
+        Ok(self.session.loader.clone().steps(place, range, PREFETCH_DEPTH)?)
+    }
+
+    fn is_due(&self, every_steps: u64) -> bool {
+        every_steps > 0 && self.progress.step.is_multiple_of(every_steps)
+    }
+
+    fn advance(&mut self, record: &StepRecord, took: Duration) -> Result<(), TrainError> {
+        self.progress = Progress {
+            step: record.step.0,
+            tokens_seen: self.progress.tokens_seen + record.tokens,
+            loss: Some(record.loss),
+        };
+        let due = self.is_due(self.session.plan.config.logging.every_steps);
+        self.reporter.log(record, took, self.progress.tokens_seen, due)
+    }
+
+    /// All ranks evaluate; rank 0 writes the figures down.
+    fn evaluate(&mut self) -> Result<(), TrainError> {
+        let Some(evaluator) = &self.evaluator else {
+            return Ok(());
+        };
+        let record = evaluator.evaluate(&self.learner.model, self.collective)?;
+        let Some((metrics, progress)) = &mut self.reporter.outputs else {
+            return Ok(());
+        };
+        let total = &record.total;
+        progress.say(&format!(
+            "held out after {} steps: loss {:.4}, unigram {:.4}, perplexity {:.2}, top 1 {:.1} %, top 5 {:.1} %",
+            self.progress.step,
+            total.loss,
+            total.unigram_loss,
+            total.perplexity,
+            total.top1_accuracy * 100.0,
+            total.top5_accuracy * 100.0,
+        ));
+        metrics.append(&EvaluationLine {
+            step: self.progress.step,
+            time: timestamp(),
+            eval: &record,
+        })
+    }
+
+    /// Rank 0 writes a checkpoint, the others wait for its answer.
+    fn save_checkpoint(&mut self) -> Result<(), TrainError> {
+        let first = self.collective.rank().0 == 0;
+        let write = || saved_state::save(self.checkpoints, self.session, &self.learner, self.progress);
+        let saved = first.then(write).transpose();
+        let path = agree(self.collective, saved)?;
+        if let (Some(path), Some((_, progress))) = (path, &self.reporter.outputs) {
+            progress.say(&format!("wrote {}", path.display()));
+        }
+        Ok(())
+    }
+}
+
+impl Reporter {
+    pub(crate) fn new(outputs: Option<(Metrics, ProgressReport)>) -> Self {
+        Self {
+            outputs,
+            tokens_since_line: 0,
+            time_since_line: Duration::ZERO,
+        }
+    }
+
+    /// Evaluations and checkpoints are not in `took`, so the rate is that of training.
+    fn log(
+        &mut self,
+        record: &StepRecord,
+        took: Duration,
+        tokens_seen: u64,
+        due: bool,
+    ) -> Result<(), TrainError> {
+        self.tokens_since_line += record.tokens;
+        self.time_since_line += took;
+        let Some((metrics, progress)) = self.outputs.as_mut().filter(|_| due) else {
+            return Ok(());
+        };
+        let line = StepLine {
+            step: record.step.0,
+            time: timestamp(),
+            loss: record.loss,
+            learning_rate: record.learning_rate,
+            grad_norm: record.grad_norm,
+            digest: record.digest,
+            tokens: record.tokens,
+            masked_tokens: record.masked_tokens,
+            tokens_seen,
+            tokens_per_second: self.tokens_since_line as f64 / self.time_since_line.as_secs_f64().max(1e-9),
+            local_sequences: record.local_sequences.clone(),
+        };
+        metrics.append(&line)?;
+        progress.show(&line);
+        self.tokens_since_line = 0;
+        self.time_since_line = Duration::ZERO;
+        Ok(())
+    }
+}
