@@ -10,11 +10,14 @@ mod company;
 mod draw;
 mod dump;
 mod encyclopedia;
+mod facts;
 mod figures;
 mod filing;
 mod frames;
 mod html;
+mod parts;
 mod plain_text;
+mod plan;
 mod prose;
 mod submission;
 mod tables;
@@ -29,7 +32,8 @@ use serde::Serialize;
 use crate::CorpusError;
 use company::Company;
 use draw::Draw;
-use filing::{FilingPlan, filing_parts};
+use filing::filing_parts;
+use plan::FilingPlan;
 use submission::Body;
 
 /// Filings of one company, in consecutive years.
@@ -280,11 +284,8 @@ mod tests {
         ] {
             assert!(texts.iter().any(|(_, text)| text.contains(mark)), "{mark}");
         }
-        assert!(
-            texts
-                .iter()
-                .any(|(name, text)| name.ends_with(".htm") && text.starts_with("<?xml"))
-        );
+        assert!(texts.iter().any(|(name, text)| text.starts_with("<?xml")
+            && PathBuf::from(name).extension().is_some_and(|ext| ext == "htm")));
     }
 
     #[test]

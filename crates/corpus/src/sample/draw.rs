@@ -52,9 +52,8 @@ impl Draw {
 
     /// One item, the early ones more often, as words in prose are.
     pub(super) fn pick_early<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        let first = self.below(items.len());
-        let second = self.below(items.len());
-        &items[first.min(second)]
+        let draws = [(); 4].map(|()| self.below(items.len()));
+        &items[draws.into_iter().min().unwrap_or(0)]
     }
 
     /// The items in a drawn order.

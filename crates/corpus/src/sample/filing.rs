@@ -1,300 +1,13 @@
-//! One invented filing as a list of parts, before any format: what it says, in which order.
+//! What an invented filing says, in which order, before any format.
 
-use super::company::Company;
 use super::draw::Draw;
-use super::figures::{Figures, dollars, percent_change};
+use super::facts::{filing_prose, set_direction};
+use super::figures::{Figures, dollars};
 use super::frames;
-use super::prose::{Drawn, Lexicon, Prose, capitalised};
+use super::parts::Part;
+use super::plan::{FilingPlan, long_date};
+use super::prose::{Drawn, Prose, capitalised};
 use super::tables;
-use super::words;
-
-/// A piece of a filing.
-#[derive(Debug, Clone)]
-pub(super) enum Part {
-    /// A centred line of the cover page.
-    Cover(String),
-    /// `Item 7. ...`
-    Heading(String),
-    /// A heading inside an item.
-    SubHeading(String),
-    /// A paragraph of prose.
-    Paragraph(String),
-    /// A list item.
-    Bullet(String),
-    /// A financial table.
-    Table(Table),
-    /// A page ends here.
-    PageBreak,
-}
-
-/// A table: column heads, then rows of a label and its cells.
-#[derive(Debug, Clone)]
-pub(super) struct Table {
-    pub(super) caption: String,
-    pub(super) columns: Vec<String>,
-    pub(super) rows: Vec<Row>,
-}
-
-/// A row of a financial table.
-#[derive(Debug, Clone)]
-pub(super) struct Row {
-    pub(super) label: String,
-    /// The XBRL concept of the row's numbers.
-    pub(super) concept: &'static str,
-    pub(super) cells: Vec<String>,
-    /// Totals have a dollar sign and a rule above them.
-    pub(super) is_total: bool,
-}
-
-/// Which filing of which company, and when.
-#[derive(Debug, Clone)]
-pub(super) struct FilingPlan {
-    pub(super) company: Company,
-    pub(super) year: i64,
-    /// `None` for a 10-K, else the quarter that a 10-Q covers.
-    pub(super) quarter: Option<u8>,
-    /// Position of the filing in the sample.
-    pub(super) index: u64,
-    pub(super) seed: u64,
-}
-
-impl FilingPlan {
-    /// The form type as filed.
-    pub(super) fn form(&self) -> &'static str {
-        if self.quarter.is_some() { "10-Q" } else { "10-K" }
-    }
-
-    /// Last day of the period: year, month, day.
-    pub(super) fn period_end(&self) -> (i64, i8, i8) {
-        let (month, day, _) = self.company.year_end;
-        let Some(quarter) = self.quarter else {
-            return (self.year, month, day);
-        };
-        let month = month - 12 + i8::try_from(quarter).unwrap_or(1) * 3;
-        let (year, month) = if month < 1 {
-            (self.year - 1, month + 12)
-        } else {
-            (self.year, month)
-        };
-        (year, month, if matches!(month, 6 | 9) { 30 } else { 31 })
-    }
-
-    /// The day of filing: in the second month after the period, as yyyy-mm-dd parts.
-    pub(super) fn filed(&self) -> (i64, i8, i8) {
-        let (year, month, _) = self.period_end();
-        let mut draw = Draw::new(self.seed, "filed", self.index);
-        let day = i8::try_from(draw.between(1, 27)).unwrap_or(1);
-        if month > 10 {
-            (year + 1, month - 10, day)
-        } else {
-            (year, month + 2, day)
-        }
-    }
-
-    /// The accession number.
-    pub(super) fn accession(&self) -> String {
-        let (year, _, _) = self.filed();
-        format!("{:010}-{:02}-{:06}", self.company.cik, year % 100, self.index + 1)
-    }
-
-    /// `fiscal 2019` or `the second quarter of fiscal 2019`.
-    fn period_name(&self, year: i64) -> String {
-        match self.quarter {
-            None => format!("fiscal {year}"),
-            Some(quarter) => format!(
-                "the {} quarter of fiscal {year}",
-                ["first", "second", "third"][usize::from(quarter - 1) % 3]
-            ),
-        }
-    }
-
-    /// The figures of this filing's period and of the same period a year before.
-    pub(super) fn figures(&self) -> (Figures, Figures) {
-        let of = |year| match self.quarter {
-            None => Figures::of_year(self.seed, &self.company, year),
-            Some(quarter) => Figures::of_quarter(self.seed, &self.company, year, quarter),
-        };
-        (of(self.year), of(self.year - 1))
-    }
-}
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-/// `March 31, 2019`.
-pub(super) fn long_date((year, month, day): (i64, i8, i8)) -> String {
-    format!(
-        "{} {day}, {year}",
-        MONTHS[usize::try_from(month - 1).unwrap_or(0) % 12]
-    )
-}
-
-/// `increased` or `decreased` and its company, by what the figures did.
-fn set_direction(prose: &mut Prose, names: [&'static str; 4], before: i64, now: i64) {
-    let up = now >= before;
-    prose.fact(names[0], if up { "increased" } else { "decreased" });
-    prose.fact(names[1], percent_change(before, now));
-    prose.fact(names[2], if up { "higher" } else { "lower" });
-    prose.fact(names[3], if up { "increase" } else { "decrease" });
-}
-
-fn ratio(part: i64, whole: i64) -> String {
-    percent_change(0, part * 1_000 / whole.max(1))
-        .replace('%', "")
-        .parse::<f64>()
-        .map(|tenths| format!("{:.1}%", tenths / 1_000.0))
-        .unwrap_or_default()
-}
-
-/// The words and facts of one filing.
-fn filing_prose(plan: &FilingPlan, now: &Figures, before: &Figures) -> Prose {
-    let company = &plan.company;
-    let topic = company.topic;
-    let mut lexicon = Lexicon::general(usize::try_from(company.index % 12).expect("below 12"));
-    for (name, list) in [
-        ("materials", topic.materials),
-        ("process", topic.processes),
-        ("customers", topic.customers),
-        ("hazards", topic.hazards),
-        ("quality", topic.qualities),
-    ] {
-        lexicon.insert(name, words::items(list));
-    }
-    lexicon.insert("segment", company.segments.clone());
-    lexicon.insert(
-        "products",
-        company
-            .products
-            .iter()
-            .map(|product| words::plural(product))
-            .collect(),
-    );
-    lexicon.insert(
-        "site",
-        company.sites.iter().map(|(site, _)| site.clone()).collect(),
-    );
-    lexicon.insert(
-        "place",
-        company.sites.iter().map(|(_, place)| place.clone()).collect(),
-    );
-    let mut prose = Prose::new(lexicon);
-    company_facts(&mut prose, plan);
-    money_facts(&mut prose, now, before);
-    prose
-}
-
-fn company_facts(prose: &mut Prose, plan: &FilingPlan) {
-    let company = &plan.company;
-    prose.fact("company", company.name.as_str());
-    prose.fact("short", company.short_name.as_str());
-    prose.fact("city", company.city.as_str());
-    prose.fact("state", company.state.1);
-    prose.fact("street", company.street.as_str());
-    prose.fact("founded", company.founded.to_string());
-    prose.fact("industry", company.topic.industry);
-    prose.fact("competitor", company.competitor.as_str());
-    prose.fact("auditor", company.auditor.as_str());
-    prose.fact("ceo", company.officers[0].name.as_str());
-    prose.fact("cfo", company.officers[1].name.as_str());
-    prose.fact("year", plan.year.to_string());
-    prose.fact("prior_year", (plan.year - 1).to_string());
-    prose.fact("next_year", (plan.year + 1).to_string());
-    prose.fact("late_year", (plan.year + 11).to_string());
-    prose.fact("period", plan.period_name(plan.year));
-    prose.fact("prior_period", plan.period_name(plan.year - 1));
-}
-
-/// Reads one amount out of the figures.
-type Amount = fn(&Figures) -> i64;
-
-fn money_facts(prose: &mut Prose, now: &Figures, before: &Figures) {
-    let amounts: [(&'static str, &'static str, Amount); 12] = [
-        ("revenue", "prior_revenue", |f| f.revenue),
-        ("gross", "prior_gross", |f| f.gross_profit),
-        ("selling", "prior_selling", |f| f.selling),
-        ("research", "prior_research", |f| f.research),
-        ("net", "prior_net", |f| f.net_income),
-        ("interest", "prior_interest", |f| f.interest),
-        ("cash", "prior_cash", |f| f.cash),
-        ("debt", "prior_debt", |f| f.debt),
-        ("capital", "prior_capital", |f| f.capital_spending),
-        ("operating_cash", "prior_operating_cash", |f| f.operating_cash),
-        ("receivables", "prior_receivables", |f| f.receivables),
-        ("inventories", "prior_inventories", |f| f.inventories),
-    ];
-    for (name, prior_name, of) in amounts {
-        prose.fact(name, dollars(of(now)));
-        prose.fact(prior_name, dollars(of(before)));
-    }
-    set_direction(
-        prose,
-        ["revenue_dir", "revenue_pct", "revenue_adj", "revenue_noun"],
-        before.revenue,
-        now.revenue,
-    );
-    set_direction(
-        prose,
-        ["selling_dir", "selling_pct", "selling_adj", "selling_noun"],
-        before.selling,
-        now.selling,
-    );
-    set_direction(
-        prose,
-        ["research_dir", "research_pct", "research_adj", "research_noun"],
-        before.research,
-        now.research,
-    );
-    set_direction(
-        prose,
-        ["net_dir", "net_pct", "net_adj", "net_noun"],
-        before.net_income,
-        now.net_income,
-    );
-    let names = [
-        "operating_cash_dir",
-        "operating_cash_pct",
-        "operating_cash_adj",
-        "operating_cash_noun",
-    ];
-    set_direction(prose, names, before.operating_cash, now.operating_cash);
-    let margins = [before, now].map(|f| f.gross_profit * 1_000 / f.revenue.max(1));
-    prose.fact(
-        "margin_dir",
-        if margins[1] >= margins[0] {
-            "improved"
-        } else {
-            "declined"
-        },
-    );
-    prose.fact(
-        "margin_cause",
-        if margins[1] >= margins[0] { "fell" } else { "rose" },
-    );
-    prose.fact("margin", ratio(now.gross_profit, now.revenue));
-    prose.fact("prior_margin", ratio(before.gross_profit, before.revenue));
-    let taxes = [before, now].map(|f| f.tax * 1_000 / f.pretax_income.max(1));
-    prose.fact("tax_dir", if taxes[1] >= taxes[0] { "rose" } else { "fell" });
-    prose.fact("tax_rate", ratio(now.tax, now.pretax_income));
-    prose.fact("prior_tax_rate", ratio(before.tax, before.pretax_income));
-    prose.fact("goodwill", dollars(now.goodwill));
-    prose.fact("employees", super::figures::grouped(now.employees));
-    prose.fact("eps", tables::cents(now.earnings_cents));
-    prose.fact("prior_eps", tables::cents(before.earnings_cents));
-    prose.fact("risk_amount", dollars(now.cost_of_sales / 90));
-    prose.fact("rate_amount", dollars(now.debt / 100));
-}
 
 /// Writes the parts of one filing.
 struct Writer {
@@ -530,20 +243,17 @@ fn cover(plan: &FilingPlan) -> Vec<Part> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn plan(index: u64, quarter: Option<u8>) -> FilingPlan {
-        FilingPlan {
-            company: Company::new(1, index),
-            year: 2_012,
-            quarter,
-            index,
-            seed: 1,
-        }
-    }
+    use crate::sample::company::Company;
 
     #[test]
     fn every_frame_finds_its_slots() {
-        let plan = plan(0, None);
+        let plan = FilingPlan {
+            company: Company::new(1, 0),
+            year: 2_012,
+            quarter: None,
+            index: 0,
+            seed: 1,
+        };
         let (now, before) = plan.figures();
         let mut writer = Writer {
             prose: filing_prose(&plan, &now, &before),
@@ -577,26 +287,5 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    #[test]
-    fn last_years_revenue_recurs_in_this_years_filing() {
-        let this = plan(4, None);
-        let last = FilingPlan {
-            year: 2_011,
-            ..this.clone()
-        };
-        assert_eq!(this.figures().1.revenue, last.figures().0.revenue);
-    }
-
-    #[test]
-    fn periods_end_in_the_quarters_of_the_fiscal_year() {
-        let mut first = plan(0, Some(1));
-        first.company.year_end = (6, 30, "June");
-        assert_eq!(first.period_end(), (2_011, 9, 30));
-        first.company.year_end = (12, 31, "December");
-        assert_eq!(first.period_end(), (2_012, 3, 31));
-        first.quarter = None;
-        assert_eq!(first.period_end(), (2_012, 12, 31));
     }
 }

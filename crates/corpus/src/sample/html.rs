@@ -3,7 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::filing::{FilingPlan, Part, Table};
+use super::parts::{Part, Table};
+use super::plan::FilingPlan;
 
 /// Text with the characters that HTML reserves written as entities.
 pub(super) fn escaped(text: &str) -> String {

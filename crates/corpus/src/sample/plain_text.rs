@@ -1,37 +1,39 @@
 //! Renders a filing as the plain text of the 1990s: 78 columns, `<PAGE>`, tables with `<S>` and
 //! `<C>`.
 
-use super::filing::{FilingPlan, Part, Table};
+use super::parts::{Part, Table};
+use super::plan::FilingPlan;
 
 const WIDTH: usize = 78;
 
 /// The text of the filing.
 pub(super) fn plain_text(plan: &FilingPlan, parts: &[Part]) -> String {
     let mut out = String::new();
-    let mut page = 0;
+    let mut page: usize = 0;
     for part in parts {
-        match part {
-            Part::Cover(text) | Part::SubHeading(text) => out.push_str(&centred(text)),
-            Part::Heading(text) => out.push_str(&format!("{}\n", wrapped(&text.to_uppercase(), 0, 0))),
-            Part::Paragraph(text) => out.push_str(&format!("{}\n", wrapped(text, 5, 0))),
-            Part::Bullet(text) => out.push_str(&format!("{}\n", wrapped(&format!("o    {text}"), 5, 10))),
-            Part::Table(table) => out.push_str(&ruled_table(table)),
+        let piece = match part {
+            Part::Cover(text) | Part::SubHeading(text) => centred(text),
+            Part::Heading(text) => wrapped(&text.to_uppercase(), 0, 0) + "\n",
+            Part::Paragraph(text) => wrapped(text, 5, 0) + "\n",
+            Part::Bullet(text) => wrapped(&format!("o    {text}"), 5, 10) + "\n",
+            Part::Table(table) => ruled_table(table),
             Part::PageBreak => {
                 page += 1;
-                out.push_str(&format!(
+                format!(
                     "\n{}<PAGE>\n\n{}",
                     centred(&page.to_string()),
                     running_head(plan, page)
-                ));
+                )
             }
-        }
+        };
+        out.push_str(&piece);
     }
     out
 }
 
 /// Even pages carry the company's name at their head.
 fn running_head(plan: &FilingPlan, page: usize) -> String {
-    if page % 2 == 0 {
+    if page.is_multiple_of(2) {
         format!("{}\n", centred(&plan.company.name.to_uppercase()))
     } else {
         String::new()
@@ -42,7 +44,9 @@ fn centred(text: &str) -> String {
     let mut out = String::new();
     for line in wrapped(text, 0, 0).lines() {
         let margin = (WIDTH - line.len().min(WIDTH)) / 2;
-        out.push_str(&format!("{}{line}\n", " ".repeat(margin)));
+        out.push_str(&" ".repeat(margin));
+        out.push_str(line);
+        out.push('\n');
     }
     out.push('\n');
     out

@@ -1,7 +1,7 @@
 //! Wraps a rendered filing as EDGAR hands it out: a full submission (`.txt`) or the older
 //! dissemination form (`.nc`), each with a second document that readers must leave aside.
 
-use super::filing::{FilingPlan, long_date};
+use super::plan::{FilingPlan, long_date};
 
 /// How the main document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,11 @@
 
 use super::company::Company;
 use super::figures::{Figures, grouped};
-use super::filing::{FilingPlan, Row, Table};
+use super::parts::{Row, Table};
+use super::plan::FilingPlan;
+
+/// A line of a statement: label, XBRL concept and where its number is.
+type Line = (&'static str, &'static str, fn(&Figures) -> i64);
 
 /// Cents as dollars: `$1.05`.
 pub(super) fn cents(amount: i64) -> String {
@@ -44,7 +48,7 @@ pub(super) fn segments(plan: &FilingPlan, now: &Figures, before: &Figures) -> Ta
 
 /// The statement of income.
 pub(super) fn income(plan: &FilingPlan, now: &Figures, before: &Figures) -> Table {
-    let lines: [(&str, &'static str, fn(&Figures) -> i64); 10] = [
+    let lines: [Line; 10] = [
         ("Revenue", "Revenues", |f| f.revenue),
         ("Cost of sales", "CostOfRevenue", |f| -f.cost_of_sales),
         ("Gross profit", "GrossProfit", |f| f.gross_profit),
@@ -93,7 +97,7 @@ pub(super) fn income(plan: &FilingPlan, now: &Figures, before: &Figures) -> Tabl
 
 /// The balance sheet.
 pub(super) fn balance(plan: &FilingPlan, now: &Figures, before: &Figures) -> Table {
-    let lines: [(&str, &'static str, fn(&Figures) -> i64); 11] = [
+    let lines: [Line; 11] = [
         ("Cash and cash equivalents", "CashAndCashEquivalents", |f| f.cash),
         ("Accounts receivable, net", "AccountsReceivableNetCurrent", |f| {
             f.receivables

@@ -106,7 +106,7 @@ impl<'a> DumpPages<'a> {
                     self.state.start(tag.local_name().as_ref(), namespace_key);
                 }
                 Event::Empty(tag) if self.state.is_open && tag.local_name().as_ref() == "redirect" => {
-                    self.state.page.is_redirect = true
+                    self.state.page.is_redirect = true;
                 }
                 Event::Text(text) => self.state.push(&text),
                 Event::CData(text) => self.state.push(&text),
@@ -199,13 +199,12 @@ impl PageState {
         if let Ok(Some(letter)) = entity.resolve_char_ref() {
             return self.push(letter.encode_utf8(&mut [0; 4]));
         }
-        match quick_xml::escape::resolve_xml_entity(entity) {
-            Some(text) => self.push(text),
-            None => {
-                self.push("&");
-                self.push(entity);
-                self.push(";");
-            }
+        if let Some(text) = quick_xml::escape::resolve_xml_entity(entity) {
+            self.push(text);
+        } else {
+            self.push("&");
+            self.push(entity);
+            self.push(";");
         }
     }
 

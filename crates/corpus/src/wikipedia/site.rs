@@ -1,5 +1,7 @@
 //! What a dump says about its wiki: the names of its namespaces and where its pages are.
 
+use std::fmt::Write as _;
+
 /// Namespace numbers that `MediaWiki` fixes.
 const MEDIA: i32 = -2;
 const FILE: i32 = 6;
@@ -37,7 +39,7 @@ impl SiteInfo {
             if is_plain {
                 url.push(char::from(byte));
             } else {
-                url.push_str(&format!("%{byte:02X}"));
+                let _ = write!(url, "%{byte:02X}");
             }
         }
         Some(url)

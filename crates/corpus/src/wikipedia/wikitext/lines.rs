@@ -11,7 +11,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
         writer.line(line);
     }
     writer.end_paragraph();
-    while writer.rows.pop().map(|row| writer.write_row(row)).is_some() {}
+    while writer.rows.pop().map(|row| writer.write_row(&row)).is_some() {}
     without_empty_sections(writer.blocks)
 }
 
@@ -37,7 +37,7 @@ impl Writer {
             self.rows.push(Vec::new());
         } else if trimmed.starts_with(TABLE_CLOSE) {
             if let Some(row) = self.rows.pop() {
-                self.write_row(row);
+                self.write_row(&row);
             }
         } else if self.rows.is_empty() {
             self.text_line(line, trimmed);
@@ -83,7 +83,7 @@ impl Writer {
         }
         if line.starts_with("|-") {
             let row = std::mem::take(row);
-            return self.write_row(row);
+            return self.write_row(&row);
         }
         let (cells, marks): (&str, &[&str]) = if let Some(cells) = line.strip_prefix('|') {
             (cells, &["||"])
@@ -117,7 +117,7 @@ impl Writer {
         }
     }
 
-    fn write_row(&mut self, row: Vec<String>) {
+    fn write_row(&mut self, row: &[String]) {
         let cells: Vec<String> = row
             .iter()
             .map(|cell| tidied(cell))

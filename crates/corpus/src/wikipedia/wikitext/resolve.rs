@@ -68,7 +68,7 @@ pub(super) fn resolve(source: &str, scanned: &Scanned, site: &SiteInfo) -> Resol
     resolver.out
 }
 
-impl<'a> Resolver<'a> {
+impl Resolver<'_> {
     /// Writes the source up to `end`, leaving windows whose stop lies before it.
     fn write_until(&mut self, end: usize) {
         while let Some(window) = self.windows.last() {
@@ -142,10 +142,10 @@ impl<'a> Resolver<'a> {
                 self.at = pair.end;
             }
             Standing::First if pair.num_pipes > 0 => {
-                self.enter(self.value(pair.pipes[0] + 1, end_of(1)), end_of(1), pair.end)
+                self.enter(self.value(pair.pipes[0] + 1, end_of(1)), end_of(1), pair.end);
             }
             Standing::Second if pair.num_pipes > 1 => {
-                self.enter(self.value(pair.pipes[1] + 1, end_of(2)), end_of(2), pair.end)
+                self.enter(self.value(pair.pipes[1] + 1, end_of(2)), end_of(2), pair.end);
             }
             Standing::Measure if pair.num_pipes > 1 => {
                 let unit = self.source[pair.pipes[1] + 1..end_of(2)].trim();

@@ -352,11 +352,12 @@ impl Scanner<'_> {
                 return at + 2;
             }
         }
-        if let Some(open) = self.stack.last_mut() {
-            if open.kind != OpenKind::Table && open.pair.num_pipes < open.pair.pipes.len() {
-                open.pair.pipes[open.pair.num_pipes] = at;
-                open.pair.num_pipes += 1;
-            }
+        if let Some(open) = self.stack.last_mut()
+            && open.kind != OpenKind::Table
+            && open.pair.num_pipes < open.pair.pipes.len()
+        {
+            open.pair.pipes[open.pair.num_pipes] = at;
+            open.pair.num_pipes += 1;
         }
         at + 1
     }
