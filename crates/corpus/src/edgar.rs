@@ -212,11 +212,7 @@ fn read_page(name: &str, text: &str) -> (Page, InlineFacts) {
 
 /// Plain text of the 1990s has tags too, so HTML must show one of its own.
 fn is_html(name: &str, text: &str) -> bool {
-    let mut end = text.len().min(MARKUP_PROBE_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let probe = text[..end].to_ascii_lowercase();
+    let probe = text[..text.floor_char_boundary(MARKUP_PROBE_BYTES)].to_ascii_lowercase();
     let has = |marks: &[&str]| marks.iter().any(|mark| probe.contains(mark));
     if has(&[
         "<html",

@@ -5,6 +5,7 @@
 
 mod elements;
 pub(crate) mod lines;
+mod quiet;
 mod style;
 pub(crate) mod table;
 mod tags;
@@ -20,6 +21,7 @@ use elements::{Effect, Element, Elements, State};
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
 use lines::{Looks, kind_of_line};
+use quiet::Quiet;
 use std::convert::Infallible;
 use style::{Display, Style, StyleCache};
 use table::{BlockSink, Table};
@@ -36,7 +38,7 @@ pub(crate) fn read_html(text: &str) -> (Page, InlineFacts) {
         None::<Infallible>
     });
     emitter.naively_switch_states(true);
-    let Ok(()) = Tokenizer::new_with_emitter(text, emitter).finish();
+    let Ok(()) = Tokenizer::new_with_emitter(text, Quiet(emitter)).finish();
     reader.finish()
 }
 
@@ -159,6 +161,7 @@ impl Reader {
         let is_hidden = self.elements.state().has(State::HIDDEN) || style.display == Some(Display::None);
         match tag.role {
             Role::LineBreak | Role::Page | Role::Rule if is_hidden => return,
+            Role::LineBreak if style.break_before => return self.page_break(),
             Role::LineBreak => return self.line_break(),
             Role::Page | Role::Rule => return self.page_break(),
             _ => {}

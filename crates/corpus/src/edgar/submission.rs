@@ -46,14 +46,34 @@ pub(crate) struct Part<'t> {
     pub(crate) text: &'t str,
 }
 
+/// A header with hundreds of filers is smaller; text without a document is read no further.
+const LONGEST_HEADER_BYTES: usize = 1 << 20;
+/// What no header lacks.
+const HEADER_MARKS: [&str; 4] = [
+    "ACCESSION NUMBER:",
+    "<ACCESSION-NUMBER>",
+    "CONFORMED SUBMISSION TYPE:",
+    "<SUBMISSION>",
+];
+
 /// The header and documents of a submission; `None` when the text has no SGML frame at all.
 pub(crate) fn read_submission(text: &str) -> Option<Submission<'_>> {
     let mut starts = memmem::find_iter(text.as_bytes(), b"<DOCUMENT>").peekable();
-    let head = &text[..starts.peek().copied().unwrap_or(text.len())];
-    let header = Header::parse(head);
-    if starts.peek().is_none() && header.form.is_none() && header.accession.is_none() {
+    let head_end = starts
+        .peek()
+        .copied()
+        .unwrap_or(text.len())
+        .min(LONGEST_HEADER_BYTES);
+    let head = &text[..text.floor_char_boundary(head_end)];
+    let has_header = HEADER_MARKS.iter().any(|mark| head.contains(mark));
+    if starts.peek().is_none() && !has_header {
         return None;
     }
+    let header = if has_header {
+        Header::parse(head)
+    } else {
+        Header::default()
+    };
     let mut documents = Vec::new();
     while let Some(start) = starts.next() {
         let end = starts.peek().copied().unwrap_or(text.len());
@@ -309,5 +329,6 @@ mod tests {
     fn text_without_a_frame_is_no_submission() {
         assert!(read_submission("<html><p>A note: <b>x</b></p>").is_none());
         assert!(read_submission("").is_none());
+        assert!(read_submission(&"\u{20ac}: <x>y".repeat(200_000)).is_none());
     }
 }

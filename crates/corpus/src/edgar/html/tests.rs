@@ -131,6 +131,7 @@ fn pages_end_at_rules_styles_and_marks() {
         "<p style='page-break-after: always'></p>",
         "<PAGE>",
         "<!-- Field: Page; Sequence: 1 -->",
+        "<br style='page-break-before:always'>",
     ] {
         let page = read_html(&format!("<p>a</p>{mark}<p>b</p>")).0;
         assert_eq!(page.breaks, [1], "{mark}");
