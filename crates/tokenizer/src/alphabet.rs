@@ -29,6 +29,22 @@ const CHAR_OF_BYTE: [char; 256] = {
     chars
 };
 
+/// Byte of each character below [`END`], for those that spell one.
+const BYTE_OF_CHAR: [Option<u8>; END] = {
+    let mut bytes = [None; END];
+    let mut byte = 0u8;
+    loop {
+        bytes[CHAR_OF_BYTE[byte as usize] as usize] = Some(byte);
+        if byte == u8::MAX {
+            break bytes;
+        }
+        byte += 1;
+    }
+};
+
+/// One more than the largest code point of the alphabet.
+const END: usize = 0x144;
+
 /// The character that spells `byte`.
 pub(crate) fn char_of(byte: u8) -> char {
     CHAR_OF_BYTE[usize::from(byte)]
@@ -36,14 +52,7 @@ pub(crate) fn char_of(byte: u8) -> char {
 
 /// The byte that `c` spells, if it spells one.
 pub(crate) fn byte_of(c: char) -> Option<u8> {
-    match u32::from(c) {
-        code @ 0..=0xFF => u8::try_from(code).ok().filter(|&byte| is_printable(byte)),
-        0x100..=0x143 => CHAR_OF_BYTE
-            .iter()
-            .position(|&spelled| spelled == c)
-            .and_then(|byte| u8::try_from(byte).ok()),
-        _ => None,
-    }
+    BYTE_OF_CHAR.get(c as usize).copied().flatten()
 }
 
 /// The bytes that a token spells; `None` if a character is not in the alphabet.

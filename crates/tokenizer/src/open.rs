@@ -4,12 +4,13 @@
 //! change ids (a normalizer, a prefix space, another split, dropout ...) is refused, naming it;
 //! what does not (post-processor, truncation, padding) is left aside.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use crate::files::{MERGES_TXT, TOKENIZER_JSON, VOCAB_JSON};
@@ -41,7 +42,8 @@ impl Tokenizer {
     }
 
     fn from_tokenizer_json(path: &Path) -> Result<Self, TokenizerError> {
-        let pipeline: Pipeline = parse(path)?;
+        let bytes = read(path)?;
+        let pipeline: Pipeline<'_> = parse(path, &bytes)?;
         if let Some(lacks) = pipeline.misfit() {
             return Err(TokenizerError::Unfit {
                 path: path.to_path_buf(),
@@ -50,18 +52,19 @@ impl Tokenizer {
         }
         let mut entries = pipeline.model.vocab.0;
         add_missing(&mut entries, pipeline.added_tokens);
-        Self::from_entries(path, entries, &pipeline.model.merges.pairs(path)?)
+        Self::from_entries(path, entries, &pipeline.model.merges)
     }
 
     fn from_vocab_and_merges(vocab: &Path, merges: &Path) -> Result<Self, TokenizerError> {
-        let entries: Entries = parse(vocab)?;
-        Self::from_entries(vocab, entries.0, &read_merges(merges)?)
+        let entries: Entries = parse(vocab, &read(vocab)?)?;
+        let text = String::from_utf8_lossy(&read(merges)?).into_owned();
+        Self::from_entries(vocab, entries.0, &parse_merges(merges, &text)?)
     }
 
     fn from_entries(
         origin: &Path,
         entries: Vec<(String, TokenId)>,
-        merges: &[(String, String)],
+        merges: &[Merge<'_>],
     ) -> Result<Self, TokenizerError> {
         let unfit = |lacks| TokenizerError::Unfit {
             path: origin.to_path_buf(),
@@ -75,7 +78,7 @@ impl Tokenizer {
         };
         let merges = merges
             .iter()
-            .map(|(left, right)| Ok((id(left)?, id(right)?)))
+            .map(|Merge(left, right)| Ok((id(left)?, id(right)?)))
             .collect::<Result<_, TokenizerError>>()?;
         drop(ids);
         Self::from_parts(origin, tokens, merges)
@@ -89,20 +92,20 @@ fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
     })
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, TokenizerError> {
-    serde_json::from_slice(&read(path)?).map_err(|source| TokenizerError::Json {
+fn parse<'a, T: Deserialize<'a>>(path: &Path, bytes: &'a [u8]) -> Result<T, TokenizerError> {
+    serde_json::from_slice(bytes).map_err(|source| TokenizerError::Json {
         path: path.to_path_buf(),
         source,
     })
 }
 
-fn read_merges(path: &Path) -> Result<Vec<(String, String)>, TokenizerError> {
-    let text = String::from_utf8_lossy(&read(path)?).into_owned();
+fn parse_merges<'a>(path: &Path, text: &'a str) -> Result<Vec<Merge<'a>>, TokenizerError> {
     let lines = (1..).zip(text.lines());
     lines
         .filter(|(_, line)| !line.starts_with("#version") && !line.is_empty())
         .map(|(line, text)| {
-            split_merge(text).ok_or_else(|| TokenizerError::MergeLine {
+            let pair = split_merge(text).map(|(left, right)| Merge(left.into(), right.into()));
+            pair.ok_or_else(|| TokenizerError::MergeLine {
                 path: path.to_path_buf(),
                 line,
             })
@@ -110,10 +113,10 @@ fn read_merges(path: &Path) -> Result<Vec<(String, String)>, TokenizerError> {
         .collect()
 }
 
-fn split_merge(text: &str) -> Option<(String, String)> {
+fn split_merge(text: &str) -> Option<(&str, &str)> {
     let (left, right) = text.split_once(' ')?;
     let whole = !left.is_empty() && !right.is_empty() && !right.contains(' ');
-    whole.then(|| (left.to_owned(), right.to_owned()))
+    whole.then_some((left, right))
 }
 
 /// Added tokens that the vocabulary lacks get the ids that they state.
@@ -139,14 +142,15 @@ fn in_id_order(mut entries: Vec<(String, TokenId)>) -> Result<Vec<String>, Strin
 }
 
 #[derive(Deserialize)]
-struct Pipeline {
+struct Pipeline<'a> {
     #[serde(default)]
     added_tokens: Vec<AddedToken>,
     #[serde(default)]
     normalizer: Value,
     #[serde(default)]
     pre_tokenizer: Value,
-    model: Model,
+    #[serde(borrow)]
+    model: Model<'a>,
 }
 
 #[derive(Deserialize)]
@@ -156,7 +160,7 @@ struct AddedToken {
 }
 
 #[derive(Deserialize)]
-struct Model {
+struct Model<'a> {
     #[serde(default = "bpe")]
     r#type: String,
     #[serde(default)]
@@ -170,15 +174,15 @@ struct Model {
     #[serde(default)]
     ignore_merges: bool,
     vocab: Entries,
-    #[serde(default)]
-    merges: Merges,
+    #[serde(default, borrow)]
+    merges: Vec<Merge<'a>>,
 }
 
 fn bpe() -> String {
     "BPE".to_owned()
 }
 
-impl Pipeline {
+impl Pipeline<'_> {
     /// The first thing in which this is not RoBERTa's pipeline.
     fn misfit(&self) -> Option<String> {
         let model = &self.model;
@@ -208,7 +212,7 @@ impl Pipeline {
     }
 }
 
-impl Model {
+impl Model<'_> {
     fn misfit(&self) -> Option<&'static str> {
         let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         match self {
@@ -222,34 +226,38 @@ impl Model {
     }
 }
 
-/// Both forms in which `tokenizer.json` files list merges.
+/// A token of a merge, borrowed from the file's text unless it has escapes.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Merges {
-    Pairs(Vec<(String, String)>),
-    Lines(Vec<String>),
-}
+struct Token<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl Default for Merges {
-    fn default() -> Self {
-        Self::Pairs(Vec::new())
-    }
-}
+/// One merge in either form that `tokenizer.json` files have: `"a b"` or `["a", "b"]`.
+struct Merge<'a>(Cow<'a, str>, Cow<'a, str>);
 
-impl Merges {
-    fn pairs(self, path: &Path) -> Result<Vec<(String, String)>, TokenizerError> {
-        match self {
-            Self::Pairs(pairs) => Ok(pairs),
-            Self::Lines(lines) => lines
-                .iter()
-                .map(|text| {
-                    split_merge(text).ok_or_else(|| TokenizerError::Unfit {
-                        path: PathBuf::from(path),
-                        lacks: format!("the merge {text:?} is not two tokens"),
-                    })
-                })
-                .collect(),
+impl<'de: 'a, 'a> Deserialize<'de> for Merge<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // by hand, because an untagged enum copies every element first
+        struct MergeVisitor;
+        impl<'de> Visitor<'de> for MergeVisitor {
+            type Value = Merge<'de>;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a merge: two tokens in a list, or in a string with a space between")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Merge<'de>, E> {
+                let pair = split_merge(text);
+                let (left, right) = pair.ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))?;
+                Ok(Merge(left.to_owned().into(), right.to_owned().into()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Merge<'de>, A::Error> {
+                let wrong = |count| de::Error::invalid_length(count, &MergeVisitor);
+                let Token(left) = list.next_element()?.ok_or_else(|| wrong(0))?;
+                let Token(right) = list.next_element()?.ok_or_else(|| wrong(1))?;
+                match list.next_element::<de::IgnoredAny>()? {
+                    None => Ok(Merge(left, right)),
+                    Some(_) => Err(wrong(3)),
+                }
+            }
         }
+        deserializer.deserialize_any(MergeVisitor)
     }
 }
 
