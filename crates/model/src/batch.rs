@@ -15,7 +15,7 @@ pub struct BatchSlices<'a> {
     pub sequence_length: usize,
     /// [B T], padded with the padding id.
     pub input_ids: &'a [i64],
-    /// [B]: tokens of each sequence that are no padding.
+    /// `[B]`: tokens of each sequence that are no padding.
     pub lengths: &'a [u32],
     /// [B C]: flat indices into B T; empty where no loss is asked for.
     pub masked_positions: &'a [i64],
@@ -32,11 +32,11 @@ pub struct BatchTensors {
     pub input_ids: Tensor,
     /// [B, T], bool, true for tokens; `None` when no sequence is padded.
     pub attention_mask: Option<Tensor>,
-    /// [M], i64, flat indices into B T.
+    /// `[M]`, i64, flat indices into B T.
     pub masked_positions: Tensor,
-    /// [M], i64.
+    /// `[M]`, i64.
     pub labels: Tensor,
-    /// [M], f32.
+    /// `[M]`, f32.
     pub weights: Tensor,
 }
 

@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 
 use crate::ModelError;
 
-/// Cross entropy of each row: `logits` [M, V] of any float kind, `labels` [M], i64 -> [M] in
+/// Cross entropy of each row: `logits` [M, V] of any float kind, `labels` `[M]`, i64 -> `[M]` in
 /// f32, or f64 for f64 logits.
 ///
 /// # Errors
@@ -23,7 +23,7 @@ pub fn token_losses(logits: &Tensor, labels: &Tensor) -> Result<Tensor, ModelErr
     Ok(picked.f_squeeze_dim(-1)?.f_neg()?)
 }
 
-/// Sum of [`token_losses`] times `weights` [M] (1 for a used row, 0 for an unused one).
+/// Sum of [`token_losses`] times `weights` `[M]` (1 for a used row, 0 for an unused one).
 ///
 /// # Errors
 /// As [`token_losses`].

@@ -16,7 +16,7 @@ pub(crate) struct MlmHead {
     vocab_size: i64,
 }
 
-/// Rows of `hidden` [B, T, D] at flat `positions` [M], i64 -> [M, D].
+/// Rows of `hidden` [B, T, D] at flat `positions` `[M]`, i64 -> [M, D].
 pub(crate) fn gather_rows(hidden: &Tensor, positions: &Tensor) -> Result<Tensor, ModelError> {
     let (sequences, length, width) = hidden.size3()?;
     Ok(hidden

@@ -12,7 +12,7 @@ pub(crate) const EMBEDDINGS_LAYER_NORM: &str = "roberta.embeddings.LayerNorm";
 pub(crate) const HEAD_DENSE: &str = "lm_head.dense";
 /// The head's `LayerNorm`, without `.weight` or `.bias`.
 pub(crate) const HEAD_LAYER_NORM: &str = "lm_head.layer_norm";
-/// The decoder's bias [V].
+/// The decoder's bias `[V]`.
 pub(crate) const HEAD_BIAS: &str = "lm_head.bias";
 
 /// The query, key and value modules of a layer, in the order of the fused matrix.
