@@ -111,6 +111,7 @@ fn kill_9_at_any_call_leaves_the_previous_checkpoint_loadable() {
         }
         k += 1;
     }
+    println!("killed at each of {} calls", k - 1);
     assert!(k > 15, "{k}");
     // The undisturbed save cleared what the killed ones had left.
     let mut names: Vec<_> = fs::read_dir(folder)
