@@ -17,6 +17,9 @@ use crate::error::CorpusError;
 /// small enough to be read by several machines.
 const DOCS_FILE_BYTES: u64 = 1 << 30;
 
+/// Tells Hugging Face `datasets` the files and the type of each field.
+const DATASET_CARD: (&str, &str) = ("README.md", include_str!("dataset_card.md"));
+
 /// zstd's own default: smaller files cost more time than they save here.
 const COMPRESSION_LEVEL: i32 = 3;
 
@@ -177,6 +180,9 @@ impl<'a> DocsWriter<'a> {
                 reasons: reasons(&manifest),
             });
         }
+        let (name, card) = DATASET_CARD;
+        self.staged
+            .write_file(name, |file| file.write_all(card.as_bytes()))?;
         write_json(self.staged, DOCS_MANIFEST, &manifest)
     }
 
@@ -442,5 +448,20 @@ mod tests {
             DocumentReader::open(&docs),
             Err(CorpusError::NotDocs { .. })
         ));
+    }
+
+    #[test]
+    fn the_dataset_card_names_the_fields_of_a_document_in_order() {
+        let stated = DATASET_CARD
+            .1
+            .lines()
+            .filter_map(|line| line.strip_prefix("  - name: "));
+        let json = serde_json::to_string(&Document::default()).unwrap();
+        let fields: Vec<&str> = json
+            .split([',', '{'])
+            .filter_map(|field| field.trim_matches('"').split_once("\":"))
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(stated.collect::<Vec<_>>(), fields);
     }
 }
