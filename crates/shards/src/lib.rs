@@ -6,7 +6,7 @@
 //! reads these files and checks them; it does not know what text is, how documents are chosen
 //! or what a batch is.
 //!
-//! - [`ShardWriter`], [`ShardReader`]: one shard; [`format`] has the byte table
+//! - [`ShardWriter`], [`ShardReader`]: one shard; [`mod@format`] has the byte table
 //! - [`Manifest`], [`Corpus`]: the folder
 //! - [`DocumentsWriter`], [`DocumentsReader`]: `documents.jsonl.zst`
 //! - [`Packing`]: which tokens make up each training sequence
