@@ -1,0 +1,113 @@
+//! The command line of `tenk-embed`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use embedding::Pooling;
+
+/// Vectors of texts by a Hugging Face folder with a RoBERTa encoder.
+#[derive(Debug, Parser)]
+#[command(name = "tenk-embed", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write the vectors of a file's lines as a NumPy file.
+    Encode(EncodeArguments),
+    /// Fill in the masked words of a file's lines.
+    FillMask(FillMaskArguments),
+    /// Print the lines of a file that are nearest to a query.
+    Nearest(NearestArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelArguments {
+    /// Folder of the model: `tenk-pretrain export` writes one, any Hugging Face RoBERTa is one.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// Threads of the computation [default: all cores that the process may use].
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PoolingArguments {
+    /// How the vectors of tokens become the vector of a text.
+    #[arg(long, value_enum, default_value_t = PoolingName::Mean)]
+    pub(crate) pooling: PoolingName,
+    /// Tokens that go through the model together, padding included.
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub(crate) batch_tokens: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum PoolingName {
+    /// The mean over all tokens.
+    Mean,
+    /// The first token.
+    Cls,
+    /// The largest value of each component.
+    Max,
+    /// The mean with weights 1, 2, 3 ... by position.
+    TokenWeighted,
+}
+
+impl From<PoolingName> for Pooling {
+    fn from(name: PoolingName) -> Self {
+        match name {
+            PoolingName::Mean => Self::Mean,
+            PoolingName::Cls => Self::Cls,
+            PoolingName::Max => Self::Max,
+            PoolingName::TokenWeighted => Self::TokenWeighted,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EncodeArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    #[command(flatten)]
+    pub(crate) pooling: PoolingArguments,
+    /// UTF-8 file, a text a line; an empty line is an empty text.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// NumPy file to write: float32, [lines, dimension].
+    #[arg(long, value_name = "FILE.npy")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FillMaskArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    /// UTF-8 file, a text a line; where a line has no <mask>, one of its words is masked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// Tokens to print for each mask.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) top: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NearestArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    #[command(flatten)]
+    pub(crate) pooling: PoolingArguments,
+    /// UTF-8 file, a text a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// The text to compare with.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) query: String,
+    /// Lines to print.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) top: usize,
+}

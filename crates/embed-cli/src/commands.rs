@@ -1,0 +1,141 @@
+//! The commands: call the library, print the answer.
+
+use std::io::{self, Write};
+use std::num::NonZero;
+use std::time::Instant;
+
+use anyhow::Result;
+use durable::DISK;
+use embed_cli::{FilledLine, encode_file, fill_file, nearest, read_lines};
+use embedding::{EmbeddingModel, EncodeOptions};
+use serde_json::json;
+
+use crate::arguments::{
+    EncodeArguments, FillMaskArguments, ModelArguments, NearestArguments, PoolingArguments,
+};
+
+pub(crate) fn encode(arguments: &EncodeArguments) -> Result<()> {
+    let model = open(&arguments.model)?;
+    let start = Instant::now();
+    let mut progress = |texts| tracing::info!("{texts} texts embedded");
+    let options = options(&arguments.pooling);
+    let report = encode_file(
+        &DISK,
+        &model,
+        &arguments.input,
+        &arguments.output,
+        options,
+        &mut progress,
+    )?;
+    let seconds = start.elapsed().as_secs_f64();
+    if arguments.model.json {
+        let mut answer = serde_json::to_value(&report)?;
+        answer["seconds"] = json!(seconds);
+        return print(&format!("{answer}\n"));
+    }
+    print(&format!(
+        "{}: {} texts, {} numbers each ({} tokens in {seconds:.1} s)\n",
+        arguments.output.display(),
+        report.texts,
+        report.dimension,
+        report.tokens
+    ))?;
+    if report.truncated > 0 {
+        print(&format!(
+            "{} texts were cut at {} tokens\n",
+            report.truncated,
+            model.max_sequence_length()
+        ))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn fill_mask(arguments: &FillMaskArguments) -> Result<()> {
+    let model = open(&arguments.model)?;
+    for line in fill_file(&model, &arguments.input, arguments.top)? {
+        print(&if arguments.model.json {
+            filled_json(&line)
+        } else {
+            filled_text(&line)
+        })?;
+    }
+    Ok(())
+}
+
+fn filled_json(line: &FilledLine) -> String {
+    let mask = |predictions: &Vec<embedding::MaskPrediction>| {
+        let prediction = |p: &embedding::MaskPrediction| json!({"token": p.token, "text": p.text, "probability": p.probability});
+        predictions.iter().map(prediction).collect::<Vec<_>>()
+    };
+    let masks: Vec<_> = line.masks.iter().map(mask).collect();
+    format!(
+        "{}\n",
+        json!({"line": line.line, "text": line.text, "true": line.word, "masks": masks})
+    )
+}
+
+fn filled_text(line: &FilledLine) -> String {
+    let mut text = format!("{}: {}\n", line.line, line.text);
+    if line.masks.is_empty() {
+        text += "   (no word to mask)\n";
+    }
+    for predictions in &line.masks {
+        let shown: Vec<String> = predictions
+            .iter()
+            .map(|p| {
+                format!(
+                    "{} {:.1} %",
+                    p.text.trim().replace(char::is_control, "\u{fffd}"),
+                    p.probability * 100.0
+                )
+            })
+            .collect();
+        let truth = line
+            .word
+            .as_ref()
+            .map(|word| format!("true: {word}; "))
+            .unwrap_or_default();
+        text.extend(["   ", &truth, "filled: ", &shown.join(", "), "\n"]);
+    }
+    text
+}
+
+pub(crate) fn nearest_lines(arguments: &NearestArguments) -> Result<()> {
+    let model = open(&arguments.model)?;
+    let options = options(&arguments.pooling);
+    let lines = read_lines(&arguments.input)?.collect::<Result<Vec<String>>>()?;
+    let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let vectors = model.encode(&texts, options)?;
+    let query = model.encode(&[&arguments.query], options)?;
+    for neighbour in nearest(&query.values, vectors.rows(), arguments.top) {
+        let (number, text) = (neighbour.index + 1, &lines[neighbour.index]);
+        print(&if arguments.model.json {
+            format!(
+                "{}\n",
+                json!({"line": number, "cosine": neighbour.cosine, "text": text})
+            )
+        } else {
+            format!("{:.4}  {number}: {text}\n", neighbour.cosine)
+        })?;
+    }
+    Ok(())
+}
+
+fn open(arguments: &ModelArguments) -> Result<EmbeddingModel> {
+    let available = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    Ok(EmbeddingModel::open(
+        &arguments.model,
+        arguments.threads.unwrap_or_else(available),
+    )?)
+}
+
+fn options(arguments: &PoolingArguments) -> EncodeOptions {
+    EncodeOptions {
+        pooling: arguments.pooling.into(),
+        max_batch_tokens: arguments.batch_tokens,
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}

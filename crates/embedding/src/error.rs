@@ -1,0 +1,45 @@
+//! Why texts cannot be embedded.
+
+use hf_folder::HfFolderError;
+use model::ModelError;
+
+/// What is wrong with a folder, a text or the computation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbeddingError {
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] HfFolderError),
+    /// The model refuses its input.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A libtorch operation failed.
+    #[error("libtorch failed while embedding (out of memory? embed fewer tokens a batch)")]
+    Torch(#[from] tch::TchError),
+    /// The folder has no masked-LM head.
+    #[error("{folder} has no masked-LM head (lm_head.*): words cannot be filled in, texts can be embedded")]
+    NoMaskedLmHead {
+        /// The folder.
+        folder: std::path::PathBuf,
+    },
+    /// A text without a mask to fill.
+    #[error("text {text_index} (counted from 0) has no <mask> within its first {max_sequence_length} tokens")]
+    NoMask {
+        /// Which of the texts.
+        text_index: usize,
+        /// Longest sequence of the model.
+        max_sequence_length: usize,
+    },
+    /// A pooling that does not exist.
+    #[error("there is no pooling \"{name}\": use mean, cls, max or token-weighted")]
+    UnknownPooling {
+        /// The name given.
+        name: String,
+    },
+    /// More threads than libtorch takes, or none.
+    #[error("{threads} threads cannot be used: give a number from 1 to 1024")]
+    Threads {
+        /// The number given.
+        threads: usize,
+    },
+}

@@ -1,0 +1,66 @@
+//! Opens a folder for embedding.
+
+use std::path::{Path, PathBuf};
+
+use hf_folder::HfModel;
+use model::{Precision, RobertaConfig, RobertaForMaskedLm};
+use tch::Device;
+use tokenizer::Tokenizer;
+
+use crate::error::EmbeddingError;
+
+/// A model that is ready to embed, in f32 on the CPU.
+#[derive(Debug)]
+pub struct EmbeddingModel {
+    pub(crate) folder: PathBuf,
+    pub(crate) model: RobertaForMaskedLm,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) max_sequence_length: usize,
+    pub(crate) has_masked_lm_head: bool,
+}
+
+const MAX_THREADS: usize = 1024;
+
+impl EmbeddingModel {
+    /// Opens any Hugging Face folder with a RoBERTa encoder and lets libtorch use `threads`
+    /// threads, in all of the process.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Folder`] where the folder is incomplete or holds another model;
+    /// [`EmbeddingError::Threads`] for a number of threads that makes no sense.
+    pub fn open(folder: &Path, threads: usize) -> Result<Self, EmbeddingError> {
+        let num_threads = i32::try_from(threads)
+            .ok()
+            .filter(|_| (1..=MAX_THREADS).contains(&threads));
+        tch::set_num_threads(num_threads.ok_or(EmbeddingError::Threads { threads })?);
+        let opened = HfModel::open(folder)?;
+        let model = opened.build(Precision::F32, Device::Cpu)?;
+        Ok(Self {
+            folder: opened.folder,
+            model,
+            has_masked_lm_head: opened.tensors.has_masked_lm_head(),
+            tokenizer: opened.tokenizer,
+            max_sequence_length: opened.max_sequence_length,
+        })
+    }
+
+    /// The model's configuration.
+    pub fn config(&self) -> &RobertaConfig {
+        self.model.config()
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Length of a vector.
+    pub fn dimension(&self) -> usize {
+        self.config().hidden_size
+    }
+
+    /// Tokens of the longest sequence, `<s>` and `</s>` included; longer texts are cut.
+    pub fn max_sequence_length(&self) -> usize {
+        self.max_sequence_length
+    }
+}

@@ -1,0 +1,56 @@
+//! A text as a sequence of tokens: `<s>` text `</s>`, cut where the model ends.
+
+use tokenizer::{Encoder, Tokenizer};
+
+/// One text as the model sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sequence {
+    pub(crate) input_ids: Vec<u32>,
+    pub(crate) truncated: bool,
+}
+
+impl Sequence {
+    /// Wraps content tokens in `<s>` and `</s>`, keeping at most `max_length` tokens in all.
+    pub(crate) fn new(tokenizer: &Tokenizer, content: &[u32], max_length: usize) -> Self {
+        let special = tokenizer.special();
+        let kept = content.len().min(max_length.saturating_sub(2));
+        let mut input_ids = Vec::with_capacity(kept + 2);
+        input_ids.push(special.bos);
+        input_ids.extend_from_slice(&content[..kept]);
+        input_ids.push(special.eos);
+        Self {
+            input_ids,
+            truncated: kept < content.len(),
+        }
+    }
+}
+
+/// The sequences of `texts`. An empty text is `<s></s>`.
+pub(crate) fn sequences(tokenizer: &Tokenizer, texts: &[&str], max_length: usize) -> Vec<Sequence> {
+    let mut encoder = tokenizer.encoder();
+    let mut content = Vec::new();
+    let to_sequence = |text: &&str| {
+        content.clear();
+        encoder.encode_into(text, &mut content);
+        Sequence::new(tokenizer, &content, max_length)
+    };
+    texts.iter().map(to_sequence).collect()
+}
+
+/// Appends the tokens of `text`, in which `mask` stands for the mask token. As in
+/// `transformers`, the mask takes the white space before it.
+pub(crate) fn encode_with_masks(
+    tokenizer: &Tokenizer,
+    encoder: &mut Encoder<'_>,
+    text: &str,
+    mask: &str,
+    content: &mut Vec<u32>,
+) {
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(mask) {
+        encoder.encode_into(before.trim_end(), content);
+        content.push(tokenizer.special().mask);
+        rest = after;
+    }
+    encoder.encode_into(rest, content);
+}
