@@ -11,6 +11,7 @@ use collectives::{Collective, Launch, connect};
 use serde_json::{Value, json};
 
 use crate::{
+    compare::{compare_runs, table},
     config::RunConfig,
     error::{TrainError, chain},
     exit::ExitStatus,
@@ -41,6 +42,8 @@ enum Command {
     Replay(ReplayArguments),
     /// Write a checkpoint as a Hugging Face folder.
     Export(ExportArguments),
+    /// Show the held-out figures of runs side by side, before and after training.
+    Compare(CompareArguments),
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +129,16 @@ struct ExportArguments {
     out: PathBuf,
 }
 
+#[derive(Debug, Args)]
+struct CompareArguments {
+    /// Run folders; the later ones are compared with the first.
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Runs a command to its end; `variable` looks up the environment.
 pub fn run(arguments: Arguments, variable: impl Fn(&str) -> Option<String>) -> ExitStatus {
     let launch = Launch::detect(variable);
@@ -136,6 +149,7 @@ pub fn run(arguments: Arguments, variable: impl Fn(&str) -> Option<String>) -> E
         Command::Eval(arguments) => evaluate(&arguments, launch),
         Command::Replay(arguments) => print_or_fail(replay(&arguments)),
         Command::Export(arguments) => print_or_fail(export(&arguments)),
+        Command::Compare(arguments) => print_or_fail(compare(&arguments)),
     }
 }
 
@@ -223,6 +237,14 @@ fn export(arguments: &ExportArguments) -> Result<String, TrainError> {
         report.num_parameters,
         arguments.out.display()
     ))
+}
+
+fn compare(arguments: &CompareArguments) -> Result<String, TrainError> {
+    let runs = compare_runs(&arguments.runs)?;
+    if arguments.json {
+        return Ok(pretty(&serde_json::to_value(&runs).unwrap_or_default()));
+    }
+    Ok(table(&runs))
 }
 
 fn load(path: &Path, overrides: &[String]) -> Result<RunConfig, TrainError> {

@@ -300,6 +300,7 @@ pub(crate) mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::plan::{Facts, TrainPlan};
 
     pub(crate) const TINY: &str = r#"
 [run]
@@ -358,6 +359,59 @@ micro_batch_size = 2
         }
         let error = load(TINY, &["model.hiden_size=8"]).unwrap_err().to_string();
         assert!(error.contains("hidden_size"), "{error}");
+    }
+
+    #[test]
+    fn every_configuration_of_the_repository_can_run_on_one_rank_and_on_two() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs"));
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert!(names.len() >= 7, "{names:?}");
+        for name in names {
+            let config: RunConfig = config_file::load(&folder.join(&name), &[]).unwrap();
+            for world_size in [1, 2] {
+                let facts = Facts {
+                    world_size,
+                    ..Facts::default()
+                };
+                TrainPlan::new(config.clone(), &facts).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn the_recipes_are_those_of_the_design() {
+        for (size, rate, warmup_steps) in [("base", 5e-4, 10_000), ("large", 4e-4, 30_000)] {
+            for data in ["sec", "sec-wiki"] {
+                let name = format!(
+                    concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/roberta-{}-{}.toml"),
+                    data, size
+                );
+                let config: RunConfig = config_file::load(Path::new(&name), &[]).unwrap();
+                let training = &config.training;
+                assert_eq!(
+                    (
+                        training.max_steps,
+                        training.global_batch_size,
+                        config.data.sequence_length
+                    ),
+                    (250_000, 2048, 512)
+                );
+                assert!(
+                    (config.optimizer.learning_rate - rate).abs() < 1e-12
+                        && config.optimizer.max_grad_norm.abs() < 1e-12
+                );
+                assert_eq!(config.schedule.warmup_steps, warmup_steps);
+                let facts = Facts {
+                    world_size: 64,
+                    ..Facts::default()
+                };
+                TrainPlan::new(config, &facts).unwrap();
+            }
+        }
     }
 
     #[test]

@@ -185,6 +185,12 @@ pub enum TrainError {
     /// There is nothing to evaluate.
     #[error("the corpus has no held-out text to evaluate; build it with more documents")]
     NothingHeldOut,
+    /// A run without evaluations.
+    #[error("{} has no evaluation; train with evaluation.every_steps above 0", path.display())]
+    NotEvaluated {
+        /// Its metrics file.
+        path: PathBuf,
+    },
     /// The loader ended before the run.
     #[error("the loader ended before step {step}")]
     LoaderEnded {

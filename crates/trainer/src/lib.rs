@@ -7,6 +7,7 @@
 pub mod affinity;
 mod agree;
 pub mod command;
+pub mod compare;
 pub mod config;
 mod data;
 pub mod error;
