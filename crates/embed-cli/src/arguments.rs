@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write the vectors of a file's lines as a NumPy file.
+    /// Write the vectors of a file's lines as a .npy file.
     Encode(EncodeArguments),
     /// Fill in the masked words of a file's lines.
     FillMask(FillMaskArguments),
@@ -78,7 +78,7 @@ pub(crate) struct EncodeArguments {
     /// UTF-8 file, a text a line; an empty line is an empty text.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// NumPy file to write: float32, [lines, dimension].
+    /// The .npy file to write: float32, [lines, dimension].
     #[arg(long, value_name = "FILE.npy")]
     pub(crate) output: PathBuf,
 }

@@ -33,12 +33,11 @@ fn main() -> ExitCode {
 
 /// An error and its causes. Where stderr is closed nothing can be said; the exit code still is.
 fn print_error(error: &anyhow::Error) {
-    let causes: String = error
-        .chain()
-        .skip(1)
-        .map(|cause| format!("\n  because: {cause}"))
-        .collect();
-    let _ = writeln!(io::stderr(), "tenk-embed: {error}{causes}");
+    let mut stderr = io::stderr().lock();
+    let _ = writeln!(stderr, "tenk-embed: {error}");
+    for cause in error.chain().skip(1) {
+        let _ = writeln!(stderr, "  because: {cause}");
+    }
 }
 
 /// Whether the reader of our output went away, as `head` does.

@@ -1,4 +1,4 @@
-//! Vectors as a NumPy file: `float32`, `[texts, dimension]`, in the order of the texts.
+//! Vectors as a `.npy` file: `float32`, `[texts, dimension]`, in the order of the texts.
 
 use std::io::{self, Write};
 

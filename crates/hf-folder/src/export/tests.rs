@@ -84,7 +84,7 @@ fn what_must_not_be_exported_is_refused_and_leaves_nothing() {
         "{error}"
     );
     let error = attempt("tokenizer", &|trainer| {
-        trainer["hashes"]["tokenizer"] = json!("other")
+        trainer["hashes"]["tokenizer"] = json!("other");
     });
     assert!(matches!(error, HfFolderError::OtherTokenizer { .. }), "{error}");
     let error = attempt("hash", &|trainer| trainer["hashes"] = json!({}));
@@ -112,7 +112,7 @@ fn what_must_not_be_exported_is_refused_and_leaves_nothing() {
         "{error}"
     );
     let error = attempt("small", &|trainer| {
-        trainer["model_config"]["vocab_size"] = json!(100)
+        trainer["model_config"]["vocab_size"] = json!(100);
     });
     assert!(
         matches!(error, HfFolderError::Vocabulary { model: 100, .. }),
