@@ -61,7 +61,7 @@ fn compared(run: &Path) -> Result<ComparedRun, TrainError> {
     Ok(ComparedRun {
         run: run.to_owned(),
         before,
-        after: evaluations.last().unwrap_or(before),
+        after: evaluations.next_back().unwrap_or(before),
     })
 }
 

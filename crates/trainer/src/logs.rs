@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::Path,
     sync::{Arc, OnceLock},
 };
@@ -34,6 +34,7 @@ impl LogFile {
             .from_env_lossy();
         let people = tracing_subscriber::fmt::layer()
             .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
             .with_target(false)
             .with_filter(filter);
         let programs = tracing_subscriber::fmt::layer()
