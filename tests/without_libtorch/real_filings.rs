@@ -43,7 +43,8 @@ fn check_document(document: &Value) -> Result<()> {
     let name = file_name(document["path"].as_str().context("path")?);
     let accession = name.get(..20).filter(|stem| stem.as_bytes().get(10) == Some(&b'-'));
     if let Some(accession) = accession {
-        ensure!(document["accession"].as_str() == Some(accession), "{name}: accession {}", document["accession"]);
+        let id = document["id"].as_str().context("id")?;
+        ensure!(id.split(':').next() == Some(accession), "{name}: its id is {id}");
     }
     Ok(())
 }

@@ -250,7 +250,8 @@ fn row_format(config: &LoaderConfig, tokenizer: &Tokenizer) -> Result<RowFormat,
         pad: special.pad,
         sequence_length: config.sequence_length,
         masking: MaskingConfig::new(config.mlm_probability, config.whole_word)?,
-        vocabulary: Vocabulary::new(special.mask, &tokenizer.special_table(), tokenizer.word_starts())?,
+        vocabulary: Vocabulary::new(special.mask, &tokenizer.special_table(), tokenizer.word_starts())?
+            .with_newline(tokenizer.newline()),
     })
 }
 

@@ -128,7 +128,9 @@ fn rank_positions(
             num_maskable += 1;
             let key = position_key(word, position);
             if whole_word {
-                push_position(&mut masked.words, key, position, vocabulary.starts_word(token));
+                let previous = (position as usize).checked_sub(1).map(|before| input_ids[before]);
+                let starts_word = vocabulary.starts_word(previous, token);
+                push_position(&mut masked.words, key, position, starts_word);
             } else {
                 masked.keys.push(key);
             }

@@ -5,12 +5,13 @@ use crate::random::below;
 
 const SPECIAL: u8 = 1;
 const WORD_START: u8 = 2;
+const LINE_END: u8 = 4;
 
 /// A vocabulary as masking sees it.
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
     mask: u32,
-    /// One entry a token id: [`SPECIAL`], [`WORD_START`].
+    /// One entry a token id: [`SPECIAL`], [`WORD_START`], [`LINE_END`].
     flags: Vec<u8>,
     special_ids: Vec<u32>,
     num_ordinary: u32,
@@ -53,6 +54,16 @@ impl Vocabulary {
         })
     }
 
+    /// Names the token that ends a line: a word begins after it, although the first token of a
+    /// line carries no leading space that would say so. An id outside the vocabulary never occurs.
+    #[must_use]
+    pub fn with_newline(mut self, newline: u32) -> Self {
+        if let Some(flags) = self.flags.get_mut(newline as usize) {
+            *flags |= LINE_END;
+        }
+        self
+    }
+
     /// The id of the mask token.
     pub fn mask(&self) -> u32 {
         self.mask
@@ -71,10 +82,11 @@ impl Vocabulary {
         }
     }
 
-    /// Whether a word begins with `token`, which the vocabulary has.
+    /// Whether a word begins with `token` after `previous`; the vocabulary has both.
     #[inline]
-    pub(crate) fn starts_word(&self, token: u32) -> bool {
+    pub(crate) fn starts_word(&self, previous: Option<u32>, token: u32) -> bool {
         self.flags[token as usize] & WORD_START != 0
+            || previous.is_some_and(|previous| self.flags[previous as usize] & LINE_END != 0)
     }
 
     /// An ordinary token, uniform over all of the vocabulary, out of two random words.

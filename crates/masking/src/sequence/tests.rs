@@ -74,6 +74,20 @@ fn assert_chi_square(observed: &[u64], expected: impl Fn(usize) -> f64) {
 }
 
 #[test]
+fn whole_word_masking_begins_a_word_after_a_newline() {
+    // Token 6 begins a word, 5 and 7 do not: 7 joins the word of 6 unless 6 ends the line.
+    let ids = [BOS, 5, 6, 7, EOS];
+    let tables = Tables::new();
+    let spans = |vocabulary: &Vocabulary| {
+        let mut masked = MaskedPositions::default();
+        rank_positions(&Draws::new(key(1)), true, vocabulary, &ids, &mut masked).unwrap();
+        masked.words.iter().map(|word| (word.start, word.length)).collect::<Vec<_>>()
+    };
+    assert_eq!(spans(&tables.vocabulary()), [(1, 1), (2, 2)]);
+    assert_eq!(spans(&tables.vocabulary().with_newline(6)), [(1, 1), (2, 1), (3, 1)]);
+}
+
+#[test]
 fn masks_are_a_function_of_seed_epoch_sequence_and_position() {
     let tables = Tables::new();
     let config = MaskingConfig::new(0.15, false).unwrap();
