@@ -51,15 +51,29 @@ pub(crate) fn run(figure: &Figure, runs: usize) -> Result<Outcome> {
             peer.push(pair.1);
         }
     }
-    Ok(Outcome { group: figure.group, name: figure.name.clone(), unit: figure.unit, peer_name: figure.peer_name, ours, peer })
+    Ok(Outcome {
+        group: figure.group,
+        name: figure.name.clone(),
+        unit: figure.unit,
+        peer_name: figure.peer_name,
+        ours,
+        peer,
+    })
 }
 
 fn rate(contestant: &Contestant) -> Result<f64> {
     let mut command = contestant.0()?;
-    let output = command.output().with_context(|| format!("starting {command:?}"))?;
-    ensure!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .output()
+        .with_context(|| format!("starting {command:?}"))?;
+    ensure!(
+        output.status.success(),
+        "{command:?} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let stdout = String::from_utf8_lossy(&output.stdout);
     let last = stdout.lines().last().context("a contestant printed nothing")?;
-    let measured: Measured = serde_json::from_str(last).with_context(|| format!("{command:?} printed {last:?}"))?;
+    let measured: Measured =
+        serde_json::from_str(last).with_context(|| format!("{command:?} printed {last:?}"))?;
     Ok(measured.rate)
 }

@@ -24,7 +24,11 @@ struct Inputs {
 
 /// Prepares the inputs and lists the figures of the chosen groups.
 pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
-    if let Some(unknown) = arguments.group.iter().find(|group| !GROUPS.contains(&group.as_str())) {
+    if let Some(unknown) = arguments
+        .group
+        .iter()
+        .find(|group| !GROUPS.contains(&group.as_str()))
+    {
         bail!("no group {unknown}; there are {}", GROUPS.join(", "));
     }
     let wanted = |group: &str| arguments.group.is_empty() || arguments.group.iter().any(|name| name == group);
@@ -40,7 +44,10 @@ pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
 }
 
 fn prepare(arguments: &Arguments) -> Result<Inputs> {
-    let peers = arguments.peers.as_ref().context("--peers names the peers' environment; `make bench` does")?;
+    let peers = arguments
+        .peers
+        .as_ref()
+        .context("--peers names the peers' environment; `make bench` does")?;
     let folder = std::path::absolute("runs/bench")?;
     if folder.exists() {
         make_writable_and_remove(&folder)?;
@@ -54,11 +61,39 @@ fn prepare(arguments: &Arguments) -> Result<Inputs> {
             (folder.join("sample/filings"), "the sample's filings")
         }
     };
-    corpus_command(&bin, &["ingest", "--filings"], &[&filings, Path::new("--out"), &folder.join("docs")])?;
-    corpus_command(&bin, &["tokenizer", "--vocab-size", "8192", "--docs"], &[&folder.join("docs"), Path::new("--out"), &folder.join("tokenizer")])?;
-    corpus_command(&bin, &["build", "--shards", "4", "--docs"], &[&folder.join("docs"), Path::new("--tokenizer"), &folder.join("tokenizer"), Path::new("--out"), &folder.join("corpus")])?;
+    corpus_command(
+        &bin,
+        &["ingest", "--filings"],
+        &[&filings, Path::new("--out"), &folder.join("docs")],
+    )?;
+    corpus_command(
+        &bin,
+        &["tokenizer", "--vocab-size", "8192", "--docs"],
+        &[
+            &folder.join("docs"),
+            Path::new("--out"),
+            &folder.join("tokenizer"),
+        ],
+    )?;
+    corpus_command(
+        &bin,
+        &["build", "--shards", "4", "--docs"],
+        &[
+            &folder.join("docs"),
+            Path::new("--tokenizer"),
+            &folder.join("tokenizer"),
+            Path::new("--out"),
+            &folder.join("corpus"),
+        ],
+    )?;
     let html_files = html_files(&filings)?;
-    Ok(Inputs { bin, python: peers.join("bin/python"), folder, html_files, described })
+    Ok(Inputs {
+        bin,
+        python: peers.join("bin/python"),
+        folder,
+        html_files,
+        described,
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "start-up code of the bench")]
@@ -77,15 +112,24 @@ fn make_writable_and_remove(folder: &Path) -> Result<()> {
 fn corpus_command(bin: &Path, words: &[&str], paths: &[&Path]) -> Result<()> {
     let mut command = Command::new(bin.join("tenk-corpus"));
     command.args(words).args(paths);
-    let output = command.output().with_context(|| format!("starting {command:?}"))?;
-    ensure!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .output()
+        .with_context(|| format!("starting {command:?}"))?;
+    ensure!(
+        output.status.success(),
+        "{command:?} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(())
 }
 
 fn html_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "html" || extension == "htm"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "html" || extension == "htm")
+        })
         .collect();
     files.sort();
     ensure!(!files.is_empty(), "no HTML filings in {}", folder.display());
@@ -140,9 +184,18 @@ fn training(inputs: &Inputs) -> Result<Figure> {
     let run = inputs.folder.join("run");
     train(inputs, &run)?;
     let mut export = Command::new(inputs.bin.join("tenk-pretrain"));
-    export.arg("export").arg("--run").arg(&run).arg("--tokenizer").arg(inputs.folder.join("tokenizer"));
+    export
+        .arg("export")
+        .arg("--run")
+        .arg(&run)
+        .arg("--tokenizer")
+        .arg(inputs.folder.join("tokenizer"));
     let output = export.arg("--out").arg(inputs.folder.join("export")).output()?;
-    ensure!(output.status.success(), "export failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "export failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 
     let threads = std::thread::available_parallelism()?.to_string();
     let micro_batch = "16";
@@ -162,14 +215,23 @@ fn training(inputs: &Inputs) -> Result<Figure> {
         unit: "tokens/s",
         peer_name: "transformers as run_mlm drives it",
         ours: Contestant(Box::new(move || {
-            let inputs = Inputs { bin: bin.clone(), python: python.clone(), folder: folder.clone(), html_files: Vec::new(), described: "" };
+            let inputs = Inputs {
+                bin: bin.clone(),
+                python: python.clone(),
+                folder: folder.clone(),
+                html_files: Vec::new(),
+                described: "",
+            };
             let run = folder.join("timed-run");
             if run.exists() {
                 make_writable_and_remove(&run)?;
             }
             train(&inputs, &run)?;
             let mut command = Command::new(std::env::current_exe()?);
-            command.arg("training-rate").arg(run.join("metrics.jsonl")).arg(WARM_UP_STEPS.to_string());
+            command
+                .arg("training-rate")
+                .arg(run.join("metrics.jsonl"))
+                .arg(WARM_UP_STEPS.to_string());
             Ok(command)
         })),
         peer: peer(inputs, "run_mlm.py", arguments.to_vec()),
@@ -193,7 +255,13 @@ fn train(inputs: &Inputs, run: &Path) -> Result<()> {
     ] {
         command.arg("--set").arg(setting);
     }
-    let output = command.output().with_context(|| format!("starting {command:?}"))?;
-    ensure!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .output()
+        .with_context(|| format!("starting {command:?}"))?;
+    ensure!(
+        output.status.success(),
+        "{command:?} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(())
 }

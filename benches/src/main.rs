@@ -62,10 +62,16 @@ fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.measure {
         Some(Measure::HtmlText { files }) => measure::html_text(files),
         Some(Measure::Encode { tokenizer, text }) => measure::encode(tokenizer, text),
-        Some(Measure::TrainingRate { metrics, warm_up_steps }) => measure::training_rate(metrics, *warm_up_steps),
+        Some(Measure::TrainingRate {
+            metrics,
+            warm_up_steps,
+        }) => measure::training_rate(metrics, *warm_up_steps),
         None => {
             let figures = figures::selected(arguments)?;
-            let results = figures.iter().map(|figure| contest::run(figure, arguments.runs)).collect::<Result<Vec<_>>>()?;
+            let results = figures
+                .iter()
+                .map(|figure| contest::run(figure, arguments.runs))
+                .collect::<Result<Vec<_>>>()?;
             report::write(&results)
         }
     }

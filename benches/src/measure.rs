@@ -26,13 +26,20 @@ pub(crate) fn html_text(files: &[PathBuf]) -> Result<()> {
     for (path, bytes) in files.iter().zip(&inputs) {
         for result in corpus::edgar::read_filing(&path.to_string_lossy(), bytes) {
             if let Outcome::Document(document) = result.outcome {
-                words += document.blocks.iter().map(|block| block.text.split_ascii_whitespace().count()).sum::<usize>();
+                words += document
+                    .blocks
+                    .iter()
+                    .map(|block| block.text.split_ascii_whitespace().count())
+                    .sum::<usize>();
             }
         }
     }
     let seconds = start.elapsed().as_secs_f64();
     ensure!(words > 0, "no words came out");
-    print_rate(inputs.iter().map(Vec::len).sum::<usize>() as f64 / seconds / 1e6, words);
+    print_rate(
+        inputs.iter().map(Vec::len).sum::<usize>() as f64 / seconds / 1e6,
+        words,
+    );
     Ok(())
 }
 
@@ -64,22 +71,41 @@ pub(crate) fn encode(tokenizer: &Path, text: &Path) -> Result<()> {
 /// The tokens a second of a run, from the time-stamps of its metrics after the warm-up steps.
 pub(crate) fn training_rate(metrics: &Path, warm_up_steps: usize) -> Result<()> {
     let text = std::fs::read_to_string(metrics).with_context(|| format!("reading {}", metrics.display()))?;
-    let lines = text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    let lines = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<Vec<Value>, _>>()?;
     let steps: Vec<&Value> = lines.iter().filter(|line| line.get("digest").is_some()).collect();
-    ensure!(steps.len() > warm_up_steps, "{} has only {} steps", metrics.display(), steps.len());
+    ensure!(
+        steps.len() > warm_up_steps,
+        "{} has only {} steps",
+        metrics.display(),
+        steps.len()
+    );
     let seconds = |line: &Value| -> Result<f64> {
-        let time: jiff::Timestamp = line["time"].as_str().context("a step without a time-stamp")?.parse()?;
+        let time: jiff::Timestamp = line["time"]
+            .as_str()
+            .context("a step without a time-stamp")?
+            .parse()?;
         Ok(time.as_millisecond() as f64 / 1e3)
     };
     let elapsed = seconds(steps[steps.len() - 1])? - seconds(steps[warm_up_steps - 1])?;
-    let tokens: u64 = steps[warm_up_steps..].iter().filter_map(|line| line["tokens"].as_u64()).sum();
+    let tokens: u64 = steps[warm_up_steps..]
+        .iter()
+        .filter_map(|line| line["tokens"].as_u64())
+        .sum();
     print_rate(tokens as f64 / elapsed, steps.len());
     Ok(())
 }
 
 /// Writes the text of all documents, a block a line, for both contestants of a figure.
 pub(crate) fn write_text(docs: &Path, out: &Path) -> Result<()> {
-    let mut file = BufWriter::new(std::fs::OpenOptions::new().create_new(true).write(true).open(out)?);
+    let mut file = BufWriter::new(
+        std::fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .open(out)?,
+    );
     for document in DocumentReader::open(docs)? {
         for block in document_text_blocks(&document?) {
             writeln!(file, "{block}")?;

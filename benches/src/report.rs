@@ -21,7 +21,10 @@ pub(crate) fn write(outcomes: &[Outcome]) -> Result<()> {
         print(&table);
         page = replace_section(&page, group, &table);
     }
-    durable::commit_file(&durable::DISK, Path::new(PAGE), |file| file.write_all(page.as_bytes())).context("writing the page of benchmarks")?;
+    durable::commit_file(&durable::DISK, Path::new(PAGE), |file| {
+        file.write_all(page.as_bytes())
+    })
+    .context("writing the page of benchmarks")?;
     Ok(())
 }
 
@@ -31,13 +34,26 @@ fn print(table: &str) {
 }
 
 fn table<'a>(group: &str, outcomes: impl Iterator<Item = &'a Outcome>) -> String {
-    let mut text = format!("Machine: {}.\n\n| {group} | unit | ours | peer | | ratio, pair by pair |\n|---|---|---|---|---|---|\n", machine::description());
+    let mut text = format!(
+        "Machine: {}.\n\n| {group} | unit | ours | peer | | ratio, pair by pair |\n|---|---|---|---|---|---|\n",
+        machine::description()
+    );
     for outcome in outcomes {
-        let ratios: Vec<f64> = outcome.ours.iter().zip(&outcome.peer).map(|(ours, peer)| ours / peer).collect();
+        let ratios: Vec<f64> = outcome
+            .ours
+            .iter()
+            .zip(&outcome.peer)
+            .map(|(ours, peer)| ours / peer)
+            .collect();
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} |",
-            outcome.name, outcome.unit, spread(&outcome.ours), spread(&outcome.peer), outcome.peer_name, spread(&ratios)
+            outcome.name,
+            outcome.unit,
+            spread(&outcome.ours),
+            spread(&outcome.peer),
+            outcome.peer_name,
+            spread(&ratios)
         );
     }
     text
@@ -47,16 +63,30 @@ fn table<'a>(group: &str, outcomes: impl Iterator<Item = &'a Outcome>) -> String
 fn spread(values: &[f64]) -> String {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let [first, .., last] = sorted.as_slice() else { return sorted.first().map_or_else(String::new, |only| digits(*only)) };
-    format!("{} ({} to {})", digits(sorted[sorted.len() / 2]), digits(*first), digits(*last))
+    let [first, .., last] = sorted.as_slice() else {
+        return sorted.first().map_or_else(String::new, |only| digits(*only));
+    };
+    format!(
+        "{} ({} to {})",
+        digits(sorted[sorted.len() / 2]),
+        digits(*first),
+        digits(*last)
+    )
 }
 
 fn digits(value: f64) -> String {
-    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+    if value >= 100.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    }
 }
 
 fn replace_section(page: &str, group: &str, table: &str) -> String {
-    let (begin, end) = (format!("<!-- {group} -->\n"), format!("<!-- end of {group} -->\n"));
+    let (begin, end) = (
+        format!("<!-- {group} -->\n"),
+        format!("<!-- end of {group} -->\n"),
+    );
     let section = format!("{begin}## {group}\n\n{table}{end}");
     match (page.find(&begin), page.find(&end)) {
         (Some(from), Some(to)) => format!("{}{section}{}", &page[..from], &page[to + end.len()..]),

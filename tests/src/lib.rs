@@ -11,10 +11,16 @@ use anyhow::{Context, Result, bail, ensure};
 
 /// The root of the checkout.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the crate's folder is in the checkout")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .expect("the crate's folder is in the checkout")
 }
 
-#[expect(clippy::disallowed_methods, reason = "the start-up of a test is where its environment is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the start-up of a test is where its environment is read"
+)]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -24,9 +30,14 @@ fn environment(name: &str) -> Option<String> {
 /// # Errors
 /// Where the program is missing, or older than a source that it was built from.
 pub fn program(name: &str) -> Result<PathBuf> {
-    let folder = environment("TENK_BIN_DIR").context("TENK_BIN_DIR is not set; run the tests through `make test`")?;
+    let folder =
+        environment("TENK_BIN_DIR").context("TENK_BIN_DIR is not set; run the tests through `make test`")?;
     let path = Path::new(&folder).join(name);
-    ensure!(path.is_file(), "{} is missing; run the tests through `make test`", path.display());
+    ensure!(
+        path.is_file(),
+        "{} is missing; run the tests through `make test`",
+        path.display()
+    );
     refuse_stale(&path)?;
     Ok(path)
 }
@@ -34,12 +45,18 @@ pub fn program(name: &str) -> Result<PathBuf> {
 /// Cargo writes the sources of a program into `PROGRAM.d`; none may be newer than it.
 fn refuse_stale(program: &Path) -> Result<()> {
     let built = program.metadata()?.modified()?;
-    let listing = std::fs::read_to_string(program.with_extension("d")).context("no list of sources beside the program")?;
+    let listing = std::fs::read_to_string(program.with_extension("d"))
+        .context("no list of sources beside the program")?;
     let sources = listing.split_once(':').map_or("", |(_, sources)| sources);
     for source in sources.split_whitespace() {
-        let changed = Path::new(source).metadata().and_then(|metadata| metadata.modified());
+        let changed = Path::new(source)
+            .metadata()
+            .and_then(|metadata| metadata.modified());
         if changed.is_ok_and(|changed| changed > built) {
-            bail!("{} is older than {source}; run the tests through `make test`", program.display());
+            bail!(
+                "{} is older than {source}; run the tests through `make test`",
+                program.display()
+            );
         }
     }
     Ok(())
@@ -55,7 +72,11 @@ pub fn test_data(relative: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    assert!(environment("TENK_DATA_REQUIRED").as_deref() != Some("1"), "test data {} is missing", path.display());
+    assert!(
+        environment("TENK_DATA_REQUIRED").as_deref() != Some("1"),
+        "test data {} is missing",
+        path.display()
+    );
     eprintln!("skipped: no test data at {} (set TENK_DATA)", path.display());
     None
 }
@@ -65,9 +86,14 @@ pub fn test_data(relative: &str) -> Option<PathBuf> {
 /// # Errors
 /// Where `make test` did not hand it over.
 pub fn peers_python() -> Result<PathBuf> {
-    let folder = environment("TENK_PEERS").context("TENK_PEERS is not set; run the tests through `make test`")?;
+    let folder =
+        environment("TENK_PEERS").context("TENK_PEERS is not set; run the tests through `make test`")?;
     let python = Path::new(&folder).join("bin/python");
-    ensure!(python.exists(), "{} is missing; run `make peers`", python.display());
+    ensure!(
+        python.exists(),
+        "{} is missing; run `make peers`",
+        python.display()
+    );
     Ok(python)
 }
 
@@ -101,7 +127,11 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Output> {
 /// # Errors
 /// Where it does not start.
 pub fn start(command: &mut Command) -> Result<Child> {
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command.spawn().with_context(|| format!("starting {command:?}"))
 }
 
@@ -119,8 +149,15 @@ pub fn kill_group(id: u32) {
 /// Those of [`run`], and an exit code other than 0, with both outputs.
 pub fn run_ok(command: &mut Command, limit: Duration) -> Result<String> {
     let output = run(command, limit)?;
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "{command:?} ended with {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}", output.status);
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    ensure!(
+        output.status.success(),
+        "{command:?} ended with {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}",
+        output.status
+    );
     Ok(stdout.into_owned())
 }
 

@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use serde_json::Value;
 use tests::{program, repository, run_ok, whole_machine};
 
 use crate::run_folder::{logged_steps, metrics};
@@ -36,10 +35,6 @@ impl Demo {
         self.path("export")
     }
 
-    pub(crate) fn tokenizer(&self) -> PathBuf {
-        self.path("tokenizer")
-    }
-
     /// Held-out text, a block a line.
     pub(crate) fn held_out_text(&self) -> PathBuf {
         self.path("queries/held-out.txt")
@@ -49,7 +44,9 @@ impl Demo {
 /// Runs the demo once a test process.
 pub(crate) fn demo() -> Result<&'static Demo> {
     static DEMO: OnceLock<Result<Demo, String>> = OnceLock::new();
-    DEMO.get_or_init(|| run_demo().map_err(|error| format!("{error:#}"))).as_ref().map_err(|error| anyhow!("the demo failed: {error}"))
+    DEMO.get_or_init(|| run_demo().map_err(|error| format!("{error:#}")))
+        .as_ref()
+        .map_err(|error| anyhow!("the demo failed: {error}"))
 }
 
 fn run_demo() -> Result<Demo> {
@@ -57,7 +54,11 @@ fn run_demo() -> Result<Demo> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("demo");
     let pretrain = program("tenk-pretrain")?;
     let mut command = Command::new(repository().join("scripts/demo.sh"));
-    command.arg("--bin").arg(pretrain.parent().context("the folder of the programs")?).arg("--out").arg(&folder);
+    command
+        .arg("--bin")
+        .arg(pretrain.parent().context("the folder of the programs")?)
+        .arg("--out")
+        .arg(&folder);
     let printed = run_ok(&mut command, Duration::from_secs(600))?;
     Ok(Demo { folder, printed })
 }
@@ -65,22 +66,47 @@ fn run_demo() -> Result<Demo> {
 #[test]
 fn the_demo_runs_end_to_end_with_two_ranks() -> Result<()> {
     let demo = demo()?;
-    for name in ["docs/manifest.json", "tokenizer/tokenizer.json", "corpus/manifest.json", "run/config.toml", "run/environment.json", "run/last_exit.json", "export/model.safetensors", "export/1_Pooling/config.json"] {
+    for name in [
+        "docs/manifest.json",
+        "tokenizer/tokenizer.json",
+        "corpus/manifest.json",
+        "run/config.toml",
+        "run/environment.json",
+        "run/last_exit.json",
+        "export/model.safetensors",
+        "export/1_Pooling/config.json",
+    ] {
         ensure!(demo.path(name).is_file(), "the demo left no {name}");
     }
     let steps = logged_steps(&demo.run())?;
     let last = steps.last().context("no step was logged")?;
-    ensure!(last.local_sequences.len() == 2, "not two ranks: {:?}", last.local_sequences);
-    ensure!(demo.printed.contains("fill-mask") && demo.printed.contains("nearest"), "the demo printed:\n{}", demo.printed);
+    ensure!(
+        last.local_sequences.len() == 2,
+        "not two ranks: {:?}",
+        last.local_sequences
+    );
+    ensure!(
+        demo.printed.contains("fill-mask") && demo.printed.contains("nearest"),
+        "the demo printed:\n{}",
+        demo.printed
+    );
     Ok(())
 }
 
-/// The last evaluation over all held-out text of a run: (loss, unigram cross-entropy).
+/// The last evaluation of a run over all held-out text: (loss, unigram cross-entropy).
 fn last_evaluation(run: &std::path::Path) -> Result<(f64, f64)> {
     let lines = metrics(run)?;
-    let evaluation = lines.iter().rev().find(|line| line.get("eval").is_some()).context("no evaluation was logged")?;
-    let total: &Value = &evaluation["eval"]["total"];
-    Ok((total["loss"].as_f64().context("loss")?, total["unigram"].as_f64().context("unigram")?))
+    let line = lines
+        .iter()
+        .rev()
+        .find(|line| line.get("eval").is_some())
+        .context("no evaluation was logged")?;
+    let number = |key: &str| {
+        line["eval"][key]
+            .as_f64()
+            .with_context(|| format!("no {key} in {line}"))
+    };
+    Ok((number("loss")?, number("unigram_loss")?))
 }
 
 #[test]
@@ -89,7 +115,15 @@ fn the_model_learns_from_context_beyond_word_frequencies() -> Result<()> {
     let (loss, unigram) = last_evaluation(&demo.run())?;
     let (control, _) = last_evaluation(&demo.path("control"))?;
     println!("held-out: {loss:.3} nats; unigram {unigram:.3}; attention permuted {control:.3}");
-    ensure!(loss <= unigram - 0.3, "only {:.3} nats below the unigram cross-entropy {unigram:.3}", unigram - loss);
-    ensure!(loss <= control - 0.2, "only {:.3} nats below the twin with permuted attention ({control:.3})", control - loss);
+    ensure!(
+        loss <= unigram - 0.3,
+        "only {:.3} nats below the unigram cross-entropy {unigram:.3}",
+        unigram - loss
+    );
+    ensure!(
+        loss <= control - 0.2,
+        "only {:.3} nats below the twin with permuted attention ({control:.3})",
+        control - loss
+    );
     Ok(())
 }

@@ -9,7 +9,9 @@ use serde_json::Value;
 pub(crate) fn metrics(run: &Path) -> Result<Vec<Value>> {
     let path = run.join("metrics.jsonl");
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    text.lines().map(|line| serde_json::from_str(line).with_context(|| format!("metrics line {line:?}"))).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).with_context(|| format!("metrics line {line:?}")))
+        .collect()
 }
 
 /// A logged training step.
@@ -23,7 +25,11 @@ pub(crate) struct LoggedStep {
 
 /// The training steps that a run logged.
 pub(crate) fn logged_steps(run: &Path) -> Result<Vec<LoggedStep>> {
-    metrics(run)?.iter().filter(|line| line.get("digest").is_some()).map(logged_step).collect()
+    metrics(run)?
+        .iter()
+        .filter(|line| line.get("digest").is_some())
+        .map(logged_step)
+        .collect()
 }
 
 fn logged_step(line: &Value) -> Result<LoggedStep> {
@@ -31,6 +37,7 @@ fn logged_step(line: &Value) -> Result<LoggedStep> {
         step: line["step"].as_u64().context("step")?,
         loss: line["loss"].as_f64().context("loss")?,
         digest: line["digest"].as_str().context("digest")?.to_owned(),
-        local_sequences: serde_json::from_value(line["local_sequences"].clone()).context("local_sequences")?,
+        local_sequences: serde_json::from_value(line["local_sequences"].clone())
+            .context("local_sequences")?,
     })
 }

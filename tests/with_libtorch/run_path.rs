@@ -12,16 +12,31 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn runpath(name: &str) -> Result<PathBuf> {
     let dynamic = run_ok(Command::new("readelf").arg("-d").arg(program(name)?), LIMIT)?;
     ensure!(!dynamic.contains("(RPATH)"), "{name} has an RPATH");
-    let line = dynamic.lines().find(|line| line.contains("(RUNPATH)")).context("no RUNPATH")?;
-    let path = line.split_once('[').and_then(|(_, rest)| rest.split_once(']')).context("no path in RUNPATH")?.0;
+    let line = dynamic
+        .lines()
+        .find(|line| line.contains("(RUNPATH)"))
+        .context("no RUNPATH")?;
+    let path = line
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'))
+        .context("no path in RUNPATH")?
+        .0;
     Ok(PathBuf::from(path))
 }
 
 #[test]
 fn programs_find_libtorch_by_runpath_without_a_library_path() -> Result<()> {
     for name in ["tenk-pretrain", "tenk-embed"] {
-        ensure!(runpath(name)?.join("libtorch_cpu.so").is_file(), "{name}: RUNPATH has no libtorch_cpu.so");
-        run_ok(Command::new(program(name)?).arg("--version").env_remove("LD_LIBRARY_PATH"), LIMIT)?;
+        ensure!(
+            runpath(name)?.join("libtorch_cpu.so").is_file(),
+            "{name}: RUNPATH has no libtorch_cpu.so"
+        );
+        run_ok(
+            Command::new(program(name)?)
+                .arg("--version")
+                .env_remove("LD_LIBRARY_PATH"),
+            LIMIT,
+        )?;
     }
     Ok(())
 }
@@ -35,11 +50,17 @@ fn a_second_libtorch_first_on_the_library_path_is_the_one_that_is_loaded() -> Re
         std::os::unix::fs::symlink(entry.path(), second.path().join(entry.file_name()))?;
     }
     let mut command = Command::new(program(name)?);
-    command.arg("--version").env("LD_LIBRARY_PATH", second.path()).env("LD_DEBUG", "libs");
+    command
+        .arg("--version")
+        .env("LD_LIBRARY_PATH", second.path())
+        .env("LD_DEBUG", "libs");
     let output = run(&mut command, LIMIT)?;
     ensure!(output.status.success());
     let loaded = String::from_utf8_lossy(&output.stderr).into_owned();
     let wanted = format!("calling init: {}/libtorch_cpu.so", second.path().display());
-    ensure!(loaded.contains(&wanted), "libtorch_cpu.so did not come from the second folder");
+    ensure!(
+        loaded.contains(&wanted),
+        "libtorch_cpu.so did not come from the second folder"
+    );
     Ok(())
 }

@@ -17,7 +17,9 @@ const GLOBAL_BATCH: u64 = 16;
 fn train(world: u32, precision: &str, folder: &Path) -> Result<Vec<LoggedStep>> {
     let run: PathBuf = folder.join(format!("{precision}-{world}"));
     let mut command = mpirun(world, &program("tenk-pretrain")?);
-    command.args(["train", "--config"]).arg(tests::repository().join("configs/demo.toml"));
+    command
+        .args(["train", "--config"])
+        .arg(tests::repository().join("configs/demo.toml"));
     for setting in [
         format!("run.dir='{}'", run.display()),
         format!("data.corpus='{}'", demo()?.corpus().display()),
@@ -40,13 +42,21 @@ fn train(world: u32, precision: &str, folder: &Path) -> Result<Vec<LoggedStep>> 
     }
     run_ok(&mut command, Duration::from_secs(240))?;
     let steps = logged_steps(&run)?;
-    ensure!(steps.len() as u64 == STEPS, "world {world} logged {} steps of {STEPS}", steps.len());
+    ensure!(
+        steps.len() as u64 == STEPS,
+        "world {world} logged {} steps of {STEPS}",
+        steps.len()
+    );
     Ok(steps)
 }
 
 /// The largest relative difference of the losses over the first `count` steps.
 fn loss_difference(one: &[LoggedStep], other: &[LoggedStep], count: usize) -> f64 {
-    one.iter().zip(other).take(count).map(|(a, b)| ((a.loss - b.loss) / a.loss).abs()).fold(0.0, f64::max)
+    one.iter()
+        .zip(other)
+        .take(count)
+        .map(|(a, b)| ((a.loss - b.loss) / a.loss).abs())
+        .fold(0.0, f64::max)
 }
 
 fn check_worlds(precision: &str, tolerances: &[(usize, f64)]) -> Result<()> {
@@ -57,15 +67,31 @@ fn check_worlds(precision: &str, tolerances: &[(usize, f64)]) -> Result<()> {
     for world in [2, 4] {
         let other = train(world, precision, folder.path())?;
         for (one, step) in reference.iter().zip(&other) {
-            ensure!(one.step == step.step && one.digest == step.digest, "step {}: digests differ at world {world}", one.step);
-            ensure!(step.local_sequences.len() == world as usize, "step {}: {:?}", step.step, step.local_sequences);
+            ensure!(
+                one.step == step.step && one.digest == step.digest,
+                "step {}: digests differ at world {world}",
+                one.step
+            );
+            ensure!(
+                step.local_sequences.len() == world as usize,
+                "step {}: {:?}",
+                step.step,
+                step.local_sequences
+            );
             let total: u64 = step.local_sequences.iter().sum();
-            ensure!(total == GLOBAL_BATCH, "step {}: the ranks took {total} sequences", step.step);
+            ensure!(
+                total == GLOBAL_BATCH,
+                "step {}: the ranks took {total} sequences",
+                step.step
+            );
         }
         for &(count, tolerance) in tolerances {
             let difference = loss_difference(&reference, &other, count);
             println!("{precision}, world {world} against 1, {count} steps: {difference:.2e}");
-            ensure!(difference <= tolerance, "{precision}, world {world}: losses differ by {difference:.2e} over {count} steps, allowed {tolerance:.0e}");
+            ensure!(
+                difference <= tolerance,
+                "{precision}, world {world}: losses differ by {difference:.2e} over {count} steps, allowed {tolerance:.0e}"
+            );
         }
     }
     Ok(())

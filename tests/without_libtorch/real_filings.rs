@@ -27,7 +27,10 @@ fn documents(docs: &Path) -> Result<Vec<Value>> {
 }
 
 fn names(rows: &[Value]) -> BTreeSet<String> {
-    rows.iter().filter_map(|row| row["path"].as_str()).map(|path| file_name(path).to_owned()).collect()
+    rows.iter()
+        .filter_map(|row| row["path"].as_str())
+        .map(|path| file_name(path).to_owned())
+        .collect()
 }
 
 fn file_name(path: &str) -> &str {
@@ -39,9 +42,15 @@ const FOLDERS: [&str; 3] = ["filings", "filings-older", "filings-other"];
 /// Accession numbers name most of the files; a document of such a file must carry it.
 fn check_document(document: &Value) -> Result<()> {
     let source = document["source"].as_str().context("source")?;
-    ensure!(source.starts_with("10-K") || source.starts_with("10-Q"), "{} has source {source}", document["path"]);
+    ensure!(
+        source.starts_with("10-K") || source.starts_with("10-Q"),
+        "{} has source {source}",
+        document["path"]
+    );
     let name = file_name(document["path"].as_str().context("path")?);
-    let accession = name.get(..20).filter(|stem| stem.as_bytes().get(10) == Some(&b'-'));
+    let accession = name
+        .get(..20)
+        .filter(|stem| stem.as_bytes().get(10) == Some(&b'-'));
     if let Some(accession) = accession {
         let id = document["id"].as_str().context("id")?;
         ensure!(id.split(':').next() == Some(accession), "{name}: its id is {id}");
@@ -51,7 +60,11 @@ fn check_document(document: &Value) -> Result<()> {
 
 #[test]
 fn every_real_filing_is_a_document_or_is_listed_with_its_reason() -> Result<()> {
-    let Some(folders) = FOLDERS.iter().map(|folder| test_data(folder)).collect::<Option<Vec<_>>>() else {
+    let Some(folders) = FOLDERS
+        .iter()
+        .map(|folder| test_data(folder))
+        .collect::<Option<Vec<_>>>()
+    else {
         return Ok(());
     };
     let out = tempfile::tempdir()?;
@@ -68,10 +81,16 @@ fn every_real_filing_is_a_document_or_is_listed_with_its_reason() -> Result<()> 
     let skipped = json_lines(&std::fs::read_to_string(docs.join("skipped.jsonl"))?)?;
     let rejected = json_lines(&std::fs::read_to_string(docs.join("rejected.jsonl"))?)?;
     for row in skipped.iter().chain(&rejected) {
-        ensure!(row["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "no reason: {row}");
+        ensure!(
+            row["reason"].as_str().is_some_and(|reason| !reason.is_empty()),
+            "no reason: {row}"
+        );
     }
-    let listed: BTreeSet<String> =
-        names(&documents).into_iter().chain(names(&skipped)).chain(names(&rejected)).collect();
+    let listed: BTreeSet<String> = names(&documents)
+        .into_iter()
+        .chain(names(&skipped))
+        .chain(names(&rejected))
+        .collect();
     for folder in &folders {
         for entry in std::fs::read_dir(folder)? {
             let name = entry?.file_name().to_string_lossy().into_owned();

@@ -10,13 +10,20 @@ use tests::{repository, run};
 /// Runs `scripts/setup.sh` offline on a cache and returns its message; it must fail.
 fn refused(part: &str, cache: &Path, libtorch: Option<&str>) -> Result<String> {
     let mut command = Command::new(repository().join("scripts/setup.sh"));
-    command.arg(part).env("TENK_CACHE", cache).env("TENK_OFFLINE", "1");
+    command
+        .arg(part)
+        .env("TENK_CACHE", cache)
+        .env("TENK_OFFLINE", "1");
     command.env_remove("LIBTORCH").env_remove("LIBTORCH_USE_PYTORCH");
     if let Some(libtorch) = libtorch {
         command.env("LIBTORCH", libtorch);
     }
     let output = run(&mut command, Duration::from_secs(60))?;
-    ensure!(output.status.code() == Some(1), "set-up ended with {}", output.status);
+    ensure!(
+        output.status.code() == Some(1),
+        "set-up ended with {}",
+        output.status
+    );
     Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
@@ -24,7 +31,10 @@ fn refused(part: &str, cache: &Path, libtorch: Option<&str>) -> Result<String> {
 fn offline_set_up_with_an_empty_cache_names_what_is_missing() -> Result<()> {
     let cache = tempfile::tempdir()?;
     let message = refused("build", cache.path(), None)?;
-    ensure!(message.contains("TENK_OFFLINE=1") && message.contains("libtorch"), "{message}");
+    ensure!(
+        message.contains("TENK_OFFLINE=1") && message.contains("libtorch"),
+        "{message}"
+    );
     let message = refused("peers", cache.path(), None)?;
     ensure!(message.contains("peers"), "{message}");
     Ok(())

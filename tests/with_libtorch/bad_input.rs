@@ -1,0 +1,122 @@
+//! What a person gets wrong at the start of a run ends in one message that says what to do,
+//! and leaves nothing behind.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tests::{kill_group, mpirun, program, repository, run, start, wait_until, whole_machine};
+
+use crate::demo::demo;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn train(mut command: Command, run_folder: &Path, settings: &[&str]) -> Result<Command> {
+    command
+        .args(["train", "--config"])
+        .arg(repository().join("configs/demo.toml"));
+    command
+        .arg("--set")
+        .arg(format!("run.dir='{}'", run_folder.display()));
+    command
+        .arg("--set")
+        .arg(format!("data.corpus='{}'", demo()?.corpus().display()));
+    for setting in settings {
+        command.arg("--set").arg(setting);
+    }
+    Ok(command)
+}
+
+/// The error output of a run that must fail, without a panic in it.
+fn message(output: &Output) -> Result<String> {
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(!output.status.success(), "it succeeded:\n{stderr}");
+    ensure!(!stderr.contains("panicked"), "it panicked:\n{stderr}");
+    Ok(stderr)
+}
+
+#[test]
+fn a_misspelt_key_is_refused_with_the_key_that_was_meant() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let run_folder = folder.path().join("run");
+    let command = train(
+        Command::new(program("tenk-pretrain")?),
+        &run_folder,
+        &["schedule.warmup_step=5"],
+    )?;
+    let stderr = message(&run(&mut { command }, LIMIT)?)?;
+    ensure!(
+        stderr.contains("warmup_step") && stderr.contains("warmup_steps"),
+        "{stderr}"
+    );
+    ensure!(!run_folder.exists(), "a refused run left its folder");
+    Ok(())
+}
+
+#[test]
+fn more_threads_than_the_binding_allows_are_refused_naming_the_flag() -> Result<()> {
+    demo()?;
+    let _machine = whole_machine();
+    let folder = tempfile::tempdir()?;
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0"]).arg(program("tenk-pretrain")?);
+    let mut command = train(command, &folder.path().join("run"), &["parallel.threads=2"])?;
+    let stderr = message(&run(&mut command, LIMIT)?)?;
+    ensure!(
+        stderr.contains("--bind-to none") && stderr.contains("--map-by"),
+        "{stderr}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_second_launch_into_one_run_folder_is_refused_while_the_first_lives() -> Result<()> {
+    demo()?;
+    let _machine = whole_machine();
+    let folder = tempfile::tempdir()?;
+    let run_folder = folder.path().join("run");
+    let mut first = train(
+        mpirun(2, &program("tenk-pretrain")?),
+        &run_folder,
+        &["training.max_steps=100000"],
+    )?;
+    let first = start(&mut first)?;
+    let metrics = run_folder.join("metrics.jsonl");
+    let second = wait_until("the first run logs a step", LIMIT, || {
+        metrics.metadata().is_ok_and(|file| file.len() > 0)
+    })
+    .and_then(|()| {
+        let mut second = train(
+            Command::new(program("tenk-pretrain")?),
+            &run_folder,
+            &["training.max_steps=100000"],
+        )?;
+        run(&mut second, LIMIT)
+    });
+    kill_group(first.id());
+    let _ = first.wait_with_output();
+    let stderr = message(&second?)?;
+    ensure!(
+        stderr.contains("run") && (stderr.contains("lock") || stderr.contains("in use")),
+        "{stderr}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_writes_nothing() -> Result<()> {
+    demo()?;
+    let _machine = whole_machine();
+    let folder = tempfile::tempdir()?;
+    let run_folder = folder.path().join("run");
+    let mut command = train(Command::new(program("tenk-pretrain")?), &run_folder, &[])?;
+    let output = run(command.arg("--dry-run"), LIMIT)?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    ensure!(!run_folder.exists(), "a dry run left its folder");
+    Ok(())
+}
