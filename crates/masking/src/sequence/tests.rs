@@ -81,10 +81,17 @@ fn whole_word_masking_begins_a_word_after_a_newline() {
     let spans = |vocabulary: &Vocabulary| {
         let mut masked = MaskedPositions::default();
         rank_positions(&Draws::new(key(1)), true, vocabulary, &ids, &mut masked).unwrap();
-        masked.words.iter().map(|word| (word.start, word.length)).collect::<Vec<_>>()
+        masked
+            .words
+            .iter()
+            .map(|word| (word.start, word.length))
+            .collect::<Vec<_>>()
     };
     assert_eq!(spans(&tables.vocabulary()), [(1, 1), (2, 2)]);
-    assert_eq!(spans(&tables.vocabulary().with_newline(6)), [(1, 1), (2, 1), (3, 1)]);
+    assert_eq!(
+        spans(&tables.vocabulary().with_newline(6)),
+        [(1, 1), (2, 1), (3, 1)]
+    );
 }
 
 #[test]
