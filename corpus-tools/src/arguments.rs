@@ -19,6 +19,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Write the embedded sample: filings of invented companies and a small wiki dump.
     Sample(Sample),
+    /// Fetch filings from EDGAR, or a Wikipedia dump. The only command that connects.
+    Fetch(Box<Fetch>),
     /// Read filings and wiki dumps into a documents folder.
     Ingest(Ingest),
     /// Train a byte-level BPE tokenizer on a documents folder.
@@ -47,6 +49,71 @@ pub(crate) struct Sample {
     /// Another seed gives other companies.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("whose").required(true).multiple(true)
+    .args(["cik", "cik_list", "ticker", "ticker_list", "members", "all_companies", "wiki"]))]
+pub(crate) struct Fetch {
+    /// The folder to fetch into; the same command goes on where it ended.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Your name and e-mail address, which the archives demand: "Example Research a@example.com".
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) user_agent: corpus::UserAgent,
+    /// Filings of this company; may be repeated, or a list with commas.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) cik: Vec<u64>,
+    /// Filings of the CIKs in this file, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cik_list: Option<PathBuf>,
+    /// Filings of this company; may be repeated, or a list with commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) ticker: Vec<String>,
+    /// Filings of the tickers in this file, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ticker_list: Option<PathBuf>,
+    /// A table with columns `ticker`, `cik`, `start_date`, `end_date`: filings of these companies on
+    /// the days of their membership; with tickers, only of those.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) members: Option<PathBuf>,
+    /// Filings of every company.
+    #[arg(long, conflicts_with_all = ["cik", "cik_list", "ticker", "ticker_list", "members"])]
+    pub(crate) all_companies: bool,
+    /// Form types as EDGAR writes them (10-K405, 10-K/A, 20-F, "DEF 14A"); may be repeated.
+    #[arg(long, value_delimiter = ',', default_values_t = corpus::edgar::fetch::DEFAULT_FORMS.map(str::to_owned))]
+    pub(crate) form: Vec<String>,
+    /// Filed on this day or later.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) filed_from: Option<corpus::edgar::fetch::Date>,
+    /// Filed on this day or earlier.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) filed_to: Option<corpus::edgar::fetch::Date>,
+    /// Where filings are looked up: master.idx, master.gz, form.idx, form.gz, or submissions.
+    #[arg(long, value_name = "NAME", default_value_t = corpus::edgar::fetch::Listing::MasterGzip)]
+    pub(crate) listing: corpus::edgar::fetch::Listing,
+    /// A Wikipedia dump instead of filings, as `enwiki`.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["cik", "cik_list", "ticker", "ticker_list", "members",
+        "all_companies", "form", "filed_from", "filed_to", "listing"])]
+    pub(crate) wiki: Option<String>,
+    /// With --wiki: the day of the dump, as 20240501, or the last one.
+    #[arg(long, value_name = "DAY", default_value = "latest", requires = "wiki")]
+    pub(crate) dump: String,
+    /// With --wiki: which file of the dump.
+    #[arg(long, value_name = "FILE", default_value = corpus::wikipedia::fetch::ARTICLES, requires = "wiki")]
+    pub(crate) wiki_file: String,
+    /// Over all threads; the archives allow at most 10.
+    #[arg(long, value_name = "N", default_value_t = corpus::RequestRate::default())]
+    pub(crate) requests_per_second: corpus::RequestRate,
+    /// How often a request is tried again after throttling, an outage or a cut connection.
+    #[arg(long, value_name = "N", default_value_t = corpus::RETRIES)]
+    pub(crate) retries: u32,
+    /// Ask this server instead of the archive's own.
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

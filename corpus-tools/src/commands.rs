@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod build;
+pub(crate) mod fetch;
 pub(crate) mod ingest;
 pub(crate) mod inspect;
 pub(crate) mod sample;

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     start_log();
     let done = match arguments.command {
         Command::Sample(command) => commands::sample::run(&command),
+        Command::Fetch(command) => commands::fetch::run(&command, arguments.threads),
         Command::Ingest(command) => commands::ingest::run(&command, arguments.threads),
         Command::Tokenizer(command) => commands::tokenizer::run(&command, arguments.threads),
         Command::Build(command) => commands::build::run(&command, arguments.threads),

@@ -5,5 +5,6 @@
 
 mod bad_input;
 mod disks;
+mod fetch;
 mod path;
 mod programs;

@@ -6,6 +6,7 @@
 
 mod cover_page;
 mod dates;
+pub mod fetch;
 mod form_type;
 mod furniture;
 mod html;

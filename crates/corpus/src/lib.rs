@@ -24,6 +24,7 @@ mod spool;
 mod statistics;
 mod tokenise;
 mod tokenizer_sample;
+mod web;
 pub mod wikipedia;
 mod workplace;
 
@@ -39,7 +40,11 @@ pub use outcome::Outcome;
 pub use progress::{NoProgress, Progress};
 pub use split::{DocumentHead, FilerKey, Filers, HELD_OUT_FRACTION, HeldOut};
 pub use statistics::{
-    CorpusCounts, CorpusStatistics, CrossEntropy, DocsCounts, DocsStatistics, Unigram, corpus_statistics, docs_statistics,
-    unigram,
+    CorpusCounts, CorpusStatistics, CrossEntropy, DocsCounts, DocsStatistics, Unigram, corpus_statistics,
+    docs_statistics, unigram,
 };
 pub use tokenizer_sample::{TOKENIZER_SAMPLE_BYTES, TokenizerOptions, TokenizerReport, train_tokenizer};
+pub use web::{
+    Connection, Fault, FetchError, MAX_REQUESTS_PER_SECOND, REQUESTS_PER_SECOND, RETRIES, RequestRate,
+    UserAgent,
+};

@@ -5,6 +5,7 @@
 //! other namespaces, disambiguation pages and empty pages are skipped with their reason.
 
 mod dump;
+pub mod fetch;
 mod page;
 mod site;
 mod utf16;

@@ -18,7 +18,7 @@ const FORMS_BY_EYE: [(&str, &str); 2] = [
     clippy::disallowed_methods,
     reason = "tests find their data through the environment"
 )]
-fn data_folder() -> Option<PathBuf> {
+pub(super) fn data_folder() -> Option<PathBuf> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
     let folder = PathBuf::from(std::env::var("TENK_DATA").unwrap_or_else(|_| default.to_owned()));
     // A relative folder is relative to the repository's root.

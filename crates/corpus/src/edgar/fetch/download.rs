@@ -1,0 +1,283 @@
+//! Downloads filings on a few threads. What arrives is judged before it gets its name.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use durable::{DISK, DurableError, Operation, Storage, commit_bytes, commit_file, remove_all_partials};
+use sha2::{Digest, Sha256};
+
+use super::envelope::Envelope;
+use super::ledger::{Ledger, Stored};
+use super::{Hosts, ListedFiling, NotFetched};
+use crate::progress::Progress;
+use crate::web::{Client, Failure, Fault, FetchError, Request, Stopped, Transfer};
+
+/// A request waits for the archive most of the time; more threads than this only wait longer for
+/// their turn.
+const THREADS: usize = 4;
+/// So many filings in a row that fail for reasons of the connection are an outage.
+const LONGEST_RUN_OF_FAILURES: u32 = 10;
+
+/// What all threads of a download share.
+pub(crate) struct Job<'a> {
+    pub(crate) out: &'a Path,
+    pub(crate) client: &'a Client,
+    pub(crate) hosts: &'a Hosts,
+    pub(crate) threads: usize,
+}
+
+/// What a download did.
+#[derive(Debug, Default)]
+pub(crate) struct Downloaded {
+    pub(crate) fetched: u64,
+    pub(crate) bytes: u64,
+    pub(crate) not_fetched: Vec<NotFetched>,
+}
+
+fn whole_file(out: &Path, filing: &ListedFiling) -> Option<Stored> {
+    let mut file = std::fs::File::open(out.join(filing.file())).ok()?;
+    let mut arriving = Arriving::default();
+    io::copy(&mut file, &mut arriving).ok()?;
+    arriving.check(filing).ok()
+}
+
+impl Job<'_> {
+    /// Leaves out the filings that are stored. One that is there whole but not in the ledger (the
+    /// program was killed in between) gets its row.
+    ///
+    /// # Errors
+    /// [`FetchError::Durable`] when the ledger cannot be written.
+    pub(crate) fn without_stored(
+        &self,
+        ledger: &mut Ledger,
+        filings: impl Iterator<Item = ListedFiling>,
+    ) -> Result<Vec<ListedFiling>, FetchError> {
+        let mut missing = Vec::new();
+        for filing in filings {
+            if let Some(stored) = ledger.stored(&filing.accession) {
+                let there = self.out.join(&stored.file).metadata();
+                if there.is_ok_and(|file| file.is_file() && file.len() == stored.bytes) {
+                    continue;
+                }
+            } else if let Some(stored) = whole_file(self.out, &filing) {
+                ledger.append(&filing, stored, &self.url(&filing))?;
+                continue;
+            }
+            missing.push(filing);
+        }
+        Ok(missing)
+    }
+
+    /// Downloads the filings; those that cannot be had are in the answer, and in
+    /// `not_fetched.tsv`.
+    ///
+    /// # Errors
+    /// [`FetchError::OutOfReach`] when filing after filing fails; [`FetchError::Durable`].
+    pub(crate) fn run(
+        &self,
+        filings: Vec<ListedFiling>,
+        ledger: Ledger,
+        progress: &dyn Progress,
+    ) -> Result<Downloaded, FetchError> {
+        progress.start("fetching filings", Some(filings.len() as u64));
+        let shared = Shared {
+            ledger: Mutex::new(ledger),
+            filings: Mutex::new(filings.into_iter()),
+            state: Mutex::default(),
+            stop: AtomicBool::new(false),
+        };
+        let num_threads = if self.threads == 0 { THREADS } else { self.threads };
+        let outcomes: Vec<Result<(), FetchError>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..num_threads)
+                .map(|_| scope.spawn(|| self.work(&shared, progress)))
+                .collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().map(join).collect()
+        });
+        progress.finish();
+        let mut downloaded = shared
+            .state
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .downloaded;
+        downloaded.not_fetched.sort();
+        write_not_fetched(self.out, &downloaded.not_fetched)?;
+        outcomes.into_iter().collect::<Result<(), _>>()?;
+        Ok(downloaded)
+    }
+
+    fn work(&self, shared: &Shared, progress: &dyn Progress) -> Result<(), FetchError> {
+        while !shared.stop.load(Ordering::Relaxed) {
+            // The lock is let go before the download begins.
+            let next = lock(&shared.filings).next();
+            let Some(filing) = next else { break };
+            let outcome = self
+                .download(&filing)
+                .and_then(|stored| shared.record(&filing, stored, &self.url(&filing)))
+                .or_else(|error| shared.excuse(&filing, error));
+            if outcome.is_err() {
+                shared.stop.store(true, Ordering::Relaxed);
+                return outcome;
+            }
+            progress.advance(1);
+        }
+        Ok(())
+    }
+
+    fn url(&self, filing: &ListedFiling) -> String {
+        format!("{}/Archives/{}", self.hosts.www, filing.archive_path())
+    }
+
+    fn download(&self, filing: &ListedFiling) -> Result<Stored, FetchError> {
+        let path = self.out.join(filing.file());
+        if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+            DISK.create_dir_all(folder)
+                .map_err(|source| DurableError::new(Operation::Create, folder, source))?;
+        } else if let Some(folder) = path.parent() {
+            // What a killed run left; what other threads of this process write here stays.
+            remove_all_partials(&DISK, folder)?;
+        }
+        let url = self.url(filing);
+        let request = Request {
+            url: &url,
+            first_byte: 0,
+        };
+        self.client
+            .fetch(&request, |transfer| store(transfer, filing, &path))
+    }
+}
+
+/// Writes the body beside, and gives it its name when it is whole and the right one.
+fn store(mut transfer: Transfer, filing: &ListedFiling, path: &Path) -> Result<Stored, Failure> {
+    let mut verdict = None;
+    let written = commit_file(&DISK, path, |file| {
+        let mut arriving = Arriving::default();
+        let passed = transfer.each_chunk(|chunk| {
+            arriving.push(chunk);
+            file.write_all(chunk)
+        });
+        let judged = match passed {
+            Ok(()) => arriving.check(filing),
+            Err(Stopped::Transfer(fault)) => Err(fault),
+            Err(Stopped::Receiver(error)) => return Err(error),
+        };
+        // Any error keeps the file from its name.
+        let named = judged
+            .as_ref()
+            .map(|_| ())
+            .map_err(|_| io::Error::other("not whole"));
+        verdict = Some(judged);
+        named
+    });
+    match verdict {
+        Some(Err(fault)) => Err(fault.into()),
+        Some(Ok(stored)) => written.map(|()| stored).map_err(Failure::Disk),
+        None => Err(written.map_or_else(Failure::Disk, |()| Fault::unsound("empty").into())),
+    }
+}
+
+/// A body on its way to the disk: hashed, counted, and both ends kept.
+#[derive(Debug, Default)]
+struct Arriving {
+    envelope: Envelope,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Arriving {
+    fn push(&mut self, chunk: &[u8]) {
+        self.envelope.push(chunk);
+        self.hash.update(chunk);
+        self.bytes += chunk.len() as u64;
+    }
+
+    fn check(self, filing: &ListedFiling) -> Result<Stored, Fault> {
+        self.envelope.check(&filing.accession)?;
+        let hash = self.hash.finalize();
+        Ok(Stored {
+            file: filing.file(),
+            bytes: self.bytes,
+            sha256: crate::web::hex(&hash),
+        })
+    }
+}
+
+impl io::Write for Arriving {
+    fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
+        self.push(chunk);
+        Ok(chunk.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Shared {
+    ledger: Mutex<Ledger>,
+    filings: Mutex<std::vec::IntoIter<ListedFiling>>,
+    state: Mutex<State>,
+    stop: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    downloaded: Downloaded,
+    failures_in_a_row: u32,
+}
+
+impl Shared {
+    fn record(&self, filing: &ListedFiling, stored: Stored, url: &str) -> Result<(), FetchError> {
+        let bytes = stored.bytes;
+        lock(&self.ledger).append(filing, stored, url)?;
+        let mut state = lock(&self.state);
+        state.failures_in_a_row = 0;
+        state.downloaded.fetched += 1;
+        state.downloaded.bytes += bytes;
+        Ok(())
+    }
+
+    /// A filing that cannot be had is noted, unless it is one of many in a row.
+    fn excuse(&self, filing: &ListedFiling, error: FetchError) -> Result<(), FetchError> {
+        let FetchError::GivenUp { url, fault, .. } = error else {
+            return Err(error);
+        };
+        let mut state = lock(&self.state);
+        state.downloaded.not_fetched.push(NotFetched {
+            accession: filing.accession.clone(),
+            url,
+            reason: fault.to_string(),
+        });
+        state.failures_in_a_row = if fault.is_outage() {
+            state.failures_in_a_row + 1
+        } else {
+            0
+        };
+        if state.failures_in_a_row < LONGEST_RUN_OF_FAILURES {
+            return Ok(());
+        }
+        Err(FetchError::OutOfReach {
+            failures: state.failures_in_a_row,
+            fault,
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_not_fetched(out: &Path, not_fetched: &[NotFetched]) -> Result<(), DurableError> {
+    let mut text = "accession\turl\treason\n".to_owned();
+    for filing in not_fetched {
+        text.push_str(&[&*filing.accession, &*filing.url, &*filing.reason].join("\t"));
+        text.push('\n');
+    }
+    commit_bytes(&DISK, &out.join("not_fetched.tsv"), text.as_bytes())
+}

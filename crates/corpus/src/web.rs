@@ -1,0 +1,294 @@
+//! The one HTTP client of the program: paced, patient, and told what an error page is.
+//!
+//! Nothing else connects to other hosts, and this does so only for the `fetch` commands. It does
+//! not know what it fetches: whoever asks receives the body and judges it.
+
+mod answer;
+mod clock;
+mod error;
+mod pacer;
+#[cfg(test)]
+pub(crate) mod test_server;
+mod user_agent;
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use durable::DurableError;
+use flate2::read::MultiGzDecoder;
+
+pub use answer::Fault;
+#[cfg(test)]
+pub(crate) use clock::testing::TestClock;
+pub(crate) use clock::{Clock, SystemClock};
+pub use error::FetchError;
+pub use pacer::{MAX_REQUESTS_PER_SECOND, REQUESTS_PER_SECOND, RequestRate};
+pub use user_agent::UserAgent;
+
+use pacer::Pacer;
+
+/// How often a request is tried again by default: with the back-off, for about two minutes after
+/// an outage and three quarters of an hour after throttling.
+pub const RETRIES: u32 = 6;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The archives think for many seconds about rare files.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
+/// A transfer of any length goes on as long as something arrives.
+const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
+/// What is looked at of an error page.
+const ERROR_PAGE_BYTES: u64 = 64 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Who asks, how fast, and where.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Sent with every request.
+    pub user_agent: UserAgent,
+    /// Over all threads.
+    pub rate: RequestRate,
+    /// How often a request is tried again.
+    pub retries: u32,
+    /// Takes the place of the archive's own address: a mirror, or a server of one's own.
+    pub base_url: Option<String>,
+}
+
+/// A request: an address, and the byte to begin at.
+#[derive(Debug, Clone)]
+pub(crate) struct Request<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) first_byte: u64,
+}
+
+/// Why one attempt gave nothing.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The other side's doing; may be tried again.
+    Fault(Fault),
+    /// This side's doing: trying again does not help.
+    Disk(DurableError),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Why [`Transfer::each_chunk`] stopped early.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// The body cannot be read on.
+    Transfer(Fault),
+    /// The receiver failed.
+    Receiver(io::Error),
+}
+
+/// An answer of status 200 or 206 whose body has not been read yet.
+pub(crate) struct Transfer {
+    /// Where the body begins: 0, or the first byte asked for when the server obliged.
+    pub(crate) first_byte: u64,
+    body: Box<dyn Read>,
+}
+
+impl Transfer {
+    /// Hands the body on as it arrives.
+    pub(crate) fn each_chunk(
+        &mut self,
+        mut receive: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), Stopped> {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            match self.body.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(length) => receive(&chunk[..length]).map_err(Stopped::Receiver)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Stopped::Transfer(Fault::cut(&error))),
+            }
+        }
+    }
+}
+
+/// Sends requests one after the other or from many threads.
+#[derive(Debug)]
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    pacer: Pacer,
+    pub(crate) clock: Arc<dyn Clock>,
+    retries: u32,
+    num_requests: AtomicU64,
+    num_retries: AtomicU64,
+}
+
+impl Client {
+    /// # Errors
+    /// [`FetchError::Options`] for a base address that is none.
+    pub(crate) fn new(connection: &Connection, clock: Arc<dyn Clock>) -> Result<Self, FetchError> {
+        if let Some(base_url) = connection.base_url.as_deref().filter(|url| !is_web_address(url)) {
+            return Err(FetchError::Options {
+                reason: format!("--base-url {base_url:?} is no address; give one like http://127.0.0.1:8080"),
+            });
+        }
+        let mut config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .user_agent(connection.user_agent.as_str())
+            .accept_encoding("gzip")
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(ANSWER_TIMEOUT))
+            .timeout_per_read(Some(SILENCE_TIMEOUT));
+        if connection.base_url.as_deref().is_some_and(is_loopback) {
+            config = config.proxy(None);
+        }
+        Ok(Self {
+            agent: config.build().into(),
+            pacer: Pacer::new(connection.rate),
+            clock,
+            retries: connection.retries,
+            num_requests: AtomicU64::new(0),
+            num_retries: AtomicU64::new(0),
+        })
+    }
+
+    /// Sends the request until `receive` accepts an answer, with back-off in between.
+    ///
+    /// # Errors
+    /// [`FetchError::GivenUp`] with the last fault; what `receive` says of this side's disk.
+    pub(crate) fn fetch<T>(
+        &self,
+        request: &Request<'_>,
+        mut receive: impl FnMut(Transfer) -> Result<T, Failure>,
+    ) -> Result<T, FetchError> {
+        let mut attempt = 0;
+        loop {
+            let fault = match self.send(request).map_err(Failure::Fault).and_then(&mut receive) {
+                Ok(received) => return Ok(received),
+                Err(Failure::Disk(error)) => return Err(error.into()),
+                Err(Failure::Fault(fault)) => fault,
+            };
+            let delay = (attempt < self.retries).then(|| fault.delay(attempt)).flatten();
+            attempt += 1;
+            let Some(delay) = delay else {
+                return Err(FetchError::GivenUp {
+                    url: request.url.to_owned(),
+                    attempts: attempt,
+                    fault,
+                });
+            };
+            self.num_retries.fetch_add(1, Ordering::Relaxed);
+            if fault.concerns_everybody() {
+                self.pacer.hold(&*self.clock, delay);
+            }
+            self.clock.sleep(delay);
+        }
+    }
+
+    /// The whole body in memory; `check` refuses what is not what was asked for.
+    pub(crate) fn fetch_bytes<T>(
+        &self,
+        url: &str,
+        check: impl Fn(Vec<u8>) -> Result<T, Fault>,
+    ) -> Result<T, FetchError> {
+        let request = Request { url, first_byte: 0 };
+        self.fetch(&request, |mut transfer| {
+            let mut bytes = Vec::new();
+            let received = transfer.each_chunk(|chunk| {
+                bytes.extend_from_slice(chunk);
+                Ok(())
+            });
+            match received {
+                Ok(()) => check(bytes).map_err(Failure::Fault),
+                Err(Stopped::Transfer(fault)) => Err(fault.into()),
+                Err(Stopped::Receiver(error)) => Err(Fault::cut(&error).into()),
+            }
+        })
+    }
+
+    /// Requests sent, and how many of them repeated another.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (count(&self.num_requests), count(&self.num_retries))
+    }
+
+    fn send(&self, request: &Request<'_>) -> Result<Transfer, Fault> {
+        self.pacer.wait(&*self.clock);
+        self.num_requests.fetch_add(1, Ordering::Relaxed);
+        let mut call = self.agent.get(request.url);
+        if request.first_byte > 0 {
+            call = call
+                .header("Range", format!("bytes={}-", request.first_byte))
+                .header("Accept-Encoding", "identity");
+        }
+        let response = call.call().map_err(|error| Fault::from_call(&error))?;
+        let (parts, body) = response.into_parts();
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let status = parts.status.as_u16();
+        let body = body.into_with_config().limit(u64::MAX).reader();
+        if status == 200 || (status == 206 && request.first_byte > 0) {
+            let first_byte = if status == 206 {
+                range_start(header("content-range"))?
+            } else {
+                0
+            };
+            let is_gzip = header("content-encoding").is_some_and(|coding| coding.trim() == "gzip");
+            let body: Box<dyn Read> = if is_gzip {
+                Box::new(MultiGzDecoder::new(body))
+            } else {
+                Box::new(body)
+            };
+            return Ok(Transfer { first_byte, body });
+        }
+        let mut page = Vec::new();
+        // A page that cannot be read whole is judged by its status and what there is of it.
+        let _ = body.take(ERROR_PAGE_BYTES).read_to_end(&mut page);
+        Err(Fault::of_answer(
+            status,
+            header("retry-after").and_then(|value| answer::retry_after(value, self.clock.now())),
+            &String::from_utf8_lossy(&page),
+        ))
+    }
+}
+
+/// The first byte in `bytes 100-199/200`.
+fn range_start(content_range: Option<&str>) -> Result<u64, Fault> {
+    content_range
+        .and_then(|value| {
+            value
+                .trim()
+                .strip_prefix("bytes ")?
+                .split_once('-')?
+                .0
+                .trim()
+                .parse()
+                .ok()
+        })
+        .ok_or_else(|| Fault::unsound("a partial answer that does not say where it begins"))
+}
+
+fn is_web_address(url: &str) -> bool {
+    let host = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
+    host.is_some_and(|host| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+/// A proxy cannot reach this machine's own servers.
+fn is_loopback(base_url: &str) -> bool {
+    let host = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+    ["127.", "localhost", "[::1]"]
+        .iter()
+        .any(|name| host.starts_with(name))
+}
+
+/// Bytes of a hash as lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
