@@ -43,9 +43,15 @@ const FOLDERS: [&str; 3] = ["filings", "filings-older", "filings-other"];
 /// a lone HTML file has none inside.
 fn check_document(document: &Value) -> Result<()> {
     let source = document["source"].as_str().context("source")?;
-    ensure!(source.starts_with("10-K") || source.starts_with("10-Q"), "{} has source {source}", document["path"]);
+    ensure!(
+        source.starts_with("10-K") || source.starts_with("10-Q"),
+        "{} has source {source}",
+        document["path"]
+    );
     let name = file_name(document["path"].as_str().context("path")?);
-    let accession = name.get(..20).filter(|stem| stem.as_bytes().get(10) == Some(&b'-'));
+    let accession = name
+        .get(..20)
+        .filter(|stem| stem.as_bytes().get(10) == Some(&b'-'));
     if let Some(accession) = accession.filter(|_| !name.ends_with(".html")) {
         let id = document["id"].as_str().context("id")?;
         ensure!(id.split(':').next() == Some(accession), "{name}: its id is {id}");

@@ -39,7 +39,7 @@ pub use outcome::Outcome;
 pub use progress::{NoProgress, Progress};
 pub use split::{DocumentHead, FilerKey, Filers, HELD_OUT_FRACTION, HeldOut};
 pub use statistics::{
-    CorpusCounts, CorpusStatistics, CrossEntropy, DocsCounts, DocsStatistics, Unigram, corpus_statistics, docs_statistics,
-    unigram,
+    CorpusCounts, CorpusStatistics, CrossEntropy, DocsCounts, DocsStatistics, Unigram, corpus_statistics,
+    docs_statistics, unigram,
 };
 pub use tokenizer_sample::{TOKENIZER_SAMPLE_BYTES, TokenizerOptions, TokenizerReport, train_tokenizer};
