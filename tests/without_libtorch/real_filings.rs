@@ -39,6 +39,15 @@ fn file_name(path: &str) -> &str {
 
 const FOLDERS: [&str; 3] = ["filings", "filings-older", "filings-other"];
 
+/// Whether a file's name begins with ten digits, two digits and six digits, joined by hyphens.
+fn is_accession(stem: &str) -> bool {
+    let parts: Vec<&str> = stem.split('-').take(3).collect();
+    parts.iter().map(|part| part.len()).eq([10, 2, 6])
+        && parts
+            .iter()
+            .all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// A full submission is named by its accession number here, and its documents must carry it;
 /// a lone HTML file has none inside.
 fn check_document(document: &Value) -> Result<()> {
@@ -49,16 +58,17 @@ fn check_document(document: &Value) -> Result<()> {
         document["path"]
     );
     let name = file_name(document["path"].as_str().context("path")?);
-    let accession = name
-        .get(..20)
-        .filter(|stem| stem.as_bytes().get(10) == Some(&b'-'));
-    if let Some(accession) = accession.filter(|_| {
-        Path::new(name)
+    let stem = name.split('.').next().unwrap_or(name);
+    if is_accession(stem)
+        && Path::new(name)
             .extension()
             .is_none_or(|extension| extension != "html")
-    }) {
+    {
         let id = document["id"].as_str().context("id")?;
-        ensure!(id.split(':').next() == Some(accession), "{name}: its id is {id}");
+        ensure!(
+            id.split(':').next() == Some(stem.get(..20).unwrap_or(stem)),
+            "{name}: its id is {id}"
+        );
     }
     Ok(())
 }
