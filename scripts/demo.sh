@@ -23,8 +23,9 @@ train() { # run folder, further options
 }
 
 mkdir -p "$OUT"
-chmod -R u+w "$OUT"
-for part in sample docs tokenizer corpus run control export queries; do rm -rf "${OUT:?}/$part"; done
+for part in sample docs tokenizer corpus run control export queries; do
+    [ ! -e "$OUT/$part" ] || { chmod -R u+w "$OUT/$part"; rm -rf "${OUT:?}/$part"; }
+done
 
 if [ -z "$FILINGS" ]; then
     heading "sample: invented companies in the real formats"

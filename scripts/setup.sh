@@ -27,6 +27,8 @@ nvidia-cuda-runtime 13.0.96 7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f
 nvidia-cuda-cupti 13.0.85 4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8
 "
 SYSTEM_PACKAGES="libopenmpi-dev openmpi-bin libclang-dev g++ pkg-config binutils"
+# Only Debian's own Python lacks them when it is installed.
+PYTHON_PACKAGES="python3-pip python3-venv"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
@@ -36,7 +38,9 @@ peers_path() { printf '%s/peers-%s' "$CACHE" "$(sha256sum "$REQUIREMENTS" | cut 
 system_packages() {
     command -v dpkg-query >/dev/null || { check_tools; return; }
     local missing=""
-    for package in $SYSTEM_PACKAGES; do
+    local packages=$SYSTEM_PACKAGES
+    python3 -c 'import ensurepip, pip, venv' 2>/dev/null || packages="$packages $PYTHON_PACKAGES"
+    for package in $packages; do
         dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
@@ -66,6 +70,10 @@ libtorch() {
         return
     fi
     if [ -n "${LIBTORCH:-}" ] && [ "$LIBTORCH" != "$LIBTORCH_CACHED" ]; then
+        local version
+        version=$(sed 's/+.*//' "$LIBTORCH/build-version" 2>/dev/null || true)
+        [ -z "$version" ] || [ "$version" = "$TORCH_VERSION" ] ||
+            fail "LIBTORCH=$LIBTORCH is libtorch $version, and tenk needs $TORCH_VERSION"
         [ -e "$LIBTORCH/lib/libtorch_cpu.so" ] || fail "LIBTORCH=$LIBTORCH has no lib/libtorch_cpu.so; unset it to let set-up fetch libtorch $TORCH_VERSION"
         return
     fi

@@ -35,7 +35,7 @@ pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
     let inputs = prepare(arguments)?;
     let mut figures = Vec::new();
     if wanted("corpus") {
-        figures.extend([html_to_text(&inputs)?, encode(&inputs)?]);
+        figures.extend([html_to_text(&inputs), encode(&inputs)?]);
     }
     if wanted("training") {
         figures.push(training(&inputs)?);
@@ -54,12 +54,11 @@ fn prepare(arguments: &Arguments) -> Result<Inputs> {
     }
     std::fs::create_dir_all(&folder)?;
     let bin = std::path::absolute(&arguments.bin)?;
-    let (filings, described) = match real_filings() {
-        Some(filings) => (filings, "real filings"),
-        None => {
-            corpus_command(&bin, &["sample", "--out"], &[&folder.join("sample")])?;
-            (folder.join("sample/filings"), "the sample's filings")
-        }
+    let (filings, described) = if let Some(filings) = real_filings() {
+        (filings, "real filings")
+    } else {
+        corpus_command(&bin, &["sample", "--out"], &[&folder.join("sample")])?;
+        (folder.join("sample/filings"), "the sample's filings")
     };
     corpus_command(
         &bin,
@@ -154,15 +153,15 @@ fn peer(inputs: &Inputs, script: &str, arguments: Vec<PathBuf>) -> Contestant {
     }))
 }
 
-fn html_to_text(inputs: &Inputs) -> Result<Figure> {
-    Ok(Figure {
+fn html_to_text(inputs: &Inputs) -> Figure {
+    Figure {
         group: "corpus",
         name: format!("HTML to cleaned blocks, one thread, {}", inputs.described),
         unit: "MB/s of HTML",
         peer_name: "lxml",
         ours: ours(inputs.html_files.clone(), "html-text"),
         peer: peer(inputs, "html_text.py", inputs.html_files.clone()),
-    })
+    }
 }
 
 fn encode(inputs: &Inputs) -> Result<Figure> {

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 /// The root of the checkout.
+///
+/// # Panics
+/// Where the checkout that the tests were built in is gone.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
@@ -77,8 +80,13 @@ pub fn test_data(relative: &str) -> Option<PathBuf> {
         "test data {} is missing",
         path.display()
     );
-    eprintln!("skipped: no test data at {} (set TENK_DATA)", path.display());
+    report_skipped(&path);
     None
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn report_skipped(path: &Path) {
+    eprintln!("skipped: no test data at {} (set TENK_DATA)", path.display());
 }
 
 /// Python of the peers' environment.
@@ -113,13 +121,11 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Output> {
     let described = format!("{command:?}");
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(limit) {
-        Ok(output) => output.with_context(|| format!("waiting for {described}")),
-        Err(_) => {
-            kill_group(group);
-            bail!("{described} was still running after {limit:?}; its process group was killed")
-        }
-    }
+    let Ok(output) = receiver.recv_timeout(limit) else {
+        kill_group(group);
+        bail!("{described} was still running after {limit:?}; its process group was killed");
+    };
+    output.with_context(|| format!("waiting for {described}"))
 }
 
 /// Starts a command in a process group of its own, its output captured.
@@ -135,11 +141,18 @@ pub fn start(command: &mut Command) -> Result<Child> {
     command.spawn().with_context(|| format!("starting {command:?}"))
 }
 
-/// Kills the process group that [`start`] made for the process `id`.
+/// Ends the process group that [`start`] made for the process `id`: SIGTERM, which lets an
+/// `mpirun` end its ranks (it puts each into a group of its own), and SIGKILL after five seconds.
 pub fn kill_group(id: u32) {
-    if let Some(pid) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) {
-        // The group may be gone already, which is what is wanted.
-        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+    let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else {
+        return;
+    };
+    // The group may be gone already, which is what is wanted.
+    let _ = kill_process_group(pid, Signal::TERM);
+    let gone = || test_kill_process_group(pid).is_err();
+    if wait_until("the process group ends", Duration::from_secs(5), gone).is_err() {
+        let _ = kill_process_group(pid, Signal::KILL);
     }
 }
 

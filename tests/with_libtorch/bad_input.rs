@@ -10,7 +10,7 @@ use tests::{kill_group, mpirun, program, repository, run, start, wait_until, who
 
 use crate::demo::demo;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn train(mut command: Command, run_folder: &Path, settings: &[&str]) -> Result<Command> {
     command

@@ -59,7 +59,7 @@ fn run_demo() -> Result<Demo> {
         .arg(pretrain.parent().context("the folder of the programs")?)
         .arg("--out")
         .arg(&folder);
-    let printed = run_ok(&mut command, Duration::from_secs(600))?;
+    let printed = run_ok(&mut command, Duration::from_mins(10))?;
     Ok(Demo { folder, printed })
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tests::{program, run, run_ok};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn runpath(name: &str) -> Result<PathBuf> {
     let dynamic = run_ok(Command::new("readelf").arg("-d").arg(program(name)?), LIMIT)?;

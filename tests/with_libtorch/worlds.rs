@@ -40,7 +40,7 @@ fn train(world: u32, precision: &str, folder: &Path) -> Result<Vec<LoggedStep>> 
     ] {
         command.arg("--set").arg(setting);
     }
-    run_ok(&mut command, Duration::from_secs(240))?;
+    run_ok(&mut command, Duration::from_mins(4))?;
     let steps = logged_steps(&run)?;
     ensure!(
         steps.len() as u64 == STEPS,
@@ -87,7 +87,6 @@ fn check_worlds(precision: &str, tolerances: &[(usize, f64)]) -> Result<()> {
         }
         for &(count, tolerance) in tolerances {
             let difference = loss_difference(&reference, &other, count);
-            println!("{precision}, world {world} against 1, {count} steps: {difference:.2e}");
             ensure!(
                 difference <= tolerance,
                 "{precision}, world {world}: losses differ by {difference:.2e} over {count} steps, allowed {tolerance:.0e}"

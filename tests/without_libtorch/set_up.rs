@@ -18,7 +18,7 @@ fn refused(part: &str, cache: &Path, libtorch: Option<&str>) -> Result<String> {
     if let Some(libtorch) = libtorch {
         command.env("LIBTORCH", libtorch);
     }
-    let output = run(&mut command, Duration::from_secs(60))?;
+    let output = run(&mut command, Duration::from_mins(1))?;
     ensure!(
         output.status.code() == Some(1),
         "set-up ended with {}",

@@ -98,7 +98,9 @@ pub enum CorpusError {
         docs: PathBuf,
     },
     /// The fraction of held-out filers makes no sense.
-    #[error("a held-out fraction of {found} is not possible; give a number from 0 up to, but not including, 1")]
+    #[error(
+        "a held-out fraction of {found} is not possible; give a number from 0 up to, but not including, 1"
+    )]
     HeldOutFraction {
         /// The fraction as given.
         found: f64,
@@ -143,7 +145,9 @@ pub enum CorpusError {
         found: String,
     },
     /// A document is beyond what the format holds.
-    #[error("the document {id} has {bytes} bytes of tokens, more than the 4 GiB that one may have; take it out")]
+    #[error(
+        "the document {id} has {bytes} bytes of tokens, more than the 4 GiB that one may have; take it out"
+    )]
     DocumentTooLarge {
         /// Its id.
         id: String,

@@ -87,7 +87,7 @@ pub(crate) struct EncodeArguments {
 pub(crate) struct FillMaskArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
-    /// UTF-8 file, a text a line; where a line has no <mask>, one of its words is masked.
+    /// UTF-8 file, a text a line; where a line has no `<mask>`, one of its words is masked.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
     /// Tokens to print for each mask.
