@@ -136,6 +136,18 @@ pub enum TrainError {
         /// The run folder.
         dir: PathBuf,
     },
+    /// There are checkpoints, and none of them can be used.
+    #[error(
+        "no checkpoint of the run can be used, {} among them; put a whole one back, or choose another run.dir to start over",
+        path.display()
+    )]
+    NoUsableCheckpoint {
+        /// One that was passed over.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: checkpoint::CheckpointError,
+    },
     /// There is no checkpoint to use.
     #[error("{} has no complete checkpoint; train first, or name one with --checkpoint", dir.display())]
     NoCheckpoint {

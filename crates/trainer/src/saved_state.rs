@@ -119,9 +119,10 @@ pub(crate) struct Restored {
 
 impl Restored {
     /// Reads the newest whole checkpoint of a folder on every rank; `None` when there is none.
+    /// Checkpoints of which none can be used are an error: starting over would lose the run.
     ///
     /// # Errors
-    /// When the folder or the checkpoint cannot be read on any rank.
+    /// When no checkpoint that is there can be used; when the folder or the checkpoint cannot be read on any rank.
     pub(crate) fn latest(
         collective: &mut dyn Collective,
         checkpoints: &Path,
@@ -135,7 +136,13 @@ impl Restored {
                     skipped.reason
                 );
             }
-            Ok(latest.path)
+            match latest.skipped.into_iter().next() {
+                Some(damaged) if latest.path.is_none() => Err(TrainError::NoUsableCheckpoint {
+                    path: damaged.path,
+                    source: damaged.reason,
+                }),
+                _ => Ok(latest.path),
+            }
         })?;
         let name = found
             .flatten()

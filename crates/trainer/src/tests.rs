@@ -306,6 +306,23 @@ fn a_run_folder_with_checkpoints_is_only_entered_to_resume_the_same_run() {
 }
 
 #[test]
+fn a_run_whose_checkpoints_are_all_damaged_is_not_started_over() {
+    let place = Place::new();
+    let config = place.config("run", &["training.max_steps=4"]);
+    run(1, &config);
+    let metrics = std::fs::read(config.run.dir.join("metrics.jsonl")).unwrap();
+    for (_, checkpoint) in checkpoint::list(&config.run.dir.join("checkpoints")).unwrap() {
+        std::fs::remove_file(checkpoint.join("MANIFEST.json")).unwrap();
+    }
+    let error = launch(2, &config, Resume::Auto, &StopRequest::new()).unwrap_err();
+    assert!(error.to_string().contains("start over"), "{error}");
+    assert_eq!(
+        std::fs::read(config.run.dir.join("metrics.jsonl")).unwrap(),
+        metrics
+    );
+}
+
+#[test]
 fn a_dry_run_takes_a_step_and_writes_nothing() {
     let place = Place::new();
     let config = place.config("run", &[]);
