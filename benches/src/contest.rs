@@ -1,6 +1,6 @@
 //! Runs the two contestants of a figure in turn and keeps every rate.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -63,6 +63,16 @@ pub(crate) fn run(figure: &Figure, runs: usize) -> Result<Outcome> {
 
 fn rate(contestant: &Contestant) -> Result<f64> {
     let mut command = contestant.0()?;
+    let output = succeed(&mut command)?;
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let last = stdout.lines().last().context("a contestant printed nothing")?;
+    let measured: Measured =
+        serde_json::from_str(last).with_context(|| format!("{command:?} printed {last:?}"))?;
+    Ok(measured.rate)
+}
+
+/// Runs a command, which must succeed; its error output is in the message where it does not.
+pub(crate) fn succeed(command: &mut Command) -> Result<Output> {
     let output = command
         .output()
         .with_context(|| format!("starting {command:?}"))?;
@@ -71,9 +81,5 @@ fn rate(contestant: &Contestant) -> Result<f64> {
         "{command:?} failed:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let last = stdout.lines().last().context("a contestant printed nothing")?;
-    let measured: Measured =
-        serde_json::from_str(last).with_context(|| format!("{command:?} printed {last:?}"))?;
-    Ok(measured.rate)
+    Ok(output)
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::Arguments;
-use crate::contest::{Contestant, Figure};
+use crate::contest::{Contestant, Figure, succeed};
 
 const GROUPS: [&str; 2] = ["corpus", "training"];
 const TRAINING_STEPS: usize = 12;
@@ -111,14 +111,7 @@ fn make_writable_and_remove(folder: &Path) -> Result<()> {
 fn corpus_command(bin: &Path, words: &[&str], paths: &[&Path]) -> Result<()> {
     let mut command = Command::new(bin.join("tenk-corpus"));
     command.args(words).args(paths);
-    let output = command
-        .output()
-        .with_context(|| format!("starting {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} failed:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    succeed(&mut command)?;
     Ok(())
 }
 
@@ -189,12 +182,7 @@ fn training(inputs: &Inputs) -> Result<Figure> {
         .arg(&run)
         .arg("--tokenizer")
         .arg(inputs.folder.join("tokenizer"));
-    let output = export.arg("--out").arg(inputs.folder.join("export")).output()?;
-    ensure!(
-        output.status.success(),
-        "export failed:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    succeed(export.arg("--out").arg(inputs.folder.join("export")))?;
 
     let threads = std::thread::available_parallelism()?.to_string();
     let micro_batch = "16";
@@ -254,13 +242,6 @@ fn train(inputs: &Inputs, run: &Path) -> Result<()> {
     ] {
         command.arg("--set").arg(setting);
     }
-    let output = command
-        .output()
-        .with_context(|| format!("starting {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} failed:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    succeed(&mut command)?;
     Ok(())
 }
