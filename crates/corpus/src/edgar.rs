@@ -28,6 +28,7 @@ use crate::outcome::Outcome;
 use cover_page::CoverPage;
 use inline_facts::InlineFacts;
 use page::Page;
+use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 use submission::{Header, Part, Submission};
 
@@ -110,14 +111,11 @@ fn read_reports(name: &str, submission: &Submission<'_>, sha256: &str) -> Vec<Ou
     if readable.is_empty() {
         return vec![no_report(submission, !reports.is_empty())];
     }
-    let mut ids = Vec::new();
-    let mut outcomes = Vec::new();
-    for part in readable {
-        let id = unused_id(&ids, header, part, sha256);
-        ids.push(id.clone());
-        outcomes.push(read_report(name, id, header, part, sha256));
-    }
-    outcomes
+    let mut ids = Ids::default();
+    readable
+        .into_iter()
+        .map(|part| read_report(name, ids.next(header, part, sha256), header, part, sha256))
+        .collect()
 }
 
 fn no_report(submission: &Submission<'_>, is_binary: bool) -> Outcome {
@@ -138,18 +136,30 @@ fn no_report(submission: &Submission<'_>, is_binary: bool) -> Outcome {
     Outcome::Skipped { form, reason }
 }
 
-/// Accession number and sequence; a repeated sequence number gets a suffix, in order.
-fn unused_id(used: &[String], header: &Header, part: &Part<'_>, sha256: &str) -> String {
-    let id = match (&header.accession, &part.sequence) {
-        (Some(accession), Some(sequence)) => format!("{accession}:{sequence}"),
-        (Some(accession), None) => format!("{accession}:1"),
-        (None, _) => format!("file:{}", &sha256[..FILE_ID_DIGITS]),
-    };
-    let candidates = std::iter::once(id.clone()).chain((2..).map(|number| format!("{id}.{number}")));
-    candidates
-        .into_iter()
-        .find(|candidate| !used.contains(candidate))
-        .unwrap_or(id)
+/// The ids of the documents of one submission.
+#[derive(Debug, Default)]
+struct Ids {
+    /// How often each id came up, suffixed ones included.
+    uses: FxHashMap<String, usize>,
+}
+
+impl Ids {
+    /// Accession number and sequence; a repeated sequence number gets a suffix, in order.
+    fn next(&mut self, header: &Header, part: &Part<'_>, sha256: &str) -> String {
+        let stated = match (&header.accession, &part.sequence) {
+            (Some(accession), Some(sequence)) => format!("{accession}:{sequence}"),
+            (Some(accession), None) => format!("{accession}:1"),
+            (None, _) => format!("file:{}", &sha256[..FILE_ID_DIGITS]),
+        };
+        let mut id = stated.clone();
+        while self.uses.contains_key(&id) {
+            let uses = self.uses.entry(stated.clone()).or_default();
+            *uses += 1;
+            id = format!("{stated}.{uses}");
+        }
+        self.uses.insert(id.clone(), 1);
+        id
+    }
 }
 
 fn read_report(name: &str, id: String, header: &Header, part: &Part<'_>, sha256: &str) -> Outcome {

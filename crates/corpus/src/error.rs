@@ -29,6 +29,17 @@ pub enum CorpusError {
         /// Bytes of decompressed text before the end.
         position: u64,
     },
+    /// A dump's file lacks its end; noticed before anything is read.
+    #[error(
+        "{} does not end as a dump does ({missing} is missing): the file is cut; download it again, or check it with `bzip2 -t`",
+        path.display()
+    )]
+    CutDump {
+        /// The dump.
+        path: PathBuf,
+        /// What the end of the file lacks.
+        missing: &'static str,
+    },
     /// A dump is not what `MediaWiki` exports.
     #[error(
         "{} is damaged at byte {position} of its text; download it again, or check it with `bzip2 -t`",

@@ -11,9 +11,10 @@ use rayon::prelude::*;
 
 use crate::docs_manifest::{DocsManifest, InputFile};
 use crate::docs_writer::{DocsWriter, LeftOut, PreparedDocument};
+use crate::dump_end::check_dump;
 use crate::edgar::read_filing;
 use crate::error::CorpusError;
-use crate::inputs::{Input, Kind, find_inputs};
+use crate::inputs::{Input, Kind, cannot_be_read, find_inputs};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::wikipedia::{PageResult, read_dump};
@@ -48,18 +49,25 @@ enum Prepared {
 /// When an input is missing or a dump is damaged, when nothing became a document, when the folder
 /// exists or cannot be written. A single bad filing or page is listed in `rejected.jsonl` instead.
 pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsManifest, CorpusError> {
-    let mut ignored = Vec::new();
-    let filings = find_inputs(&options.filings, Kind::Filings, &mut ignored)?;
-    let wiki = find_inputs(&options.wiki, Kind::Wiki, &mut ignored)?;
+    let filings = find_inputs(&options.filings, Kind::Filings)?;
+    let wiki = find_inputs(&options.wiki, Kind::Wiki)?;
+    wiki.inputs.iter().try_for_each(|input| check_dump(&input.path))?;
     let _workplace = Workplace::enter(&options.out, "tenk-corpus ingest")?;
     let pool = worker_threads(options.threads)?;
     commit_dir(&DISK, &options.out, |staged: &StagedDir<'_>| {
         let mut docs = DocsWriter::create(staged)?;
-        for left_out in &ignored {
-            docs.skip(left_out)?;
+        for found in [&filings, &wiki] {
+            found
+                .ignored
+                .iter()
+                .try_for_each(|left_out| docs.skip(left_out))?;
+            found
+                .unreadable
+                .iter()
+                .try_for_each(|left_out| docs.reject(left_out))?;
         }
-        read_filings(&filings, &pool, &mut docs, progress)?;
-        read_wiki(&wiki, &pool, &mut docs, progress)?;
+        read_filings(&filings.inputs, &pool, &mut docs, progress)?;
+        read_wiki(&wiki.inputs, &pool, &mut docs, progress)?;
         docs.finish()
     })?;
     DocsManifest::open(&options.out)
@@ -118,8 +126,7 @@ fn read_input(input: &Input) -> Result<(InputFile, Vec<Prepared>), CorpusError> 
                 bytes: input.bytes,
                 sha256: String::new(),
             };
-            let rejected =
-                Prepared::Rejected(LeftOut::new(path, format!("cannot be read: {}", error.kind())));
+            let rejected = Prepared::Rejected(LeftOut::new(path, cannot_be_read(&error)));
             return Ok((file, vec![rejected]));
         }
     };
@@ -226,5 +233,35 @@ mod tests {
             let bytes: u64 = window.iter().map(|input| input.bytes).sum();
             assert!(window.len() == 1 || bytes <= WINDOW_BYTES, "{window:?}");
         }
+    }
+
+    /// Reading is not allowed to begin.
+    struct NothingIsRead;
+
+    impl Progress for NothingIsRead {
+        fn start(&self, what: &str, _: Option<u64>) {
+            panic!("started {what}");
+        }
+        fn advance(&self, _: u64) {}
+        fn finish(&self) {}
+    }
+
+    #[test]
+    fn a_cut_dump_ends_the_command_before_any_filing_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            durable::commit_bytes(&DISK, &path, bytes).unwrap();
+            vec![path]
+        };
+        let options = IngestOptions {
+            filings: put("a.htm", b"<p>FORM 10-K</p><p>Oak.</p>"),
+            wiki: put("cut.xml", b"<mediawiki><page><title>Oak</title>"),
+            out: folder.path().join("docs"),
+            threads: 1,
+        };
+        let error = ingest(&options, &NothingIsRead).unwrap_err();
+        assert!(matches!(error, CorpusError::CutDump { .. }), "{error:?}");
+        assert!(!options.out.exists());
     }
 }

@@ -1,6 +1,10 @@
 //! Which files a command reads: the files and folders given, in an order that depends on names
 //! alone. It opens none of them.
 
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::docs_writer::LeftOut;
@@ -25,91 +29,173 @@ pub(crate) enum Kind {
     Wiki,
 }
 
-/// Finds the inputs among `given` files and folders, sorted by name; what lies in a folder and is
-/// no input goes to `ignored` with the reason.
-pub(crate) fn find_inputs(
-    given: &[PathBuf],
-    kind: Kind,
-    ignored: &mut Vec<LeftOut>,
-) -> Result<Vec<Input>, CorpusError> {
-    let mut inputs = Vec::new();
+/// The inputs among the files and folders given.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Sorted by name.
+    pub(crate) inputs: Vec<Input>,
+    /// What lies in a folder and is no input, with the reason.
+    pub(crate) ignored: Vec<LeftOut>,
+    /// What may hold inputs but cannot be read.
+    pub(crate) unreadable: Vec<LeftOut>,
+}
+
+/// Finds the inputs among `given` files and folders. What a folder holds is read once, however
+/// many links lead to it.
+///
+/// # Errors
+/// When one of `given` cannot be read, or holds no input at all.
+pub(crate) fn find_inputs(given: &[PathBuf], kind: Kind) -> Result<Found, CorpusError> {
+    let mut found = Found::default();
     for path in given {
-        let before = inputs.len();
-        let metadata = path.metadata().map_err(|source| CorpusError::Read {
-            operation: "find",
-            path: path.clone(),
-            source,
-        })?;
+        let before = found.inputs.len();
+        let failed = |operation| {
+            move |source| CorpusError::Read {
+                operation,
+                path: path.clone(),
+                source,
+            }
+        };
+        let metadata = path.metadata().map_err(failed("find"))?;
         if metadata.is_dir() {
-            walk(path, path, kind, &mut inputs, ignored)?;
+            let first = list(path).map_err(failed("list"))?;
+            Walk::new(path, kind, &mut found).run(&metadata, first);
         } else {
-            let name = path
-                .file_name()
-                .unwrap_or(path.as_os_str())
-                .to_string_lossy()
-                .into_owned();
-            inputs.push(Input {
-                name,
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            found.inputs.push(Input {
+                name: name.to_string_lossy().into_owned(),
                 path: path.clone(),
                 bytes: metadata.len(),
             });
         }
-        if inputs.len() == before {
+        if found.inputs.len() == before && found.unreadable.is_empty() {
             return Err(CorpusError::NoInput { path: path.clone() });
         }
     }
-    inputs.sort();
-    inputs.dedup();
-    ignored.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(inputs)
+    found.inputs.sort();
+    found.inputs.dedup();
+    found.ignored.sort_by(|a, b| a.path.cmp(&b.path));
+    found.unreadable.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
 }
 
-fn walk(
-    given: &Path,
-    folder: &Path,
+/// The entries of a folder, the first by name last, where the walk takes the next one: what it
+/// finds must not depend on the file system.
+fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut entries = folder
+        .read_dir()?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by(|a, b| b.cmp(a));
+    Ok(entries)
+}
+
+/// A walk through one given folder: its own folders first, then those that links lead to, so that
+/// a file has the name of where it lies rather than of a link.
+struct Walk<'a> {
+    given: &'a Path,
     kind: Kind,
-    inputs: &mut Vec<Input>,
-    ignored: &mut Vec<LeftOut>,
-) -> Result<(), CorpusError> {
-    let failed = |source| CorpusError::Read {
-        operation: "list",
-        path: folder.to_path_buf(),
-        source,
-    };
-    for entry in folder.read_dir().map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let metadata = path.metadata();
-        if let Some(reason) = why_ignored(
-            &file_name,
+    found: &'a mut Found,
+    /// Device and inode of each folder that has been entered.
+    entered: BTreeSet<(u64, u64)>,
+    links: VecDeque<PathBuf>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(given: &'a Path, kind: Kind, found: &'a mut Found) -> Self {
+        Self {
+            given,
             kind,
-            metadata.as_ref().is_ok_and(std::fs::Metadata::is_dir),
-        ) {
-            ignored.push(LeftOut::new(path.to_string_lossy(), reason));
-            continue;
-        }
-        match metadata {
-            Ok(metadata) if metadata.is_dir() => walk(given, &path, kind, inputs, ignored)?,
-            Ok(metadata) if metadata.is_file() => {
-                let name = path
-                    .strip_prefix(given)
-                    .unwrap_or(&path)
-                    .to_string_lossy()
-                    .into_owned();
-                inputs.push(Input {
-                    name,
-                    path,
-                    bytes: metadata.len(),
-                });
-            }
-            Ok(_) => ignored.push(LeftOut::new(
-                path.to_string_lossy(),
-                "neither a file nor a folder",
-            )),
-            Err(_) => ignored.push(LeftOut::new(path.to_string_lossy(), "a link that leads nowhere")),
+            found,
+            entered: BTreeSet::new(),
+            links: VecDeque::new(),
         }
     }
-    Ok(())
+
+    fn run(mut self, metadata: &Metadata, first: Vec<PathBuf>) {
+        self.entered.insert(identity(metadata));
+        self.walk(first);
+        while let Some(link) = self.links.pop_front() {
+            match link.metadata() {
+                Ok(metadata) if self.entered.contains(&identity(&metadata)) => {
+                    self.ignore(&link, "a link to a folder that is read already");
+                }
+                Ok(metadata) => {
+                    let entries = self.enter(&link, &metadata);
+                    self.walk(entries);
+                }
+                Err(error) => self.unreadable(&link, &error),
+            }
+        }
+    }
+
+    fn walk(&mut self, mut to_visit: Vec<PathBuf>) {
+        while let Some(path) = to_visit.pop() {
+            match path.metadata() {
+                Ok(metadata) if metadata.is_dir() => {
+                    if self.is_ignored(&path, true) {
+                    } else if path.is_symlink() {
+                        self.links.push_back(path);
+                    } else if !self.entered.contains(&identity(&metadata)) {
+                        to_visit.extend(self.enter(&path, &metadata));
+                    }
+                }
+                _ if self.is_ignored(&path, false) => {}
+                Ok(metadata) if metadata.is_file() => self.input(path, metadata.len()),
+                Ok(_) => self.ignore(&path, "neither a file nor a folder"),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.ignore(&path, "a link that leads nowhere");
+                }
+                Err(error) => self.unreadable(&path, &error),
+            }
+        }
+    }
+
+    /// The entries of a folder, none when it cannot be listed.
+    fn enter(&mut self, folder: &Path, metadata: &Metadata) -> Vec<PathBuf> {
+        self.entered.insert(identity(metadata));
+        list(folder).unwrap_or_else(|error| {
+            self.unreadable(folder, &error);
+            Vec::new()
+        })
+    }
+
+    fn input(&mut self, path: PathBuf, bytes: u64) {
+        let name = path.strip_prefix(self.given).unwrap_or(&path);
+        self.found.inputs.push(Input {
+            name: name.to_string_lossy().into_owned(),
+            path,
+            bytes,
+        });
+    }
+
+    fn is_ignored(&mut self, path: &Path, is_folder: bool) -> bool {
+        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+        let reason = why_ignored(&file_name, self.kind, is_folder);
+        if let Some(reason) = reason {
+            self.ignore(path, reason);
+        }
+        reason.is_some()
+    }
+
+    fn ignore(&mut self, path: &Path, reason: &str) {
+        let left_out = LeftOut::new(path.to_string_lossy(), reason);
+        self.found.ignored.push(left_out);
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        let left_out = LeftOut::new(path.to_string_lossy(), cannot_be_read(error));
+        self.found.unreadable.push(left_out);
+    }
+}
+
+/// Why a file or folder could not be read, the same words for the same reason.
+pub(crate) fn cannot_be_read(error: &io::Error) -> String {
+    format!("cannot be read: {}", error.kind())
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 fn why_ignored(file_name: &str, kind: Kind, is_folder: bool) -> Option<&'static str> {
@@ -139,6 +225,10 @@ mod tests {
         path
     }
 
+    fn names(found: &Found) -> Vec<&str> {
+        found.inputs.iter().map(|input| input.name.as_str()).collect()
+    }
+
     #[test]
     fn inputs_come_sorted_by_name_whatever_the_order_given() {
         let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -147,15 +237,13 @@ mod tests {
         }
         let lone = put(b.path(), "a.htm");
         let folder = a.path().to_path_buf();
-        let mut ignored = Vec::new();
-        let found = find_inputs(&[folder.clone(), lone.clone()], Kind::Filings, &mut ignored).unwrap();
-        let names: Vec<&str> = found.iter().map(|input| input.name.as_str()).collect();
-        assert_eq!(names, ["a.htm", "b.htm", "sub/a.txt"]);
+        let found = find_inputs(&[folder.clone(), lone.clone()], Kind::Filings).unwrap();
+        assert_eq!(names(&found), ["a.htm", "b.htm", "sub/a.txt"]);
         assert_eq!(
-            found,
-            find_inputs(&[lone, folder], Kind::Filings, &mut Vec::new()).unwrap()
+            found.inputs,
+            find_inputs(&[lone, folder], Kind::Filings).unwrap().inputs
         );
-        assert_eq!(ignored.len(), 3, "{ignored:?}");
+        assert_eq!(found.ignored.len(), 3, "{:?}", found.ignored);
     }
 
     #[test]
@@ -163,9 +251,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         put(folder.path(), "SOURCES.tsv");
         let given = folder.path().to_path_buf();
-        let empty = find_inputs(std::slice::from_ref(&given), Kind::Filings, &mut Vec::new());
+        let empty = find_inputs(std::slice::from_ref(&given), Kind::Filings);
         assert!(matches!(empty, Err(CorpusError::NoInput { path }) if path == given));
-        let missing = find_inputs(&[folder.path().join("nowhere")], Kind::Filings, &mut Vec::new());
+        let missing = find_inputs(&[folder.path().join("nowhere")], Kind::Filings);
         assert!(matches!(missing, Err(CorpusError::Read { .. })));
     }
 
@@ -175,9 +263,99 @@ mod tests {
         for name in ["b.xml.bz2", "a.XML", "readme.txt"] {
             put(folder.path(), name);
         }
-        let mut ignored = Vec::new();
-        let found = find_inputs(&[folder.path().to_path_buf()], Kind::Wiki, &mut ignored).unwrap();
-        assert_eq!(found.len(), 2);
-        assert_eq!(ignored[0].reason, "not a dump (.xml, .xml.bz2)");
+        let found = find_inputs(&[folder.path().to_path_buf()], Kind::Wiki).unwrap();
+        assert_eq!(found.inputs.len(), 2);
+        assert_eq!(found.ignored[0].reason, "not a dump (.xml, .xml.bz2)");
+    }
+
+    #[test]
+    fn folders_that_links_lead_to_are_read_once_and_circles_end() {
+        use std::os::unix::fs::symlink;
+        let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let inside = |name: &str| folder.path().join(name);
+        put(folder.path(), "sub/deep/a.txt");
+        put(outside.path(), "b.txt");
+        symlink(folder.path(), inside("sub/deep/up")).unwrap();
+        symlink(inside("sub"), inside("again")).unwrap();
+        symlink(outside.path(), inside("outside")).unwrap();
+        symlink(outside.path(), inside("outside-too")).unwrap();
+        symlink(inside("self"), inside("self")).unwrap();
+        symlink(inside("gone"), inside("nowhere")).unwrap();
+        // Two folders that lead to each other.
+        let (pine, oak) = (outside.path().join("pine"), outside.path().join("oak"));
+        for (here, there) in [(&pine, &oak), (&oak, &pine)] {
+            std::fs::create_dir(here).unwrap();
+            symlink(there, here.join("other")).unwrap();
+        }
+
+        let found = find_inputs(&[folder.path().to_path_buf()], Kind::Filings).unwrap();
+        assert_eq!(names(&found), ["outside/b.txt", "sub/deep/a.txt"]);
+        let twice = |left_out: &&LeftOut| left_out.reason == "a link to a folder that is read already";
+        let twice: Vec<&str> = found
+            .ignored
+            .iter()
+            .filter(twice)
+            .map(|left_out| {
+                left_out
+                    .path
+                    .strip_prefix(&*folder.path().to_string_lossy())
+                    .unwrap()
+            })
+            .collect();
+        assert_eq!(
+            twice,
+            [
+                "/again",
+                "/outside-too",
+                "/outside/oak/other",
+                "/outside/pine/other",
+                "/sub/deep/up"
+            ]
+        );
+        assert_eq!(found.unreadable.len(), 1, "{:?}", found.unreadable);
+        assert!(found.unreadable[0].path.ends_with("/self"));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_listed_is_named_and_the_rest_is_found() {
+        // Even root cannot reach what lies deeper than the longest path: a chain of folders, and
+        // another one moved to its end.
+        let folder = tempfile::tempdir().unwrap();
+        let chain = |top: &str, names: usize| {
+            let long = "x".repeat(200);
+            (0..names).fold(folder.path().join(top), |path, _| path.join(&long))
+        };
+        std::fs::create_dir_all(chain("a", 18)).unwrap();
+        put(&chain("b", 3), "lost.txt");
+        std::fs::rename(folder.path().join("b"), chain("a", 18).join("b")).unwrap();
+        put(folder.path(), "found.txt");
+
+        let found = find_inputs(&[folder.path().to_path_buf()], Kind::Filings).unwrap();
+        assert_eq!(names(&found), ["found.txt"]);
+        assert_eq!(found.unreadable.len(), 1, "{:?}", found.unreadable);
+        let unreadable = &found.unreadable[0];
+        assert!(unreadable.path.contains("/b/x") && unreadable.reason.starts_with("cannot be read: "));
+    }
+
+    #[test]
+    fn a_folder_without_permission_is_named_and_the_rest_is_found() {
+        use std::fs::Permissions;
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "found.txt");
+        put(folder.path(), "closed/lost.txt");
+        let closed = folder.path().join("closed");
+        std::fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
+        let is_root = closed.read_dir().is_ok();
+        let found = find_inputs(&[folder.path().to_path_buf()], Kind::Filings);
+        std::fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+        let found = found.unwrap();
+        if is_root {
+            assert_eq!(names(&found), ["closed/lost.txt", "found.txt"]);
+            return;
+        }
+        assert_eq!(names(&found), ["found.txt"]);
+        assert_eq!(found.unreadable.len(), 1, "{:?}", found.unreadable);
+        assert_eq!(found.unreadable[0].reason, "cannot be read: permission denied");
     }
 }

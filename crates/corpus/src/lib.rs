@@ -9,6 +9,7 @@ mod docs_manifest;
 mod docs_writer;
 mod document;
 mod documents;
+mod dump_end;
 pub mod edgar;
 mod error;
 mod ingest;

@@ -110,6 +110,25 @@ fn several_reports_and_repeated_sequence_numbers_give_distinct_ids() {
 }
 
 #[test]
+fn a_sequence_number_repeated_a_hundred_thousand_times_takes_no_more_than_seconds() {
+    let start = std::time::Instant::now();
+    let part = "<DOCUMENT><TYPE>10-Q\n<SEQUENCE>1\n<TEXT>oak</TEXT>\n";
+    let stated = "<DOCUMENT><TYPE>10-Q\n<SEQUENCE>1.2\n<TEXT>oak</TEXT>\n";
+    let text = format!("{HEADER_1994}{stated}{}", part.repeat(100_000));
+    let ids: std::collections::BTreeSet<String> = documents("a.txt", &text)
+        .into_iter()
+        .map(|document| document.id)
+        .collect();
+    assert_eq!(ids.len(), 100_001);
+    assert!(ids.contains("0000000009-94-000003:1.100001"));
+    assert!(
+        start.elapsed() < std::time::Duration::from_secs(20),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
 fn the_type_of_the_document_counts_when_the_header_says_otherwise() {
     let text = HEADER_1994.replace("TYPE:\t10-K", "TYPE:\t8-K") + "<DOCUMENT>\n<TYPE>10-K405\n<TEXT>\noak\n";
     assert_eq!(documents("a.txt", &text)[0].source, "10-K405");
