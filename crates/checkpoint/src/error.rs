@@ -79,6 +79,20 @@ pub enum CheckpointError {
         /// The version of this program.
         expected: u64,
     },
+    /// A checkpoint that may be whole but cannot be used here and now: an older one in its
+    /// place would throw steps away without anybody having asked for that.
+    #[error(
+        "the checkpoint {} is newer than any that can be used and is not known to be damaged, so no older one is taken in its place; mend the reason and run the command again, or move it out of {} to go on without it",
+        path.display(),
+        path.parent().unwrap_or(path).display()
+    )]
+    NotPassedOver {
+        /// Its folder.
+        path: PathBuf,
+        /// Why it cannot be used.
+        #[source]
+        source: Box<CheckpointError>,
+    },
     /// A file that the manifest lists is not there.
     #[error("{} is missing although the manifest lists it; use another checkpoint", path.display())]
     MissingFile {

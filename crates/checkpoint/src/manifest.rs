@@ -64,19 +64,21 @@ impl Manifest {
             format_version: u64,
         }
         let path = checkpoint.join(MANIFEST_FILE);
+        let damaged = |problem: String| CheckpointError::Manifest {
+            path: path.clone(),
+            problem,
+        };
         let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => CheckpointError::NoManifest {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => CheckpointError::NoManifest {
                 path: checkpoint.to_path_buf(),
             },
+            // What was read is no text, or a folder: the system has answered.
+            io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory => damaged(source.to_string()),
             _ => CheckpointError::Read {
                 path: path.clone(),
                 source,
             },
         })?;
-        let damaged = |problem: String| CheckpointError::Manifest {
-            path: path.clone(),
-            problem,
-        };
         let version: Version = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         if version.format_version != FORMAT_VERSION {
             return Err(CheckpointError::FormatVersion {

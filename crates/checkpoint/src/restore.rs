@@ -11,16 +11,16 @@ use crate::save::folder_name;
 use crate::tensor_file::read_tensors;
 use crate::{Checkpoint, CheckpointError, MANIFEST_FILE, Manifest, NamedTensor};
 
-/// The newest checkpoint that is whole, and those newer ones that are not.
+/// The newest checkpoint that is whole, and those newer ones that are damaged or unfinished.
 #[derive(Debug, Default)]
 pub struct Latest {
     /// Its folder; `None` when there is none.
     pub path: Option<PathBuf>,
-    /// Newer ones that cannot be used, newest first, each with the reason.
+    /// Newer ones that are damaged or unfinished, newest first, each with the reason.
     pub skipped: Vec<Skipped>,
 }
 
-/// A checkpoint that cannot be used.
+/// A checkpoint that is damaged or was never finished.
 #[derive(Debug)]
 pub struct Skipped {
     /// Its folder.
@@ -63,9 +63,13 @@ fn step_of(name: &str) -> Option<u64> {
 
 /// The newest checkpoint whose files have the sizes and hashes that its manifest says.
 ///
+/// One that is damaged or unfinished never comes back, so it is passed over and listed in
+/// [`Latest::skipped`]. One that cannot be judged is not: another program version or a disk
+/// that answers again can use it, and whoever runs this must decide to go on without it.
+///
 /// # Errors
-/// [`CheckpointError::Read`] when the folder cannot be listed. A checkpoint that cannot be
-/// used is not an error: it is in [`Latest::skipped`].
+/// [`CheckpointError::NotPassedOver`] for another format version and for what cannot be read;
+/// [`CheckpointError::Read`] when the folder cannot be listed.
 pub fn latest(checkpoints_dir: &Path) -> Result<Latest, CheckpointError> {
     let mut found = Latest::default();
     for (_, path) in list(checkpoints_dir)?.into_iter().rev() {
@@ -74,7 +78,13 @@ pub fn latest(checkpoints_dir: &Path) -> Result<Latest, CheckpointError> {
                 found.path = Some(path);
                 break;
             }
-            Err(reason) => found.skipped.push(Skipped { path, reason }),
+            Err(reason) if reason.is_damage() => found.skipped.push(Skipped { path, reason }),
+            Err(reason) => {
+                return Err(CheckpointError::NotPassedOver {
+                    path,
+                    source: Box::new(reason),
+                });
+            }
         }
     }
     Ok(found)
@@ -163,8 +173,13 @@ fn read_hashed<T>(
     let mut input = HashedReader {
         inner: io::BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?),
         hash: Sha256Writer::new(io::sink()),
+        failure: None,
     };
     let contents = read(&mut input);
+    // What the reader of the contents made of a failing disk is not the reason.
+    if let Some(source) = input.failure.take() {
+        return Err(failed(source));
+    }
     io::copy(&mut input, &mut io::sink()).map_err(failed)?;
     let (_, found, _) = input.hash.finish();
     compare_hash(path, entry, found)?;
@@ -188,11 +203,19 @@ fn compare_hash(path: &Path, entry: &FileEntry, found: String) -> Result<(), Che
 struct HashedReader<R> {
     inner: R,
     hash: Sha256Writer<io::Sink>,
+    /// The first failure of the system.
+    failure: Option<io::Error>,
 }
 
 impl<R: Read> Read for HashedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
+        let read = self.inner.read(buffer).inspect_err(|error| {
+            let code = error.raw_os_error();
+            if let Some(code) = code.filter(|_| error.kind() != io::ErrorKind::Interrupted) {
+                self.failure
+                    .get_or_insert_with(|| io::Error::from_raw_os_error(code));
+            }
+        })?;
         self.hash.write_all(&buffer[..read])?;
         Ok(read)
     }
