@@ -38,6 +38,30 @@ pub enum Operation {
     Finish,
 }
 
+#[cfg(feature = "mpi")]
+impl Operation {
+    const ALL: [Self; 8] = [
+        Self::Start,
+        Self::Barrier,
+        Self::AllReduceSum,
+        Self::AllReduceMin,
+        Self::AllReduceMax,
+        Self::Broadcast,
+        Self::AllGather,
+        Self::Finish,
+    ];
+
+    /// The number by which ranks tell each other their operation.
+    pub(crate) fn code(self) -> u64 {
+        self as u64
+    }
+
+    /// The operation with this number.
+    pub(crate) fn from_code(code: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.code() == code)
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -88,7 +112,8 @@ impl Sequence {
 /// unusable: the caller reports the error and calls [`Collective::abort`].
 ///
 /// # Errors
-/// Every method ends in [`CollectiveError::Deadline`] when a rank does not arrive in time, in
+/// Every method ends in [`CollectiveError::Mismatch`] when ranks make different calls, in
+/// [`CollectiveError::Deadline`] when a rank does not arrive in time, in
 /// [`CollectiveError::Aborted`] when a rank gave up, and in [`CollectiveError::Failed`] when
 /// the transport reports a failure.
 #[expect(

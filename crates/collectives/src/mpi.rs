@@ -8,6 +8,7 @@
 //! passes the same tests.
 #![expect(unsafe_code, reason = "implements Send for the pointer to the caller's slice")]
 
+mod announced;
 mod native;
 mod thread;
 
@@ -24,7 +25,7 @@ use crate::{Call, Collective, CollectiveError, Operation, Rank, collective::Sequ
 use native::{Element, Reduction};
 use thread::{Job, Place, Reply, Work};
 
-/// From this size on a reduction is worth an arrival barrier and works in the caller's slice.
+/// From this size on a reduction works in the caller's slice.
 const LARGE_BYTES: usize = 64 * 1024;
 
 /// How an [`Mpi`] works.

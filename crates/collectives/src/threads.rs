@@ -2,8 +2,8 @@
 //!
 //! Every call is one exchange: each rank puts its bytes down, the last one publishes all of
 //! them, each rank computes the result by itself in rank order. Slow and simple on purpose:
-//! it is what the other backends are compared with. It checks what they cannot see, that all
-//! ranks make the same call with the same length.
+//! it is what the other backends are compared with, its check that all ranks make the same call
+//! with the same length included.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},

@@ -31,7 +31,7 @@ const AS_RANK: &str = "--as-rank";
 
 type Test = (&'static str, fn());
 
-const TESTS: [Test; 5] = [
+const TESTS: [Test; 6] = [
     ("one_two_and_four_ranks_have_the_common_properties", || {
         for world_size in [1, 2, 4] {
             assert_success(&launch(world_size, &["properties", "zero-copy"]));
@@ -43,6 +43,10 @@ const TESTS: [Test; 5] = [
     (
         "a_late_rank_is_met_at_the_deadline_with_rank_operation_and_number",
         a_late_rank_is_named,
+    ),
+    (
+        "ranks_that_make_different_calls_are_named_instead_of_hanging",
+        ranks_that_differ_are_named,
     ),
     (
         "an_abort_ends_all_ranks_with_its_message",
@@ -109,6 +113,7 @@ fn as_rank(arguments: &[String]) {
             Mpi::connect(MpiOptions::new(Duration::from_secs(1))).unwrap(),
             Path::new(&arguments[1]),
         ),
+        "differ" => differ(Mpi::connect(options(limit)).unwrap(), &arguments[2]),
         "abort" => {
             let mut collective = Mpi::connect(options(limit)).unwrap();
             if collective.rank() == Rank(1) {
@@ -152,6 +157,40 @@ fn wait_for_a_late_rank(mut collective: Mpi, seen: &Path) {
     eprintln!("{error}");
     std::fs::create_dir(seen).unwrap();
     collective.abort(&error.to_string());
+}
+
+/// Rank 1 makes another second call than the others.
+fn differ(mut collective: Mpi, how: &str) {
+    collective.barrier().unwrap();
+    let own = collective.rank();
+    let result = match (own, how) {
+        (Rank(1), "operation") => collective.all_gather(&[1, 2, 3]).map(drop),
+        (Rank(1), "length") => collective.all_reduce_sum_f32(&mut vec![1.0; 100_001]),
+        (Rank(1), "small length") => collective.all_reduce_sum_u64(&mut [1, 2]),
+        (Rank(1), "leaves") => return,
+        (_, "small length") => collective.all_reduce_sum_u64(&mut [1]),
+        _ => collective.all_reduce_sum_f32(&mut vec![1.0; 100_000]),
+    };
+    let error = result.unwrap_err();
+    assert!(
+        matches!(error, CollectiveError::Mismatch { other: Rank(1), call, .. } if call.sequence == 2),
+        "{error}"
+    );
+    eprintln!("rank {own} says: {error}");
+}
+
+fn ranks_that_differ_are_named() {
+    for (how, expected) in [
+        ("operation", "rank 1 made all-gather number 2"),
+        ("length", "rank 1 made all-reduce (sum) number 2 with 400004"),
+        ("small length", "rank 1 made all-reduce (sum) number 2 with 16"),
+        // Rank 1 may end the others before they have said it.
+        ("leaves", ""),
+    ] {
+        let outcome = launch(3, &["differ", "zero-copy", how]);
+        assert_ne!(outcome.code, Some(0), "{}", outcome.output);
+        assert!(outcome.output.contains(expected), "{how}: {}", outcome.output);
+    }
 }
 
 fn a_late_rank_is_named() {

@@ -124,6 +124,7 @@ impl World {
                 ffi::RSMPI_THREAD_FUNNELED,
                 &raw mut provided,
             ))?;
+            check_threads(provided, ffi::RSMPI_THREAD_FUNNELED)?;
             let comm = ffi::RSMPI_COMM_WORLD;
             check(ffi::MPI_Comm_set_errhandler(comm, ffi::RSMPI_ERRORS_RETURN))?;
             let (rank, size) = place_in(comm)?;
@@ -161,11 +162,6 @@ impl World {
             check(ffi::MPI_Comm_free(&raw mut local))?;
             Ok(place)
         }
-    }
-
-    pub(super) fn start_barrier(&self) -> Result<Pending, Failure> {
-        // SAFETY: no memory is handed over.
-        unsafe { start(|request| ffi::MPI_Ibarrier(self.comm, request)) }
     }
 
     /// # Safety
@@ -274,6 +270,17 @@ impl World {
     }
 }
 
+/// Levels of support for threads rise with their numbers (MPI 4.0, 11.2.1). Below "funneled" a
+/// process must have one thread only, and this one has threads that compute.
+fn check_threads(provided: c_int, wanted: c_int) -> Result<(), Failure> {
+    if provided >= wanted {
+        return Ok(());
+    }
+    Err(Failure(format!(
+        "the MPI library supports threads at level {provided} only, level {wanted} (MPI_THREAD_FUNNELED) is needed; use an MPI library that was built with support for threads"
+    )))
+}
+
 /// # Safety
 /// `begin` must start one MPI call on buffers that outlive it and write its request.
 unsafe fn start(begin: impl FnOnce(*mut ffi::MPI_Request) -> c_int) -> Result<Pending, Failure> {
@@ -354,6 +361,13 @@ fn check(code: c_int) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_library_without_support_for_threads_is_refused() {
+        assert!(check_threads(1, 1).is_ok() && check_threads(3, 1).is_ok());
+        let Failure(message) = check_threads(0, 1).unwrap_err();
+        assert!(message.contains("MPI_THREAD_FUNNELED"), "{message}");
+    }
 
     #[test]
     fn in_place_follows_the_family_and_unknown_ones_are_refused() {

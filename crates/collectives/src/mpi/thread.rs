@@ -2,9 +2,9 @@
 //! finished or its deadline is over, answers.
 //!
 //! `MPI_Test` with short sleeps replaces MPI's own waiting, which spins on a core that a
-//! rank needs for computing. A large reduction first waits, asleep, in a barrier until all
-//! ranks have arrived, then moves its data awake: a late or lost rank is met in the barrier,
-//! before the caller's memory is in MPI's hands.
+//! rank needs for computing. Every call begins with the arrival of all ranks ([`Announced`]),
+//! waited for asleep, and moves its data awake afterwards: a late, lost or differing rank is
+//! met in the arrival, before the caller's memory is in MPI's hands.
 #![expect(unsafe_code, reason = "starts MPI calls on buffers that outlive them")]
 
 use std::{
@@ -16,7 +16,8 @@ use std::{
 };
 
 use super::{
-    LARGE_BYTES, SliceOfCaller,
+    SliceOfCaller,
+    announced::{self, Announced},
     native::{self, Element, Failure, Pending, Reduction, World},
 };
 use crate::{Call, CollectiveError, Rank};
@@ -69,6 +70,22 @@ pub(super) enum Work {
     },
     Abort(String),
     Finish,
+}
+
+impl Work {
+    /// Bytes that have to be as many on every rank; 0 where lengths are free.
+    fn combined_bytes(&self) -> usize {
+        match self {
+            Self::ReduceInPlace { count, element, .. } | Self::ReduceCopy { count, element, .. } => {
+                count * element.size()
+            }
+            Self::Barrier
+            | Self::Broadcast { .. }
+            | Self::AllGather { .. }
+            | Self::Abort(_)
+            | Self::Finish => 0,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -136,15 +153,19 @@ struct Communication {
 impl Communication {
     fn perform(&self, call: Call, work: Work) -> Result<Reply, CollectiveError> {
         let deadline = Instant::now() + self.timeout;
+        if let Work::Abort(message) = work {
+            tracing::debug!(rank = self.world.rank(), "giving up: {message}");
+            self.world.abort();
+        }
+        self.arrive(Announced::new(call, work.combined_bytes()), deadline)?;
         match work {
-            Work::Barrier | Work::Finish => self.arrive(call, deadline).map(|()| Reply::Done),
+            Work::Barrier | Work::Finish | Work::Abort(_) => Ok(Reply::Done),
             Work::ReduceInPlace {
                 slice,
                 count,
                 element,
                 reduction,
             } => {
-                self.arrive(call, deadline)?;
                 self.reduce_in_place(call, (slice.0, count), (element, reduction));
                 Ok(Reply::Done)
             }
@@ -153,22 +174,41 @@ impl Communication {
                 count,
                 element,
                 reduction,
-            } => {
-                if words.len() * 8 >= LARGE_BYTES {
-                    self.arrive(call, deadline)?;
-                }
-                self.reduce_copy(call, deadline, (words, count), (element, reduction))
-                    .map(Reply::Words)
-            }
+            } => self
+                .reduce_copy(call, deadline, (words, count), (element, reduction))
+                .map(Reply::Words),
             Work::Broadcast { root, bytes } => self.broadcast(call, deadline, root, bytes).map(Reply::Bytes),
             Work::AllGather { bytes } => self.all_gather(call, deadline, bytes).map(Reply::Parts),
-            Work::Abort(message) => self.give_up(&message),
         }
     }
 
-    fn arrive(&self, call: Call, deadline: Instant) -> Result<(), CollectiveError> {
-        let pending = self.world.start_barrier();
-        self.finish(call, deadline, AWAKE, pending)
+    /// Waits until all ranks have arrived, and refuses a call that is not the same on all.
+    fn arrive(&self, own: Announced, deadline: Instant) -> Result<(), CollectiveError> {
+        let call = own.call;
+        let mut largest = Box::new(own.to_be_maximised());
+        let start: *mut c_void = largest.as_mut_ptr().cast();
+        // SAFETY: `largest` lives until MPI has finished with it, or for ever (`keep`).
+        let pending = unsafe {
+            self.world
+                .start_all_reduce(start, largest.len(), Element::U64, Reduction::Maximum)
+        };
+        largest = keep(self.finish(call, deadline, AWAKE, pending), largest)?;
+        if announced::all_equal(&largest) {
+            return Ok(());
+        }
+        // Every rank has come here; so all exchange what each of them announced.
+        let mut all = vec![0_u64; self.world.size() as usize * announced::WORDS];
+        let words = Box::new(own.words());
+        let start: *mut c_void = all.as_mut_ptr().cast();
+        // SAFETY: both buffers live until MPI has finished with them, or for ever (`keep`).
+        let pending = unsafe {
+            self.world
+                .start_all_gather(words.as_ptr().cast(), start, size_of_val(&*words))
+        };
+        (all, _) = keep(self.finish(call, deadline, AWAKE, pending), (all, words))?;
+        Err(announced::mismatch(&all).unwrap_or_else(|| {
+            self.failed(call, "the ranks announced calls that no rank can make".to_owned())
+        }))
     }
 
     /// Reduces in the caller's memory. Every rank has arrived, so only a rank that dies in
