@@ -10,6 +10,7 @@ ifeq ($(TENK_OFFLINE),1)
 export CARGO_NET_OFFLINE := true
 endif
 TEST_LOG := target/test.log
+TEST_SKIPS := $(CURDIR)/target/test.skips
 TEST_PACKAGES := --workspace --features tests/libtorch
 
 .PHONY: help setup peers build demo test test-binaries lint bench
@@ -33,10 +34,11 @@ test-binaries: setup
 	cargo build $(TEST_PACKAGES) --bins
 
 test: peers test-binaries ## what CI runs: every test but the long ones
-	@mkdir -p target
+	@mkdir -p target && rm -f $(TEST_SKIPS)
+	@status=0; \
 	TENK_BIN_DIR="$(CURDIR)/target/debug" TENK_PEERS="$$(scripts/setup.sh paths | sed -n 's/^PEERS=//p')" \
-		cargo test $(TEST_PACKAGES) --no-fail-fast 2>&1 | tee $(TEST_LOG)
-	@scripts/count_tests.sh $(TEST_LOG)
+		TENK_SKIPS="$(TEST_SKIPS)" cargo test $(TEST_PACKAGES) --no-fail-fast 2>&1 | tee $(TEST_LOG) || status=$$?; \
+	scripts/count_tests.sh $(TEST_LOG) $(TEST_SKIPS) && exit $$status
 
 lint: setup ## formatting, lints, docs and the repository's own rules
 	cargo fmt --all --check

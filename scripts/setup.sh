@@ -5,7 +5,7 @@
 # hash-checked and put in place whole or not at all; a second run finds it and is done.
 #
 #   scripts/setup.sh build     system packages + libtorch + .cargo/config.toml
-#   scripts/setup.sh peers     the peers' virtual environment (benches/peers/requirements.txt)
+#   scripts/setup.sh peers     the peers' virtual environment (benches/peers/requirements.lock)
 #   scripts/setup.sh paths     prints the cache's paths, one NAME=VALUE a line
 #
 #   TENK_CACHE                 cache folder (default: $XDG_CACHE_HOME/tenk or ~/.cache/tenk)
@@ -18,7 +18,7 @@ TORCH_VERSION=2.11.0
 CACHE=${TENK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tenk}
 LIBTORCH_CACHED=$CACHE/libtorch-$TORCH_VERSION-cpu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
-REQUIREMENTS=$ROOT/benches/peers/requirements.txt
+PEERS_LOCK=$ROOT/benches/peers/requirements.lock
 
 # Package, version, SHA-256 of the wheel; the sizes in the announcement are theirs.
 WHEELS="
@@ -33,7 +33,7 @@ PYTHON_PACKAGES="python3-pip python3-venv"
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
 
-peers_path() { printf '%s/peers-%s' "$CACHE" "$(sha256sum "$REQUIREMENTS" | cut -c1-16)"; }
+peers_path() { printf '%s/peers-%s' "$CACHE" "$(sha256sum "$PEERS_LOCK" | cut -c1-16)"; }
 
 system_packages() {
     command -v dpkg-query >/dev/null || { check_tools; return; }
@@ -155,8 +155,8 @@ peers() {
         say "installing the peers (PyTorch, transformers; about 6 GB) into $peers"
         rm -rf "$peers"
         python3 -m venv "$peers" || fail "python3 -m venv failed (Debian: apt-get install python3-venv)"
-        "$peers/bin/python" -m pip install --quiet --no-cache-dir -r "$REQUIREMENTS" >&2 ||
-            fail "the peers could not be installed; run again to retry"
+        "$peers/bin/python" -m pip install --quiet --no-cache-dir --no-deps --require-hashes --only-binary=:all: -r "$PEERS_LOCK" >&2 ||
+            fail "the peers could not be installed (network, or a file whose hash is not in $PEERS_LOCK); run again to retry"
         : > "$peers/COMPLETE"
     fi
     flock -u 8

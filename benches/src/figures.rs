@@ -95,10 +95,8 @@ fn prepare(arguments: &Arguments) -> Result<Inputs> {
     })
 }
 
-#[expect(clippy::disallowed_methods, reason = "start-up code of the bench")]
 fn real_filings() -> Option<PathBuf> {
-    let root = std::env::var("TENK_DATA").unwrap_or_else(|_| "../shared/data".into());
-    let filings = Path::new(&root).join("filings");
+    let filings = test_data::root().join("filings");
     filings.is_dir().then_some(filings)
 }
 

@@ -8,9 +8,6 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "tenk-corpus", version)]
 pub(crate) struct Arguments {
-    /// Worker threads; 0 means one a core. The result does not depend on it.
-    #[arg(long, global = true, default_value_t = 0)]
-    pub(crate) threads: usize,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -33,6 +30,14 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Count documents and tokens by source and year.
     Stats(Stats),
+}
+
+/// Of the commands that work on several threads.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Threads {
+    /// Worker threads; 0 means one a core. The result does not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +113,9 @@ pub(crate) struct Fetch {
     /// How often a request is tried again after throttling, an outage or a cut connection.
     #[arg(long, value_name = "N", default_value_t = corpus::RETRIES)]
     pub(crate) retries: u32,
+    /// Downloads of filings at a time.
+    #[arg(long, value_name = "N", default_value_t = 4, conflicts_with = "wiki")]
+    pub(crate) threads: usize,
     /// Ask this server instead of the archive's own.
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
@@ -128,6 +136,8 @@ pub(crate) struct Ingest {
     /// The documents folder to make.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     /// Print the report as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -150,6 +160,8 @@ pub(crate) struct Tokenizer {
     /// The tokenizer folder to make.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     /// Print the report as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -175,6 +187,8 @@ pub(crate) struct Build {
     /// The corpus folder to make.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     /// Print the report as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -241,6 +255,8 @@ pub(crate) struct Stats {
     /// Only the names of the sources with held-out documents, one a line.
     #[arg(long, requires = "corpus", conflicts_with_all = ["unigram", "json"])]
     pub(crate) held_out_sources: bool,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     /// Print as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -24,13 +24,13 @@ fn main() -> ExitCode {
     start_log();
     let done = match arguments.command {
         Command::Sample(command) => commands::sample::run(&command),
-        Command::Fetch(command) => commands::fetch::run(&command, arguments.threads),
-        Command::Ingest(command) => commands::ingest::run(&command, arguments.threads),
-        Command::Tokenizer(command) => commands::tokenizer::run(&command, arguments.threads),
-        Command::Build(command) => commands::build::run(&command, arguments.threads),
+        Command::Fetch(command) => commands::fetch::run(&command),
+        Command::Ingest(command) => commands::ingest::run(&command),
+        Command::Tokenizer(command) => commands::tokenizer::run(&command),
+        Command::Build(command) => commands::build::run(&command),
         Command::Verify(command) => commands::verify::run(&command),
         Command::Inspect(command) => commands::inspect::run(&command),
-        Command::Stats(command) => commands::stats::run(&command, arguments.threads),
+        Command::Stats(command) => commands::stats::run(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

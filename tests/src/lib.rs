@@ -8,17 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-
-/// The root of the checkout.
-///
-/// # Panics
-/// Where the checkout that the tests were built in is gone.
-pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .canonicalize()
-        .expect("the crate's folder is in the checkout")
-}
+pub use test_data::{find as test_data, repository};
 
 #[expect(
     clippy::disallowed_methods,
@@ -63,30 +53,6 @@ fn refuse_stale(program: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A file or folder of the test data, or `None`, said aloud, where there is none.
-///
-/// # Panics
-/// Where it is missing although `TENK_DATA_REQUIRED=1`.
-pub fn test_data(relative: &str) -> Option<PathBuf> {
-    let root = environment("TENK_DATA").map_or_else(|| repository().join("../shared/data"), PathBuf::from);
-    let path = root.join(relative);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(
-        environment("TENK_DATA_REQUIRED").as_deref() != Some("1"),
-        "test data {} is missing",
-        path.display()
-    );
-    report_skipped(&path);
-    None
-}
-
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn report_skipped(path: &Path) {
-    eprintln!("skipped: no test data at {} (set TENK_DATA)", path.display());
 }
 
 /// Python of the peers' environment.

@@ -1,4 +1,5 @@
 //! Behaviour that needs neither libtorch nor MPI: set-up, and the data path through its program.
 
+mod counting;
 mod real_filings;
 mod set_up;

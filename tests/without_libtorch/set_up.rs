@@ -58,3 +58,44 @@ fn a_libtorch_of_the_user_that_is_none_is_refused_by_name() -> Result<()> {
     ensure!(message.contains("LIBTORCH=/nowhere/libtorch"), "{message}");
     Ok(())
 }
+
+/// `name==version` lines, names as the index compares them.
+fn pins(text: &str) -> std::collections::BTreeMap<String, String> {
+    let pin = |line: &str| {
+        let (name, version) = line.trim_end_matches('\\').trim().split_once("==")?;
+        Some((name.to_lowercase().replace(['_', '.'], "-"), version.to_owned()))
+    };
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(pin)
+        .collect()
+}
+
+#[test]
+fn every_package_of_the_peers_has_one_version_and_a_hash() -> Result<()> {
+    let folder = repository().join("benches/peers");
+    let lock = std::fs::read_to_string(folder.join("requirements.lock"))?;
+    let locked = pins(&lock);
+    for (name, version) in pins(&std::fs::read_to_string(folder.join("requirements.txt"))?) {
+        ensure!(
+            locked.get(&name) == Some(&version),
+            "{name}=={version} is not in the lock"
+        );
+    }
+    let lines: Vec<&str> = lock.lines().filter(|line| !line.starts_with('#')).collect();
+    for (index, line) in lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| !line.starts_with(' '))
+    {
+        let next = lines
+            .get(index + 1)
+            .is_some_and(|next| next.trim().starts_with("--hash=sha256:"));
+        ensure!(line.contains("==") && next, "{line} has no version or no hash");
+    }
+    ensure!(
+        locked.contains_key("zstandard"),
+        "datasets opens .jsonl.zst files through zstandard"
+    );
+    Ok(())
+}

@@ -8,7 +8,7 @@ use crate::arguments::Build;
 use crate::output::{Table, grouped, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
-pub(crate) fn run(arguments: &Build, threads: usize) -> Result<()> {
+pub(crate) fn run(arguments: &Build) -> Result<()> {
     let options = BuildOptions {
         docs: arguments.docs.clone(),
         tokenizer: arguments.tokenizer.clone(),
@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &Build, threads: usize) -> Result<()> {
         num_shards: arguments.shards,
         held_out_fraction: arguments.held_out_fraction,
         packings: arguments.pack.clone(),
-        threads,
+        threads: arguments.threads.threads,
     };
     let manifest = corpus::build_shards(&options, &Bar::default())?;
     if arguments.json {

@@ -11,7 +11,7 @@ use crate::arguments::Fetch;
 use crate::output::{Table, grouped, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
-pub(crate) fn run(arguments: &Fetch, threads: usize) -> Result<()> {
+pub(crate) fn run(arguments: &Fetch) -> Result<()> {
     let connection = Connection {
         user_agent: arguments.user_agent.clone(),
         rate: arguments.requests_per_second,
@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &Fetch, threads: usize) -> Result<()> {
     };
     match &arguments.wiki {
         Some(wiki) => dump(arguments, connection, wiki),
-        None => filings(arguments, connection, threads),
+        None => filings(arguments, connection),
     }
 }
 
@@ -40,19 +40,16 @@ fn dump(arguments: &Fetch, connection: Connection, wiki: &str) -> Result<()> {
 }
 
 fn dump_summary(fetched: &DumpFetched) -> String {
-    let proof = match &fetched.checksum {
-        Some(checksum) => format!("{checksum} as the archive states it"),
-        None => "there already".to_owned(),
-    };
     format!(
-        "{} bytes, {} of them fetched now; {proof}\nwritten: {}\n",
+        "{} bytes, {} of them fetched now; {} as the archive states it\nwritten: {}\n",
         grouped(fetched.bytes),
         grouped(fetched.fetched_bytes),
+        fetched.checksum,
         fetched.path.display()
     )
 }
 
-fn filings(arguments: &Fetch, connection: Connection, threads: usize) -> Result<()> {
+fn filings(arguments: &Fetch, connection: Connection) -> Result<()> {
     let options = FetchOptions {
         out: arguments.out.clone(),
         connection,
@@ -61,7 +58,7 @@ fn filings(arguments: &Fetch, connection: Connection, threads: usize) -> Result<
         filed_from: arguments.filed_from,
         filed_to: arguments.filed_to,
         listing: arguments.listing,
-        threads,
+        threads: arguments.threads,
     };
     let report = fetch_filings(&options, &Bar::default())?;
     if arguments.json {
@@ -119,6 +116,15 @@ fn summary(report: &FetchReport) -> String {
             grouped(report.retries)
         ),
     );
+    if report.damaged > 0 {
+        push_line(
+            &mut text,
+            format_args!(
+                "{} of those fetched replace files that were no longer what filings.tsv says",
+                grouped(report.damaged)
+            ),
+        );
+    }
     for (what, names, advice) in [
         (
             "tickers not found",

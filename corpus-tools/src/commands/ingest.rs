@@ -7,12 +7,12 @@ use crate::arguments::Ingest;
 use crate::output::{Table, grouped, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
-pub(crate) fn run(arguments: &Ingest, threads: usize) -> Result<()> {
+pub(crate) fn run(arguments: &Ingest) -> Result<()> {
     let options = IngestOptions {
         filings: arguments.filings.clone(),
         wiki: arguments.wiki.clone(),
         out: arguments.out.clone(),
-        threads,
+        threads: arguments.threads.threads,
     };
     let manifest = corpus::ingest(&options, &Bar::default())?;
     if arguments.json {

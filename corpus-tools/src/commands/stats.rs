@@ -11,7 +11,8 @@ use crate::arguments::Stats;
 use crate::output::{Table, grouped, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
-pub(crate) fn run(arguments: &Stats, threads: usize) -> Result<()> {
+pub(crate) fn run(arguments: &Stats) -> Result<()> {
+    let threads = arguments.threads.threads;
     match (&arguments.docs, &arguments.corpus) {
         (Some(docs), _) => of_docs(docs, arguments.json, threads),
         (None, Some(corpus)) => of_corpus(corpus, arguments, threads),

@@ -7,14 +7,14 @@ use crate::arguments::Tokenizer;
 use crate::output::{grouped, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
-pub(crate) fn run(arguments: &Tokenizer, threads: usize) -> Result<()> {
+pub(crate) fn run(arguments: &Tokenizer) -> Result<()> {
     let options = TokenizerOptions {
         docs: arguments.docs.clone(),
         out: arguments.out.clone(),
         vocab_size: arguments.vocab_size,
         sample_bytes: arguments.sample_bytes,
         held_out_fraction: arguments.held_out_fraction,
-        threads,
+        threads: arguments.threads.threads,
     };
     let report = corpus::train_tokenizer(&options, &Bar::default())?;
     if arguments.json {

@@ -69,6 +69,17 @@ impl From<PoolingName> for Pooling {
     }
 }
 
+/// The texts of the commands that print the best of many.
+#[derive(Debug, Args)]
+pub(crate) struct LinesArguments {
+    /// UTF-8 file, a text a line; `fill-mask` masks a word of a line that has no `<mask>`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// How many to print: tokens for each mask, or lines.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) top: usize,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct EncodeArguments {
     #[command(flatten)]
@@ -87,12 +98,8 @@ pub(crate) struct EncodeArguments {
 pub(crate) struct FillMaskArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
-    /// UTF-8 file, a text a line; where a line has no `<mask>`, one of its words is masked.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) input: PathBuf,
-    /// Tokens to print for each mask.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub(crate) top: usize,
+    #[command(flatten)]
+    pub(crate) lines: LinesArguments,
 }
 
 #[derive(Debug, Args)]
@@ -101,13 +108,9 @@ pub(crate) struct NearestArguments {
     pub(crate) model: ModelArguments,
     #[command(flatten)]
     pub(crate) pooling: PoolingArguments,
-    /// UTF-8 file, a text a line.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) input: PathBuf,
+    #[command(flatten)]
+    pub(crate) lines: LinesArguments,
     /// The text to compare with.
     #[arg(long, value_name = "TEXT")]
     pub(crate) query: String,
-    /// Lines to print.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub(crate) top: usize,
 }

@@ -52,7 +52,7 @@ pub(crate) fn encode(arguments: &EncodeArguments) -> Result<()> {
 
 pub(crate) fn fill_mask(arguments: &FillMaskArguments) -> Result<()> {
     let model = open(&arguments.model)?;
-    for line in fill_file(&model, &arguments.input, arguments.top)? {
+    for line in fill_file(&model, &arguments.lines.input, arguments.lines.top)? {
         print(&if arguments.model.json {
             filled_json(&line)
         } else {
@@ -103,11 +103,11 @@ fn filled_text(line: &FilledLine) -> String {
 pub(crate) fn nearest_lines(arguments: &NearestArguments) -> Result<()> {
     let model = open(&arguments.model)?;
     let options = options(&arguments.pooling);
-    let lines = read_lines(&arguments.input)?.collect::<Result<Vec<String>>>()?;
+    let lines = read_lines(&arguments.lines.input)?.collect::<Result<Vec<String>>>()?;
     let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
     let vectors = model.encode(&texts, options)?;
     let query = model.encode(&[&arguments.query], options)?;
-    for neighbour in nearest(&query.values, vectors.rows(), arguments.top) {
+    for neighbour in nearest(&query.values, vectors.rows(), arguments.lines.top) {
         let (number, text) = (neighbour.index + 1, &lines[neighbour.index]);
         print(&if arguments.model.json {
             format!(
@@ -123,10 +123,15 @@ pub(crate) fn nearest_lines(arguments: &NearestArguments) -> Result<()> {
 
 fn open(arguments: &ModelArguments) -> Result<EmbeddingModel> {
     let available = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    Ok(EmbeddingModel::open(
-        &arguments.model,
-        arguments.threads.unwrap_or_else(available),
-    )?)
+    let model = EmbeddingModel::open(&arguments.model, arguments.threads.unwrap_or_else(available))?;
+    if !model.unknown_tensors().is_empty() {
+        tracing::warn!(
+            "{}: these tensors are no part of the encoder and are not used: {}",
+            arguments.model.display(),
+            model.unknown_tensors().join(", ")
+        );
+    }
+    Ok(model)
 }
 
 fn options(arguments: &PoolingArguments) -> EncodeOptions {

@@ -17,6 +17,7 @@ pub struct EmbeddingModel {
     pub(crate) tokenizer: Tokenizer,
     pub(crate) max_sequence_length: usize,
     pub(crate) has_masked_lm_head: bool,
+    unknown_tensors: Vec<String>,
 }
 
 const MAX_THREADS: usize = 1024;
@@ -39,6 +40,7 @@ impl EmbeddingModel {
             folder: opened.folder,
             model,
             has_masked_lm_head: opened.tensors.has_masked_lm_head(),
+            unknown_tensors: opened.tensors.unknown().to_vec(),
             tokenizer: opened.tokenizer,
             max_sequence_length: opened.max_sequence_length,
         })
@@ -52,6 +54,12 @@ impl EmbeddingModel {
     /// The tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    /// Names of tensors in the folder that are no part of the encoder or its masked-LM head, such
+    /// as the head of a fine-tuned model: they have no part in the vectors.
+    pub fn unknown_tensors(&self) -> &[String] {
+        &self.unknown_tensors
     }
 
     /// Length of a vector.

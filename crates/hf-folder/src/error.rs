@@ -22,7 +22,7 @@ pub enum HfFolderError {
         way_out: &'static str,
     },
     /// A file cannot be read.
-    #[error("cannot read {path}")]
+    #[error("cannot read {path}; see that it is there and that you may read it")]
     Read {
         /// The file.
         path: PathBuf,

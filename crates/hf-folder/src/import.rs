@@ -58,10 +58,20 @@ impl HfModel {
     /// The model. Where the folder has no masked-LM head, the head's tensors are zero.
     ///
     /// # Errors
-    /// [`HfFolderError::Model`] names a tensor that lacks or has another shape.
+    /// [`HfFolderError::Model`] names a tensor that lacks or has another shape;
+    /// [`HfFolderError::Tensor`] one of the encoder's or the head's that such a model has not.
     pub fn build(&self, precision: Precision, device: Device) -> Result<RobertaForMaskedLm, HfFolderError> {
         let mut model = RobertaForMaskedLm::new(&self.config, precision, device)?;
         let infos = model.parameters().infos().to_vec();
+        let is_parameter = |name: &str| infos.iter().any(|info| info.name == name);
+        if let Some(name) = self.tensors.first_without_place(is_parameter) {
+            let problem = format!(
+                "has no place in the model that {CONFIG_JSON} describes ({} layers): \
+                 the two files belong to different models",
+                self.config.num_hidden_layers
+            );
+            return Err(self.tensors.problem(name, problem));
+        }
         let zero_head = !self.tensors.has_masked_lm_head();
         model.load_tensors(|name| match self.tensors.get(name) {
             Some(tensor) => Some(tensor.shallow_clone()),

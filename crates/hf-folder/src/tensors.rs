@@ -13,16 +13,19 @@ use crate::error::HfFolderError;
 pub struct ModelTensors {
     path: PathBuf,
     tensors: BTreeMap<String, Tensor>,
-    ignored: Vec<String>,
+    unknown: Vec<String>,
 }
 
 /// Prefix of the encoder's tensors, which a bare `RobertaModel` leaves out.
 const ENCODER_PREFIX: &str = "roberta.";
 /// Parts of the model that are not used: the pooler, heads of fine-tuned models, buffers,
 /// and the decoder, which is tied to the word embeddings.
-const UNUSED: [&str; 6] = [
+const UNUSED: [&str; 9] = [
     "roberta.pooler.",
     "roberta.embeddings.position_ids",
+    "roberta.embeddings.token_type_ids",
+    "embeddings.position_ids",
+    "embeddings.token_type_ids",
     "lm_head.decoder.",
     "classifier.",
     "qa_outputs.",
@@ -47,11 +50,14 @@ impl ModelTensors {
         let mut read = Self {
             path: path.to_owned(),
             tensors: BTreeMap::new(),
-            ignored: Vec::new(),
+            unknown: Vec::new(),
         };
         for (name, view) in file.tensors() {
+            if is_unused(&name) {
+                continue;
+            }
             let Some(model_name) = model_name(&name) else {
-                read.ignored.push(name);
+                read.unknown.push(name);
                 continue;
             };
             let tensor = float_tensor(&view).map_err(|problem| read.problem(&name, problem))?;
@@ -59,7 +65,7 @@ impl ModelTensors {
                 return Err(read.problem(&name, "comes with and without the prefix \"roberta.\"".to_owned()));
             }
         }
-        read.ignored.sort();
+        read.unknown.sort();
         Ok(read)
     }
 
@@ -68,9 +74,17 @@ impl ModelTensors {
         self.tensors.get(name)
     }
 
-    /// Names in the file that the model does not use.
-    pub fn ignored(&self) -> &[String] {
-        &self.ignored
+    /// Names of tensors that belong to no part of a RoBERTa that is known here, sorted.
+    pub fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+
+    /// The first tensor of the encoder or the masked-LM head that is none of a model's.
+    pub(crate) fn first_without_place(&self, is_parameter: impl Fn(&str) -> bool) -> Option<&str> {
+        self.tensors
+            .keys()
+            .map(String::as_str)
+            .find(|name| !is_parameter(name))
     }
 
     /// Whether the masked-LM head is there.
@@ -78,7 +92,7 @@ impl ModelTensors {
         self.tensors.keys().any(|name| name.starts_with("lm_head."))
     }
 
-    fn problem(&self, name: &str, problem: String) -> HfFolderError {
+    pub(crate) fn problem(&self, name: &str, problem: String) -> HfFolderError {
         HfFolderError::Tensor {
             path: self.path.clone(),
             name: name.to_owned(),
@@ -87,16 +101,18 @@ impl ModelTensors {
     }
 }
 
-/// The name in `RobertaForMaskedLM`, or none for a tensor that is not used.
+/// Whether the tensor belongs to a part that is left out on purpose.
+fn is_unused(name: &str) -> bool {
+    UNUSED.iter().any(|unused| name.starts_with(unused))
+}
+
+/// The name in `RobertaForMaskedLM`, or none for a tensor that is no part of one.
 fn model_name(name: &str) -> Option<String> {
-    if UNUSED.iter().any(|unused| name.starts_with(unused)) {
-        return None;
-    }
     if name.starts_with(ENCODER_PREFIX) || name.starts_with("lm_head.") {
         return Some(name.to_owned());
     }
     let bare = name.starts_with("embeddings.") || name.starts_with("encoder.");
-    (bare && name != "embeddings.position_ids").then(|| format!("{ENCODER_PREFIX}{name}"))
+    bare.then(|| format!("{ENCODER_PREFIX}{name}"))
 }
 
 fn float_tensor(view: &safetensors::tensor::TensorView<'_>) -> Result<Tensor, String> {
@@ -141,9 +157,10 @@ mod tests {
             "roberta.embeddings.position_ids",
             "lm_head.decoder.weight",
             "classifier.dense.weight",
-            "something.else",
         ] {
-            assert_eq!(model_name(name), None, "{name}");
+            assert!(is_unused(name), "{name}");
         }
+        assert!(!is_unused("something.else"));
+        assert_eq!(model_name("something.else"), None);
     }
 }

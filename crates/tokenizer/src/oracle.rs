@@ -42,18 +42,10 @@ fn small() -> Tokenizer {
     crate::train((0..3).map(|_| text.to_owned()), 400).unwrap()
 }
 
-/// The folder of real data; `None` (said aloud) when it is not there.
+/// The folder of real data; `None` (the test says that it is skipped) when it is not there.
 fn data() -> Option<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "the test's own configuration")]
-    let (folder, required) = (std::env::var("TENK_DATA"), std::env::var("TENK_DATA_REQUIRED"));
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let folder = folder.map_or(default, PathBuf::from);
-    if folder.join("tokenizer").is_dir() {
-        return Some(folder);
-    }
-    assert_ne!(required.as_deref(), Ok("1"), "{} is missing", folder.display());
-    println!("skipped: no test data in {}; set TENK_DATA", folder.display());
-    None
+    test_data::find("tokenizer")?;
+    Some(test_data::root())
 }
 
 /// GPT-2's vocabulary and merges in RoBERTa's layout: specials, GPT-2's entries moved by

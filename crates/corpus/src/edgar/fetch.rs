@@ -55,7 +55,7 @@ pub struct FetchOptions {
     pub filed_to: Option<Date>,
     /// Where the filings are looked up.
     pub listing: Listing,
-    /// Downloads at a time; 0 means 4.
+    /// Downloads at a time, at least one.
     pub threads: usize,
 }
 
@@ -68,6 +68,8 @@ pub struct FetchReport {
     pub forms: BTreeMap<String, u64>,
     /// Of them, stored by a former run.
     pub already_there: u64,
+    /// Of them, stored by a former run and no longer what its ledger row says; fetched again.
+    pub damaged: u64,
     /// Of them, stored by this run.
     pub fetched: u64,
     /// Bytes of the filings that this run stored.
@@ -190,7 +192,8 @@ pub(crate) fn fetch_filings_by(
         hosts: &hosts,
         threads: options.threads,
     };
-    let missing = job.without_stored(&mut ledger, listed.into_values())?;
+    let (missing, damaged) = job.without_stored(&mut ledger, listed.into_values().collect(), progress)?;
+    report.damaged = damaged;
     report.already_there = report.selected - missing.len() as u64;
     let downloaded = job.run(missing, ledger, progress)?;
     report.fetched = downloaded.fetched;

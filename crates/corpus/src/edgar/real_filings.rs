@@ -13,30 +13,9 @@ const FORMS_BY_EYE: [(&str, &str); 2] = [
     ("0001376474-16-000635.html", "10-K"),
 ];
 
-/// The folder of real data, or `None` (said on standard output) when it is not there.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests find their data through the environment"
-)]
+/// The folder of real data, or `None` (the test says that it is skipped) when it is not there.
 pub(super) fn data_folder() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let folder = PathBuf::from(std::env::var("TENK_DATA").unwrap_or_else(|_| default.to_owned()));
-    // A relative folder is relative to the repository's root.
-    let folder = if folder.is_absolute() {
-        folder
-    } else {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder)
-    };
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        std::env::var("TENK_DATA_REQUIRED").is_err(),
-        "{} is missing",
-        folder.display()
-    );
-    println!("skipped: {} is missing", folder.display());
-    None
+    test_data::find("")
 }
 
 fn filings(folder: &Path) -> BTreeMap<String, Vec<u8>> {

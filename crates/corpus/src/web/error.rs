@@ -103,6 +103,21 @@ pub enum FetchError {
         /// The hash of what arrived.
         found: String,
     },
+    /// A dump that is there under its name is not what the checksum file says.
+    #[error(
+        "{} is there, but has the {kind} {found}, not {expected}: it is damaged or was changed; remove it and run \
+         the command again", path.display()
+    )]
+    Stored {
+        /// The file.
+        path: PathBuf,
+        /// `SHA-1` or `MD5`.
+        kind: &'static str,
+        /// The hash that the archive states.
+        expected: String,
+        /// The hash of what is there.
+        found: String,
+    },
     /// Writing failed.
     #[error(transparent)]
     Durable(#[from] DurableError),

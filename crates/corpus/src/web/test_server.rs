@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use super::{Connection, RequestRate, UserAgent};
+
 /// What the server sends for a path.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -92,6 +94,16 @@ impl TestServer {
             }
         });
         Self { base_url, script }
+    }
+
+    /// Asks this server, as somebody who may.
+    pub(crate) fn connection(&self) -> Connection {
+        Connection {
+            user_agent: UserAgent::new("Example Research someone@example.com").unwrap(),
+            rate: RequestRate::default(),
+            retries: 3,
+            base_url: Some(self.base_url.clone()),
+        }
     }
 
     /// From now on `path` is answered so, in turn.

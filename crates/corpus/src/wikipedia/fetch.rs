@@ -48,15 +48,16 @@ pub struct DumpFetched {
     pub bytes: u64,
     /// Of them, fetched by this run.
     pub fetched_bytes: u64,
-    /// `SHA-1` or `MD5`, as the archive states it; `None` when the file was there already.
-    pub checksum: Option<String>,
+    /// `SHA-1` or `MD5` and its digits, as the archive states it; the file has it.
+    pub checksum: String,
 }
 
 /// Fetches the dump, as far as it is not there yet.
 ///
 /// # Errors
 /// [`FetchError::Options`] for a name that is none; [`FetchError::NoChecksum`] when the archive
-/// does not list the file, [`FetchError::Checksum`] when what arrived is not what it lists;
+/// does not list the file, [`FetchError::Checksum`] when what arrived is not what it lists,
+/// [`FetchError::Stored`] when what was there under the dump's name is not;
 /// [`FetchError::GivenUp`] when it stays out of reach; [`FetchError::Durable`].
 pub fn fetch_dump(options: &DumpOptions, progress: &dyn Progress) -> Result<DumpFetched, FetchError> {
     fetch_dump_by(options, Arc::new(SystemClock::default()), progress)
@@ -85,14 +86,8 @@ pub(crate) fn fetch_dump_by(
     };
     let (name, checksum) = archive.checksum()?;
     let path = options.out.join(&name);
-    if let Ok(there) = path.metadata() {
-        let bytes = there.len();
-        return Ok(DumpFetched {
-            path,
-            bytes,
-            fetched_bytes: 0,
-            checksum: None,
-        });
+    if path.exists() {
+        return already_there(path, &checksum, progress);
     }
     let mut part = Part::open(&options.out.join(format!(".{name}.part")), &checksum)?;
     let already = part.bytes;
@@ -106,8 +101,50 @@ pub(crate) fn fetch_dump_by(
         path,
         bytes,
         fetched_bytes: bytes.saturating_sub(already),
-        checksum: Some(format!("{} {}", checksum.kind.name(), checksum.hex)),
+        checksum: checksum.to_string(),
     })
+}
+
+/// A dump that has its name is trusted once its hash is the archive's.
+fn already_there(
+    path: PathBuf,
+    checksum: &Checksum,
+    progress: &dyn Progress,
+) -> Result<DumpFetched, FetchError> {
+    progress.start("checking the dump that is there", None);
+    let failed = |source| DurableError::new(Operation::Read, &path, source);
+    let mut file = File::open(&path).map_err(failed)?;
+    let mut hash = Hasher::new(checksum.kind);
+    let bytes = hash_rest(&mut file, &mut hash).map_err(failed)?;
+    progress.finish();
+    let found = hash.hex();
+    if found != checksum.hex {
+        return Err(FetchError::Stored {
+            path,
+            kind: checksum.kind.name(),
+            expected: checksum.hex.clone(),
+            found,
+        });
+    }
+    Ok(DumpFetched {
+        path,
+        bytes,
+        fetched_bytes: 0,
+        checksum: checksum.to_string(),
+    })
+}
+
+/// Hashes a file from its position to its end; the bytes read.
+fn hash_rest(file: &mut File, hash: &mut Hasher) -> io::Result<u64> {
+    let (mut chunk, mut bytes) = (vec![0; CHUNK_BYTES], 0);
+    loop {
+        let length = file.read(&mut chunk)?;
+        if length == 0 {
+            return Ok(bytes);
+        }
+        hash.update(&chunk[..length]);
+        bytes += length as u64;
+    }
 }
 
 fn refuse_impossible(options: &DumpOptions) -> Result<(), FetchError> {
@@ -242,22 +279,10 @@ impl Part {
             bytes: 0,
             hash: Hasher::new(checksum.kind),
         };
-        part.hash_what_is_there()
+        // Leaves the file's position at its end.
+        part.bytes = hash_rest(&mut part.file, &mut part.hash)
             .map_err(|source| DurableError::new(Operation::Read, path, source))?;
         Ok(part)
-    }
-
-    /// Leaves the file's position at its end.
-    fn hash_what_is_there(&mut self) -> io::Result<()> {
-        let mut chunk = vec![0; CHUNK_BYTES];
-        loop {
-            let length = self.file.read(&mut chunk)?;
-            if length == 0 {
-                return Ok(());
-            }
-            self.hash.update(&chunk[..length]);
-            self.bytes += length as u64;
-        }
     }
 
     fn restart(&mut self, checksum: &Checksum) -> Result<(), DurableError> {

@@ -11,22 +11,6 @@ use std::path::PathBuf;
 
 const MARKS: [&str; 5] = ["[[", "{{", "}}", "|}", "<ref"];
 
-/// A file under the test data folder; `None`, said aloud, where there is none.
-fn data(name: &str) -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let path = PathBuf::from(std::env::var("TENK_DATA").unwrap_or_else(|_| default.to_owned())).join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(
-        std::env::var("TENK_DATA_REQUIRED").as_deref() != Ok("1"),
-        "{} is missing",
-        path.display()
-    );
-    println!("skipped: {} is missing", path.display());
-    None
-}
-
 fn read_all(path: &Path) -> (Vec<Document>, Result<DumpReport, CorpusError>) {
     let mut documents = Vec::new();
     let report = read_dump(path, |page| {
@@ -159,7 +143,9 @@ fn assert_clean(documents: &[Document]) {
 
 #[test]
 fn the_real_english_excerpt_reads_clean() {
-    let Some(path) = data("wiki/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2") else {
+    let Some(path) =
+        test_data::find("wiki/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2")
+    else {
         return;
     };
     let (documents, report) = read_all(&path);
@@ -182,7 +168,7 @@ fn the_real_english_excerpt_reads_clean() {
 
 #[test]
 fn the_real_bulgarian_excerpt_in_utf16_reads_clean() {
-    let Some(path) = data("wiki/bgwiki-latest-pages-articles-shortened.xml.bz2") else {
+    let Some(path) = test_data::find("wiki/bgwiki-latest-pages-articles-shortened.xml.bz2") else {
         return;
     };
     let (documents, report) = read_all(&path);
@@ -198,7 +184,7 @@ fn the_real_bulgarian_excerpt_in_utf16_reads_clean() {
 
 #[test]
 fn real_tables_become_rows() {
-    let Some(path) = data("wiki/enwiki-table-markup.xml.bz2") else {
+    let Some(path) = test_data::find("wiki/enwiki-table-markup.xml.bz2") else {
         return;
     };
     let (documents, report) = read_all(&path);
@@ -214,7 +200,7 @@ fn real_tables_become_rows() {
 
 #[test]
 fn real_wikitext_pages_read_clean() {
-    let Some(folder) = data("wikitext-pages") else {
+    let Some(folder) = test_data::find("wikitext-pages") else {
         return;
     };
     let mut num_pages = 0;

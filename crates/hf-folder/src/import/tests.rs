@@ -187,3 +187,38 @@ fn sentence_bert_config_may_shorten_the_sequence_but_never_lengthen_it() {
     std::fs::remove_file(&path).unwrap();
     assert_eq!(HfModel::open(&folder(&scratch)).unwrap().max_sequence_length, 32);
 }
+
+#[test]
+fn tensors_that_the_model_has_no_place_for_are_named_and_never_dropped_in_silence() {
+    let (scratch, model) = exported();
+    let path = folder(&scratch).join(MODEL_SAFETENSORS);
+    // A head of a fine-tuned model: the encoder can be used, and the head is named.
+    rewrite(&path, &model, Dtype::F32, |name| {
+        Some(
+            if name == "lm_head.bias" {
+                "score.weight"
+            } else {
+                name
+            }
+            .to_owned(),
+        )
+    });
+    let opened = HfModel::open(&folder(&scratch)).unwrap();
+    assert_eq!(opened.tensors.unknown(), ["score.weight"]);
+    // A layer more than config.json says: another model.
+    rewrite(&path, &model, Dtype::F32, |name| Some(name.to_owned()));
+    edit(
+        &folder(&scratch).join(CONFIG_JSON),
+        "\"num_hidden_layers\": 2",
+        "\"num_hidden_layers\": 1",
+    );
+    let error = HfModel::open(&folder(&scratch))
+        .unwrap()
+        .build(Precision::F32, Device::Cpu)
+        .unwrap_err();
+    assert!(
+        matches!(&error, HfFolderError::Tensor { name, .. } if name.contains("layer.1.")),
+        "{error}"
+    );
+    assert!(error.to_string().contains("config.json"), "{error}");
+}

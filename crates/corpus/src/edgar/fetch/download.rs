@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use durable::{DISK, DurableError, Operation, Storage, commit_bytes, commit_file, remove_all_partials};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::envelope::Envelope;
@@ -14,9 +15,6 @@ use super::{Hosts, ListedFiling, NotFetched};
 use crate::progress::Progress;
 use crate::web::{Client, Failure, Fault, FetchError, Request, Stopped, Transfer};
 
-/// A request waits for the archive most of the time; more threads than this only wait longer for
-/// their turn.
-const THREADS: usize = 4;
 /// So many filings in a row that fail for reasons of the connection are an outage.
 const LONGEST_RUN_OF_FAILURES: u32 = 10;
 
@@ -36,38 +34,71 @@ pub(crate) struct Downloaded {
     pub(crate) not_fetched: Vec<NotFetched>,
 }
 
-fn whole_file(out: &Path, filing: &ListedFiling) -> Option<Stored> {
-    let mut file = std::fs::File::open(out.join(filing.file())).ok()?;
+/// What lies in the place of a filing.
+enum Found {
+    /// The file of its ledger row.
+    AsStored,
+    /// A whole one that has no row: the program was killed in between.
+    WithoutRow(Stored),
+    /// A file that is not what its row says.
+    Damaged,
+    Nothing,
+}
+
+/// Reads the whole file: its length alone does not show that the disk has kept it.
+fn look(out: &Path, filing: &ListedFiling, row: Option<&Stored>) -> Found {
+    let path = row.map_or_else(|| out.join(filing.file()), |row| out.join(&row.file));
+    let Ok(mut file) = std::fs::File::open(path) else {
+        return Found::Nothing;
+    };
     let mut arriving = Arriving::default();
-    io::copy(&mut file, &mut arriving).ok()?;
-    arriving.check(filing).ok()
+    let read = io::copy(&mut file, &mut arriving);
+    let Some(row) = row else {
+        let whole = read.ok().and_then(|_| arriving.check(filing).ok());
+        return whole.map_or(Found::Nothing, Found::WithoutRow);
+    };
+    if read.is_ok_and(|bytes| bytes == row.bytes) && arriving.sha256() == row.sha256 {
+        Found::AsStored
+    } else {
+        Found::Damaged
+    }
 }
 
 impl Job<'_> {
-    /// Leaves out the filings that are stored. One that is there whole but not in the ledger (the
-    /// program was killed in between) gets its row.
+    /// Leaves out the filings that are stored, by the hash of what is there, and counts those that
+    /// are damaged. One that is there whole but not in the ledger gets its row.
     ///
     /// # Errors
     /// [`FetchError::Durable`] when the ledger cannot be written.
     pub(crate) fn without_stored(
         &self,
         ledger: &mut Ledger,
-        filings: impl Iterator<Item = ListedFiling>,
-    ) -> Result<Vec<ListedFiling>, FetchError> {
-        let mut missing = Vec::new();
-        for filing in filings {
-            if let Some(stored) = ledger.stored(&filing.accession) {
-                let there = self.out.join(&stored.file).metadata();
-                if there.is_ok_and(|file| file.is_file() && file.len() == stored.bytes) {
-                    continue;
+        filings: Vec<ListedFiling>,
+        progress: &dyn Progress,
+    ) -> Result<(Vec<ListedFiling>, u64), FetchError> {
+        progress.start("checking what is there", Some(filings.len() as u64));
+        let found: Vec<Found> = filings
+            .par_iter()
+            .map(|filing| {
+                let found = look(self.out, filing, ledger.stored(&filing.accession));
+                progress.advance(1);
+                found
+            })
+            .collect();
+        progress.finish();
+        let (mut missing, mut damaged) = (Vec::new(), 0);
+        for (filing, found) in filings.into_iter().zip(found) {
+            match found {
+                Found::AsStored => {}
+                Found::WithoutRow(stored) => ledger.append(&filing, stored, &self.url(&filing))?,
+                Found::Damaged => {
+                    damaged += 1;
+                    missing.push(filing);
                 }
-            } else if let Some(stored) = whole_file(self.out, &filing) {
-                ledger.append(&filing, stored, &self.url(&filing))?;
-                continue;
+                Found::Nothing => missing.push(filing),
             }
-            missing.push(filing);
         }
-        Ok(missing)
+        Ok((missing, damaged))
     }
 
     /// Downloads the filings; those that cannot be had are in the answer, and in
@@ -88,9 +119,8 @@ impl Job<'_> {
             state: Mutex::default(),
             stop: AtomicBool::new(false),
         };
-        let num_threads = if self.threads == 0 { THREADS } else { self.threads };
         let outcomes: Vec<Result<(), FetchError>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..num_threads)
+            let threads: Vec<_> = (0..self.threads.max(1))
                 .map(|_| scope.spawn(|| self.work(&shared, progress)))
                 .collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
@@ -199,12 +229,15 @@ impl Arriving {
 
     fn check(self, filing: &ListedFiling) -> Result<Stored, Fault> {
         self.envelope.check(&filing.accession)?;
-        let hash = self.hash.finalize();
         Ok(Stored {
             file: filing.file(),
             bytes: self.bytes,
-            sha256: crate::web::hex(&hash),
+            sha256: self.sha256(),
         })
+    }
+
+    fn sha256(self) -> String {
+        crate::web::hex(&self.hash.finalize())
     }
 }
 

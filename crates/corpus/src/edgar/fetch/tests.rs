@@ -7,20 +7,15 @@ use std::path::Path;
 use super::*;
 use crate::edgar::real_filings::data_folder;
 use crate::progress::NoProgress;
+use crate::web::TestClock;
 use crate::web::test_server::{Answer, TestServer};
-use crate::web::{RequestRate, TestClock, UserAgent};
 
 const MASTER: &str = "/Archives/edgar/full-index/2015/QTR1/master.idx";
 
 fn options(server: &TestServer, out: &Path) -> FetchOptions {
     FetchOptions {
         out: out.to_path_buf(),
-        connection: Connection {
-            user_agent: UserAgent::new("Example Research someone@example.com").unwrap(),
-            rate: RequestRate::default(),
-            retries: 3,
-            base_url: Some(server.base_url.clone()),
-        },
+        connection: server.connection(),
         companies: CompanyChoice::default(),
         forms: vec!["10-K".to_owned()],
         filed_from: Some("2015-01-01".parse().unwrap()),
@@ -405,6 +400,23 @@ fn what_a_kill_leaves_behind_is_put_right_without_a_second_download() {
         let name = name.unwrap().file_name().into_string().unwrap();
         assert!(!name.starts_with('.'), "{name}");
     }
+}
+
+#[test]
+fn a_stored_filing_is_trusted_by_its_hash_and_never_by_its_length() {
+    let (server, out) = (archive(3), tempfile::tempdir().unwrap());
+    let options = options(&server, out.path());
+    fetch(&options).0.unwrap();
+    let stored = out
+        .path()
+        .join(format!("filings/0000000007/{}.txt", accession(1)));
+    let whole = std::fs::read(&stored).unwrap();
+    let mut changed = std::fs::OpenOptions::new().write(true).open(&stored).unwrap();
+    changed.write_all(b"?").unwrap();
+    let report = fetch(&options).0.unwrap();
+    assert_eq!((report.already_there, report.damaged, report.fetched), (2, 1, 1));
+    assert_eq!(std::fs::read(&stored).unwrap(), whole);
+    assert_eq!(server.count(&path(7, &accession(0))), 1);
 }
 
 #[test]

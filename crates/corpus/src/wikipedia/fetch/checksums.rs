@@ -46,6 +46,12 @@ pub(super) struct Checksum {
     pub(super) hex: String,
 }
 
+impl std::fmt::Display for Checksum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.kind.name(), self.hex)
+    }
+}
+
 /// Names and their checksums.
 ///
 /// # Errors

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::progress::NoProgress;
+use crate::web::TestClock;
 use crate::web::test_server::{Answer, TestServer};
-use crate::web::{RequestRate, TestClock, UserAgent};
 
 const NAME: &str = "testwiki-20240501-pages-articles-multistream.xml.bz2";
 const DUMP: &str = "/testwiki/20240501/testwiki-20240501-pages-articles-multistream.xml.bz2";
@@ -12,12 +12,7 @@ const SUMS: &str = "/testwiki/20240501/testwiki-20240501-sha1sums.txt";
 fn options(server: &TestServer, out: &Path) -> DumpOptions {
     DumpOptions {
         out: out.to_path_buf(),
-        connection: Connection {
-            user_agent: UserAgent::new("Example Research someone@example.com").unwrap(),
-            rate: RequestRate::default(),
-            retries: 3,
-            base_url: Some(server.base_url.clone()),
-        },
+        connection: server.connection(),
         wiki: "testwiki".to_owned(),
         dump: "20240501".to_owned(),
         file: ARTICLES.to_owned(),
@@ -72,6 +67,23 @@ fn a_run_that_gave_up_is_continued_and_a_finished_one_asks_for_nothing() {
     let num_asked = server.count(NAME);
     assert_eq!(fetch(&options).unwrap().fetched_bytes, 0);
     assert_eq!(server.count(NAME), num_asked);
+}
+
+#[test]
+fn a_dump_that_is_there_is_trusted_by_its_checksum_and_never_by_its_name() {
+    let (server, folder) = (server(), tempfile::tempdir().unwrap());
+    let path = folder.path().join(NAME);
+    let mut other = body();
+    other[1000] ^= 1;
+    File::create_new(&path).unwrap().write_all(&other).unwrap();
+    let error = fetch(&options(&server, folder.path())).unwrap_err();
+    assert!(
+        matches!(error, FetchError::Stored { kind: "SHA-1", .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("remove it"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), other, "it is left to its owner");
+    assert_eq!(server.count(NAME), 0);
 }
 
 #[test]
@@ -134,7 +146,7 @@ fn md5_sums_serve_where_there_are_no_others_and_a_dump_without_any_is_refused() 
         [sums(&body(), checksums::Kind::Md5)],
     );
     server.on(DUMP, [Answer::ok(body())]);
-    assert!(fetch(&options).unwrap().checksum.unwrap().starts_with("MD5 "));
+    assert!(fetch(&options).unwrap().checksum.starts_with("MD5 "));
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! Where tests and benchmarks find real data, and how a test says that it was skipped.
+//!
+//! Rust's harness counts a test that returns early as passed. A skipped test therefore also adds a
+//! line to the file that `TENK_SKIPS` names; `scripts/count_tests.sh` takes these from the passed.
+//! For tests only: no program depends on this crate.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The root of the checkout that this was built in.
+pub fn repository() -> PathBuf {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    crates
+        .and_then(Path::parent)
+        .unwrap_or(Path::new("."))
+        .to_path_buf()
+}
+
+/// The folder of test data: `TENK_DATA` (relative to the checkout's root), else `../shared/data`
+/// beside the checkout.
+pub fn root() -> PathBuf {
+    let folder = environment("TENK_DATA").unwrap_or_else(|| "../shared/data".into());
+    repository().join(folder)
+}
+
+/// A file or folder of the test data; `None`, said aloud and counted as skipped, where there is none.
+///
+/// # Panics
+/// Where it is missing although `TENK_DATA_REQUIRED=1`.
+pub fn find(relative: &str) -> Option<PathBuf> {
+    let path = root().join(relative);
+    if path.exists() {
+        return Some(path);
+    }
+    let reason = format!("no test data at {} (set TENK_DATA)", path.display());
+    assert!(!is_required(), "{reason}");
+    skip(&reason);
+    None
+}
+
+/// Whether missing data fails a test instead of skipping it.
+pub fn is_required() -> bool {
+    environment("TENK_DATA_REQUIRED").is_some_and(|value| value == "1")
+}
+
+/// Says that the calling test is skipped, and why; the test returns after it.
+///
+/// # Panics
+/// Where the file that `TENK_SKIPS` names cannot be written.
+pub fn skip(reason: &str) {
+    print_skipped(reason);
+    let Some(list) = environment("TENK_SKIPS") else {
+        return;
+    };
+    let package = environment("CARGO_PKG_NAME").unwrap_or_default();
+    let thread = std::thread::current();
+    // The harness names the thread of a test after the test.
+    let line = format!(
+        "{}::{}\t{reason}\n",
+        package.to_string_lossy(),
+        thread.name().unwrap_or("unnamed")
+    );
+    let added = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&list)
+        .and_then(|mut file| file.write_all(line.as_bytes()));
+    assert!(added.is_ok(), "cannot add to TENK_SKIPS={}", list.display());
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn print_skipped(reason: &str) {
+    eprintln!("skipped: {reason}");
+}
+
+/// The variable of the environment, unless it is empty.
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
