@@ -73,6 +73,14 @@ pub enum CollectiveError {
         /// The call that failed first.
         earlier: Call,
     },
+    /// The side channel that notices lost ranks could not be opened.
+    #[error("rank {rank}: the liveness channel did not open: {message}")]
+    Liveness {
+        /// The rank that failed.
+        rank: Rank,
+        /// What happened.
+        message: String,
+    },
     /// MPI could not be started.
     #[error(
         "MPI did not start: {message}; start the ranks with `mpirun` or `srun --mpi=pmix`, or set parallel.backend = \"single\" for one process"

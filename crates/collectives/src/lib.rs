@@ -8,6 +8,7 @@
 mod collective;
 mod connect;
 mod error;
+mod liveness;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod single;
@@ -16,6 +17,7 @@ mod threads;
 pub use collective::{Call, Collective, Operation, Rank};
 pub use connect::{Backend, Launch, connect};
 pub use error::CollectiveError;
+pub use liveness::{Cause, Liveness, LivenessOptions, Loss, Position, Process, Watched};
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiOptions};
 pub use single::Single;

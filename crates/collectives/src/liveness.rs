@@ -1,0 +1,219 @@
+//! The side channel that notices a lost rank by itself, while its peers wait in a collective.
+//!
+//! Every rank keeps a TCP connection to rank 0, opened at start. A connection that closes
+//! without a goodbye is a death, silence is a stop or a partition. Rank 0 names the rank to
+//! all others; each process hears of a loss once, through the callback it gave. Collectives
+//! alone could only say who waited.
+
+mod hub;
+mod join;
+mod member;
+mod position;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        mpsc::{self, Sender},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+pub use position::{Position, Watched};
+
+use crate::{Collective, CollectiveError, Rank};
+use position::PositionCell;
+
+/// Times of the channel.
+#[derive(Debug, Clone, Copy)]
+pub struct LivenessOptions {
+    /// Between two signs of life of a rank.
+    pub beat: Duration,
+    /// Without a sign of life for this long, a rank counts as lost.
+    pub silence: Duration,
+    /// For all ranks to open their connection.
+    pub join: Duration,
+}
+
+impl Default for LivenessOptions {
+    fn default() -> Self {
+        Self {
+            beat: Duration::from_millis(250),
+            silence: Duration::from_secs(15),
+            join: Duration::from_mins(1),
+        }
+    }
+}
+
+/// A rank's process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its rank.
+    pub rank: Rank,
+    /// The host that it runs on.
+    pub host: String,
+    /// Its process id there.
+    pub pid: u32,
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "rank {} (host {}, pid {})",
+            self.rank, self.host, self.pid
+        )
+    }
+}
+
+/// How a rank was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// Its connection closed without a goodbye.
+    Closed,
+    /// No sign of life; its process is there, but stopped.
+    Stopped {
+        /// Since when.
+        silent: Duration,
+    },
+    /// No sign of life.
+    Silent {
+        /// Since when.
+        silent: Duration,
+    },
+    /// It said that it gives up.
+    Failed {
+        /// Its reason.
+        message: String,
+    },
+}
+
+/// A lost rank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// The rank's process.
+    pub process: Process,
+    /// How it was lost.
+    pub cause: Cause,
+    /// Where it was, by its last sign of life.
+    pub position: Position,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (process, position) = (&self.process, &self.position);
+        match &self.cause {
+            Cause::Closed => write!(
+                formatter,
+                "{process} is gone: its connection closed {position}; look for the end of its log, for the kernel's out-of-memory killer (`dmesg`) and for its node's health"
+            ),
+            Cause::Stopped { silent } => write!(
+                formatter,
+                "{process} is stopped (SIGSTOP or a debugger) and silent for {:.1} s, {position}",
+                silent.as_secs_f64()
+            ),
+            Cause::Silent { silent } => write!(
+                formatter,
+                "{process} has been silent for {:.1} s, {position}: its process is stopped or its host is off the network",
+                silent.as_secs_f64()
+            ),
+            Cause::Failed { message } => write!(formatter, "{process} failed {position}: {message}"),
+        }
+    }
+}
+
+/// This process's end of the channel.
+///
+/// Dropping it without [`Liveness::leave`] or [`Liveness::fail`] is a death to the others.
+#[derive(Debug)]
+pub struct Liveness {
+    position: Arc<PositionCell>,
+    farewell: Sender<Farewell>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The last word of a rank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Farewell {
+    Done,
+    Failed(String),
+}
+
+/// What a process does when it hears of a lost rank; called once, by the channel's thread.
+type OnLoss = Box<dyn Fn(&Loss) + Send>;
+
+impl Liveness {
+    /// Opens the channel on all ranks; `None` where there is one rank alone.
+    ///
+    /// # Errors
+    /// When rank 0 cannot listen, or cannot be reached over any of its addresses.
+    pub fn start(
+        collective: &mut dyn Collective,
+        host: &str,
+        options: LivenessOptions,
+        on_loss: impl Fn(&Loss) + Send + 'static,
+    ) -> Result<Option<Self>, CollectiveError> {
+        if collective.world_size() == 1 {
+            return Ok(None);
+        }
+        let position = Arc::new(PositionCell::default());
+        let (farewell, heard) = mpsc::channel();
+        let on_loss: OnLoss = Box::new(on_loss);
+        let joined = join::join(collective, host, options)?;
+        let cell = Arc::clone(&position);
+        let body: Box<dyn FnOnce() + Send> = match joined {
+            join::Joined::Hub(processes, streams) => {
+                let hub = hub::Hub::new(processes, streams, options);
+                Box::new(move || hub.watch(&cell, &heard, on_loss))
+            }
+            join::Joined::Member(processes, rank, stream) => {
+                let member = member::Member::new(processes, rank, stream, options);
+                Box::new(move || member.watch(&cell, &heard, on_loss))
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("liveness".to_owned())
+            .spawn(body)
+            .map_err(|error| CollectiveError::Liveness {
+                rank: collective.rank(),
+                message: format!("its thread did not start: {error}"),
+            })?;
+        Ok(Some(Self {
+            position,
+            farewell,
+            thread: Some(thread),
+        }))
+    }
+
+    /// Tells the channel which optimizer step this rank works on, from 1.
+    pub fn at_step(&self, step: u64) {
+        self.position.set_step(step);
+    }
+
+    /// `collective`, whose calls the channel reports as this rank's position.
+    pub fn watch(&self, collective: Box<dyn Collective>) -> Watched {
+        Watched::new(collective, Arc::clone(&self.position))
+    }
+
+    /// Says goodbye: the end of this process is no loss.
+    pub fn leave(mut self) {
+        self.end(Farewell::Done);
+    }
+
+    /// Tells the others why this rank gives up.
+    pub fn fail(mut self, message: &str) {
+        self.end(Farewell::Failed(message.to_owned()));
+    }
+
+    fn end(&mut self, farewell: Farewell) {
+        // A thread that has ended (a loss was reported) needs no farewell.
+        let _ = self.farewell.send(farewell);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

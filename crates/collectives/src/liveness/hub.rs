@@ -1,0 +1,170 @@
+//! Rank 0's side: it hears all ranks, and names a lost one to all others.
+
+use std::{
+    net::TcpStream,
+    sync::mpsc::{Receiver, TryRecvError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Cause, Farewell, LivenessOptions, Loss, OnLoss, Position, Process,
+    member::{is_stopped, wait_readable},
+    position::PositionCell,
+    wire::{Inbox, Message, send},
+};
+
+/// For the other ranks' goodbyes, once rank 0 has said its own.
+const GOODBYES: Duration = Duration::from_secs(2);
+
+/// The connections of all ranks from 1 on.
+pub(super) struct Hub {
+    own: Process,
+    ranks: Vec<Connected>,
+    options: LivenessOptions,
+}
+
+struct Connected {
+    process: Process,
+    stream: TcpStream,
+    inbox: Inbox,
+    heard: Instant,
+    position: Position,
+    /// It said goodbye, or its loss is reported.
+    ended: bool,
+}
+
+impl Hub {
+    /// `streams` are those of ranks 1.. of `processes`.
+    pub(super) fn new(
+        mut processes: Vec<Process>,
+        streams: Vec<TcpStream>,
+        options: LivenessOptions,
+    ) -> Self {
+        let others = processes.split_off(1);
+        let own = processes.remove(0);
+        let connected = |(process, stream)| Connected {
+            process,
+            stream,
+            inbox: Inbox::default(),
+            heard: Instant::now(),
+            position: Position::default(),
+            ended: false,
+        };
+        Self {
+            own,
+            ranks: others.into_iter().zip(streams).map(connected).collect(),
+            options,
+        }
+    }
+
+    /// Watches until this rank's farewell, or until a loss was reported.
+    #[expect(clippy::needless_pass_by_value, reason = "it ends with the thread")]
+    pub(super) fn watch(mut self, own: &PositionCell, farewell: &Receiver<Farewell>, on_loss: OnLoss) {
+        let (mut last_beat, mut last_round) = (Instant::now(), Instant::now());
+        let mut leaving: Option<Instant> = None;
+        loop {
+            let streams = self
+                .ranks
+                .iter()
+                .filter(|rank| !rank.ended)
+                .map(|rank| &rank.stream);
+            wait_readable(streams, self.options.beat / 4);
+            // A rank 0 that was stopped itself must hear the others out before it judges.
+            if last_round.elapsed() > self.options.silence / 2 {
+                self.ranks.iter_mut().for_each(|rank| rank.heard = Instant::now());
+            }
+            last_round = Instant::now();
+            let silence = self.options.silence;
+            let own_host = self.own.host.clone();
+            let loss = self
+                .ranks
+                .iter_mut()
+                .find_map(|rank| rank.listen(silence, &own_host));
+            if let Some(loss) = loss {
+                self.tell(&Message::Lost {
+                    rank: loss.process.rank,
+                    cause: loss.cause.clone(),
+                    position: loss.position,
+                });
+                return on_loss(&loss);
+            }
+            match farewell.try_recv() {
+                Ok(Farewell::Failed(message)) => {
+                    self.tell(&Message::Failed {
+                        position: own.get(),
+                        message,
+                    });
+                    return;
+                }
+                Ok(Farewell::Done) => {
+                    self.tell(&Message::Goodbye);
+                    leaving = Some(Instant::now());
+                }
+                // Dropped without a farewell: the sockets close, which the others see.
+                Err(TryRecvError::Disconnected) if leaving.is_none() => return,
+                Err(_) => {}
+            }
+            let all_left = self.ranks.iter().all(|rank| rank.ended);
+            if leaving.is_some_and(|since| all_left || since.elapsed() > GOODBYES) {
+                return;
+            }
+            if leaving.is_none() && last_beat.elapsed() >= self.options.beat {
+                last_beat = Instant::now();
+                self.tell(&Message::Beat { position: own.get() });
+            }
+        }
+    }
+
+    fn tell(&mut self, message: &Message) {
+        for rank in self.ranks.iter_mut().filter(|rank| !rank.ended) {
+            send(&mut rank.stream, message);
+        }
+    }
+}
+
+impl Connected {
+    /// Reads what has come; the loss, if that is one.
+    fn listen(&mut self, silence: Duration, own_host: &str) -> Option<Loss> {
+        if self.ended {
+            return None;
+        }
+        let open = self.inbox.fill(&mut self.stream).unwrap_or(false);
+        while let Ok(Some(message)) = self.inbox.next() {
+            self.heard = Instant::now();
+            match message {
+                Message::Beat { position } => self.position = position,
+                Message::Goodbye => {
+                    self.ended = true;
+                    return None;
+                }
+                Message::Failed { position, message } => {
+                    self.position = position;
+                    return Some(self.lost(Cause::Failed { message }));
+                }
+                Message::Hello { .. } | Message::Lost { .. } => {}
+            }
+        }
+        if !open {
+            return Some(self.lost(Cause::Closed));
+        }
+        let silent = self.heard.elapsed();
+        if silent < silence {
+            return None;
+        }
+        let stopped = self.process.host == own_host && is_stopped(self.process.pid);
+        Some(self.lost(if stopped {
+            Cause::Stopped { silent }
+        } else {
+            Cause::Silent { silent }
+        }))
+    }
+
+    fn lost(&mut self, cause: Cause) -> Loss {
+        self.ended = true;
+        Loss {
+            process: self.process.clone(),
+            cause,
+            position: self.position,
+        }
+    }
+}

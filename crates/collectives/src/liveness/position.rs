@@ -1,0 +1,127 @@
+//! Where a rank is: its optimizer step and its last collective call.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+};
+
+use super::wire::{operation_code, operation_of};
+use crate::{Call, Collective, CollectiveError, Operation, Rank};
+
+/// Where a rank is in its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    /// The optimizer step that it works on, from 1; 0 before the first.
+    pub step: u64,
+    /// The collective call that it made last.
+    pub call: Option<Call>,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            0 => formatter.write_str("before the first step")?,
+            step => write!(formatter, "in step {step}")?,
+        }
+        match self.call {
+            Some(call) => write!(formatter, ", in or after {call}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A [`Position`] that one thread writes and another reads; a reader may see the step of one
+/// moment and the call of the next, which is as good as any for a message.
+#[derive(Debug, Default)]
+pub(super) struct PositionCell {
+    step: AtomicU64,
+    sequence: AtomicU64,
+    operation: AtomicU8,
+}
+
+impl PositionCell {
+    pub(super) fn set_step(&self, step: u64) {
+        self.step.store(step, Ordering::Relaxed);
+    }
+
+    /// Counts a call.
+    fn call(&self, operation: Operation) {
+        self.sequence.fetch_add(1, Ordering::Relaxed);
+        self.operation.store(operation_code(operation), Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> Position {
+        let sequence = self.sequence.load(Ordering::Relaxed);
+        Position {
+            step: self.step.load(Ordering::Relaxed),
+            call: operation_of(self.operation.load(Ordering::Relaxed))
+                .map(|operation| Call { operation, sequence }),
+        }
+    }
+}
+
+/// A backend whose calls a [`super::Liveness`] reports.
+#[derive(Debug)]
+pub struct Watched {
+    inner: Box<dyn Collective>,
+    position: Arc<PositionCell>,
+}
+
+impl Watched {
+    pub(super) fn new(inner: Box<dyn Collective>, position: Arc<PositionCell>) -> Self {
+        Self { inner, position }
+    }
+}
+
+impl Collective for Watched {
+    fn rank(&self) -> Rank {
+        self.inner.rank()
+    }
+    fn world_size(&self) -> u32 {
+        self.inner.world_size()
+    }
+    fn local_rank(&self) -> u32 {
+        self.inner.local_rank()
+    }
+    fn local_size(&self) -> u32 {
+        self.inner.local_size()
+    }
+    fn barrier(&mut self) -> Result<(), CollectiveError> {
+        self.position.call(Operation::Barrier);
+        self.inner.barrier()
+    }
+    fn all_reduce_sum_f32(&mut self, values: &mut [f32]) -> Result<(), CollectiveError> {
+        self.position.call(Operation::AllReduceSum);
+        self.inner.all_reduce_sum_f32(values)
+    }
+    fn all_reduce_sum_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
+        self.position.call(Operation::AllReduceSum);
+        self.inner.all_reduce_sum_f64(values)
+    }
+    fn all_reduce_sum_u64(&mut self, values: &mut [u64]) -> Result<(), CollectiveError> {
+        self.position.call(Operation::AllReduceSum);
+        self.inner.all_reduce_sum_u64(values)
+    }
+    fn all_reduce_min_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
+        self.position.call(Operation::AllReduceMin);
+        self.inner.all_reduce_min_f64(values)
+    }
+    fn all_reduce_max_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
+        self.position.call(Operation::AllReduceMax);
+        self.inner.all_reduce_max_f64(values)
+    }
+    fn broadcast(&mut self, root: Rank, bytes: &mut Vec<u8>) -> Result<(), CollectiveError> {
+        self.position.call(Operation::Broadcast);
+        self.inner.broadcast(root, bytes)
+    }
+    fn all_gather(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
+        self.position.call(Operation::AllGather);
+        self.inner.all_gather(bytes)
+    }
+    fn abort(&mut self, message: &str) {
+        self.inner.abort(message);
+    }
+}

@@ -1,0 +1,234 @@
+use std::{
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use proptest::prelude::*;
+
+use super::{
+    wire::{Inbox, Message},
+    *,
+};
+use crate::{Call, Operation, Threads};
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// One rank of the channel and what it heard.
+struct Member {
+    liveness: Liveness,
+    losses: Receiver<Loss>,
+}
+
+fn quick() -> LivenessOptions {
+    LivenessOptions {
+        beat: Duration::from_millis(20),
+        silence: Duration::from_millis(1500),
+        join: TIMEOUT,
+    }
+}
+
+/// A channel over threads of this process; each rank with its own options.
+fn channel_of(options: &[LivenessOptions]) -> Vec<Member> {
+    let world = Threads::world(u32::try_from(options.len()).unwrap(), TIMEOUT);
+    let starts: Vec<_> = world
+        .into_iter()
+        .zip(options.iter().copied())
+        .map(|(mut collective, options)| {
+            thread::spawn(move || {
+                let (tell, losses) = channel();
+                let on_loss = move |loss: &Loss| tell.send(loss.clone()).unwrap();
+                let liveness = Liveness::start(&mut collective, "here", options, on_loss).unwrap();
+                Member {
+                    liveness: liveness.unwrap(),
+                    losses,
+                }
+            })
+        })
+        .collect();
+    starts.into_iter().map(|start| start.join().unwrap()).collect()
+}
+
+/// The loss that a rank hears within the time limit; it must be the only one.
+fn only_loss(losses: &Receiver<Loss>) -> Loss {
+    let loss = losses.recv_timeout(TIMEOUT).unwrap();
+    assert!(losses.recv().is_err(), "a loss is told once");
+    loss
+}
+
+#[test]
+fn one_rank_alone_has_no_channel() {
+    let started = Liveness::start(&mut crate::Single::new(), "here", quick(), |_| {});
+    assert!(started.unwrap().is_none());
+}
+
+#[test]
+fn ranks_that_say_goodbye_in_any_order_are_no_loss() {
+    for first in 0..3 {
+        let mut members = channel_of(&[quick(); 3]);
+        members.rotate_left(first);
+        thread::sleep(quick().silence + quick().beat * 5);
+        let losses: Vec<_> = members
+            .into_iter()
+            .map(|member| {
+                let leaving = thread::spawn(move || member.liveness.leave());
+                thread::sleep(Duration::from_millis(50));
+                (leaving, member.losses)
+            })
+            .collect();
+        for (leaving, losses) in losses {
+            leaving.join().unwrap();
+            assert!(losses.try_recv().is_err());
+        }
+    }
+}
+
+#[test]
+fn a_death_is_told_to_every_other_rank_within_a_second_with_its_place() {
+    for dead in 0..4 {
+        let mut members = channel_of(&[quick(); 4]);
+        members[dead].liveness.at_step(17);
+        thread::sleep(quick().beat * 5);
+        let begun = Instant::now();
+        drop(members.remove(dead));
+        for member in &members {
+            let loss = only_loss(&member.losses);
+            assert_eq!(
+                (loss.process.rank.0 as usize, &loss.cause, loss.position.step),
+                (dead, &Cause::Closed, 17)
+            );
+            assert!(loss.to_string().contains("(host here, pid "), "{loss}");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_silent_rank_is_lost_after_the_stated_time() {
+    // With rank 0 silent, the first rank to give up is in turn a loss to a third one.
+    for (silent, world_size) in [(0, 2), (1, 3), (2, 3)] {
+        let mut options = vec![quick(); world_size];
+        options[silent].beat = TIMEOUT * 10;
+        options[silent].silence = TIMEOUT * 10;
+        let mut members = channel_of(&options);
+        let silent_one = members.remove(silent);
+        for member in &members {
+            let loss = only_loss(&member.losses);
+            assert_eq!(loss.process.rank.0 as usize, silent);
+            assert!(
+                matches!(loss.cause, Cause::Silent { silent } if silent >= quick().silence),
+                "{loss:?}"
+            );
+        }
+        drop(silent_one);
+    }
+}
+
+#[test]
+fn the_reason_of_a_rank_that_gives_up_reaches_the_others() {
+    for failing in 0..3 {
+        let mut members = channel_of(&[quick(); 3]);
+        members.remove(failing).liveness.fail("the disk is full");
+        for member in &members {
+            let loss = only_loss(&member.losses);
+            assert_eq!(loss.process.rank.0 as usize, failing);
+            assert!(loss.to_string().ends_with("the disk is full"), "{loss}");
+        }
+    }
+}
+
+#[test]
+fn the_last_collective_call_is_part_of_the_place() {
+    let mut members = channel_of(&[quick(); 2]);
+    let member = members.remove(1);
+    let mut watched = member.liveness.watch(Box::new(crate::Single::new()));
+    watched.barrier().unwrap();
+    watched.all_reduce_sum_f64(&mut [1.0]).unwrap();
+    thread::sleep(quick().beat * 5);
+    drop((member, watched));
+    let position = only_loss(&members[0].losses).position;
+    let call = Call {
+        operation: Operation::AllReduceSum,
+        sequence: 2,
+    };
+    assert_eq!(
+        position,
+        Position {
+            step: 0,
+            call: Some(call)
+        }
+    );
+}
+
+#[test]
+fn a_stopped_process_is_told_from_a_silent_one() {
+    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    assert!(!member::is_stopped(child.id()));
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let begun = Instant::now();
+    while !member::is_stopped(child.id()) && begun.elapsed() < TIMEOUT {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(member::is_stopped(child.id()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn any_message() -> impl Strategy<Value = Message> {
+    let position = (any::<u64>(), prop::option::of(any::<u64>())).prop_map(|(step, sequence)| Position {
+        step,
+        call: sequence.map(|sequence| Call {
+            operation: Operation::Broadcast,
+            sequence,
+        }),
+    });
+    let silent = any::<u32>().prop_map(|millis| Duration::from_millis(millis.into()));
+    let cause = prop_oneof![
+        Just(Cause::Closed),
+        silent.clone().prop_map(|silent| Cause::Stopped { silent }),
+        silent.prop_map(|silent| Cause::Silent { silent }),
+        ".{0,40}".prop_map(|message| Cause::Failed { message }),
+    ];
+    prop_oneof![
+        (any::<u32>(), any::<u64>()).prop_map(|(rank, run)| Message::Hello {
+            rank: Rank(rank),
+            run
+        }),
+        position.clone().prop_map(|position| Message::Beat { position }),
+        Just(Message::Goodbye),
+        (position.clone(), ".{0,40}").prop_map(|(position, message)| Message::Failed { position, message }),
+        (any::<u32>(), cause, position).prop_map(|(rank, cause, position)| Message::Lost {
+            rank: Rank(rank),
+            cause,
+            position
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn messages_read_back_however_the_bytes_arrive(
+        messages in prop::collection::vec(any_message(), 1..6),
+        cut in 1usize..50,
+    ) {
+        let bytes: Vec<u8> = messages.iter().flat_map(Message::encode).collect();
+        let (mut inbox, mut read) = (Inbox::default(), Vec::new());
+        for part in bytes.chunks(cut) {
+            inbox.fill(&mut &part[..]).unwrap();
+            while let Some(message) = inbox.next().unwrap() {
+                read.push(message);
+            }
+        }
+        prop_assert_eq!(read, messages);
+    }
+
+    #[test]
+    fn strange_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut inbox = Inbox::default();
+        inbox.fill(&mut &bytes[..]).unwrap();
+        for _ in 0..10 {
+            let _ = inbox.next();
+        }
+    }
+}

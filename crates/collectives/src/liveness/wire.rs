@@ -1,0 +1,190 @@
+//! The messages of the channel: 32 bytes little-endian, then a text of the given length.
+
+use std::{
+    io::{self, Read, Write},
+    time::Duration,
+};
+
+use super::{Cause, Position};
+use crate::{Call, Operation, Rank};
+
+const HEADER: usize = 32;
+/// A reason longer than this is cut.
+const MAX_TEXT: usize = 4096;
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Message {
+    /// A rank opens its connection with the run's number; rank 0 answers the same.
+    Hello { rank: Rank, run: u64 },
+    /// A sign of life.
+    Beat { position: Position },
+    /// The sender ends, and that is no loss.
+    Goodbye,
+    /// The sender gives up.
+    Failed { position: Position, message: String },
+    /// Rank 0 names a lost rank.
+    Lost {
+        rank: Rank,
+        cause: Cause,
+        position: Position,
+    },
+}
+
+impl Message {
+    /// The message's bytes.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let nowhere = Position::default();
+        match self {
+            Self::Hello { rank, run } => frame(1, 0, *rank, &nowhere, *run, ""),
+            Self::Beat { position } => frame(2, 0, Rank(0), position, 0, ""),
+            Self::Goodbye => frame(3, 0, Rank(0), &nowhere, 0, ""),
+            Self::Failed { position, message } => frame(4, 0, Rank(0), position, 0, message),
+            Self::Lost {
+                rank,
+                cause,
+                position,
+            } => {
+                let (code, silent, text) = match cause {
+                    Cause::Closed => (0, 0, ""),
+                    Cause::Stopped { silent } => (1, millis(*silent), ""),
+                    Cause::Silent { silent } => (2, millis(*silent), ""),
+                    Cause::Failed { message } => (3, 0, message.as_str()),
+                };
+                frame(5, code, *rank, position, silent, text)
+            }
+        }
+    }
+
+    /// None for what is no message of this channel.
+    fn decode(header: &[u8; HEADER], text: &str) -> Option<Self> {
+        let rank = Rank(u32::from_le_bytes(header[4..8].try_into().ok()?));
+        let step = u64::from_le_bytes(header[8..16].try_into().ok()?);
+        let sequence = u64::from_le_bytes(header[16..24].try_into().ok()?);
+        let number = u64::from(u32::from_le_bytes(header[24..28].try_into().ok()?));
+        let position = Position {
+            step,
+            call: operation_of(header[28]).map(|operation| Call { operation, sequence }),
+        };
+        let silent = Duration::from_millis(number);
+        Some(match header[0] {
+            1 => Self::Hello { rank, run: sequence },
+            2 => Self::Beat { position },
+            3 => Self::Goodbye,
+            4 => Self::Failed {
+                position,
+                message: text.to_owned(),
+            },
+            5 => Self::Lost {
+                rank,
+                cause: match header[1] {
+                    0 => Cause::Closed,
+                    1 => Cause::Stopped { silent },
+                    2 => Cause::Silent { silent },
+                    _ => Cause::Failed {
+                        message: text.to_owned(),
+                    },
+                },
+                position,
+            },
+            _ => return None,
+        })
+    }
+}
+
+/// Every operation, in the order of its code on the wire (from 1; 0 is none).
+const OPERATIONS: [Operation; 8] = [
+    Operation::Start,
+    Operation::Barrier,
+    Operation::AllReduceSum,
+    Operation::AllReduceMin,
+    Operation::AllReduceMax,
+    Operation::Broadcast,
+    Operation::AllGather,
+    Operation::Finish,
+];
+
+/// The code of `operation` in a message.
+pub(super) fn operation_code(operation: Operation) -> u8 {
+    let coded = (1..).zip(OPERATIONS).find(|&(_, other)| other == operation);
+    coded.map_or(0, |(code, _)| code)
+}
+
+/// The operation of a code; none for 0 and for what is unknown.
+pub(super) fn operation_of(code: u8) -> Option<Operation> {
+    OPERATIONS.get(usize::from(code).checked_sub(1)?).copied()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `number` goes into the sequence's place for a hello, else into 32 bits of its own.
+fn frame(kind: u8, cause: u8, rank: Rank, position: &Position, number: u64, text: &str) -> Vec<u8> {
+    let text = &text[..text.floor_char_boundary(MAX_TEXT)];
+    let text_length = u16::try_from(text.len()).unwrap_or(0);
+    let sequence = match kind {
+        1 => number,
+        _ => position.call.map_or(0, |call| call.sequence),
+    };
+    let mut bytes = vec![kind, cause];
+    bytes.extend(text_length.to_le_bytes());
+    bytes.extend(rank.0.to_le_bytes());
+    bytes.extend(position.step.to_le_bytes());
+    bytes.extend(sequence.to_le_bytes());
+    bytes.extend(u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
+    bytes.push(position.call.map_or(0, |call| operation_code(call.operation)));
+    bytes.resize(HEADER, 0);
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
+/// Bytes that have arrived on one connection and are no whole message yet.
+#[derive(Debug, Default)]
+pub(super) struct Inbox(Vec<u8>);
+
+impl Inbox {
+    /// Takes what `stream` has without waiting for more; false: the other end has closed.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub(super) fn fill(&mut self, stream: &mut impl Read) -> io::Result<bool> {
+        let mut buffer = [0; 4096];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => return Ok(false),
+                Ok(length) => self.0.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The next whole message.
+    ///
+    /// # Errors
+    /// `InvalidData` for bytes that are none of ours.
+    pub(super) fn next(&mut self) -> io::Result<Option<Message>> {
+        let Some(header) = self.0.first_chunk::<HEADER>() else {
+            return Ok(None);
+        };
+        let length = HEADER + usize::from(u16::from_le_bytes([header[2], header[3]]));
+        if self.0.len() < length {
+            return Ok(None);
+        }
+        let text = String::from_utf8_lossy(&self.0[HEADER..length]);
+        let message = Message::decode(header, &text);
+        self.0.drain(..length);
+        message
+            .map(Some)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no message of this channel"))
+    }
+}
+
+/// Sends `message` if the connection takes it at once; a peer that reads nothing is met by
+/// its silence, not here.
+pub(super) fn send(stream: &mut impl Write, message: &Message) {
+    // Messages are small: a socket buffer takes one whole, or the peer has long been silent.
+    let _ = stream.write(&message.encode());
+}
