@@ -1,5 +1,6 @@
 //! Behaviour that needs neither libtorch nor MPI: set-up, and the data path through its program.
 
 mod counting;
+mod documents;
 mod real_filings;
 mod set_up;
