@@ -13,7 +13,7 @@ TEST_LOG := target/test.log
 TEST_SKIPS := $(CURDIR)/target/test.skips
 TEST_PACKAGES := --workspace --features tests/libtorch
 
-.PHONY: help setup peers build demo test test-binaries lint bench
+.PHONY: help setup peers build demo test test-binaries lint bench fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ lint: setup ## formatting, lints, docs and the repository's own rules
 	cargo run --quiet -p xtask -- layout
 	cargo run --quiet -p xtask -- docs-check
 	cargo run --quiet -p xtask -- promises
+
+fuzz: ## the readers on random input, a few seconds each; FUZZ_SECONDS=600 for longer, it goes on from the last run
+	@scripts/fuzz.sh $(if $(FUZZ_SECONDS),$(FUZZ_SECONDS),6)
 
 bench: peers build ## every figure beside its peer; GROUP=corpus,training
 	cargo run --release --quiet -p benches -- --bin target/release \
