@@ -46,12 +46,10 @@ fn summary(manifest: &Manifest) -> String {
             grouped(held_out.map_or(0, |file| file.tokens)),
         ]);
     }
-    let shard_tokens: Vec<u64> = manifest.shards.iter().map(|shard| shard.tokens).collect();
-    let balance = corpus::Balance::of(&shard_tokens, manifest.largest_document_tokens);
     let mut text = table.render();
     push_line(
         &mut text,
-        format_args!("{} shards; {}", manifest.num_shards, balance.describe()),
+        format_args!("{} shards; {}", manifest.num_shards, manifest.spread().describe()),
     );
     for (reason, count) in &manifest.dropped {
         push_line(

@@ -18,16 +18,18 @@ pub(crate) fn run(arguments: &Verify) -> Result<()> {
             "shards": report.shards,
             "held_out_files": report.held_out_files,
             "packings": report.packings,
+            "tokenizer_files": report.tokenizer_files,
             "documents": report.documents,
             "tokens": report.tokens,
             "bytes": report.bytes,
         }));
     }
     print(&format!(
-        "sound: {} shards, {} held-out files, {} packing indices; {} documents, {} tokens, {} bytes\n",
+        "sound: {} shards, {} held-out files, {} packing indices, {} tokenizer files; {} documents, {} tokens, {} bytes\n",
         grouped(report.shards),
         grouped(report.held_out_files),
         grouped(report.packings),
+        grouped(report.tokenizer_files),
         grouped(report.documents),
         grouped(report.tokens),
         grouped(report.bytes),

@@ -12,23 +12,6 @@ pub struct DocumentSize {
     pub tokens: u64,
 }
 
-/// How even the shards came out.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Balance {
-    /// Mean tokens a shard.
-    pub mean_tokens: f64,
-    /// Tokens of the largest document.
-    pub largest_document_tokens: u64,
-    /// Largest less smallest shard, as a share of the mean (0 for an empty corpus).
-    pub spread: f64,
-}
-
-/// How far apart shards may be where documents are small enough to even them out.
-const EVEN_SPREAD: f64 = 0.02;
-
-/// Documents are small enough when the mean shard has this many times the tokens of the largest.
-const EVEN_FROM_DOCUMENTS: f64 = 50.0;
-
 /// The shard of each document, in the order given: the largest document first into the lightest
 /// shard, ties by shard number; documents of one size in the order of their id hashes.
 ///
@@ -49,49 +32,11 @@ pub fn assign_shards(documents: &[DocumentSize], num_shards: u32) -> Vec<u32> {
     shards
 }
 
-impl Balance {
-    /// Measures shards by their tokens.
-    pub fn of(shard_tokens: &[u64], largest_document_tokens: u64) -> Self {
-        let total: u64 = shard_tokens.iter().sum();
-        let mean_tokens = total as f64 / shard_tokens.len().max(1) as f64;
-        let smallest = shard_tokens.iter().min().copied().unwrap_or(0);
-        let largest = shard_tokens.iter().max().copied().unwrap_or(0);
-        let spread = if total == 0 {
-            0.0
-        } else {
-            (largest - smallest) as f64 / mean_tokens
-        };
-        Self {
-            mean_tokens,
-            largest_document_tokens,
-            spread,
-        }
-    }
-
-    /// Whether documents are small enough beside a shard for shards to come out even.
-    pub fn is_even_possible(&self) -> bool {
-        self.mean_tokens >= EVEN_FROM_DOCUMENTS * self.largest_document_tokens as f64
-    }
-
-    /// The same in words.
-    pub fn describe(&self) -> String {
-        let spread = 100.0 * self.spread;
-        if self.is_even_possible() || self.spread <= EVEN_SPREAD {
-            format!("shards differ by {spread:.2} % of the mean shard")
-        } else {
-            format!(
-                "shards differ by {spread:.2} % of the mean shard: documents are kept whole, and the largest ({} tokens) \
-                 is more than a fiftieth of the mean shard ({:.0} tokens); fewer shards would be more even",
-                self.largest_document_tokens, self.mean_tokens
-            )
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use shards::Spread;
 
     fn documents(most: u64) -> impl Strategy<Value = Vec<DocumentSize>> {
         proptest::collection::vec(0..=most, 0..400).prop_map(|sizes| {
@@ -103,12 +48,12 @@ mod tests {
         })
     }
 
-    fn balance(documents: &[DocumentSize], shards: &[u32], num_shards: u32) -> Balance {
+    fn balance(documents: &[DocumentSize], shards: &[u32], num_shards: u32) -> Spread {
         let mut tokens = vec![0; num_shards as usize];
         for (document, shard) in documents.iter().zip(shards) {
             tokens[*shard as usize] += document.tokens;
         }
-        Balance::of(
+        Spread::of(
             &tokens,
             documents
                 .iter()
@@ -136,7 +81,7 @@ mod tests {
             let limit = balance.largest_document_tokens as f64 / balance.mean_tokens.max(1e-9);
             prop_assert!(balance.spread <= limit + 1e-9);
             if balance.is_even_possible() {
-                prop_assert!(balance.spread <= EVEN_SPREAD + 1e-9);
+                prop_assert!(balance.is_even());
             }
         }
     }
@@ -151,7 +96,7 @@ mod tests {
             .collect();
         let balance = balance(&documents, &assign_shards(&documents, 256), 256);
         assert!(balance.is_even_possible());
-        assert!(balance.spread <= EVEN_SPREAD, "{balance:?}");
+        assert!(balance.is_even(), "{balance:?}");
         assert!(!balance.describe().contains("fewer shards"));
     }
 
@@ -177,8 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_corpus_is_even() {
+    fn nothing_is_assigned_where_there_is_nothing() {
         assert!(assign_shards(&[], 4).is_empty());
-        assert!(Balance::of(&[0; 4], 0).spread.abs() < 1e-12);
     }
 }

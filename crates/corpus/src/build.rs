@@ -4,10 +4,11 @@
 //! order of the shards. In memory stays a fixed 48 bytes a document. The bytes of the result
 //! depend on the documents, the tokenizer and the options, not on threads or order.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use durable::{DISK, StagedDir, commit_dir};
-use shards::{Corpus, Manifest, Packing, PackingMode, packing_name};
+use shards::{Corpus, Manifest, Packing, PackingMode, TOKENIZER_FOLDER, packing_name};
 use tokenizer::Tokenizer;
 
 use crate::describe::describe;
@@ -19,9 +20,6 @@ use crate::split::refuse_fraction;
 use crate::tokenise::tokenise_documents;
 use crate::tokenizer_sample::MODEL_MAX_LENGTH;
 use crate::workplace::{Workplace, worker_threads};
-
-/// Where a corpus keeps the tokenizer that it was built with.
-pub(crate) const TOKENIZER_FOLDER: &str = "tokenizer";
 
 /// Five digits of a shard's number in its file name.
 const MOST_SHARDS: u32 = 99_999;
@@ -99,9 +97,16 @@ pub fn build_shards(options: &BuildOptions, progress: &dyn Progress) -> Result<M
     refuse_nothing_to_train_on(&placement, options)?;
     commit_dir(&DISK, &options.out, |staged: &StagedDir<'_>| {
         let files = write_files(staged, &tokenised, &placement, &pool, progress)?;
-        copy_tokenizer(staged, &tokenizer)?;
-        describe(options, &tokenizer, &tokenised, &placement, files)?
-            .write(staged.storage(), staged.path())?;
+        let tokenizer_files = copy_tokenizer(staged, &tokenizer)?;
+        describe(
+            options,
+            &tokenizer,
+            &tokenised,
+            &placement,
+            files,
+            tokenizer_files,
+        )?
+        .write(staged.storage(), staged.path())?;
         write_packings(staged, &options.packings)
     })?;
     Ok(Manifest::read(&options.out)?)
@@ -127,14 +132,20 @@ fn refuse_nothing_to_train_on(placement: &Placement, options: &BuildOptions) -> 
     Ok(())
 }
 
-fn copy_tokenizer(staged: &StagedDir<'_>, tokenizer: &Tokenizer) -> Result<(), CorpusError> {
+/// Writes the tokenizer's files; returns the hash of each by name.
+fn copy_tokenizer(
+    staged: &StagedDir<'_>,
+    tokenizer: &Tokenizer,
+) -> Result<BTreeMap<String, String>, CorpusError> {
     staged.create_dir(TOKENIZER_FOLDER)?;
+    let mut hashes = BTreeMap::new();
     for (name, content) in tokenizer.files(MODEL_MAX_LENGTH)? {
         staged.write_file(Path::new(TOKENIZER_FOLDER).join(name), |file| {
             file.write_all(&content)
         })?;
+        hashes.insert(name.to_owned(), durable::sha256_hex(&content));
     }
-    Ok(())
+    Ok(hashes)
 }
 
 fn write_packings(staged: &StagedDir<'_>, packings: &[PackingChoice]) -> Result<(), CorpusError> {

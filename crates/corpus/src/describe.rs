@@ -22,6 +22,7 @@ pub(crate) fn describe(
     tokenised: &Tokenised,
     placement: &Placement,
     files: WrittenFiles,
+    tokenizer_files: BTreeMap<String, String>,
 ) -> Result<Manifest, CorpusError> {
     Ok(Manifest {
         // The first three and the balance are filled in when it is written.
@@ -30,6 +31,7 @@ pub(crate) fn describe(
         corpus_hash: String::new(),
         balance: Balance::default(),
         tokenizer_hash: tokenizer.hash().to_owned(),
+        tokenizer_files,
         vocab_size: tokenizer.vocab_size(),
         newline_token: tokenizer.newline(),
         token_width: tokenised.width,
@@ -48,6 +50,7 @@ pub(crate) fn describe(
         documents_file: files.documents,
         dropped: dropped(tokenised),
         made_from: made_from(options, tokenised, placement)?,
+        ..Manifest::default()
     })
 }
 

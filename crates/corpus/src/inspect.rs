@@ -6,11 +6,11 @@ use serde::Serialize;
 use shards::{Corpus, DocumentRow, ShardReader};
 use tokenizer::Tokenizer;
 
-use crate::build::TOKENIZER_FOLDER;
 use crate::document::Document;
 use crate::documents::DocumentReader;
 use crate::error::CorpusError;
 use crate::split::DocumentHead;
+use shards::TOKENIZER_FOLDER;
 
 /// Where a document of a corpus is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,7 +29,7 @@ mod web;
 pub mod wikipedia;
 mod workplace;
 
-pub use assign::{Balance, DocumentSize, assign_shards};
+pub use assign::{DocumentSize, assign_shards};
 pub use build::{BuildOptions, PackingChoice, build_shards};
 pub use docs_manifest::{DOCS_FORMAT_VERSION, DocsFile, DocsManifest, InputFile};
 pub use document::{Block, BlockKind, CELL_SEPARATOR, Document, Section, document_text_blocks};

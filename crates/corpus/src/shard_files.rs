@@ -155,7 +155,7 @@ fn ranges(rows: &[DocumentRow]) -> BTreeMap<String, SourceRange> {
 }
 
 fn accession(id: &str) -> Option<String> {
-    // 0000320193-18-000145:1
+    // 0009999999-18-000145:1
     let accession = id.split(':').next()?;
     let dashes: Vec<usize> = accession.match_indices('-').map(|(at, _)| at).collect();
     (accession.len() == 20 && dashes == [10, 13]).then(|| accession.to_owned())
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn accession_numbers_are_taken_from_ids_that_begin_with_one() {
         assert_eq!(
-            accession("0000320193-18-000145:1").as_deref(),
-            Some("0000320193-18-000145")
+            accession("0009999999-18-000145:1").as_deref(),
+            Some("0009999999-18-000145")
         );
         assert_eq!(accession("wiki:12:345"), None);
         assert_eq!(accession("file:0123456789abcdef"), None);

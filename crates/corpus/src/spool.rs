@@ -4,12 +4,12 @@
 //! One record a document, little-endian: length of the facts (u32), number of blocks (u32), the
 //! facts as JSON, tokens of each block (u32 each), the tokens (u16 or u32 each).
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use durable::{DISK, DurableError, Operation, Storage, StorageFile};
+use durable::{DurableError, Operation};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -64,7 +64,7 @@ pub(crate) struct SpoolRecord {
 /// Appends records.
 pub(crate) struct SpoolWriter {
     path: PathBuf,
-    file: BufWriter<Box<dyn StorageFile>>,
+    file: BufWriter<File>,
     token_bytes: usize,
     offset: u64,
 }
@@ -133,9 +133,7 @@ impl DocumentFacts {
 
 impl SpoolWriter {
     pub(crate) fn create(path: &Path, token_bytes: usize) -> Result<Self, CorpusError> {
-        let file = DISK
-            .create_new(path)
-            .map_err(|source| DurableError::new(Operation::Create, path, source))?;
+        let file = scratch_file(path)?;
         let file = BufWriter::with_capacity(1 << 20, file);
         Ok(Self {
             path: path.to_path_buf(),
@@ -175,19 +173,20 @@ impl SpoolWriter {
         Ok((offset, record_bytes))
     }
 
-    pub(crate) fn finish(mut self) -> Result<Spool, CorpusError> {
-        self.file
-            .flush()
-            .map_err(|source| DurableError::new(Operation::Write, &self.path, source))?;
-        let file = File::open(&self.path).map_err(|source| CorpusError::Read {
-            operation: "open",
-            path: self.path.clone(),
-            source,
-        })?;
-        Ok(Spool {
-            path: self.path,
+    pub(crate) fn finish(self) -> Result<Spool, CorpusError> {
+        let Self {
+            path,
             file,
-            token_bytes: self.token_bytes,
+            token_bytes,
+            ..
+        } = self;
+        let file = file
+            .into_inner()
+            .map_err(|error| DurableError::new(Operation::Write, &path, error.into_error()))?;
+        Ok(Spool {
+            path,
+            file,
+            token_bytes,
         })
     }
 
@@ -210,6 +209,17 @@ impl Spool {
             .map_err(failed)?;
         parse_record(&bytes, self.token_bytes).ok_or_else(|| failed(std::io::ErrorKind::InvalidData.into()))
     }
+}
+
+/// A new file that is written and read back through one handle: what is read is what was written,
+/// whatever happens to its name.
+pub(crate) fn scratch_file(path: &Path) -> Result<File, CorpusError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path);
+    Ok(file.map_err(|source| DurableError::new(Operation::Create, path, source))?)
 }
 
 fn parse_record(bytes: &[u8], token_bytes: usize) -> Option<SpoolRecord> {

@@ -8,7 +8,6 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use shards::{Corpus, DocumentRow, ShardReader};
 
-use crate::assign::Balance;
 use crate::docs_manifest::DocsManifest;
 use crate::document::{Document, document_text_blocks};
 use crate::documents::{DocumentLine, DocumentReader, map_documents};
@@ -147,7 +146,6 @@ pub fn docs_statistics(
 /// When it is not a corpus, or the list is damaged.
 pub fn corpus_statistics(corpus: &Corpus) -> Result<CorpusStatistics, CorpusError> {
     let manifest = corpus.manifest();
-    let shard_tokens: Vec<u64> = manifest.shards.iter().map(|shard| shard.tokens).collect();
     let counts = |name: &str| {
         let value = manifest.made_from.get(name).cloned().unwrap_or_default();
         BTreeMap::<String, u64>::deserialize(value).unwrap_or_default()
@@ -156,7 +154,7 @@ pub fn corpus_statistics(corpus: &Corpus) -> Result<CorpusStatistics, CorpusErro
         dropped: manifest.dropped.clone(),
         skipped: counts("skipped"),
         rejected: counts("rejected"),
-        balance: Balance::of(&shard_tokens, manifest.largest_document_tokens).describe(),
+        balance: manifest.spread().describe(),
         ..CorpusStatistics::default()
     };
     for row in corpus.documents().rows() {

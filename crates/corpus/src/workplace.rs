@@ -33,8 +33,7 @@ impl Workplace {
             path: out.to_path_buf(),
         })?;
         let folder = parent.join(format!(".{}.work", name.to_string_lossy()));
-        create_dir_all(&folder)?;
-        let lock = FolderLock::acquire(&folder, purpose).map_err(|error| name_output(error, out))?;
+        let lock = lock_folder(&folder, purpose).map_err(|error| name_output(error, out))?;
         // A predecessor may have finished between the first look and the lock.
         refuse_existing(out)?;
         durable::remove_stale_partials(&DISK, parent)?;
@@ -56,8 +55,23 @@ impl Workplace {
 
 impl Drop for Workplace {
     fn drop(&mut self) {
-        // What stays behind is removed by the next command for the same output.
-        let _ = DISK.remove_dir_all(&self.folder);
+        // The folder loses its name in one step while the lock is held, so that nobody works in
+        // one that is being removed. What stays behind is removed by the next command for the
+        // same output.
+        let _ = durable::remove_dir(&DISK, &self.folder);
+    }
+}
+
+/// Makes the folder and takes its lock.
+fn lock_folder(folder: &Path, purpose: &str) -> Result<FolderLock, DurableError> {
+    loop {
+        DISK.create_dir_all(folder)
+            .map_err(|source| DurableError::new(Operation::Create, folder, source))?;
+        match FolderLock::acquire(folder, purpose) {
+            // Its last user has removed it in between.
+            Err(DurableError::Missing { .. }) => {}
+            other => return other,
+        }
     }
 }
 
@@ -99,6 +113,7 @@ fn name_output(error: DurableError, out: &Path) -> DurableError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
     #[test]
     fn a_second_command_for_the_same_output_is_refused_while_the_first_lives() {
@@ -117,6 +132,33 @@ mod tests {
             0,
             "nothing stays behind"
         );
+    }
+
+    #[test]
+    fn never_two_at_a_time_work_for_one_output_while_others_leave() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("corpus");
+        let (inside, entered) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        match Workplace::enter(&out, "build") {
+                            Ok(work) => {
+                                assert_eq!(inside.fetch_add(1, SeqCst), 0, "two at a time");
+                                drop(DISK.create_new(&work.scratch("spool").unwrap()).unwrap());
+                                entered.fetch_add(1, SeqCst);
+                                inside.fetch_sub(1, SeqCst);
+                            }
+                            Err(CorpusError::Durable(DurableError::Locked { .. })) => {}
+                            Err(other) => panic!("{other:?}"),
+                        }
+                    }
+                });
+            }
+        });
+        assert!(entered.into_inner() > 0);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

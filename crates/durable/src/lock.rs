@@ -2,10 +2,12 @@
 //!
 //! The lock is the kernel's, on the file `.lock` inside the folder: it is free as soon as its
 //! holder has ended, however that happened. The file's text says who holds it. It is advisory:
-//! it keeps apart those who take it.
+//! it keeps apart those who take it. A holder may remove the folder: who then gets the lock of a
+//! file that has lost its name takes it for nothing and tries again.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::partial::host_name;
@@ -30,17 +32,21 @@ impl FolderLock {
     pub fn acquire(folder: &Path, purpose: &str) -> Result<Self, DurableError> {
         let path = folder.join(LOCK_FILE);
         let failed = |source| DurableError::new(Operation::Lock, &path, source);
-        let mut file = open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(DurableError::Locked {
-                    path: folder.to_path_buf(),
-                    holder: holder(&mut file),
-                });
+        let mut file = loop {
+            let mut file = open(&path).map_err(failed)?;
+            match file.try_lock() {
+                Ok(()) if is_at(&file, &path) => break file,
+                // The last holder removed the folder after this process had opened the file.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(DurableError::Locked {
+                        path: folder.to_path_buf(),
+                        holder: holder(&mut file),
+                    });
+                }
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
+        };
         let text = format!("process {} on {} ({purpose})\n", std::process::id(), host_name());
         replace_text(&mut file, &text).map_err(failed)?;
         Ok(Self {
@@ -71,6 +77,14 @@ fn open(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .open(path)
+}
+
+/// Whether the open file is the one that `path` names now.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let open = file.metadata().map(identity);
+    let named = path.metadata().map(identity);
+    matches!((open, named), (Ok(open), Ok(named)) if open == named)
 }
 
 fn replace_text(file: &mut File, text: &str) -> io::Result<()> {
@@ -113,6 +127,18 @@ mod tests {
         assert!(holder.contains("(train)"), "{holder}");
         drop(lock);
         FolderLock::acquire(folder.path(), "evaluate").unwrap();
+    }
+
+    #[test]
+    fn a_lock_file_that_has_lost_its_name_is_not_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(LOCK_FILE);
+        let old = open(&path).unwrap();
+        assert!(is_at(&old, &path));
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_at(&old, &path));
+        let new = open(&path).unwrap();
+        assert!(is_at(&new, &path) && !is_at(&old, &path));
     }
 
     #[test]

@@ -212,10 +212,7 @@ fn manifest(
         largest_document_tokens: 0,
         sources,
         held_out,
-        filed_earliest: None,
-        filed_latest: None,
         documents_file,
-        dropped: BTreeMap::new(),
-        made_from: serde_json::Value::Null,
+        ..Manifest::default()
     }
 }

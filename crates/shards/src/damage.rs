@@ -6,8 +6,9 @@ use durable::sha256_file;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::error::Damage;
+use crate::format::HEADER_BYTES;
 use crate::writer::with_extension;
-use crate::{Corpus, DocumentRow, Packing, ShardError, ShardReader};
+use crate::{Corpus, DocumentRow, Packing, ShardError, ShardReader, TOKENIZER_FOLDER};
 
 /// What [`verify`] has read and found sound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct VerifyReport {
     pub held_out_files: u64,
     /// Packing indices in the folder.
     pub packings: u64,
+    /// Files of the tokenizer.
+    pub tokenizer_files: u64,
     /// Documents, held-out ones included.
     pub documents: u64,
     /// Tokens, held-out ones included.
@@ -42,6 +45,7 @@ pub fn verify(folder: &Path, mut progress: impl FnMut(&str, u64)) -> Result<Veri
     verifier.shards()?;
     verifier.held_out()?;
     verifier.documents()?;
+    verifier.tokenizer()?;
     verifier.packings()?;
     Ok(verifier.report)
 }
@@ -105,6 +109,24 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    fn tokenizer(&mut self) -> Result<(), ShardError> {
+        for (name, expected) in &self.corpus.manifest().tokenizer_files {
+            let file = self.corpus.folder().join(TOKENIZER_FOLDER).join(name);
+            let bytes = file.metadata().map_err(|source| ShardError::Read {
+                path: file.clone(),
+                source,
+            })?;
+            if sha256_file(&file)? != *expected {
+                let place = Damage::UNKNOWN;
+                return Err(ShardError::Damaged { file, place });
+            }
+            self.report.tokenizer_files += 1;
+            self.report.bytes += bytes.len();
+            (self.progress)(name, bytes.len());
+        }
+        Ok(())
+    }
+
     fn packings(&mut self) -> Result<(), ShardError> {
         let folder = self.corpus.folder();
         let read = |source| ShardError::Read {
@@ -139,37 +161,59 @@ fn check_shard(
     idx_sha256: &str,
     row_of: &RowOf<'_>,
 ) -> Result<(), ShardError> {
-    for (extension, expected) in [("bin", bin_sha256), ("idx", idx_sha256)] {
-        let file = with_extension(reader.path(), extension);
-        if sha256_file(&file)? != expected {
-            return Err(ShardError::Damaged {
-                file,
-                place: first_damage(reader, row_of),
-            });
-        }
+    let idx = with_extension(reader.path(), "idx");
+    if sha256_file(&idx)? != idx_sha256 {
+        let place = idx_damage(reader, row_of);
+        return Err(ShardError::Damaged { file: idx, place });
+    }
+    let bin = with_extension(reader.path(), "bin");
+    if sha256_file(&bin)? != bin_sha256 {
+        let place = bin_damage(reader, row_of);
+        return Err(ShardError::Damaged { file: bin, place });
     }
     Ok(())
 }
 
-/// The first document whose blocks are not those that were written; the offset is in the
-/// `.bin`.
-fn first_damage(reader: &ShardReader, row_of: &RowOf<'_>) -> Damage {
+/// The first document whose tokens are not those that were written; the `.idx` is sound.
+fn bin_damage(reader: &ShardReader, row_of: &RowOf<'_>) -> Damage {
     let width = reader.width().bytes() as u64;
     for document in 0..reader.num_documents() {
         let Ok(row) = row_of(document) else { break };
         let blocks = reader.document_blocks(document);
-        let moved = (blocks.start as u64, blocks.len() as u64) != (row.first_block, row.blocks);
-        if moved || checksum(reader, blocks).ok().as_ref() != Some(&row.checksum) {
+        if checksum(reader, blocks).ok().as_ref() != Some(&row.checksum) {
             return Damage {
                 offset_bytes: Some(row.token_offset * width),
                 document: Some(row.id),
             };
         }
     }
-    Damage {
-        offset_bytes: None,
-        document: None,
+    Damage::UNKNOWN
+}
+
+/// The first entry of the `.idx` that is not what the list of documents says. Its header, the
+/// lengths' sum and the pointers were checked when it was opened; so what can differ is where a
+/// document begins or ends, or how a document's tokens are cut into blocks.
+fn idx_damage(reader: &ShardReader, row_of: &RowOf<'_>) -> Damage {
+    let document_index_at = HEADER_BYTES + 12 * reader.num_blocks();
+    for document in 0..reader.num_documents() {
+        let Ok(row) = row_of(document) else { break };
+        let blocks = reader.document_blocks(document);
+        let end = row.first_block + row.blocks;
+        let entry = if blocks.start as u64 != row.first_block {
+            document_index_at + 8 * document
+        } else if blocks.end as u64 != end {
+            document_index_at + 8 * (document + 1)
+        } else if checksum(reader, blocks.clone()).ok().as_ref() != Some(&row.checksum) {
+            HEADER_BYTES + 4 * blocks.start
+        } else {
+            continue;
+        };
+        return Damage {
+            offset_bytes: Some(entry as u64),
+            document: Some(row.id),
+        };
     }
+    Damage::UNKNOWN
 }
 
 /// [`crate::DocumentSpan::checksum`] of blocks as they are on disk now.
@@ -239,13 +283,43 @@ mod tests {
     }
 
     #[test]
-    fn a_moved_document_boundary_is_traced() {
+    fn damage_of_an_index_is_reported_as_the_index_at_its_own_offset() {
         // 5 blocks; document indices 0, 2, 3, 5 begin after the columns
-        let found = damage("shard-00000-of-00004.idx", |bytes| bytes[34 + 5 * 12 + 8] = 1);
-        assert_eq!(
-            found,
-            ("shard-00000-of-00004.idx".to_owned(), place(0, "doc-0-0"))
+        let index_at = 34 + 5 * 12;
+        let name = "shard-00000-of-00004.idx".to_owned();
+        let found = damage(&name, |bytes| bytes[index_at + 8] = 1);
+        assert_eq!(found, (name.clone(), place(index_at as u64 + 8, "doc-0-0")));
+        let found = damage(&name, |bytes| bytes[index_at + 16] = 4);
+        assert_eq!(found, (name.clone(), place(index_at as u64 + 16, "doc-0-1")));
+        // blocks of 3 and 5 tokens become 4 and 4, their second pointer with them
+        let found = damage(&name, |bytes| {
+            (bytes[34], bytes[38]) = (4, 4);
+            bytes[34 + 5 * 4 + 8] = 8;
+        });
+        assert_eq!(found, (name, place(34, "doc-0-0")));
+    }
+
+    #[test]
+    fn a_changed_file_of_the_tokenizer_is_named() {
+        let small = small_corpus();
+        let folder = small.folder.join(TOKENIZER_FOLDER);
+        std::fs::create_dir(&folder).unwrap();
+        durable::commit_bytes(&DISK, &folder.join("vocab.json"), b"{}").unwrap();
+        let mut manifest = small.manifest.clone();
+        manifest.tokenizer_files = [("vocab.json".to_owned(), durable::sha256_hex(b"{}"))].into();
+        manifest.write(&DISK, &small.folder).unwrap();
+        assert_eq!(verify(&small.folder, |_, _| {}).unwrap().tokenizer_files, 1);
+        change(&folder.join("vocab.json"), |bytes| bytes[0] = b'[');
+        let error = verify(&small.folder, |_, _| {}).unwrap_err();
+        assert!(
+            matches!(&error, ShardError::Damaged { file, .. } if file.ends_with("tokenizer/vocab.json")),
+            "{error}"
         );
+        std::fs::remove_file(folder.join("vocab.json")).unwrap();
+        assert!(matches!(
+            verify(&small.folder, |_, _| {}),
+            Err(ShardError::Read { path, .. }) if path.ends_with("vocab.json")
+        ));
     }
 
     #[test]

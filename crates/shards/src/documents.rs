@@ -83,7 +83,7 @@ impl DocumentRow {
 }
 
 /// What the manifest keeps of the file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentsFile {
     /// Name of the file.

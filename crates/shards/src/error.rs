@@ -9,7 +9,9 @@ use durable::DurableError;
 #[non_exhaustive]
 pub enum ShardError {
     /// A file cannot be read.
-    #[error("cannot read {path}")]
+    #[error(
+        "cannot read {path}: check that it exists and may be read; if it is gone, copy or build the corpus again"
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -92,7 +94,7 @@ pub enum ShardError {
         first_block: usize,
     },
     /// An index lies outside of what the file holds.
-    #[error("{path}: {what} {index} was asked for, there are {count}")]
+    #[error("{path}: {what} {index} was asked for, there are {count}, counted from 0; ask for a smaller one")]
     OutOfRange {
         /// The file.
         path: PathBuf,
@@ -104,7 +106,7 @@ pub enum ShardError {
         count: u64,
     },
     /// A JSON file is not what it should be.
-    #[error("{path} cannot be read as {what}")]
+    #[error("{path} cannot be read as {what}; it is damaged or of another kind: copy or build it again")]
     Json {
         /// The file.
         path: PathBuf,
@@ -129,7 +131,7 @@ pub enum ShardError {
         found: String,
     },
     /// A source that the corpus does not have.
-    #[error("the corpus has no source {source_name:?}; it has {known}")]
+    #[error("the corpus has no source {source_name:?}; ask for one of {known}")]
     UnknownSource {
         /// The name asked for.
         source_name: String,
@@ -184,6 +186,14 @@ pub struct Damage {
     pub offset_bytes: Option<u64>,
     /// Id of the document there.
     pub document: Option<String>,
+}
+
+impl Damage {
+    /// The file differs, nobody can tell where.
+    pub(crate) const UNKNOWN: Self = Self {
+        offset_bytes: None,
+        document: None,
+    };
 }
 
 impl std::fmt::Display for Damage {

@@ -39,10 +39,11 @@ const DOCUMENT_BYTES: u64 = 8;
 const SMALLEST_WIDE_VOCABULARY: usize = 65_500;
 
 /// How a token is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 pub enum TokenWidth {
     /// Two bytes, tokens 0 to 65,535.
     #[serde(rename = "uint16")]
+    #[default]
     U16,
     /// Four bytes, tokens 0 to 2,147,483,647.
     #[serde(rename = "int32")]

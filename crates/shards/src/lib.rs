@@ -11,6 +11,7 @@
 //! - [`DocumentsWriter`], [`DocumentsReader`]: `documents.jsonl.zst`
 //! - [`Packing`]: which tokens make up each training sequence
 
+mod balance;
 mod corpus;
 mod damage;
 mod documents;
@@ -28,16 +29,17 @@ mod writer;
 #[cfg(test)]
 mod testing;
 
+pub use balance::{Balance, Spread};
 pub use corpus::Corpus;
 pub use damage::{VerifyReport, verify};
 pub use documents::{DocumentRow, DocumentsFile, DocumentsReader, DocumentsWriter, ROWS_PER_FRAME};
 pub use error::{Damage, ShardError};
 pub use format::TokenWidth;
 pub use manifest::{
-    Balance, HeldOut, HeldOutFile, MANIFEST_FILE, MANIFEST_FORMAT_VERSION, Manifest, ShardEntry,
-    SourceCounts, SourceRange,
+    HeldOut, HeldOutFile, MANIFEST_FILE, MANIFEST_FORMAT_VERSION, Manifest, ShardEntry, SourceCounts,
+    SourceRange, Window,
 };
-pub use names::{DOCUMENTS_FILE, held_out_name, packing_name, shard_name};
+pub use names::{DOCUMENTS_FILE, TOKENIZER_FOLDER, held_out_name, packing_name, shard_name};
 pub use pack::{PackedSequence, PackingMode, pack_shard, read_sequence};
 pub use packing::{PACKING_FORMAT_VERSION, Packing};
 pub use reader::{ReadMode, ShardReader, TokenSlice};

@@ -11,7 +11,7 @@ use durable::{Storage, commit_bytes, sha256_hex};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{DocumentsFile, ShardError, ShardSummary, TokenWidth};
+use crate::{Balance, DocumentsFile, ShardError, ShardSummary, Spread, TokenWidth};
 
 /// Name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -20,7 +20,7 @@ pub const MANIFEST_FORMAT_VERSION: u32 = 1;
 const KIND: &str = "corpus";
 
 /// What a corpus folder says about itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Version of this format; set by [`Manifest::write`].
@@ -31,6 +31,10 @@ pub struct Manifest {
     pub corpus_hash: String,
     /// Hash of the tokenizer whose ids the shards hold.
     pub tokenizer_hash: String,
+    /// SHA-256 of each file in the corpus's `tokenizer/` folder by name; empty in a corpus of
+    /// before they were kept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tokenizer_files: BTreeMap<String, String>,
     /// Its number of entries.
     pub vocab_size: usize,
     /// The token that ends every block.
@@ -49,10 +53,18 @@ pub struct Manifest {
     pub sources: BTreeMap<String, SourceCounts>,
     /// What was kept apart.
     pub held_out: HeldOut,
-    /// Earliest filing date, held-out documents included, `YYYY-MM-DD`.
+    /// Earliest date of a document, held-out ones included, `YYYY-MM-DD`: its filing date; for a
+    /// wiki page the day of its revision.
     pub filed_earliest: Option<String>,
-    /// Latest filing date, held-out documents included, `YYYY-MM-DD`.
+    /// Latest date of a document, held-out ones included. It bounds what the corpus knows where
+    /// no document is undated.
     pub filed_latest: Option<String>,
+    /// Documents without a date, held-out ones included; none where there is a window.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub undated: u64,
+    /// The days between which documents were taken; `None` if all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// The list of documents.
     pub documents_file: DocumentsFile,
     /// Documents that are in neither shards nor held-out files, counted by reason.
@@ -128,16 +140,19 @@ pub struct SourceCounts {
     pub blocks: u64,
 }
 
-/// How evenly tokens are spread over the shards.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Balance {
-    /// The mean shard has at least 50 times the tokens of the largest document, and all shards
-    /// are within 2 % of it.
-    WithinTwoPercent,
-    /// As even as whole documents allow.
-    #[default]
-    WholeDocuments,
+/// Which days documents may have, all `YYYY-MM-DD`; documents without a date are not taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The first day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The last day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// From this day on documents are held out, whoever filed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_from: Option<String>,
 }
 
 /// What was kept apart from training.
@@ -186,6 +201,11 @@ impl HeldOutFile {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Manifest {
     /// SHA-256 in hex of the content fields: all but `made_from` and the hash itself.
     pub fn hash(&self) -> String {
@@ -215,7 +235,7 @@ impl Manifest {
     pub fn write(&mut self, storage: &dyn Storage, folder: &Path) -> Result<(), ShardError> {
         self.format_version = MANIFEST_FORMAT_VERSION;
         KIND.clone_into(&mut self.kind);
-        self.balance = self.measured_balance();
+        self.balance = self.spread().balance();
         self.corpus_hash = self.hash();
         let path = folder.join(MANIFEST_FILE);
         let mut bytes = serde_json::to_vec_pretty(self).map_err(|source| ShardError::Json {
@@ -227,24 +247,10 @@ impl Manifest {
         Ok(commit_bytes(storage, &path, &bytes)?)
     }
 
-    fn measured_balance(&self) -> Balance {
-        let count = u64::try_from(self.shards.len()).unwrap_or(u64::MAX).max(1);
-        let total = self.num_tokens();
-        let enough = total
-            >= self
-                .largest_document_tokens
-                .saturating_mul(50)
-                .saturating_mul(count);
-        // |tokens - total / count| <= 2 % of it, without rounding
-        let even = self.shards.iter().all(|shard| {
-            let difference = u128::from(shard.tokens * count).abs_diff(u128::from(total));
-            difference * 50 <= u128::from(total)
-        });
-        if enough && even {
-            Balance::WithinTwoPercent
-        } else {
-            Balance::WholeDocuments
-        }
+    /// How even the shards are.
+    pub fn spread(&self) -> Spread {
+        let shard_tokens: Vec<u64> = self.shards.iter().map(|shard| shard.tokens).collect();
+        Spread::of(&shard_tokens, self.largest_document_tokens)
     }
 
     /// Reads `manifest.json` of `folder` and checks its version, its hash and that its parts
@@ -463,10 +469,10 @@ mod tests {
                 .zip(tokens)
                 .for_each(|(shard, tokens)| shard.tokens = tokens);
             manifest.largest_document_tokens = largest;
-            manifest.measured_balance()
+            manifest.spread().balance()
         };
-        assert_eq!(set([1000, 1020, 980, 1000], 20), Balance::WithinTwoPercent);
-        assert_eq!(set([1000, 1021, 979, 1000], 20), Balance::WholeDocuments);
+        assert_eq!(set([1000, 1010, 990, 1000], 20), Balance::WithinTwoPercent);
+        assert_eq!(set([1000, 1011, 990, 999], 20), Balance::WholeDocuments);
         assert_eq!(set([1000, 1000, 1000, 1000], 21), Balance::WholeDocuments);
     }
 }

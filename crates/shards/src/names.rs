@@ -10,6 +10,9 @@ pub fn shard_name(index: u32, num_shards: u32) -> String {
     format!("shard-{index:05}-of-{num_shards:05}")
 }
 
+/// The folder inside a corpus folder that holds the tokenizer that it was built with.
+pub const TOKENIZER_FOLDER: &str = "tokenizer";
+
 /// Name of a source's held-out file without extension; `10-K/A` gives `valid-10-K_A`.
 pub fn held_out_name(source: &str) -> String {
     format!("valid-{}", source.replace(['/', '\\', '\0'], "_"))

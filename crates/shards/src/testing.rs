@@ -203,7 +203,7 @@ fn manifest_of(shards: Vec<ShardEntry>, documents_file: crate::DocumentsFile) ->
         filed_earliest: Some("2019-01-02".to_owned()),
         filed_latest: Some("2020-03-04".to_owned()),
         documents_file,
-        dropped: BTreeMap::new(),
         made_from: json!({"program": "test"}),
+        ..Manifest::default()
     }
 }

@@ -75,8 +75,7 @@ fn write_corpus(folder: &Path, tokenizer: &Tokenizer) {
         filed_earliest: Some("2018-02-01".to_owned()),
         filed_latest: Some("2019-11-30".to_owned()),
         documents_file: documents.finish().unwrap(),
-        dropped: BTreeMap::new(),
-        made_from: serde_json::Value::Null,
+        ..Manifest::default()
     };
     manifest.write(&DISK, folder).unwrap();
 }
