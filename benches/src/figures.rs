@@ -19,6 +19,7 @@ struct Inputs {
     python: PathBuf,
     folder: PathBuf,
     html_files: Vec<PathBuf>,
+    dump: PathBuf,
     described: &'static str,
 }
 
@@ -36,6 +37,7 @@ pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     if wanted("corpus") {
         figures.extend([html_to_text(&inputs), encode(&inputs)?]);
+        figures.extend(wiki_to_text(&inputs)?);
     }
     if wanted("training") {
         figures.push(training(&inputs)?);
@@ -86,7 +88,9 @@ fn prepare(arguments: &Arguments) -> Result<Inputs> {
         ],
     )?;
     let html_files = html_files(&filings)?;
+    let dump = dump(&bin, &folder)?;
     Ok(Inputs {
+        dump,
         bin,
         python: peers.join("bin/python"),
         folder,
@@ -96,8 +100,23 @@ fn prepare(arguments: &Arguments) -> Result<Inputs> {
 }
 
 fn real_filings() -> Option<PathBuf> {
-    let filings = test_data::root().join("filings");
-    filings.is_dir().then_some(filings)
+    real("filings")
+}
+
+/// A file or folder of the real data, where it is.
+fn real(name: &str) -> Option<PathBuf> {
+    Some(test_data::root().join(name)).filter(|path| path.exists())
+}
+
+/// The real excerpt of a dump, else the sample's.
+fn dump(bin: &Path, folder: &Path) -> Result<PathBuf> {
+    let real = real("wiki/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2");
+    if let Some(dump) = real {
+        return Ok(dump);
+    }
+    let sample = folder.join("wiki-sample");
+    corpus_command(bin, &["sample", "--pages", "2000", "--out"], &[&sample])?;
+    Ok(sample.join("wiki/samplewiki-latest-pages-articles.xml.bz2"))
 }
 
 fn make_writable_and_remove(folder: &Path) -> Result<()> {
@@ -169,6 +188,34 @@ fn encode(inputs: &Inputs) -> Result<Figure> {
     })
 }
 
+/// Our text from a dump beside gensim's, and beside what decompressing it alone takes.
+fn wiki_to_text(inputs: &Inputs) -> Result<[Figure; 2]> {
+    let dump = crate::wiki::make_dump(&inputs.dump, &inputs.folder)?;
+    let arguments = vec![dump.path, dump.xml_bytes.to_string().into()];
+    let figure = |name: &str, peer_name, peer| Figure {
+        group: "corpus",
+        name: name.to_owned(),
+        unit: "MB/s of XML",
+        peer_name,
+        ours: ours(arguments.clone(), "wiki-text"),
+        peer,
+    };
+    let script = peer(inputs, "wiki_text.py", arguments.clone());
+    let decompression = ours(arguments.clone(), "bunzip2");
+    Ok([
+        figure(
+            "wiki XML.bz2 to text, all cores",
+            "gensim filter_wiki, a process a core",
+            script,
+        ),
+        figure(
+            "wiki XML.bz2 to text, all cores, beside decompression",
+            "bzip2 decompression alone",
+            decompression,
+        ),
+    ])
+}
+
 /// Both train the demo's model in f32 on the same shards with all cores of one process.
 fn training(inputs: &Inputs) -> Result<Figure> {
     let run = inputs.folder.join("run");
@@ -205,6 +252,7 @@ fn training(inputs: &Inputs) -> Result<Figure> {
                 python: python.clone(),
                 folder: folder.clone(),
                 html_files: Vec::new(),
+                dump: PathBuf::new(),
                 described: "",
             };
             let run = folder.join("timed-run");

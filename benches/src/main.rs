@@ -6,6 +6,7 @@ mod figures;
 mod machine;
 mod measure;
 mod report;
+mod wiki;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +40,10 @@ enum Measure {
     HtmlText { files: Vec<PathBuf> },
     /// Text to token ids, all cores.
     Encode { tokenizer: PathBuf, text: PathBuf },
+    /// A multistream dump to documents, all cores.
+    WikiText { dump: PathBuf, xml_bytes: usize },
+    /// The same dump decompressed, all cores.
+    Bunzip2 { dump: PathBuf, xml_bytes: usize },
     /// Tokens a second of a run, from its metrics.
     TrainingRate { metrics: PathBuf, warm_up_steps: usize },
 }
@@ -62,6 +67,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.measure {
         Some(Measure::HtmlText { files }) => measure::html_text(files),
         Some(Measure::Encode { tokenizer, text }) => measure::encode(tokenizer, text),
+        Some(Measure::WikiText { dump, xml_bytes }) => wiki::text(dump, *xml_bytes),
+        Some(Measure::Bunzip2 { dump, xml_bytes }) => wiki::decompression(dump, *xml_bytes),
         Some(Measure::TrainingRate {
             metrics,
             warm_up_steps,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokenizer::Tokenizer;
 
 #[expect(clippy::print_stdout, reason = "the line that the contest reads")]
-fn print_rate(rate: f64, counted: usize) {
+pub(crate) fn print_rate(rate: f64, counted: usize) {
     println!("{}", json!({"rate": rate, "counted": counted}));
 }
 

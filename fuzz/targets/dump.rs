@@ -1,21 +1,33 @@
-//! A dump's file: any bytes, and any bytes inside a page. In memory, as a file of `/dev/shm`.
+//! A dump's file: any bytes, and any bytes inside a page.
 #![no_main]
 
 use corpus::Outcome;
-use corpus::wikipedia::read_dump;
+use corpus::wikipedia::{PageResult, read_dump_from};
+use std::io::Cursor;
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::LazyLock;
+
+static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(1);
+    builder.build().expect("a thread can be started")
+});
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let path = std::path::PathBuf::from(format!("/dev/shm/tenk-fuzz-{}", std::process::id()));
     let head: &[u8] = b"<mediawiki><siteinfo><dbname>x</dbname></siteinfo><page><title>a</title><ns>0</ns>";
-    for dump in [bytes, &[head, bytes].concat()] {
-        std::fs::write(&path, dump).expect("room in memory");
-        // A damaged dump is an error; the pages before the damage are checked all the same.
-        let _ = read_dump(&path, |page| {
+    for dump in [bytes.to_vec(), [head, bytes].concat()] {
+        let prepare = |page: PageResult| {
             if let Outcome::Document(document) = page.outcome {
                 fuzz::check_blocks(&document.blocks);
             }
-            ControlFlow::Continue(())
-        });
+        };
+        // A damaged dump is an error; the pages before the damage are checked all the same.
+        let _ = read_dump_from(
+            Path::new("fuzzed"),
+            Box::new(Cursor::new(dump)),
+            &POOL,
+            prepare,
+            |()| ControlFlow::Continue(()),
+        );
     }
 });

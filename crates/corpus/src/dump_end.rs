@@ -3,11 +3,9 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::error::CorpusError;
-use crate::wikipedia::read_dump;
 
 /// The mark of a bzip2 stream's end (the digits of the square root of pi), before its checksum.
 const STREAM_END: u64 = 0x1772_4538_5090;
@@ -19,41 +17,42 @@ const STREAM_END_BYTES: usize = 11;
 const TAIL_BYTES: u64 = 4096;
 const LAST_TAG: &str = "</mediawiki>";
 
-/// Reads the first pages and the last bytes of a dump.
+/// Reads the first and last bytes of a dump. Extracted text has no end: each of its documents has.
 ///
 /// # Errors
-/// [`CorpusError::CutDump`] when the end is missing; what [`read_dump`] says when it does not
-/// begin as a dump.
+/// [`CorpusError::CutDump`] when the end is missing.
 pub(crate) fn check_dump(path: &Path) -> Result<(), CorpusError> {
-    let (is_compressed, tail) = ends(path).map_err(|source| CorpusError::Read {
+    let (head, tail) = ends(path).map_err(|source| CorpusError::Read {
         operation: "read",
         path: path.to_path_buf(),
         source,
     })?;
-    let missing = if is_compressed {
+    let missing = if head.starts_with(b"BZh") {
         (!ends_stream(&tail)).then_some("the end of a bzip2 stream")
+    } else if head.starts_with(b"<doc ") {
+        None
     } else {
         (!ends_text(&tail)).then_some(LAST_TAG)
     };
-    if let Some(missing) = missing {
-        return Err(CorpusError::CutDump {
+    match missing {
+        Some(missing) => Err(CorpusError::CutDump {
             path: path.to_path_buf(),
             missing,
-        });
+        }),
+        None => Ok(()),
     }
-    read_dump(path, |_| ControlFlow::Break(())).map(drop)
 }
 
-/// Whether the file is bzip2, and its last bytes.
-fn ends(path: &Path) -> std::io::Result<(bool, Vec<u8>)> {
+/// The first and the last bytes of a file.
+fn ends(path: &Path) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     let mut file = File::open(path)?;
-    let mut magic = Vec::new();
-    file.by_ref().take(3).read_to_end(&mut magic)?;
+    let mut head = Vec::new();
+    file.by_ref().take(8).read_to_end(&mut head)?;
     let bytes = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(bytes.saturating_sub(TAIL_BYTES)))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
-    Ok((magic == b"BZh", tail))
+    Ok((head, tail))
 }
 
 /// Whether the last bytes are those of a whole bzip2 stream, which may end at any bit.

@@ -40,19 +40,16 @@ pub enum CorpusError {
         /// What the end of the file lacks.
         missing: &'static str,
     },
-    /// A dump is not what `MediaWiki` exports.
+    /// A dump is damaged where nothing can go on behind the damage.
     #[error(
-        "{} is damaged at byte {position} of its text; download it again, or check it with `bzip2 -t`",
+        "{} is damaged in the bzip2 stream that begins at byte {offset}; download it again, or check it with `bzip2 -t`",
         path.display()
     )]
     DamagedDump {
         /// The dump.
         path: PathBuf,
-        /// Bytes of decompressed text before the damage.
-        position: u64,
-        /// What is wrong there.
-        #[source]
-        source: quick_xml::Error,
+        /// Where in the file the damaged stream begins.
+        offset: u64,
     },
     /// Nothing to read was found.
     #[error("{} holds no input file; give files, or a folder that holds some", path.display())]

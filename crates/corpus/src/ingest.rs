@@ -181,17 +181,17 @@ fn read_wiki(
             sha256: sha256_file(&input.path)?,
         });
         let mut written = Ok(());
-        let sink = |page: PageResult| {
+        let prepare = |page: PageResult| prepare(&path, Some(page.title), page.outcome);
+        let sink = |part: Result<Prepared, CorpusError>| {
             progress.advance(1);
-            written = prepare(&path, Some(page.title), page.outcome)
-                .and_then(|part| write_part(docs, "wiki", part));
+            written = part.and_then(|part| write_part(docs, "wiki", part));
             if written.is_ok() {
                 ControlFlow::Continue(())
             } else {
                 ControlFlow::Break(())
             }
         };
-        pool.install(|| read_dump(&input.path, sink))?;
+        read_dump(&input.path, pool, prepare, sink)?;
         written?;
         progress.finish();
     }

@@ -25,7 +25,7 @@ pub(crate) struct Input {
 pub(crate) enum Kind {
     /// Every file may be a filing: its content decides.
     Filings,
-    /// Only `.xml` and `.bz2` files are dumps.
+    /// `.xml` and `.bz2` files are dumps; `AA/wiki_00` is text that `WikiExtractor` took out of one.
     Wiki,
 }
 
@@ -200,7 +200,9 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 
 fn why_ignored(file_name: &str, kind: Kind, is_folder: bool) -> Option<&'static str> {
     let extension = Path::new(file_name).extension().unwrap_or_default();
-    let is_dump = extension.eq_ignore_ascii_case("bz2") || extension.eq_ignore_ascii_case("xml");
+    let is_dump = extension.eq_ignore_ascii_case("bz2")
+        || extension.eq_ignore_ascii_case("xml")
+        || is_extract_name(file_name);
     if file_name.starts_with('.') {
         Some("a hidden file")
     } else if is_folder {
@@ -208,10 +210,16 @@ fn why_ignored(file_name: &str, kind: Kind, is_folder: bool) -> Option<&'static 
     } else if file_name == "SOURCES.tsv" {
         Some("a list of sources, not an input")
     } else if kind == Kind::Wiki && !is_dump {
-        Some("not a dump (.xml, .xml.bz2)")
+        Some("not a dump (.xml, .xml.bz2) or extracted text (wiki_00)")
     } else {
         None
     }
+}
+
+/// `wiki_00`, as `WikiExtractor` names its files, with anything before it.
+fn is_extract_name(file_name: &str) -> bool {
+    let number = file_name.rsplit_once("wiki_").map(|(_, number)| number);
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -260,12 +268,12 @@ mod tests {
     #[test]
     fn a_folder_of_dumps_gives_its_dumps_alone() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b.xml.bz2", "a.XML", "readme.txt"] {
+        for name in ["b.xml.bz2", "a.XML", "AA/wiki_00", "readme.txt", "README"] {
             put(folder.path(), name);
         }
         let found = find_inputs(&[folder.path().to_path_buf()], Kind::Wiki).unwrap();
-        assert_eq!(found.inputs.len(), 2);
-        assert_eq!(found.ignored[0].reason, "not a dump (.xml, .xml.bz2)");
+        assert_eq!(names(&found), ["AA/wiki_00", "a.XML", "b.xml.bz2"]);
+        assert_eq!(found.ignored.len(), 2, "{:?}", found.ignored);
     }
 
     #[test]

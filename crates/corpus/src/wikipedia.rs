@@ -1,132 +1,117 @@
-//! Reads `MediaWiki` dumps (`*-pages-articles.xml.bz2`, or plain `.xml`) into documents.
+//! Reads `MediaWiki` dumps (`*-pages-articles.xml.bz2`, of one stream or many, or plain `.xml`)
+//! and text of `WikiExtractor` (`<doc>` files) into documents.
 //!
-//! A dump is streamed: pages are decompressed and cut out on one thread, read in batches on the
-//! others, and handed on in the dump's order. Articles (namespace 0) become documents; redirects,
+//! A dump is streamed: one thread cuts pages out of its text, the workers decompress ahead of it
+//! and read the pages behind it, and the results are handed on in the dump's order, so that they
+//! do not depend on the number of threads. Articles (namespace 0) become documents; redirects,
 //! other namespaces, disambiguation pages and empty pages are skipped with their reason.
 
-mod dump;
+mod batches;
+mod cut;
+mod export;
+mod extract;
 pub mod fetch;
 mod page;
+mod pending;
 mod site;
-mod utf16;
+mod source;
+mod streams;
+mod text;
 mod wikitext;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use rayon::prelude::*;
+use rayon::ThreadPool;
 
 use crate::{CorpusError, Outcome};
-use dump::DumpPages;
+use batches::{Batch, Batches};
+use pending::Pending;
+use source::Source;
+use text::{DumpText, unreadable};
 
 pub use page::{PageResult, RawPage};
 pub use site::SiteInfo;
 pub use wikitext::{Article, parse_wikitext};
 
-/// Pages are handed from thread to thread in batches of about this many bytes of wikitext.
-const BATCH_BYTES: usize = 4 << 20;
-/// Batches that may wait: with the two being read and written, memory stays under 20 MB.
-const WAITING_BATCHES: usize = 2;
-
 /// What a dump held.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DumpReport {
-    /// Pages of every kind.
+    /// Pages of every kind, and damaged parts.
     pub pages: u64,
     /// Pages that became documents.
     pub documents: u64,
     /// Skipped pages by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// Rejected pages by reason.
+    /// Rejected pages and damaged parts by reason.
     pub rejected: BTreeMap<String, u64>,
-    /// Bytes of wikitext.
-    pub wikitext_bytes: u64,
 }
 
-struct Batch {
-    site: SiteInfo,
-    pages: Vec<RawPage>,
-}
-
-/// Reads the dump at `path` and hands each page to `sink`, in the dump's order. `sink` may stop
-/// early by `ControlFlow::Break`.
+/// Reads the dump at `path` on the threads of `pool`: `prepare` is called on them for each page,
+/// `sink` on the calling thread for what it gave, in the dump's order. `sink` may stop early by
+/// `ControlFlow::Break`. Call it outside `pool`.
+///
+/// A page that cannot be read and a damaged stream of several are results themselves
+/// ([`Outcome::Rejected`]), named by title or place.
 ///
 /// # Errors
-/// [`CorpusError::Read`] when the file cannot be opened; [`CorpusError::TruncatedDump`] and
+/// [`CorpusError::Read`] when the file cannot be read; [`CorpusError::TruncatedDump`] and
 /// [`CorpusError::DamagedDump`], with the position, after the pages before it have been handed on.
-pub fn read_dump(
+pub fn read_dump<T: Send>(
     path: &Path,
-    mut sink: impl FnMut(PageResult) -> ControlFlow<()>,
+    pool: &ThreadPool,
+    prepare: impl Fn(PageResult) -> T + Sync,
+    sink: impl FnMut(T) -> ControlFlow<()>,
 ) -> Result<DumpReport, CorpusError> {
-    let pages = DumpPages::open(path)?;
-    let (sender, receiver) = sync_channel(WAITING_BATCHES);
-    thread::scope(|scope| {
-        let cutter = scope.spawn(move || send_batches(pages, &sender));
-        let report = read_batches(receiver, &mut sink);
-        let cut = cutter
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        cut.map(|()| report)
+    let file = File::open(path).map_err(|error| unreadable(path, error))?;
+    read_dump_from(path, Box::new(file), pool, prepare, sink)
+}
+
+/// [`read_dump`] of any bytes; `path` names them in errors.
+///
+/// # Errors
+/// As [`read_dump`].
+pub fn read_dump_from<T: Send>(
+    path: &Path,
+    reader: Box<dyn Read + Send>,
+    pool: &ThreadPool,
+    prepare: impl Fn(PageResult) -> T + Sync,
+    mut sink: impl FnMut(T) -> ControlFlow<()>,
+) -> Result<DumpReport, CorpusError> {
+    let num_threads = pool.current_num_threads();
+    let prepare = &prepare;
+    pool.in_place_scope(|scope| {
+        let (sender, receiver) = sync_channel(2 * num_threads + 2);
+        thread::scope(|threads| {
+            let cutter = threads.spawn(move || {
+                let text = DumpText::open(path, Source::new(reader), scope, num_threads)?;
+                Batches::new(scope, sender, prepare).cut(text)
+            });
+            let report = take_batches(receiver, &mut sink);
+            let cut = cutter
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            cut.map(|()| report)
+        })
     })
 }
 
-/// Cuts pages out of the dump until it ends, fails, or nobody listens.
-fn send_batches(mut pages: DumpPages<'_>, sender: &SyncSender<Batch>) -> Result<(), CorpusError> {
-    loop {
-        let (batch, end) = next_batch(&mut pages);
-        let is_heard = batch.pages.is_empty() || sender.send(batch).is_ok();
-        match end {
-            Some(result) => return result,
-            None if !is_heard => return Ok(()),
-            None => {}
-        }
-    }
-}
-
-/// The next pages and, when the dump is over, how it ended.
-fn next_batch(pages: &mut DumpPages<'_>) -> (Batch, Option<Result<(), CorpusError>>) {
-    let mut batch = Batch {
-        site: SiteInfo::default(),
-        pages: Vec::new(),
-    };
-    let mut num_bytes = 0;
-    let mut end = None;
-    while num_bytes < BATCH_BYTES && end.is_none() {
-        match pages.next_page() {
-            Ok(Some(page)) => {
-                num_bytes += page.wikitext.len() + 256;
-                batch.pages.push(page);
-            }
-            Ok(None) => end = Some(Ok(())),
-            Err(error) => end = Some(Err(error)),
-        }
-    }
-    batch.site = pages.site.clone();
-    (batch, end)
-}
-
-fn read_batches(
-    receiver: Receiver<Batch>,
-    sink: &mut impl FnMut(PageResult) -> ControlFlow<()>,
+fn take_batches<T: Send>(
+    receiver: Receiver<Pending<Batch<T>>>,
+    sink: &mut impl FnMut(T) -> ControlFlow<()>,
 ) -> DumpReport {
     let mut report = DumpReport::default();
     for batch in receiver {
-        report.wikitext_bytes += batch
-            .pages
-            .iter()
-            .map(|page| page.wikitext.len() as u64)
-            .sum::<u64>();
-        let site = &batch.site;
-        let results: Vec<PageResult> = batch
-            .pages
-            .into_par_iter()
-            .map(|page| page.into_result(site))
-            .collect();
+        let Some((results, counts)) = batch.wait() else {
+            return report;
+        };
+        report.add(counts);
         for result in results {
-            report.count(&result.outcome);
             if sink(result).is_break() {
                 return report;
             }
@@ -142,6 +127,17 @@ impl DumpReport {
             Outcome::Document(_) => self.documents += 1,
             Outcome::Skipped { reason, .. } => *self.skipped.entry(reason.clone()).or_default() += 1,
             Outcome::Rejected { reason } => *self.rejected.entry(reason.clone()).or_default() += 1,
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.pages += other.pages;
+        self.documents += other.documents;
+        for (reason, count) in other.skipped {
+            *self.skipped.entry(reason).or_default() += count;
+        }
+        for (reason, count) in other.rejected {
+            *self.rejected.entry(reason).or_default() += count;
         }
     }
 }

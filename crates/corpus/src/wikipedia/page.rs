@@ -22,8 +22,6 @@ pub struct RawPage {
     pub model: Option<String>,
     /// The page only points to another.
     pub is_redirect: bool,
-    /// The text was longer than a page can be and is cut.
-    pub is_too_long: bool,
     /// The text.
     pub wikitext: String,
 }
@@ -54,9 +52,6 @@ impl RawPage {
         let (Some(page_id), Some(revision_id)) = (self.page_id, self.revision_id) else {
             return rejected("the page has no id or no revision id");
         };
-        if self.is_too_long {
-            return rejected("the page is longer than 64 MiB");
-        }
         let article = parse_wikitext(&self.wikitext, site);
         if article.is_disambiguation || self.title.ends_with("(disambiguation)") {
             return skipped("disambiguation page");
@@ -102,14 +97,14 @@ impl RawPage {
     }
 }
 
-fn skipped(reason: &str) -> Outcome {
+pub(super) fn skipped(reason: &str) -> Outcome {
     Outcome::Skipped {
         form: Some("wiki".to_owned()),
         reason: reason.to_owned(),
     }
 }
 
-fn rejected(reason: &str) -> Outcome {
+pub(super) fn rejected(reason: &str) -> Outcome {
     Outcome::Rejected {
         reason: reason.to_owned(),
     }

@@ -6,20 +6,55 @@
 
 use super::*;
 use crate::document::Document;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 const MARKS: [&str; 5] = ["[[", "{{", "}}", "|}", "<ref"];
 
+fn pool(num_threads: usize) -> ThreadPool {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(num_threads)
+        .build()
+        .unwrap()
+}
+
+fn read_results(path: &Path, num_threads: usize) -> (Vec<PageResult>, Result<DumpReport, CorpusError>) {
+    let mut results = Vec::new();
+    let report = read_dump(
+        path,
+        &pool(num_threads),
+        |page| page,
+        |page| {
+            results.push(page);
+            ControlFlow::Continue(())
+        },
+    );
+    (results, report)
+}
+
 fn read_all(path: &Path) -> (Vec<Document>, Result<DumpReport, CorpusError>) {
-    let mut documents = Vec::new();
-    let report = read_dump(path, |page| {
-        if let Outcome::Document(document) = page.outcome {
-            documents.push(*document);
-        }
-        ControlFlow::Continue(())
-    });
-    (documents, report)
+    let (results, report) = read_results(path, 2);
+    (documents_of(results), report)
+}
+
+fn documents_of(results: Vec<PageResult>) -> Vec<Document> {
+    results
+        .into_iter()
+        .filter_map(|page| match page.outcome {
+            Outcome::Document(document) => Some(*document),
+            _ => None,
+        })
+        .collect()
+}
+
+fn rejected_of(results: &[PageResult]) -> Vec<(&str, &str)> {
+    results
+        .iter()
+        .filter_map(|page| match &page.outcome {
+            Outcome::Rejected { reason } => Some((page.title.as_str(), reason.as_str())),
+            _ => None,
+        })
+        .collect()
 }
 
 fn compressed(text: &str) -> Vec<u8> {
@@ -99,12 +134,30 @@ fn a_dump_cut_anywhere_ends_in_an_error_that_names_the_file() {
 }
 
 #[test]
-fn pages_before_the_damage_are_handed_on() {
-    let text = format!("<mediawiki>{}<page></wrong>", page(1, 0, "one"));
+fn a_page_whose_xml_is_damaged_is_rejected_by_name_and_the_others_go_on() {
+    let wrong = "<page><title>Wrong</title></id></page>\n<page><title>Open</title>\n";
+    let text = format!(
+        "<mediawiki>{}{wrong}{}</mediawiki>",
+        page(1, 0, "one"),
+        page(2, 0, "two")
+    );
     let (_folder, path) = written("d.xml", text.as_bytes());
-    let (documents, report) = read_all(&path);
-    assert_eq!(documents.len(), 1);
-    assert!(matches!(report, Err(CorpusError::DamagedDump { .. })));
+    let (results, report) = read_results(&path, 2);
+    report.unwrap();
+    let rejected = rejected_of(&results);
+    let place = text.find("<page><title>Wrong").unwrap();
+    assert_eq!(
+        rejected[0],
+        (
+            format!("Wrong (byte {place} of the text)").as_str(),
+            "the page's XML is damaged"
+        )
+    );
+    assert!(
+        rejected[1].0.starts_with("Open") && rejected[1].1.contains("no end"),
+        "{rejected:?}"
+    );
+    assert_eq!(documents_of(results).len(), 2);
 }
 
 #[test]
@@ -118,8 +171,133 @@ fn the_sink_can_stop_the_dump() {
         seen += 1;
         ControlFlow::Break(())
     };
-    read_dump(&path, stop).unwrap();
+    read_dump(&path, &pool(2), |page| page, stop).unwrap();
     assert_eq!(seen, 1);
+}
+
+/// A dump of pages of different lengths, some with marks in their text.
+fn long_dump() -> String {
+    let pages: String = (1..=300)
+        .map(|id| {
+            let text =
+                format!("word{id} &lt;i&gt;[[a|b]]&lt;/i&gt; {{{{x}}}} ").repeat(id as usize % 37 * 9 + 1);
+            page(id, i32::from(id % 10 == 0), &text)
+        })
+        .collect();
+    format!("<mediawiki><siteinfo></siteinfo>{pages}</mediawiki>")
+}
+
+#[test]
+fn neither_threads_nor_streams_change_what_is_read() {
+    let text = long_dump();
+    let (_folder, plain) = written("plain.xml", text.as_bytes());
+    let (expected, report) = read_results(&plain, 1);
+    assert_eq!(report.unwrap().pages, 300);
+    let parts = |length: usize| -> Vec<u8> {
+        let chunks = text.as_bytes().chunks(length);
+        chunks
+            .flat_map(|chunk| compressed(std::str::from_utf8(chunk).unwrap()))
+            .collect()
+    };
+    for bytes in [compressed(&text), parts(997), parts(64 << 10)] {
+        let (_folder, path) = written("x.xml.bz2", &bytes);
+        for num_threads in [1, 2, 5] {
+            let (results, report) = read_results(&path, num_threads);
+            report.unwrap();
+            assert!(results == expected, "{num_threads} threads");
+        }
+    }
+}
+
+#[test]
+fn one_damaged_stream_costs_its_pages_and_is_named_by_its_place() {
+    let pages: Vec<String> = (1..=30).map(|id| page(id, 0, &format!("text {id}"))).collect();
+    let mut streams = vec![compressed("<mediawiki><siteinfo></siteinfo>")];
+    streams.extend(pages.chunks(3).map(|pages| compressed(&pages.concat())));
+    streams.push(compressed("</mediawiki>"));
+    let (from, length) = (streams[..4].concat().len(), streams[4].len());
+    let mut bytes = streams.concat();
+    bytes[from + length / 2] ^= 0xff;
+    let (_folder, path) = written("x.xml.bz2", &bytes);
+    let (results, report) = read_results(&path, 3);
+    let report = report.unwrap();
+    assert_eq!(report.documents, 27);
+    assert_eq!(report.rejected.values().sum::<u64>(), 1);
+    let place = format!("bytes {from} to {}", from + length);
+    assert_eq!(
+        rejected_of(&results),
+        [(place.as_str(), "a damaged bzip2 stream: the pages in it are lost")]
+    );
+    let ids: Vec<String> = documents_of(results)
+        .into_iter()
+        .map(|document| document.id)
+        .collect();
+    assert!(!ids.contains(&"wiki:10:110".to_owned()) && ids.contains(&"wiki:13:113".to_owned()));
+}
+
+#[test]
+fn a_dump_whose_header_is_lost_is_an_error_because_its_namespaces_are_unknown() {
+    let mut bytes = compressed("<mediawiki><siteinfo></siteinfo>");
+    bytes[20] ^= 1;
+    bytes.extend(compressed(&(page(1, 0, "x") + "</mediawiki>")));
+    let (_folder, path) = written("x.xml.bz2", &bytes);
+    let (_, report) = read_results(&path, 2);
+    assert!(
+        matches!(report, Err(CorpusError::DamagedDump { offset: 0, .. })),
+        "{report:?}"
+    );
+}
+
+#[test]
+fn a_multistream_dump_cut_at_any_byte_never_passes_for_whole() {
+    let streams = [
+        compressed("<mediawiki>"),
+        compressed(&page(1, 0, "one")),
+        compressed(&(page(2, 0, "two") + "</mediawiki>")),
+    ];
+    let bytes = streams.concat();
+    for length in 0..bytes.len() {
+        let reader = Box::new(std::io::Cursor::new(bytes[..length].to_vec()));
+        let report = read_dump_from(
+            Path::new("x"),
+            reader,
+            &pool(1),
+            |page| page,
+            |_| ControlFlow::Continue(()),
+        );
+        // Fewer than the four bytes of bzip2's mark are text that is no dump.
+        let is_refused = matches!(
+            report,
+            Err(CorpusError::TruncatedDump { .. } | CorpusError::DamagedDump { .. })
+        );
+        assert!(
+            is_refused || (length < 3 && report.unwrap().documents == 0),
+            "{length}"
+        );
+    }
+}
+
+#[test]
+fn real_extracted_text_becomes_documents_without_residue() {
+    let Some(folder) = test_data::find("wiki2018") else {
+        return;
+    };
+    let (documents, report) = read_all(&folder.join("text_AA_wiki_01"));
+    let report = report.unwrap();
+    assert_eq!(report.pages, 2051);
+    assert!(report.rejected.is_empty(), "{report:?}");
+    assert!(report.documents == 495, "{report:?}");
+    assert_clean(&documents);
+    assert!(documents.iter().all(|document| document.blocks.len() > 1));
+}
+
+#[test]
+fn an_extracted_file_that_is_cut_rejects_its_last_document_alone() {
+    let text = "<doc id=\"1\" url=\"\" title=\"A\">\nA\n\ntext\n</doc>\n<doc id=\"2\" url=\"\" title=\"B\">\nB\n\ntex";
+    let (_folder, path) = written("wiki_00", text.as_bytes());
+    let (results, report) = read_results(&path, 2);
+    assert_eq!(report.unwrap().documents, 1);
+    assert!(rejected_of(&results)[0].1.contains("cut"), "{results:?}");
 }
 
 fn assert_clean(documents: &[Document]) {

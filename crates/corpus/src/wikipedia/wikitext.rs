@@ -35,6 +35,13 @@ pub fn parse_wikitext(wikitext: &str, site: &SiteInfo) -> Article {
     }
 }
 
+/// One line of text that was extracted before: entities and blanks in order, nothing that looks
+/// like markup.
+pub(super) fn plain_line(text: &str) -> String {
+    let letters = text.chars().filter(|letter| !sentinel::is_ours(*letter));
+    tidy::tidied(&letters.collect::<String>())
+}
+
 /// Characters of the private use area that carry structure from pass to pass. The same
 /// characters in the input are dropped, so a page cannot forge them.
 mod sentinel {

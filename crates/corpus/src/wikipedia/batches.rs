@@ -1,0 +1,194 @@
+//! Cuts a dump's text into batches of pages and has the workers read them.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use rayon::Scope;
+
+use super::DumpReport;
+use super::cut::{Cutter, Piece};
+use super::export::{parse_header, parse_page, title_of};
+use super::extract::read_extract;
+use super::page::{PageResult, rejected};
+use super::pending::Pending;
+use super::site::SiteInfo;
+use super::streams::{Chunk, LostBytes};
+use super::text::DumpText;
+use crate::CorpusError;
+
+/// Pages are given to workers in batches of about this many bytes.
+const BATCH_BYTES: usize = 512 << 10;
+
+/// What the pages of a batch became, and the count of it.
+pub(super) type Batch<T> = (Vec<T>, DumpReport);
+
+/// Makes the batches of one dump.
+pub(super) struct Batches<'a, 'scope, P, T> {
+    scope: &'a Scope<'scope>,
+    sender: SyncSender<Pending<Batch<T>>>,
+    prepare: &'scope P,
+    site: Arc<SiteInfo>,
+    items: Vec<Item>,
+    num_bytes: usize,
+}
+
+/// What becomes one result.
+enum Item {
+    Piece(Piece),
+    Lost(LostBytes),
+}
+
+/// Nobody takes results any more.
+struct Unheard;
+
+impl<'a, 'scope, P, T> Batches<'a, 'scope, P, T>
+where
+    P: Fn(PageResult) -> T + Sync,
+    T: Send + 'scope,
+{
+    pub(super) fn new(
+        scope: &'a Scope<'scope>,
+        sender: SyncSender<Pending<Batch<T>>>,
+        prepare: &'scope P,
+    ) -> Self {
+        Self {
+            scope,
+            sender,
+            prepare,
+            site: Arc::default(),
+            items: Vec::new(),
+            num_bytes: 0,
+        }
+    }
+
+    /// Cuts `text` until it ends, fails, or nobody takes the results.
+    pub(super) fn cut(mut self, mut text: DumpText<'_, 'scope>) -> Result<(), CorpusError> {
+        let mut cutter = Cutter::default();
+        let ended = loop {
+            let is_heard = match text.next_chunk() {
+                Ok(Some(Chunk::Text(text))) => {
+                    cutter.push(&text);
+                    self.add_pieces(&mut cutter, false)
+                }
+                Ok(Some(Chunk::Lost(lost))) if !cutter.has_header() => {
+                    break Err(text.damaged(lost.offset));
+                }
+                Ok(Some(Chunk::Lost(lost))) => self.add_lost(&mut cutter, lost),
+                Ok(None) => {
+                    let is_heard = self.add_pieces(&mut cutter, true);
+                    break if is_heard.is_err() || cutter.is_complete() {
+                        Ok(())
+                    } else {
+                        Err(text.cut(cutter.num_bytes))
+                    };
+                }
+                Err(CorpusError::TruncatedDump { .. }) => break Err(text.cut(cutter.num_bytes)),
+                Err(error) => break Err(error),
+            };
+            if is_heard.is_err() {
+                return Ok(());
+            }
+        };
+        // What was whole before the end, good or bad, is handed on.
+        let _ = self.send();
+        ended
+    }
+
+    fn add_pieces(&mut self, cutter: &mut Cutter, is_last: bool) -> Result<(), Unheard> {
+        while let Some(piece) = cutter.next_piece(is_last) {
+            match piece {
+                Piece::Header(xml) => self.site = Arc::new(parse_header(&xml)),
+                piece => {
+                    let num_bytes = piece.num_bytes();
+                    self.add(Item::Piece(piece), num_bytes)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_lost(&mut self, cutter: &mut Cutter, lost: LostBytes) -> Result<(), Unheard> {
+        self.add_pieces(cutter, true)?;
+        if let Some(cut) = cutter.skip_lost() {
+            self.add(Item::Piece(cut), 0)?;
+        }
+        self.add(Item::Lost(lost), 0)
+    }
+
+    fn add(&mut self, item: Item, num_bytes: usize) -> Result<(), Unheard> {
+        self.items.push(item);
+        // A page without text costs something, too.
+        self.num_bytes += num_bytes + 64;
+        if self.num_bytes >= BATCH_BYTES {
+            self.send()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn send(&mut self) -> Result<(), Unheard> {
+        let items = std::mem::take(&mut self.items);
+        self.num_bytes = 0;
+        let (site, prepare) = (Arc::clone(&self.site), self.prepare);
+        let pending = Pending::start(self.scope, move || read_batch(items, &site, prepare));
+        self.sender.send(pending).map_err(|_| Unheard)
+    }
+}
+
+fn read_batch<T>(items: Vec<Item>, site: &SiteInfo, prepare: &impl Fn(PageResult) -> T) -> Batch<T> {
+    let mut report = DumpReport::default();
+    let results = items.into_iter().map(|item| {
+        let result = match item {
+            Item::Piece(piece) => piece.into_result(site),
+            Item::Lost(lost) => lost.into_result(),
+        };
+        report.count(&result.outcome);
+        prepare(result)
+    });
+    (results.collect(), report)
+}
+
+impl Piece {
+    fn num_bytes(&self) -> usize {
+        match self {
+            Self::Header(bytes) | Self::Page { xml: bytes, .. } | Self::Extract { text: bytes, .. } => {
+                bytes.len()
+            }
+            Self::Unusable { start, .. } => start.len(),
+        }
+    }
+
+    fn into_result(self, site: &SiteInfo) -> PageResult {
+        match self {
+            Self::Page { position, xml } => match parse_page(&xml) {
+                Ok(page) => page.into_result(site),
+                Err(reason) => unusable(position, &xml, reason),
+            },
+            Self::Extract { position, text } => read_extract(&text, position),
+            Self::Unusable {
+                position,
+                start,
+                reason,
+            } => unusable(position, &start, reason),
+            Self::Header(_) => unusable(0, &[], "a header where a page was expected"),
+        }
+    }
+}
+
+impl LostBytes {
+    fn into_result(self) -> PageResult {
+        PageResult {
+            title: format!("bytes {} to {}", self.offset, self.offset + self.num_bytes),
+            outcome: rejected(self.reason),
+        }
+    }
+}
+
+/// A page that cannot be read, named by its place and, as far as it can be found, its title.
+fn unusable(position: u64, start: &[u8], reason: &str) -> PageResult {
+    let place = format!("byte {position} of the text");
+    PageResult {
+        title: title_of(start).map_or_else(|| place.clone(), |title| format!("{title} ({place})")),
+        outcome: rejected(reason),
+    }
+}

@@ -1,0 +1,442 @@
+//! Cuts a dump's text into pages by the tags around them, in one pass over its `<`. It does not
+//! look into pages, and holds no more of one than a page can have.
+
+use memchr::{memchr, memmem};
+
+/// A longer page is refused. `MediaWiki` takes no page above 2 MiB of wikitext; as XML it has at
+/// most six times that.
+pub(super) const MAX_PAGE_BYTES: usize = 16 << 20;
+/// What is kept of a refused page, for its title.
+const KEPT_BYTES: usize = 1 << 10;
+/// The header and what tells the format come within this.
+const MAX_HEADER_BYTES: usize = 64 << 10;
+/// The longest mark that a `<` can begin, with what must follow it.
+const MARK_BYTES: usize = 16;
+
+/// Part of a dump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// What stands before the first page.
+    Header(Vec<u8>),
+    /// `<page>` to `</page>`; of several revisions the last.
+    Page { position: u64, xml: Vec<u8> },
+    /// `<doc ...>` to `</doc>`, as `WikiExtractor` writes it.
+    Extract { position: u64, text: Vec<u8> },
+    /// The beginning of a page that cannot be read, and why.
+    Unusable {
+        position: u64,
+        start: Vec<u8>,
+        reason: &'static str,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Export,
+    Extracted,
+    Unknown,
+}
+
+/// What a `<` begins.
+enum Mark {
+    HeaderEnd,
+    PageStart,
+    PageEnd,
+    Revision,
+    DumpEnd,
+    /// Text without tags until this.
+    Until(&'static [u8]),
+    Other,
+}
+
+/// A page whose end has not been found; indices into the buffer.
+struct Open {
+    start: usize,
+    position: u64,
+    /// Where the first revision and the last one begin.
+    revisions: Option<(usize, usize)>,
+    too_long: Option<Vec<u8>>,
+}
+
+/// Cuts text that arrives in chunks.
+#[derive(Default)]
+pub(super) struct Cutter {
+    format: Option<Format>,
+    buffer: Vec<u8>,
+    /// How far the buffer has been looked at.
+    at: usize,
+    /// Bytes of text so far.
+    pub(super) num_bytes: u64,
+    open: Option<Open>,
+    until: Option<&'static [u8]>,
+    has_header: bool,
+    is_closed: bool,
+}
+
+impl Cutter {
+    /// Takes text; [`Self::next_piece`] must have given all of the text before.
+    pub(super) fn push(&mut self, text: &[u8]) {
+        self.forget();
+        self.buffer.extend_from_slice(text);
+        self.num_bytes += text.len() as u64;
+    }
+
+    /// Begins anew behind text that is lost; gives what becomes of a page that went on there.
+    pub(super) fn skip_lost(&mut self) -> Option<Piece> {
+        let cut = self.cut_page("the page goes on in a damaged part of the dump");
+        self.buffer.clear();
+        (self.at, self.until) = (0, None);
+        cut
+    }
+
+    /// Whether what the dump says of its wiki has been met.
+    pub(super) fn has_header(&self) -> bool {
+        self.has_header
+    }
+
+    /// Whether nothing has been cut off at the end.
+    pub(super) fn is_complete(&self) -> bool {
+        match self.format {
+            Some(Format::Export) => self.is_closed && self.open.is_none(),
+            Some(Format::Extracted | Format::Unknown) => true,
+            None => false,
+        }
+    }
+
+    /// The next part; `None` when more text is needed. `is_last`: no more text comes.
+    pub(super) fn next_piece(&mut self, is_last: bool) -> Option<Piece> {
+        if self.format.is_none() {
+            self.format = self.detect(is_last);
+            if self.format == Some(Format::Unknown) {
+                return Some(self.unknown());
+            }
+        }
+        match self.format? {
+            Format::Export => self.next_of(is_last, export_mark),
+            Format::Extracted => self
+                .next_of(is_last, extract_mark)
+                .or_else(|| is_last.then(|| self.cut_page("the document has no </doc>: the file is cut"))?),
+            Format::Unknown => {
+                self.at = self.buffer.len();
+                None
+            }
+        }
+    }
+
+    fn detect(&self, is_last: bool) -> Option<Format> {
+        let head = &self.buffer[..self.buffer.len().min(MAX_HEADER_BYTES)];
+        let text = head.trim_ascii_start();
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        if text.starts_with(b"<doc ") {
+            Some(Format::Extracted)
+        } else if memmem::find(head, b"<mediawiki").is_some() {
+            Some(Format::Export)
+        } else {
+            let is_seen = head.len() == MAX_HEADER_BYTES || (is_last && !head.is_empty());
+            is_seen.then_some(Format::Unknown)
+        }
+    }
+
+    fn unknown(&mut self) -> Piece {
+        self.at = self.buffer.len();
+        Piece::Unusable {
+            position: 0,
+            start: Vec::new(),
+            reason: "neither a MediaWiki dump nor text of WikiExtractor",
+        }
+    }
+
+    fn next_of(&mut self, is_last: bool, mark_at: fn(&[u8], usize) -> Mark) -> Option<Piece> {
+        while self.at < self.buffer.len() {
+            if let Some(end) = self.until {
+                let Some(found) = memmem::find(&self.buffer[self.at..], end) else {
+                    self.at = self.at.max(self.buffer.len().saturating_sub(end.len() - 1));
+                    break;
+                };
+                self.at += found + end.len();
+                self.until = None;
+            }
+            let Some(found) = memchr(b'<', &self.buffer[self.at..]) else {
+                self.at = self.buffer.len();
+                break;
+            };
+            self.at += found;
+            if self.buffer.len() - self.at < MARK_BYTES && !is_last {
+                break;
+            }
+            let (tag, mark) = (self.at, mark_at(&self.buffer, self.at));
+            self.at += 1;
+            match mark {
+                Mark::HeaderEnd => {
+                    if let Some(piece) = self.end_header(tag) {
+                        return Some(piece);
+                    }
+                }
+                Mark::PageStart => {
+                    if let Some(piece) = self.start_page(tag) {
+                        return Some(piece);
+                    }
+                }
+                Mark::PageEnd => {
+                    if let Some(piece) = self.end_page(tag) {
+                        return Some(piece);
+                    }
+                }
+                Mark::Revision => self.start_revision(tag),
+                Mark::DumpEnd => self.is_closed = true,
+                Mark::Until(end) => self.until = Some(end),
+                Mark::Other => {}
+            }
+        }
+        None
+    }
+
+    fn end_header(&mut self, end: usize) -> Option<Piece> {
+        let is_first = !std::mem::replace(&mut self.has_header, true);
+        is_first.then(|| Piece::Header(self.buffer[..end].to_vec()))
+    }
+
+    /// Opens a page, or gives first what stands before it: the tag is then met again.
+    fn start_page(&mut self, tag: usize) -> Option<Piece> {
+        if let Some(header) = self.end_header(tag) {
+            self.at = tag;
+            return Some(header);
+        }
+        if self.open.is_some() {
+            self.at = tag;
+            return self.cut_page("the page has no end: another one begins in it");
+        }
+        self.is_closed = false;
+        self.open = Some(Open {
+            start: tag,
+            position: self.num_bytes - (self.buffer.len() - tag) as u64,
+            revisions: None,
+            too_long: None,
+        });
+        None
+    }
+
+    fn end_page(&mut self, tag: usize) -> Option<Piece> {
+        let open = self.open.take()?;
+        let end = memchr(b'>', &self.buffer[tag..]).map_or(self.buffer.len(), |length| tag + length + 1);
+        self.at = end;
+        let page = &self.buffer[open.start..end];
+        let held_bytes = open.revisions.map_or(0, |(first, last)| last - first);
+        if open.too_long.is_some() || page.len() - held_bytes > MAX_PAGE_BYTES {
+            let start = open
+                .too_long
+                .unwrap_or_else(|| page[..page.len().min(KEPT_BYTES)].to_vec());
+            return Some(Piece::Unusable {
+                position: open.position,
+                start,
+                reason: "the page is longer than 16 MiB",
+            });
+        }
+        let position = open.position;
+        if self.format == Some(Format::Extracted) {
+            return Some(Piece::Extract {
+                position,
+                text: page.to_vec(),
+            });
+        }
+        let xml = match open.revisions {
+            Some((first, last)) => [&self.buffer[open.start..first], &self.buffer[last..end]].concat(),
+            None => page.to_vec(),
+        };
+        Some(Piece::Page { position, xml })
+    }
+
+    fn start_revision(&mut self, tag: usize) {
+        if let Some(open) = &mut self.open {
+            let first = open.revisions.map_or(tag, |(first, _)| first);
+            open.revisions = Some((first, tag));
+        }
+    }
+
+    fn cut_page(&mut self, reason: &'static str) -> Option<Piece> {
+        let open = self.open.take()?;
+        let end = self.at.clamp(open.start, open.start + KEPT_BYTES);
+        let start = open
+            .too_long
+            .unwrap_or_else(|| self.buffer[open.start..end].to_vec());
+        Some(Piece::Unusable {
+            position: open.position,
+            start,
+            reason,
+        })
+    }
+
+    /// Drops what has been looked at and belongs to no open page, and earlier revisions of that.
+    fn forget(&mut self) {
+        if self.format.is_none() || (!self.has_header && self.at < MAX_HEADER_BYTES) {
+            return;
+        }
+        // Without a page in all this, no header comes.
+        self.has_header = true;
+        if let Some(open) = &mut self.open {
+            if let Some((first, last)) = open.revisions {
+                self.buffer.drain(first..last);
+                self.at -= last - first;
+                open.revisions = Some((first, first));
+            }
+            let held = &self.buffer[open.start..self.at.max(open.start)];
+            if open.too_long.is_none() && held.len() > MAX_PAGE_BYTES {
+                open.too_long = Some(held[..KEPT_BYTES].to_vec());
+            }
+            if open.too_long.is_some() {
+                // The revisions lie in what goes.
+                (open.start, open.revisions) = (self.at, None);
+            }
+        }
+        // The character before tells whether a line begins.
+        let keep = self
+            .open
+            .as_ref()
+            .map_or(self.at, |open| open.start)
+            .saturating_sub(1);
+        self.buffer.drain(..keep);
+        self.at -= keep;
+        if let Some(open) = &mut self.open {
+            open.start -= keep;
+            open.revisions = open.revisions.map(|(first, last)| (first - keep, last - keep));
+        }
+    }
+}
+
+fn export_mark(text: &[u8], at: usize) -> Mark {
+    let is_tag = |name: &[u8]| {
+        let rest = &text[at..];
+        rest.starts_with(name)
+            && rest
+                .get(name.len())
+                .is_none_or(|next| b" \t\r\n/>".contains(next))
+    };
+    match text.get(at + 1) {
+        Some(b'p') if is_tag(b"<page") => Mark::PageStart,
+        Some(b'r') if is_tag(b"<revision") => Mark::Revision,
+        Some(b'/') if is_tag(b"</page") => Mark::PageEnd,
+        Some(b'/') if is_tag(b"</siteinfo") => Mark::HeaderEnd,
+        Some(b'/') if is_tag(b"</mediawiki") => Mark::DumpEnd,
+        Some(b'!') if text[at..].starts_with(b"<![CDATA[") => Mark::Until(b"]]>"),
+        Some(b'!') if text[at..].starts_with(b"<!--") => Mark::Until(b"-->"),
+        _ => Mark::Other,
+    }
+}
+
+/// `WikiExtractor` puts its tags on lines of their own.
+fn extract_mark(text: &[u8], at: usize) -> Mark {
+    if at > 0 && text[at - 1] != b'\n' {
+        return Mark::Other;
+    }
+    let rest = &text[at..];
+    if rest.starts_with(b"<doc ") {
+        Mark::PageStart
+    } else if rest.starts_with(b"</doc>") {
+        Mark::PageEnd
+    } else {
+        Mark::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The pieces of a text that arrives in the given chunks.
+    fn pieces(chunks: &[&[u8]]) -> Vec<Piece> {
+        let mut cutter = Cutter::default();
+        let mut pieces = Vec::new();
+        for chunk in chunks {
+            cutter.push(chunk);
+            pieces.extend(std::iter::from_fn(|| cutter.next_piece(false)));
+        }
+        pieces.extend(std::iter::from_fn(|| cutter.next_piece(true)));
+        pieces
+    }
+
+    #[test]
+    fn tags_in_comments_and_character_data_are_text() {
+        let text = b"<mediawiki><!-- <page> --><page><text><![CDATA[</page>]]></text></page></mediawiki>";
+        let [Piece::Header(header), Piece::Page { position: 26, xml }] = &pieces(&[text])[..] else {
+            panic!()
+        };
+        assert_eq!(header, b"<mediawiki><!-- <page> -->");
+        assert_eq!(xml, b"<page><text><![CDATA[</page>]]></text></page>");
+    }
+
+    #[test]
+    fn of_several_revisions_the_last_one_stays_and_earlier_ones_are_not_held() {
+        let revision = format!("<revision>{}</revision>", "x".repeat(100_000));
+        let mut cutter = Cutter::default();
+        cutter.push(b"<mediawiki><page><title>T</title>");
+        for _ in 0..1_000 {
+            cutter.push(revision.as_bytes());
+            while cutter.next_piece(false).is_some() {}
+            assert!(cutter.buffer.len() < 500_000, "{}", cutter.buffer.len());
+        }
+        cutter.push(b"<revision>last</revision></page></mediawiki>");
+        let Some(Piece::Page { xml, .. }) = cutter.next_piece(true) else {
+            panic!()
+        };
+        assert_eq!(xml, b"<page><title>T</title><revision>last</revision></page>");
+        assert!(cutter.next_piece(true).is_none() && cutter.is_complete());
+    }
+
+    #[test]
+    fn a_page_beyond_the_limit_is_refused_by_name_before_it_is_buffered() {
+        let mut cutter = Cutter::default();
+        cutter.push(&[b"<mediawiki>".as_slice(), &b" ".repeat(MAX_HEADER_BYTES)].concat());
+        cutter.push(b"<page><title>Long</title><revision><text>");
+        while cutter.next_piece(false).is_some() {}
+        let chunk = b"text &lt; ".repeat(100_000);
+        for _ in 0..40 {
+            cutter.push(&chunk);
+            while cutter.next_piece(false).is_some() {}
+            assert!(cutter.buffer.len() <= MAX_PAGE_BYTES + 2 * chunk.len());
+        }
+        cutter.push(b"</text></revision></page><page><title>Next</title></page></mediawiki>");
+        let Some(Piece::Unusable { start, reason, .. }) = cutter.next_piece(true) else {
+            panic!()
+        };
+        assert!(start.starts_with(b"<page><title>Long</title>") && reason.contains("16 MiB"));
+        assert!(matches!(cutter.next_piece(true), Some(Piece::Page { .. })));
+        assert!(cutter.next_piece(true).is_none() && cutter.is_complete());
+    }
+
+    #[test]
+    fn text_of_another_kind_is_refused_once() {
+        for text in ["<html><page></page></html>", "plain", "{}"] {
+            let pieces = pieces(&[text.as_bytes()]);
+            assert!(matches!(&pieces[..], [Piece::Unusable { .. }]), "{pieces:?}");
+        }
+        assert!(pieces(&[b""]).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_text_is_divided_does_not_matter(
+            start in prop_oneof![Just("<mediawiki>"), Just("<doc id=\"1\">\n")],
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    Just("<page>"), Just("</page>"), Just("<revision>"), Just("<!--"), Just("-->"), Just("<![CDATA["), Just("]]>"),
+                    Just("</mediawiki>"), Just("<doc "), Just("</doc>"), Just("\n"), Just("<"), Just("text"), Just("</page"), Just("<pager>"),
+                ],
+                0..40,
+            ),
+            cuts in proptest::collection::vec(0usize..200, 0..6),
+        ) {
+            let text = start.to_owned() + &parts.concat();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+            cuts.push(text.len());
+            cuts.sort_unstable();
+            let mut chunks = Vec::new();
+            let mut from = 0;
+            for cut in cuts {
+                chunks.push(&text.as_bytes()[from..cut]);
+                from = cut;
+            }
+            prop_assert_eq!(pieces(&chunks), pieces(&[text.as_bytes()]));
+        }
+    }
+}

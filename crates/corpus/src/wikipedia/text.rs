@@ -1,0 +1,109 @@
+//! The text of a dump file as UTF-8, whatever it is compressed with and encoded in.
+
+use std::path::Path;
+
+use encoding_rs::{Decoder, Encoding};
+use rayon::Scope;
+
+use super::source::Source;
+use super::streams::{Chunk, Streams};
+use crate::CorpusError;
+
+enum Bytes<'a, 'scope> {
+    Plain(Source),
+    Bzip2(Streams<'a, 'scope>),
+}
+
+/// A dump's text in order, in chunks of any length.
+pub(super) struct DumpText<'a, 'scope> {
+    path: &'a Path,
+    bytes: Bytes<'a, 'scope>,
+    /// For dumps in UTF-16, which their byte order mark tells.
+    decoder: Option<Decoder>,
+    is_begun: bool,
+}
+
+impl<'a, 'scope> DumpText<'a, 'scope> {
+    pub(super) fn open(
+        path: &'a Path,
+        mut source: Source,
+        scope: &'a Scope<'scope>,
+        num_threads: usize,
+    ) -> Result<Self, CorpusError> {
+        let is_bzip2 = source
+            .starts_with(b"BZh")
+            .map_err(|error| unreadable(path, error))?;
+        let bytes = if is_bzip2 {
+            Bytes::Bzip2(Streams::new(path, source, scope, num_threads))
+        } else {
+            Bytes::Plain(source)
+        };
+        Ok(Self {
+            path,
+            bytes,
+            decoder: None,
+            is_begun: false,
+        })
+    }
+
+    /// The next chunk; `None` at the end of the file.
+    pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>, CorpusError> {
+        let chunk = match &mut self.bytes {
+            Bytes::Bzip2(streams) => streams.next_chunk()?,
+            Bytes::Plain(source) => {
+                let bytes = source
+                    .take_chunk()
+                    .map_err(|error| unreadable(self.path, error))?;
+                (!bytes.is_empty()).then_some(Chunk::Text(bytes))
+            }
+        };
+        Ok(match chunk {
+            Some(Chunk::Text(bytes)) => Some(Chunk::Text(self.transcoded(bytes))),
+            Some(lost) => Some(lost),
+            // Half a character at the end goes: whether the dump is whole, its last tag says.
+            None => None,
+        })
+    }
+
+    /// The error that the file ends behind `position` bytes of text.
+    pub(super) fn cut(&self, position: u64) -> CorpusError {
+        CorpusError::TruncatedDump {
+            path: self.path.to_owned(),
+            position,
+        }
+    }
+
+    /// The error that nothing can go on behind the stream at `offset`.
+    pub(super) fn damaged(&self, offset: u64) -> CorpusError {
+        CorpusError::DamagedDump {
+            path: self.path.to_owned(),
+            offset,
+        }
+    }
+
+    fn transcoded(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        if !self.is_begun {
+            self.is_begun = true;
+            self.decoder = Encoding::for_bom(&bytes)
+                .map(|(encoding, _)| encoding)
+                .filter(|encoding| *encoding != encoding_rs::UTF_8)
+                .map(Encoding::new_decoder_with_bom_removal);
+        }
+        let Some(decoder) = &mut self.decoder else {
+            return bytes;
+        };
+        let room = decoder.max_utf8_buffer_length(bytes.len());
+        let mut text = vec![0; room.unwrap_or(3 * bytes.len() + 16)];
+        let (_, _, written, _) = decoder.decode_to_utf8(&bytes, &mut text, false);
+        text.truncate(written);
+        text
+    }
+}
+
+pub(super) fn unreadable(path: &Path, source: std::io::Error) -> CorpusError {
+    CorpusError::Read {
+        operation: "read",
+        path: path.to_owned(),
+        source,
+    }
+}
