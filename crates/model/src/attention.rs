@@ -2,12 +2,12 @@
 //!
 //! B sequences, T positions, D hidden, N heads, H per head.
 
-use tch::{Kind, Tensor};
-use torch_native::{DropoutKey, philox4x32_10, purpose_key};
+use tch::{Device, Kind, Tensor};
+use torch_native::{Dropout, DropoutKey, fused_attention, philox4x32_10, purpose_key};
 
-use crate::dropout_site::{DropoutSite, dropout};
+use crate::dropout_site::DropoutSite;
 use crate::layout::fused_attention_leaf;
-use crate::modules::Linear;
+use crate::modules::{Linear, cast};
 use crate::names::layer_module;
 use crate::{ModelError, Parameters, RobertaConfig};
 
@@ -52,36 +52,64 @@ impl SelfAttention {
         })
     }
 
-    /// `hidden`: [B, T, D] -> [B, T, D], before dropout and the residual sum.
+    /// `hidden`: [B, T, D] -> [B, T, D], before the output's bias ([`SelfAttention::output_bias`]),
+    /// dropout and the residual sum.
     pub(crate) fn forward(&self, hidden: &Tensor, pass: Pass<'_>) -> Result<Tensor, ModelError> {
-        let (sequences, positions, width) = hidden.size3()?;
         let fused = self.query_key_value.forward(hidden)?; // [B, T, 3D]
-        let heads = fused.f_view([sequences, positions, 3, self.num_heads, width / self.num_heads])?;
-        let mut parts = heads.f_permute([2, 0, 3, 1, 4])?.f_unbind(0)?.into_iter(); // 3 x [B, N, T, H]
-        let (Some(query), Some(key), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(tch::TchError::Shape("the fused projection has three parts".to_owned()).into());
-        };
-        let attended = attend(&Heads { query, key, value }, pass.mask, self.dropout(pass))?; // [B, N, T, H]
-        let context = attended
-            .f_transpose(1, 2)?
-            .f_reshape([sequences, positions, width])?; // [B, T, D]
+        let site = DropoutSite::AttentionProbabilities { layer: self.layer };
+        let dropout = site.dropout(self.dropout_probability, pass.dropout);
+        let context = attend(&fused, self.num_heads, pass.mask, dropout)?; // [B, T, D]
         let context = match pass.permutation {
             Some(key) => permute_positions(&context, key, self.layer)?,
             None => context,
         };
-        self.output.forward(&context)
+        self.output.product(&context)
     }
 
-    /// The dropout of this layer's probabilities in this pass, if any.
-    fn dropout<'a>(&self, pass: Pass<'a>) -> Option<ProbabilityDropout<'a>> {
-        let key = pass.dropout.filter(|_| self.dropout_probability > 0.0)?;
-        let site = DropoutSite::AttentionProbabilities { layer: self.layer };
-        Some(ProbabilityDropout {
-            probability: self.dropout_probability,
-            key,
-            site,
-        })
+    /// `[D]`.
+    pub(crate) fn output_bias(&self) -> &Tensor {
+        &self.output.bias
     }
+}
+
+/// Scaled dot-product attention: `fused` [B, T, 3D] -> [B, T, D]. The one place where a kernel
+/// is chosen: on the CPU our own, in f32 also where the model is bf16; elsewhere libtorch's
+/// without dropout, and steps with it, since libtorch's makes its own bits.
+fn attend(
+    fused: &Tensor,
+    num_heads: i64,
+    mask: Option<&Tensor>,
+    dropout: Option<Dropout<'_>>,
+) -> Result<Tensor, ModelError> {
+    let kind = fused.f_kind()?;
+    if fused.device() == Device::Cpu && kind != Kind::Double {
+        let num_heads = usize::try_from(num_heads).unwrap_or(0);
+        let context = fused_attention(&cast(fused, Kind::Float)?, num_heads, mask, dropout)?;
+        return cast(&context, kind);
+    }
+    let (sequences, positions, width) = fused.size3()?;
+    let heads = fused.f_view([sequences, positions, 3, num_heads, width / (3 * num_heads)])?;
+    let mut parts = heads.f_permute([2, 0, 3, 1, 4])?.f_unbind(0)?.into_iter(); // 3 x [B, N, T, H]
+    let (Some(query), Some(key), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(tch::TchError::Shape("the fused projection has three parts".to_owned()).into());
+    };
+    let heads = Heads { query, key, value };
+    let attended = match dropout {
+        Some(dropout) => attend_by_steps(&heads, mask, dropout)?,
+        None => Tensor::f_scaled_dot_product_attention(
+            &heads.query,
+            &heads.key,
+            &heads.value,
+            mask,
+            0.0,
+            false,
+            None,
+            false,
+        )?,
+    }; // [B, N, T, H]
+    Ok(attended
+        .f_transpose(1, 2)?
+        .f_reshape([sequences, positions, width / 3])?)
 }
 
 /// Queries, keys and values, [B, N, T, H] each.
@@ -92,36 +120,8 @@ struct Heads {
     value: Tensor,
 }
 
-/// Dropout of attention probabilities.
-#[derive(Debug, Clone, Copy)]
-struct ProbabilityDropout<'a> {
-    probability: f64,
-    key: &'a DropoutKey,
-    site: DropoutSite,
-}
-
-/// Scaled dot-product attention -> [B, N, T, H]. The one place where a kernel is chosen:
-/// libtorch's own without dropout, whose slow path it would take with it.
-fn attend(
-    heads: &Heads,
-    mask: Option<&Tensor>,
-    probability_dropout: Option<ProbabilityDropout<'_>>,
-) -> Result<Tensor, ModelError> {
-    if probability_dropout.is_some() {
-        return attend_by_steps(heads, mask, probability_dropout);
-    }
-    let Heads { query, key, value } = heads;
-    Ok(Tensor::f_scaled_dot_product_attention(
-        query, key, value, mask, 0.0, false, None, false,
-    )?)
-}
-
 /// Attention with its probabilities in memory, softmax in f32 (f64) -> [B, N, T, H].
-fn attend_by_steps(
-    heads: &Heads,
-    mask: Option<&Tensor>,
-    probability_dropout: Option<ProbabilityDropout<'_>>,
-) -> Result<Tensor, ModelError> {
+fn attend_by_steps(heads: &Heads, mask: Option<&Tensor>, dropout: Dropout<'_>) -> Result<Tensor, ModelError> {
     let Heads { query, key, value } = heads;
     let kind = query.f_kind()?;
     let head_size = query.size().last().copied().unwrap_or(1);
@@ -135,16 +135,9 @@ fn attend_by_steps(
     } else {
         Kind::Float
     };
-    let mut probabilities = scores.f_softmax(-1, softmax_kind)?;
-    if let Some(ProbabilityDropout {
-        probability,
-        key,
-        site,
-    }) = probability_dropout
-    {
-        probabilities = dropout(&probabilities, probability, Some(key), site)?;
-    }
-    Ok(probabilities.f_to_kind(kind)?.f_matmul(value)?)
+    let probabilities = scores.f_softmax(-1, softmax_kind)?;
+    let kept = torch_native::dropout(&probabilities, dropout.probability, dropout.key, dropout.site)?;
+    Ok(kept.f_to_kind(kind)?.f_matmul(value)?)
 }
 
 /// Permutes `context` [B, T, D] over its B T positions, differently in every layer.
@@ -194,24 +187,33 @@ mod tests {
     use tch::Device;
     use torch_native::fill_normal;
 
+    /// All ways give the same, with padding and dropout or without.
     #[test]
-    fn attention_by_steps_equals_the_fused_kernel() {
-        let random = |stream: u64| {
-            let tensor = Tensor::zeros([2, 3, 7, 5], (Kind::Double, Device::Cpu));
-            fill_normal(&tensor, 1.0, [1, 2], stream).unwrap();
-            tensor
-        };
-        let heads = Heads {
-            query: random(0),
-            key: random(1),
-            value: random(2),
-        };
+    fn the_fused_kernel_equals_libtorch_and_attention_by_steps() {
+        let fused = Tensor::zeros([2, 7, 3 * 15], (Kind::Double, Device::Cpu));
+        fill_normal(&fused, 1.0, [1, 2], 0).unwrap();
         let mask =
             Tensor::from_slice(&[true, true, true, true, true, false, false]).expand([2, 1, 1, 7], false);
+        let key = DropoutKey {
+            seed: 1,
+            step: 2,
+            micro_batch: 3,
+        };
+        let some = Dropout {
+            probability: 0.3,
+            key: &key,
+            site: 4,
+        };
         for mask in [None, Some(&mask)] {
-            let difference =
-                attend(&heads, mask, None).unwrap() - attend_by_steps(&heads, mask, None).unwrap();
-            assert!(difference.abs().max().double_value(&[]) < 1e-14);
+            for dropout in [None, Some(some)] {
+                let expected = attend(&fused, 3, mask, dropout).unwrap();
+                for (kind, tolerance) in [(Kind::Float, 1e-6), (Kind::BFloat16, 2e-2)] {
+                    let ours = attend(&fused.to_kind(kind), 3, mask, dropout).unwrap();
+                    assert_eq!(ours.kind(), kind);
+                    let error = (ours.to_kind(Kind::Double) - &expected).abs().max();
+                    assert!(error.double_value(&[]) < tolerance, "{kind:?}: {error:?}");
+                }
+            }
         }
     }
 

@@ -1,9 +1,6 @@
 //! The places of the model where dropout acts, numbered for its key.
 
-use tch::Tensor;
-use torch_native::DropoutKey;
-
-use crate::ModelError;
+use torch_native::{Dropout, DropoutKey};
 
 /// A place; its number is part of what the mask depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,19 +21,16 @@ impl DropoutSite {
             Self::FeedForwardOutput { layer } => 4 * (layer + 1) + 2,
         }
     }
-}
 
-/// Dropout at one place; without a key (evaluation) or at probability 0 the input itself.
-pub(crate) fn dropout(
-    input: &Tensor,
-    probability: f64,
-    key: Option<&DropoutKey>,
-    site: DropoutSite,
-) -> Result<Tensor, ModelError> {
-    Ok(match key {
-        Some(key) if probability > 0.0 => torch_native::dropout(input, probability, key, site.number())?,
-        _ => input.shallow_clone(),
-    })
+    /// Dropout at this place; none without a key (evaluation) or at probability 0.
+    pub(crate) fn dropout(self, probability: f64, key: Option<&DropoutKey>) -> Option<Dropout<'_>> {
+        let key = key.filter(|_| probability > 0.0)?;
+        Some(Dropout {
+            probability,
+            key,
+            site: self.number(),
+        })
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 //! B sequences, T positions, D hidden, V vocabulary.
 
 use tch::{Kind, Tensor};
-use torch_native::DropoutKey;
+use torch_native::{Dropout, DropoutKey};
 
-use crate::dropout_site::{DropoutSite, dropout};
+use crate::dropout_site::DropoutSite;
 use crate::modules::{LayerNorm, cast};
 use crate::names::{EMBEDDINGS_LAYER_NORM, POSITION_EMBEDDINGS, TOKEN_TYPE_EMBEDDINGS, WORD_EMBEDDINGS};
 use crate::{ModelError, Parameters, Precision, RobertaConfig};
@@ -60,11 +60,15 @@ impl Embeddings {
         let position = Tensor::f_embedding(&self.position, &positions, self.padding_id, false, false)?;
         let sum = word.f_add(&self.token_type.f_get(0)?)?.f_add(&position)?;
         let normalized = cast(&self.layer_norm.forward(&sum)?, self.compute)?;
-        dropout(
-            &normalized,
-            self.dropout_probability,
-            key,
-            DropoutSite::Embeddings,
+        Ok(
+            match DropoutSite::Embeddings.dropout(self.dropout_probability, key) {
+                Some(Dropout {
+                    probability,
+                    key,
+                    site,
+                }) => torch_native::dropout(&normalized, probability, key, site)?,
+                None => normalized,
+            },
         )
     }
 }

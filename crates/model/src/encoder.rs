@@ -6,7 +6,7 @@
 use tch::Tensor;
 
 use crate::attention::{Pass, SelfAttention};
-use crate::dropout_site::{DropoutSite, dropout};
+use crate::dropout_site::DropoutSite;
 use crate::modules::{LayerNorm, Linear};
 use crate::names::layer_module;
 use crate::{ModelError, Parameters, RobertaConfig};
@@ -42,22 +42,18 @@ impl Layer {
     fn forward(&self, hidden: &Tensor, pass: Pass<'_>) -> Result<Tensor, ModelError> {
         let layer = self.index;
         let attended = self.attention.forward(hidden, pass)?;
-        let attended = dropout(
-            &attended,
-            self.dropout_probability,
-            pass.dropout,
-            DropoutSite::AttentionOutput { layer },
+        let hidden = self.attention_norm.forward_residual(
+            (&attended, self.attention.output_bias()),
+            hidden,
+            DropoutSite::AttentionOutput { layer }.dropout(self.dropout_probability, pass.dropout),
         )?;
-        let hidden = self.attention_norm.forward(&attended.f_add(hidden)?)?;
-        let inner = self.intermediate.forward(&hidden)?.f_gelu("none")?; // [B, T, intermediate]
-        let outer = self.output.forward(&inner)?; // [B, T, D]
-        let outer = dropout(
-            &outer,
-            self.dropout_probability,
-            pass.dropout,
-            DropoutSite::FeedForwardOutput { layer },
-        )?;
-        self.output_norm.forward(&outer.f_add(&hidden)?)
+        let inner = self.intermediate.forward_gelu(&hidden)?; // [B, T, intermediate]
+        let outer = self.output.product(&inner)?; // [B, T, D]
+        self.output_norm.forward_residual(
+            (&outer, &self.output.bias),
+            &hidden,
+            DropoutSite::FeedForwardOutput { layer }.dropout(self.dropout_probability, pass.dropout),
+        )
     }
 }
 

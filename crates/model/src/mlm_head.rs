@@ -38,9 +38,7 @@ impl MlmHead {
     /// `rows`. The padded columns are cut off before anything sees them.
     pub(crate) fn forward(&self, rows: &Tensor, word: &Tensor) -> Result<Tensor, ModelError> {
         let kind = rows.f_kind()?;
-        let features = self
-            .layer_norm
-            .forward(&self.dense.forward(rows)?.f_gelu("none")?)?; // [.., D]
+        let features = self.layer_norm.forward(&self.dense.forward_gelu(rows)?)?; // [.., D]
         let logits = features.f_linear(&cast(word, kind)?, Some(&cast(&self.bias, kind)?))?; // [.., V padded]
         Ok(logits.f_narrow(-1, 0, self.vocab_size)?) // [.., V]
     }

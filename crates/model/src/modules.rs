@@ -1,6 +1,8 @@
-//! The two modules that everything is built from: a linear map and `LayerNorm`.
+//! The two modules that everything is built from: a linear map and `LayerNorm`, each also in
+//! the forms that are fused with what stands beside it.
 
 use tch::{Kind, Tensor};
+use torch_native::{Dropout, LayerNormWeights, ResidualInputs, bias_gelu, residual_layer_norm};
 
 use crate::{ModelError, Parameters};
 
@@ -35,6 +37,18 @@ impl Linear {
         let kind = input.f_kind()?;
         Ok(input.f_linear(&cast(&self.weight, kind)?, Some(&cast(&self.bias, kind)?))?)
     }
+
+    /// The map without its bias, which the kernel that comes next adds.
+    pub(crate) fn product(&self, input: &Tensor) -> Result<Tensor, ModelError> {
+        let no_bias: Option<Tensor> = None;
+        Ok(input.f_linear(&cast(&self.weight, input.f_kind()?)?, no_bias)?)
+    }
+
+    /// GELU of the map.
+    pub(crate) fn forward_gelu(&self, input: &Tensor) -> Result<Tensor, ModelError> {
+        let bias = cast(&self.bias, input.f_kind()?)?;
+        Ok(bias_gelu(&self.product(input)?, &bias)?)
+    }
 }
 
 /// `LayerNorm` over the last dimension. A bf16 input is normalised in f32: the statistics, and
@@ -66,5 +80,27 @@ impl LayerNorm {
             self.epsilon,
             false,
         )?)
+    }
+
+    /// `LayerNorm(residual + dropout(product + bias))`: what stands behind both halves of a layer.
+    /// `product`, `residual`: [.., D]; `bias`: `[D]` -> [.., D] in the kind of the product.
+    pub(crate) fn forward_residual(
+        &self,
+        (product, bias): (&Tensor, &Tensor),
+        residual: &Tensor,
+        dropout: Option<Dropout<'_>>,
+    ) -> Result<Tensor, ModelError> {
+        let bias = cast(bias, product.f_kind()?)?;
+        let inputs = ResidualInputs {
+            input: product,
+            bias: &bias,
+            residual,
+        };
+        let norm = LayerNormWeights {
+            weight: &self.weight,
+            bias: &self.bias,
+            epsilon: self.epsilon,
+        };
+        Ok(residual_layer_norm(inputs, norm, dropout)?)
     }
 }

@@ -27,6 +27,17 @@ pub struct DropoutKey {
     pub micro_batch: u64,
 }
 
+/// Dropout at one place of the model in one pass, for the kernels that include it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dropout<'a> {
+    /// Probability that an element is dropped.
+    pub probability: f64,
+    /// The pass.
+    pub key: &'a DropoutKey,
+    /// The place in the model.
+    pub site: u32,
+}
+
 /// A dropout probability on the grid that the kernel has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropoutRate {

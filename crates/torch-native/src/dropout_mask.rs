@@ -14,6 +14,8 @@
     reason = "a function is compiled for AVX2 by being inlined into one that is"
 )]
 
+use std::ops::Range;
+
 use crate::memory::{Bf16, Element};
 use crate::parallel::{SharedSlice, parallel_for};
 use crate::philox::{LANES, halves, philox_lanes, purpose_key};
@@ -44,6 +46,29 @@ impl Stream {
             rest: [site, micro_batch, step],
             key: purpose_key(key.seed, PURPOSE, micro_batch_high, step_high),
             threshold: rate.threshold(),
+        }
+    }
+
+    /// Elements of a group.
+    pub(crate) const GROUP: usize = GROUP;
+
+    /// One bit an element, set where it is kept, in the order of elements, for whole groups.
+    #[inline(always)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "callers keep to `MAX_ELEMENTS`: blocks are numbered in 32 bits"
+    )]
+    pub(crate) fn keep_bits(self, groups: Range<usize>, bytes: &mut [u8]) {
+        for (group, bytes) in groups.zip(bytes.as_chunks_mut::<{ GROUP / 8 }>().0) {
+            let words = philox_lanes((group * LANES) as u32, self.rest, self.key);
+            for (lanes, bytes) in words.iter().zip(bytes.as_chunks_mut::<4>().0) {
+                let mut kept = 0u32;
+                for (lane, &bits) in lanes.iter().enumerate() {
+                    kept |= u32::from(bits & 0xffff < self.threshold) << lane;
+                    kept |= u32::from(bits >> 16 < self.threshold) << (LANES + lane);
+                }
+                *bytes = kept.to_le_bytes();
+            }
         }
     }
 }
@@ -189,5 +214,23 @@ mod tests {
         mask_groups(stream, rate.scale(), 0, &input, &mut portable);
         mask_groups_best(stream, rate.scale(), 0, &input, &mut best);
         assert_eq!(portable, best);
+    }
+
+    #[test]
+    fn keep_bits_are_those_of_the_mask() {
+        let key = DropoutKey {
+            seed: 5,
+            step: 2,
+            micro_batch: 1,
+        };
+        let rate = DropoutRate::quantise(0.4).unwrap().unwrap();
+        let stream = Stream::new(&key, 9, rate);
+        let mut masked = vec![0.0f32; 5 * GROUP];
+        mask_groups(stream, 1.0, 0, &vec![1.0; 5 * GROUP], &mut masked);
+        let mut bytes = vec![0; 3 * GROUP / 8];
+        stream.keep_bits(2..5, &mut bytes);
+        for (index, &value) in masked[2 * GROUP..].iter().enumerate() {
+            assert_eq!(bytes[index / 8] >> (index % 8) & 1 == 1, value != 0.0);
+        }
     }
 }

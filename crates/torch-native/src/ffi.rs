@@ -22,6 +22,7 @@ pub(crate) type RangeFunction = extern "C" fn(state: *const c_void, begin: i64, 
 unsafe extern "C" {
     pub(crate) fn tenk_error(message: *const c_char) -> *mut c_char;
     fn tenk_free(message: *mut c_char);
+    pub(crate) fn tenk_keep_large_blocks();
     pub(crate) fn tenk_libtorch_version() -> *const c_char;
     pub(crate) fn tenk_preset_grad(leaf: *const RawTensor, gradient: *const RawTensor) -> *mut c_char;
     pub(crate) fn tenk_parallel_for(

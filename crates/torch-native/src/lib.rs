@@ -1,26 +1,37 @@
 //! The only crate with C++ and raw tensor memory, behind a safe API.
 //!
 //! It owns what `tch` cannot do: leaves over a flat buffer with preset gradients, slices of
-//! tensor memory, autograd nodes whose backward is Rust, kernels on libtorch's own threads,
-//! dropout as a function of its key, and the fused optimizer step. It knows no model.
+//! tensor memory and its reuse, autograd nodes whose backward is Rust, kernels on libtorch's
+//! own threads (dropout as a function of its key, attention, GELU, `LayerNorm`) and the fused
+//! optimizer step. It knows no model.
 
 mod adamw;
 mod adamw_kernel;
+mod attention;
 mod autograd;
+mod bias_gelu;
 mod dropout;
 mod dropout_mask;
 mod error;
 mod ffi;
+mod keep_bits;
+mod lanes;
+mod large_blocks;
 mod memory;
 mod normal;
 mod parallel;
 mod philox;
 mod reduce;
+mod residual_norm;
+mod row_kernels;
 
 pub use adamw::{AdamW, adamw_step};
+pub use attention::fused_attention;
 pub use autograd::{attach_backward, leaf_view, preset_grad};
-pub use dropout::{DropoutKey, DropoutRate, dropout};
+pub use bias_gelu::bias_gelu;
+pub use dropout::{Dropout, DropoutKey, DropoutRate, dropout};
 pub use error::TorchError;
+pub use large_blocks::keep_large_blocks;
 pub use memory::{
     copy_from_bytes, tensor_bytes, tensor_from_bytes, with_slice_f32, with_slice_f64, with_slice_mut_f32,
     with_slice_mut_f64,
@@ -29,3 +40,4 @@ pub use normal::fill_normal;
 pub use parallel::{libtorch_version, num_threads, set_num_threads};
 pub use philox::{philox4x32_10, purpose_key};
 pub use reduce::squared_norm;
+pub use residual_norm::{LayerNormWeights, ResidualInputs, residual_layer_norm};

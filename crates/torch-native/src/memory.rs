@@ -1,8 +1,9 @@
 //! Tensor memory as Rust slices and bytes.
 //!
-//! A slice is handed to a closure, so it cannot outlive the tensor. libtorch itself lets
-//! several handles share one memory; the closures must not run libtorch operations on
-//! another handle of the same memory, and nothing in this workspace does.
+//! A slice is borrowed from its tensor or handed to a closure, so it cannot outlive the
+//! tensor. libtorch itself lets several handles share one memory; whoever holds a slice must
+//! not run libtorch operations on another handle of the same memory, and nothing in this
+//! workspace does.
 
 #![expect(unsafe_code, reason = "views of tensor memory as slices")]
 
@@ -46,20 +47,40 @@ fn check_slice<T: Element>(operation: &'static str, tensor: &Tensor) -> Result<u
     Ok(tensor.numel())
 }
 
+/// The elements of `tensor`.
+pub(crate) fn slice<'a, T: Element>(
+    operation: &'static str,
+    tensor: &'a Tensor,
+) -> Result<&'a [T], TorchError> {
+    let len = check_slice::<T>(operation, tensor)?;
+    if len == 0 {
+        return Ok(&[]);
+    }
+    // SAFETY: kind, device and contiguity were checked, so `data_ptr` points to `len` elements,
+    // which `tensor` keeps alive as long as it is borrowed.
+    Ok(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<T>(), len) })
+}
+
+/// The elements of `tensor`, to be changed.
+pub(crate) fn slice_mut<'a, T: Element>(
+    operation: &'static str,
+    tensor: &'a mut Tensor,
+) -> Result<&'a mut [T], TorchError> {
+    let len = check_slice::<T>(operation, tensor)?;
+    if len == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: as in `slice`; that no other handle is used meanwhile is the module's rule.
+    Ok(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<T>(), len) })
+}
+
 /// Runs `body` on the elements of `tensor`.
 pub(crate) fn with_slice<T: Element, R>(
     operation: &'static str,
     tensor: &Tensor,
     body: impl FnOnce(&[T]) -> R,
 ) -> Result<R, TorchError> {
-    let len = check_slice::<T>(operation, tensor)?;
-    if len == 0 {
-        return Ok(body(&[]));
-    }
-    // SAFETY: kind, device and contiguity were checked, so `data_ptr` points to `len` elements,
-    // which `tensor` keeps alive during the call.
-    let slice = unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<T>(), len) };
-    Ok(body(slice))
+    Ok(body(slice(operation, tensor)?))
 }
 
 /// Runs `body` on the elements of `tensor`, which it may change.

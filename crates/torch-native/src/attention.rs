@@ -1,0 +1,273 @@
+//! Fused multi-head attention for f32 on the CPU, forward and backward, with dropout.
+//!
+//! Queries are taken in blocks against blocks of keys, so nothing of size T x T is ever in
+//! memory: beside its input and output the forward pass saves one number a row. The bits of
+//! dropout come out of the counter where they are used, in both passes, and are those of
+//! [`crate::dropout`] on a tensor [B, N, T, T]. A head belongs to one thread, so results do
+//! not depend on the number of threads.
+//!
+//! B sequences, T positions, D hidden, N heads, H per head.
+
+#![expect(
+    unsafe_code,
+    reason = "calls the AVX2 copy once the processor was seen to have it"
+)]
+
+mod backward;
+mod forward;
+mod head;
+mod product;
+
+use std::ops::Range;
+
+use tch::{Device, Kind, Tensor};
+
+use crate::autograd::attach_backward;
+use crate::dropout_mask::Stream;
+use crate::keep_bits::keep_stream;
+use crate::lanes::Portable;
+use crate::memory::{slice, slice_mut};
+use crate::parallel::{SharedSlice, parallel_for};
+use crate::row_kernels::has_avx2;
+use crate::{Dropout, TorchError};
+
+use backward::{Saved, backward_heads};
+use forward::{Outputs, forward_heads};
+use head::{Inputs, MASKED, Shape};
+
+const OPERATION: &str = "fused_attention";
+
+/// Which copy of the kernels runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Instructions {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Instructions {
+    fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if has_avx2() {
+            return Self::Avx2;
+        }
+        Self::Portable
+    }
+
+    fn forward(self, inputs: &Inputs<'_>, outputs: &Outputs<'_>, heads: Range<usize>) {
+        match self {
+            Self::Portable => forward_heads::<Portable>(inputs, outputs, heads),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `detect` saw AVX2 and FMA.
+            Self::Avx2 => unsafe { avx2::forward(inputs, outputs, heads) },
+        }
+    }
+
+    fn backward(
+        self,
+        inputs: &Inputs<'_>,
+        saved: &Saved<'_>,
+        gradient: &SharedSlice<'_, f32>,
+        heads: Range<usize>,
+    ) {
+        match self {
+            Self::Portable => backward_heads::<Portable>(inputs, saved, gradient, heads),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `detect` saw AVX2 and FMA.
+            Self::Avx2 => unsafe { avx2::backward(inputs, saved, gradient, heads) },
+        }
+    }
+}
+
+/// The kernels compiled for AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use super::{Inputs, Outputs, Range, Saved, SharedSlice, backward_heads, forward_heads};
+    use crate::lanes::Avx2;
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn forward(inputs: &Inputs<'_>, outputs: &Outputs<'_>, heads: Range<usize>) {
+        forward_heads::<Avx2>(inputs, outputs, heads);
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn backward(
+        inputs: &Inputs<'_>,
+        saved: &Saved<'_>,
+        gradient: &SharedSlice<'_, f32>,
+        heads: Range<usize>,
+    ) {
+        backward_heads::<Avx2>(inputs, saved, gradient, heads);
+    }
+}
+
+/// What a call is about, beside its tensors; owned, so that the backward pass can have it.
+struct Plan {
+    shape: Shape,
+    bias: Vec<f32>,
+    dropout: Option<(Stream, f32)>,
+    instructions: Instructions,
+}
+
+impl Plan {
+    fn inputs<'a>(&'a self, query_key_value: &'a [f32]) -> Inputs<'a> {
+        Inputs {
+            shape: self.shape,
+            query_key_value,
+            bias: &self.bias,
+            dropout: self.dropout,
+        }
+    }
+
+    fn num_heads(&self) -> usize {
+        self.shape.sequences * self.shape.heads
+    }
+
+    /// Sizes of [B, T, D].
+    fn context_size(&self) -> [i64; 3] {
+        let Shape {
+            sequences, positions, ..
+        } = self.shape;
+        [sequences, positions, self.shape.width()].map(|size| i64::try_from(size).unwrap_or(i64::MAX))
+    }
+
+    /// `query_key_value`: [B, T, 3D] -> context [B, T, D] and row sums [B N T].
+    fn forward(&self, query_key_value: &Tensor) -> Result<(Tensor, Vec<f32>), TorchError> {
+        let mut context = Tensor::f_empty(self.context_size(), (Kind::Float, Device::Cpu))?;
+        let mut log_sums = vec![0.0; self.num_heads() * self.shape.positions];
+        let inputs = self.inputs(slice(OPERATION, query_key_value)?);
+        let outputs = Outputs {
+            context: SharedSlice::new(slice_mut(OPERATION, &mut context)?),
+            log_sums: SharedSlice::new(&mut log_sums),
+        };
+        parallel_for(self.num_heads(), 1, &|heads| {
+            self.instructions.forward(&inputs, &outputs, heads);
+        })?;
+        Ok((context, log_sums))
+    }
+
+    /// -> gradient of the fused projection, [B, T, 3D].
+    fn backward(
+        &self,
+        query_key_value: &Tensor,
+        context: &Tensor,
+        log_sums: &[f32],
+        context_gradient: &Tensor,
+    ) -> Result<Tensor, TorchError> {
+        let mut gradient = query_key_value.f_empty_like()?;
+        let context_gradient = context_gradient.f_contiguous()?;
+        let inputs = self.inputs(slice(OPERATION, query_key_value)?);
+        let saved = Saved {
+            context: slice(OPERATION, context)?,
+            context_gradient: slice(OPERATION, &context_gradient)?,
+            log_sums,
+        };
+        let shared = SharedSlice::new(slice_mut(OPERATION, &mut gradient)?);
+        parallel_for(self.num_heads(), 1, &|heads| {
+            self.instructions.backward(&inputs, &saved, &shared, heads);
+        })?;
+        Ok(gradient)
+    }
+}
+
+fn shape_of(query_key_value: &Tensor, num_heads: usize) -> Result<Shape, TorchError> {
+    let (sequences, positions, width) = query_key_value.size3()?;
+    let size = |size: i64| usize::try_from(size).unwrap_or(0);
+    let (sequences, positions, width) = (size(sequences), size(positions), size(width));
+    if num_heads == 0 || width == 0 || !width.is_multiple_of(3 * num_heads) {
+        return Err(TorchError::SizeMismatch {
+            operation: OPERATION,
+            what: "a row of queries, keys and values",
+            expected: width.next_multiple_of(3 * num_heads.max(1)).max(3),
+            found: width,
+        });
+    }
+    Ok(Shape {
+        sequences,
+        positions,
+        heads: num_heads,
+        head_size: width / (3 * num_heads),
+    })
+}
+
+/// What is added to scores: 0 for a key, [`MASKED`] for one that is masked or does not exist.
+fn bias(shape: Shape, mask: Option<&Tensor>) -> Result<Vec<f32>, TorchError> {
+    let (positions, padded) = (shape.positions, shape.padded_positions());
+    let mut bias = vec![MASKED; shape.sequences * padded];
+    let mask = match mask {
+        None => vec![true; shape.sequences * positions],
+        Some(mask) => Vec::<bool>::try_from(mask.f_to_kind(Kind::Bool)?.f_reshape([-1])?)?,
+    };
+    if mask.len() != shape.sequences * positions {
+        return Err(TorchError::SizeMismatch {
+            operation: OPERATION,
+            what: "the attention mask",
+            expected: shape.sequences * positions,
+            found: mask.len(),
+        });
+    }
+    for (bias, mask) in bias
+        .chunks_exact_mut(padded.max(1))
+        .zip(mask.chunks_exact(positions.max(1)))
+    {
+        if !mask.contains(&true) {
+            return Err(TorchError::OutOfRange {
+                name: "the number of keys that a sequence's attention mask leaves",
+                value: 0.0,
+                expected: "at least 1",
+            });
+        }
+        for (bias, _) in bias.iter_mut().zip(mask).filter(|(_, is_key)| **is_key) {
+            *bias = 0.0;
+        }
+    }
+    Ok(bias)
+}
+
+fn attention(query_key_value: &Tensor, plan: Plan) -> Result<Tensor, TorchError> {
+    let detached = query_key_value.f_detach()?.f_contiguous()?;
+    let (context, log_sums) = plan.forward(&detached)?;
+    let saved = context.f_detach()?;
+    attach_backward(context, &[query_key_value], move |gradient| {
+        let _no_grad = tch::no_grad_guard();
+        Ok(vec![Some(plan.backward(&detached, &saved, &log_sums, gradient)?)])
+    })
+}
+
+/// Scaled dot-product self-attention of all heads -> [B, T, D], differentiable.
+///
+/// `query_key_value`: [B, T, 3D], f32 on the CPU: a row holds N queries of H numbers, then N
+/// keys, then N values. `mask`: B T elements of any kind, non-zero where a key may be attended
+/// to; `None` for all.
+///
+/// # Errors
+/// [`TorchError::UnsupportedKind`] for a kind other than f32 and [`TorchError::NotASlice`] for
+/// another device; [`TorchError::SizeMismatch`] for a width that `num_heads` does not divide or
+/// a mask of another size; [`TorchError::OutOfRange`] for a sequence without keys, or a
+/// dropout that [`crate::dropout`] refuses.
+pub fn fused_attention(
+    query_key_value: &Tensor,
+    num_heads: usize,
+    mask: Option<&Tensor>,
+    dropout: Option<Dropout<'_>>,
+) -> Result<Tensor, TorchError> {
+    let kind = query_key_value.f_kind()?;
+    if kind != Kind::Float {
+        return Err(TorchError::UnsupportedKind {
+            operation: OPERATION,
+            kind,
+        });
+    }
+    let shape = shape_of(query_key_value, num_heads)?;
+    let elements = shape.sequences * shape.heads * shape.positions * shape.positions;
+    let plan = Plan {
+        shape,
+        bias: bias(shape, mask)?,
+        dropout: keep_stream(dropout, elements)?,
+        instructions: Instructions::detect(),
+    };
+    attention(query_key_value, plan)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Sizes of an attention call, and one head's rows brought into the order that products read.
+//!
+//! B sequences, T positions, D hidden, N heads, H per head.
+
+#![expect(
+    clippy::inline_always,
+    reason = "a function is compiled for AVX2 by being inlined into one that is"
+)]
+
+use std::ops::Range;
+
+use super::product::{PANEL, Right, STRIP};
+use crate::dropout_mask::Stream;
+
+/// Queries handled together. A multiple of [`STRIP`] and [`PANEL`], as all blocks: no block but
+/// the last has padding.
+pub(super) const QUERY_BLOCK: usize = 96;
+/// Buffers of a head hold whole multiples of this many positions: of [`STRIP`] and [`PANEL`].
+const POSITION_UNIT: usize = 48;
+/// Buffers start at a cache line.
+const ALIGNMENT_BYTES: usize = 64;
+/// Added to the scores of keys that do not exist or are masked: `exp` of it is 0, and unlike
+/// infinity it has a difference with itself.
+pub(super) const MASKED: f32 = -1e30;
+
+/// Which of the three parts of the fused projection.
+#[derive(Clone, Copy)]
+pub(super) enum Part {
+    Query,
+    Key,
+    Value,
+}
+
+/// B, T, N, H.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(super) sequences: usize,
+    pub(super) positions: usize,
+    pub(super) heads: usize,
+    pub(super) head_size: usize,
+}
+
+impl Shape {
+    /// D.
+    pub(super) fn width(self) -> usize {
+        self.heads * self.head_size
+    }
+
+    /// H in whole panels.
+    pub(super) fn padded_head(self) -> usize {
+        self.head_size.next_multiple_of(PANEL)
+    }
+
+    /// T in whole units.
+    pub(super) fn padded_positions(self) -> usize {
+        self.positions.next_multiple_of(POSITION_UNIT)
+    }
+
+    /// What scores are multiplied by.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the scale in the kernel's precision"
+    )]
+    pub(super) fn scale(self) -> f32 {
+        (1.0 / (self.head_size as f64).sqrt()) as f32
+    }
+
+    /// Elements of a row of [B, T, 3D] that belong to a part of head `head` (of B N).
+    pub(super) fn part(self, head: usize, position: usize, part: Part) -> Range<usize> {
+        let (sequence, head) = (head / self.heads, head % self.heads);
+        let row = (sequence * self.positions + position) * 3 * self.width();
+        let start = row + part as usize * self.width() + head * self.head_size;
+        start..start + self.head_size
+    }
+
+    /// Elements of a row of [B, T, D] that belong to head `head` (of B N).
+    pub(super) fn context(self, head: usize, position: usize) -> Range<usize> {
+        let (sequence, head) = (head / self.heads, head % self.heads);
+        let start = (sequence * self.positions + position) * self.width() + head * self.head_size;
+        start..start + self.head_size
+    }
+}
+
+/// What both passes read.
+#[derive(Clone, Copy)]
+pub(crate) struct Inputs<'a> {
+    pub(super) shape: Shape,
+    /// [B, T, 3D].
+    pub(super) query_key_value: &'a [f32],
+    /// [B, T padded]: 0 or [`MASKED`], added to scores.
+    pub(super) bias: &'a [f32],
+    /// The stream of bits and the scale of what is kept.
+    pub(super) dropout: Option<(Stream, f32)>,
+}
+
+impl<'a> Inputs<'a> {
+    pub(super) fn part(&self, head: usize, position: usize, part: Part) -> &'a [f32] {
+        &self.query_key_value[self.shape.part(head, position, part)]
+    }
+
+    /// Bias of the keys of `head`'s sequence.
+    pub(super) fn bias(&self, head: usize) -> &'a [f32] {
+        let padded = self.shape.padded_positions();
+        &self.bias[head / self.shape.heads * padded..][..padded]
+    }
+
+    /// What kept probabilities are multiplied by.
+    pub(super) fn dropout_scale(&self) -> f32 {
+        self.dropout.map_or(1.0, |(_, scale)| scale)
+    }
+
+    /// Blocks of keys of `head`, up to the last that is not masked, in whole units: a strip of
+    /// keys that is not full lies beyond the last position.
+    pub(super) fn key_blocks(&self, head: usize, size: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let used = self.bias(head).iter().rposition(|&bias| bias == 0.0);
+        let used = used.map_or(0, |last| (last + 1).next_multiple_of(POSITION_UNIT));
+        blocks(used.min(self.shape.positions), size)
+    }
+}
+
+/// `0..count` in blocks of `size`; the last may be short.
+pub(super) fn blocks(count: usize, size: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    (0..count)
+        .step_by(size)
+        .map(move |start| start..(start + size).min(count))
+}
+
+/// A buffer of zeros that starts at a cache line.
+pub(super) struct Buffer {
+    memory: Vec<f32>,
+    start: usize,
+}
+
+impl Buffer {
+    pub(super) fn new(len: usize) -> Self {
+        let slack = ALIGNMENT_BYTES / size_of::<f32>();
+        let memory = vec![0.0f32; len + slack];
+        let start = memory.as_ptr().align_offset(ALIGNMENT_BYTES).min(slack);
+        Self { memory, start }
+    }
+
+    pub(super) fn values(&self) -> &[f32] {
+        &self.memory[self.start..]
+    }
+
+    pub(super) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.memory[self.start..]
+    }
+}
+
+/// Rows of H numbers, padded to whole panels, times `factor`. Rows up to the next whole strip
+/// become 0.
+#[inline(always)]
+pub(super) fn pack_rows<'a>(
+    rows: impl ExactSizeIterator<Item = &'a [f32]>,
+    padded_head: usize,
+    factor: f32,
+    target: &mut [f32],
+) {
+    let count = rows.len();
+    for (row, target) in rows.zip(target.chunks_exact_mut(padded_head)) {
+        for (value, target) in row.iter().zip(target) {
+            *target = value * factor;
+        }
+    }
+    let end = count.next_multiple_of(STRIP) * padded_head;
+    target[count * padded_head..end].fill(0.0);
+}
+
+/// Rows of H numbers, transposed, in panels of 16 rows: element (h, row) of panel
+/// `row / 16` stands at `h * 16 + row % 16`.
+#[inline(always)]
+pub(super) fn pack_panels<'a>(rows: impl Iterator<Item = &'a [f32]>, head_size: usize, target: &mut [f32]) {
+    for (index, row) in rows.enumerate() {
+        let panel = &mut target[index / PANEL * PANEL * head_size..][..PANEL * head_size];
+        for (value, column) in row.iter().zip(panel.as_chunks_mut::<PANEL>().0) {
+            column[index % PANEL] = *value;
+        }
+    }
+}
+
+/// The panels of [`pack_panels`] from row `first` on, a multiple of [`PANEL`].
+#[inline(always)]
+pub(super) fn panels(packed: &[f32], first: usize, head_size: usize) -> Right<'_> {
+    Right {
+        values: &packed[first * head_size..],
+        panel_stride: PANEL * head_size,
+        depth_stride: PANEL,
+    }
+}
+
+/// The rows of [`pack_rows`] from row `first` on, as the right operand of a product.
+#[inline(always)]
+pub(super) fn rows(packed: &[f32], first: usize, padded_head: usize) -> Right<'_> {
+    Right {
+        values: &packed[first * padded_head..],
+        panel_stride: PANEL,
+        depth_stride: padded_head,
+    }
+}

@@ -1,0 +1,243 @@
+//! The arithmetic of blocks of rows of [`super::residual_layer_norm`].
+//!
+//! Statistics as Ba, Kiros, Hinton, "Layer Normalization", arXiv 1607.06450, equation 3;
+//! a row stays in the first cache between its passes.
+
+#![expect(unsafe_code, reason = "blocks write disjoint rows")]
+#![expect(
+    clippy::inline_always,
+    reason = "a function is compiled for AVX2 by being inlined into one that is"
+)]
+
+use std::ops::Range;
+
+use crate::dropout_mask::Stream;
+use crate::keep_bits::{KeepBits, word};
+use crate::lanes::{Lanes, WIDTH};
+use crate::parallel::SharedSlice;
+use crate::row_kernels::best_copy;
+
+/// Of one row of the sum.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Statistics {
+    mean: f32,
+    /// 1 / sqrt(variance + epsilon).
+    inverse: f32,
+}
+
+/// What the forward pass reads and writes: [R, D] and `[D]`.
+pub(super) struct Forward<'a> {
+    pub(super) input: &'a [f32],
+    pub(super) bias: &'a [f32],
+    pub(super) residual: &'a [f32],
+    pub(super) norm_weight: &'a [f32],
+    pub(super) norm_bias: &'a [f32],
+    pub(super) epsilon: f64,
+    pub(super) dropout: Option<(Stream, f32)>,
+    pub(super) sum: SharedSlice<'a, f32>,
+    pub(super) output: SharedSlice<'a, f32>,
+    pub(super) statistics: SharedSlice<'a, Statistics>,
+}
+
+/// What the backward pass reads and writes: [R, D] and `[D]`.
+pub(super) struct Backward<'a> {
+    pub(super) sum: &'a [f32],
+    pub(super) statistics: &'a [Statistics],
+    pub(super) norm_weight: &'a [f32],
+    pub(super) output_gradient: &'a [f32],
+    pub(super) dropout: Option<(Stream, f32)>,
+    pub(super) residual_gradient: SharedSlice<'a, f32>,
+    /// Empty without dropout.
+    pub(super) input_gradient: SharedSlice<'a, f32>,
+}
+
+/// The bits of a row, or none where all is kept.
+type RowBits<'a> = Option<(&'a [u8], u32, f32)>;
+
+/// Bits for the rows `rows`, where there is dropout.
+#[inline(always)]
+fn block_bits(dropout: Option<(Stream, f32)>, rows: &Range<usize>, width: usize) -> Option<(KeepBits, f32)> {
+    let (stream, scale) = dropout?;
+    let mut bits = KeepBits::new(rows.len(), width);
+    bits.fill(stream, rows);
+    Some((bits, scale))
+}
+
+#[inline(always)]
+fn row_bits(bits: Option<&(KeepBits, f32)>, row: usize) -> RowBits<'_> {
+    let (bits, scale) = bits?;
+    let (bytes, shift) = bits.row(row, 0);
+    Some((bytes, shift, *scale))
+}
+
+/// Eight values under dropout.
+#[inline(always)]
+fn kept<L: Lanes>(value: L, bits: RowBits<'_>, chunk: usize) -> L {
+    match bits {
+        Some((bytes, shift, scale)) => value
+            .keep(word(bytes, chunk), L::selector(shift))
+            .times(L::splat(scale)),
+        None => value,
+    }
+}
+
+#[inline(always)]
+fn forward_rows<L: Lanes>(pass: &Forward<'_>, rows: Range<usize>) {
+    let width = pass.bias.len();
+    let bits = block_bits(pass.dropout, &rows, width);
+    // SAFETY: a row is in one block.
+    let statistics = unsafe { pass.statistics.part(rows.clone()) };
+    for (index, row) in rows.enumerate() {
+        let range = row * width..(row + 1) * width;
+        // SAFETY: as above.
+        let (sum, output) = unsafe { (pass.sum.part(range.clone()), pass.output.part(range.clone())) };
+        add_row::<L>(pass, range, row_bits(bits.as_ref(), index), sum);
+        statistics[index] = row_statistics::<L>(sum, pass.epsilon);
+        normalize_row::<L>(pass, sum, statistics[index], output);
+    }
+}
+
+#[inline(always)]
+fn add_row<L: Lanes>(pass: &Forward<'_>, range: Range<usize>, bits: RowBits<'_>, sum: &mut [f32]) {
+    let inputs = pass.input[range.clone()].as_chunks().0.iter();
+    let added = pass
+        .bias
+        .as_chunks()
+        .0
+        .iter()
+        .zip(pass.residual[range].as_chunks().0);
+    let sums = sum.as_chunks_mut::<WIDTH>().0.iter_mut();
+    for (chunk, ((input, (bias, residual)), sum)) in inputs.zip(added).zip(sums).enumerate() {
+        let value = kept(L::load(input).plus(L::load(bias)), bits, chunk);
+        value.plus(L::load(residual)).store(sum);
+    }
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "statistics are kept in f32")]
+fn row_statistics<L: Lanes>(row: &[f32], epsilon: f64) -> Statistics {
+    let chunks = row.as_chunks::<WIDTH>().0;
+    let mut total = L::splat(0.0);
+    for chunk in chunks {
+        total = total.plus(L::load(chunk));
+    }
+    let mean = total.sum() / row.len() as f32;
+    let mut squares = L::splat(0.0);
+    for chunk in chunks {
+        let difference = L::load(chunk).minus(L::splat(mean));
+        squares = difference.times_plus(difference, squares);
+    }
+    let variance = f64::from(squares.sum()) / row.len() as f64;
+    Statistics {
+        mean,
+        inverse: (1.0 / (variance + epsilon).sqrt()) as f32,
+    }
+}
+
+#[inline(always)]
+fn normalize_row<L: Lanes>(pass: &Forward<'_>, sum: &[f32], statistics: Statistics, output: &mut [f32]) {
+    let (mean, inverse) = (L::splat(statistics.mean), L::splat(statistics.inverse));
+    let weights = pass
+        .norm_weight
+        .as_chunks()
+        .0
+        .iter()
+        .zip(pass.norm_bias.as_chunks().0);
+    let sums = sum.as_chunks().0.iter().zip(output.as_chunks_mut::<WIDTH>().0);
+    for ((sum, output), (weight, bias)) in sums.zip(weights) {
+        let normal = L::load(sum).minus(mean).times(inverse);
+        normal.times_plus(L::load(weight), L::load(bias)).store(output);
+    }
+}
+
+/// Adds to `sums`, three times D: gradients of the norm's weight and bias, and of the input's bias.
+#[inline(always)]
+fn backward_rows<L: Lanes>(pass: &Backward<'_>, rows: Range<usize>, sums: &mut [f32]) {
+    let width = pass.norm_weight.len();
+    let bits = block_bits(pass.dropout, &rows, width);
+    let (norm_sums, bias_sums) = sums.split_at_mut(2 * width);
+    for (index, row) in rows.enumerate() {
+        let range = row * width..(row + 1) * width;
+        let means = gradient_means::<L>(pass, row, norm_sums);
+        // SAFETY: a row is in one block.
+        let residual_gradient = unsafe { pass.residual_gradient.part(range.clone()) };
+        gradient_row::<L>(pass, row, means, residual_gradient);
+        let residual_gradient = residual_gradient.as_chunks::<WIDTH>().0;
+        let bias_sums = bias_sums.as_chunks_mut::<WIDTH>().0.iter_mut();
+        let Some(bits) = row_bits(bits.as_ref(), index) else {
+            for (gradient, sum) in residual_gradient.iter().zip(bias_sums) {
+                L::load(sum).plus(L::load(gradient)).store(sum);
+            }
+            continue;
+        };
+        // SAFETY: as above.
+        let input_gradient = unsafe { pass.input_gradient.part(range) };
+        let targets = input_gradient
+            .as_chunks_mut::<WIDTH>()
+            .0
+            .iter_mut()
+            .zip(bias_sums);
+        for (chunk, (gradient, (target, sum))) in residual_gradient.iter().zip(targets).enumerate() {
+            let gradient = kept(L::load(gradient), Some(bits), chunk);
+            gradient.store(target);
+            L::load(sum).plus(gradient).store(sum);
+        }
+    }
+}
+
+/// Means over the row of g and of g times the normalised value, where g is the gradient of the
+/// normalised value; adds to the gradients of weight and bias.
+#[inline(always)]
+fn gradient_means<L: Lanes>(pass: &Backward<'_>, row: usize, norm_sums: &mut [f32]) -> [L; 2] {
+    let width = pass.norm_weight.len();
+    let range = row * width..(row + 1) * width;
+    let Statistics { mean, inverse } = pass.statistics[row];
+    let (mean, inverse) = (L::splat(mean), L::splat(inverse));
+    let (weight_sums, bias_sums) = norm_sums.split_at_mut(width);
+    let mut totals = [L::splat(0.0); 2];
+    let values = pass.sum[range.clone()].as_chunks().0.iter();
+    let gradients = pass.output_gradient[range].as_chunks().0.iter();
+    let sums = weight_sums
+        .as_chunks_mut()
+        .0
+        .iter_mut()
+        .zip(bias_sums.as_chunks_mut().0);
+    let weights = pass.norm_weight.as_chunks::<WIDTH>().0;
+    for (((value, gradient), weight), (weight_sum, bias_sum)) in values.zip(gradients).zip(weights).zip(sums)
+    {
+        let normal = L::load(value).minus(mean).times(inverse);
+        let gradient = L::load(gradient);
+        gradient.times_plus(normal, L::load(weight_sum)).store(weight_sum);
+        gradient.plus(L::load(bias_sum)).store(bias_sum);
+        let inner = gradient.times(L::load(weight));
+        totals[0] = totals[0].plus(inner);
+        totals[1] = inner.times_plus(normal, totals[1]);
+    }
+    totals.map(|total| L::splat(total.sum() / width as f32))
+}
+
+#[inline(always)]
+fn gradient_row<L: Lanes>(pass: &Backward<'_>, row: usize, means: [L; 2], target: &mut [f32]) {
+    let width = pass.norm_weight.len();
+    let range = row * width..(row + 1) * width;
+    let Statistics { mean, inverse } = pass.statistics[row];
+    let (mean, inverse) = (L::splat(mean), L::splat(inverse));
+    let values = pass.sum[range.clone()].as_chunks().0.iter();
+    let gradients = pass.output_gradient[range].as_chunks().0.iter();
+    let weights = pass.norm_weight.as_chunks().0.iter();
+    let targets = target.as_chunks_mut::<WIDTH>().0.iter_mut();
+    for (((value, gradient), weight), target) in values.zip(gradients).zip(weights).zip(targets) {
+        let normal = L::load(value).minus(mean).times(inverse);
+        let inner = L::load(gradient).times(L::load(weight)).minus(means[0]);
+        inner.minus(normal.times(means[1])).times(inverse).store(target);
+    }
+}
+
+best_copy!(pub(super) fn forward_best = forward_rows(pass: &Forward<'_>, rows: Range<usize>));
+best_copy!(pub(super) fn backward_best = backward_rows(pass: &Backward<'_>, rows: Range<usize>, sums: &mut [f32]));
+
+#[cfg(test)]
+pub(super) fn portable_statistics(row: &[f32], epsilon: f64) -> [f32; 2] {
+    let Statistics { mean, inverse } = row_statistics::<crate::lanes::Portable>(row, epsilon);
+    [mean, inverse]
+}

@@ -1,0 +1,115 @@
+//! What the fused row kernels share: which copy runs, blocks of rows on threads, column sums.
+//!
+//! Rows are cut into blocks of a fixed number, never by thread, and the column sums of blocks
+//! are added in their order, so results do not depend on the number of threads.
+
+#![expect(
+    unsafe_code,
+    reason = "blocks of rows write disjoint parts of the partial sums"
+)]
+
+use std::ops::Range;
+
+use tch::{Device, Kind, Tensor};
+
+use crate::TorchError;
+use crate::lanes::WIDTH;
+use crate::parallel::{SharedSlice, parallel_for};
+
+/// Rows whose column sums are added up before they meet other rows'.
+const BLOCK_ROWS: usize = 64;
+
+/// Whether the processor has what the AVX2 copies of the kernels are compiled for.
+pub(crate) fn has_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
+/// Defines `$best`, which runs the copy of the kernel `$kernel` that the processor is best at.
+/// The including file says why it has unsafe code.
+macro_rules! best_copy {
+    ($visible:vis fn $best:ident = $kernel:ident($($argument:ident: $kind:ty),* $(,)?)) => {
+        $visible fn $best($($argument: $kind),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($argument: $kind),*) {
+                    $kernel::<crate::lanes::Avx2>($($argument),*);
+                }
+                if crate::row_kernels::has_avx2() {
+                    // SAFETY: the processor has AVX2 and FMA.
+                    return unsafe { avx2($($argument),*) };
+                }
+            }
+            $kernel::<crate::lanes::Portable>($($argument),*);
+        }
+    };
+}
+pub(crate) use best_copy;
+
+/// Whether the row kernels have a form for `input` [.., D] and `vector` `[D]`: f32 on the CPU, D
+/// in whole vectors.
+pub(crate) fn has_row_kernel(input: &Tensor, vector: &Tensor) -> Result<bool, TorchError> {
+    let plain = |tensor: &Tensor| -> Result<bool, TorchError> {
+        Ok(tensor.f_kind()? == Kind::Float && tensor.device() == Device::Cpu)
+    };
+    let width = vector.numel();
+    let fits = vector.dim() == 1 && input.size().last().copied() == i64::try_from(width).ok();
+    Ok(fits && width > 0 && width.is_multiple_of(WIDTH) && plain(input)? && plain(vector)?)
+}
+
+/// Calls `body` with blocks of `0..num_rows`.
+pub(crate) fn for_row_blocks(
+    num_rows: usize,
+    body: &(dyn Fn(Range<usize>) + Sync),
+) -> Result<(), TorchError> {
+    parallel_for(num_rows.div_ceil(BLOCK_ROWS), 1, &|blocks| {
+        for block in blocks {
+            body(block * BLOCK_ROWS..((block + 1) * BLOCK_ROWS).min(num_rows));
+        }
+    })
+}
+
+/// Calls `body` with blocks of `0..num_rows` and `num_columns` zeros each, to which it adds;
+/// returns the sums over all blocks.
+pub(crate) fn column_sums(
+    num_rows: usize,
+    num_columns: usize,
+    body: &(dyn Fn(Range<usize>, &mut [f32]) + Sync),
+) -> Result<Vec<f32>, TorchError> {
+    let mut partial = vec![0.0; num_rows.div_ceil(BLOCK_ROWS) * num_columns];
+    let shared = SharedSlice::new(&mut partial);
+    for_row_blocks(num_rows, &|rows| {
+        let first = rows.start / BLOCK_ROWS * num_columns;
+        // SAFETY: blocks are disjoint, and so are their sums.
+        body(rows, unsafe { shared.part(first..first + num_columns) });
+    })?;
+    let mut sums = vec![0.0; num_columns];
+    for block in partial.chunks_exact(num_columns.max(1)) {
+        for (sum, value) in sums.iter_mut().zip(block) {
+            *sum += value;
+        }
+    }
+    Ok(sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_one_block_and_in_the_sums_once() {
+        for num_rows in [0, 1, 63, 64, 65, 1000] {
+            let sums = column_sums(num_rows, 2, &|rows, sums| {
+                for row in rows {
+                    sums[0] += row as f32;
+                    sums[1] += 1.0;
+                }
+            });
+            let expected = (0..num_rows).map(|row| row as f32).sum::<f32>();
+            assert_eq!(sums.unwrap(), [expected, num_rows as f32]);
+        }
+    }
+}
