@@ -22,6 +22,32 @@ pub fn commit_file(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), DurableError> {
+    commit_as(storage, path, fill, |staged| {
+        let fail = |source| DurableError::new(Operation::Rename, path, source);
+        storage.rename(staged, path).map_err(fail)
+    })
+}
+
+/// [`commit_file`] under a name that is free: of several writers exactly one succeeds.
+///
+/// # Errors
+/// [`DurableError::AlreadyExists`] when anything is at `path`, which then stays as it is; else
+/// as [`commit_file`].
+pub fn commit_new_file(
+    storage: &dyn Storage,
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), DurableError> {
+    commit_as(storage, path, fill, |staged| rename_new(storage, staged, path))
+}
+
+/// Writes beside, then lets `give_name` move it to `path`.
+fn commit_as(
+    storage: &dyn Storage,
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    give_name: impl FnOnce(&Path) -> Result<(), DurableError>,
+) -> Result<(), DurableError> {
     let mut staged = Staged::new(storage, path, Kind::File)?;
     let fail = |operation| move |source| DurableError::new(operation, path, source);
     let file = storage
@@ -29,9 +55,7 @@ pub fn commit_file(
         .map_err(fail(Operation::Create))?;
     staged.created = true;
     write_and_sync(file, fill).map_err(fail(Operation::Write))?;
-    storage
-        .rename(&staged.path, path)
-        .map_err(fail(Operation::Rename))?;
+    give_name(&staged.path)?;
     staged.created = false;
     sync_parent(storage, path)
 }

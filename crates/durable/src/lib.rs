@@ -23,7 +23,7 @@ mod storage;
 pub mod testing;
 
 pub use checksum::{Sha256Writer, sha256_file, sha256_hex};
-pub use commit::{StagedDir, commit_bytes, commit_dir, commit_file, remove_dir};
+pub use commit::{StagedDir, commit_bytes, commit_dir, commit_file, commit_new_file, remove_dir};
 pub use error::{DurableError, Operation};
 pub use lock::FolderLock;
 pub use partial::{is_partial, remove_all_partials, remove_stale_partials};

@@ -97,7 +97,7 @@ pub enum HfFolderError {
     /// The checkpoint was trained with another tokenizer.
     #[error(
         "the checkpoint was trained with tokenizer {checkpoint}, the one given is {given}: \
-         give the tokenizer folder that the corpus was built with"
+         name the folder that the corpus was built with by --tokenizer DIR"
     )]
     OtherTokenizer {
         /// Hash in the checkpoint.

@@ -30,6 +30,8 @@ pub struct ModelCard {
 pub struct SourceFacts {
     /// Documents.
     pub documents: u64,
+    /// Those of them whose date is not known.
+    pub undated: u64,
     /// Tokens.
     pub tokens: u64,
 }
@@ -83,16 +85,39 @@ impl ModelCard {
             .filed_latest
             .as_deref()
             .or(trainer["latest_filing_date"].as_str());
-        match (self.filed_earliest.as_deref(), latest) {
+        let span = match (self.filed_earliest.as_deref(), latest) {
             (Some(earliest), Some(latest)) => {
-                format!(
-                    "Filings from {earliest} to {latest}; the model has seen no filing after that date.\n\n"
-                )
+                format!("The filings whose date is known are of {earliest} to {latest}. ")
             }
-            (None, Some(latest)) => {
-                format!("The latest filing is of {latest}; the model has seen none after that date.\n\n")
-            }
+            (None, Some(latest)) => format!("The latest filing whose date is known is of {latest}. "),
             _ => String::new(),
+        };
+        let horizon = self.horizon(latest);
+        if span.is_empty() && horizon.is_empty() {
+            return String::new();
+        }
+        format!("{span}{horizon}\n\n")
+    }
+
+    /// After which date the model has seen nothing, as far as that can be said.
+    fn horizon(&self, latest: Option<&str>) -> String {
+        let undated: Vec<String> = self
+            .sources
+            .iter()
+            .filter(|(_, facts)| facts.undated > 0)
+            .map(|(name, facts)| format!("{} of {name}", facts.undated))
+            .collect();
+        match (latest, self.sources.is_empty(), undated.as_slice()) {
+            (Some(latest), false, []) => format!("The model has seen no document after {latest}."),
+            (_, false, [_, ..]) => format!(
+                "Documents without a date: {}. They may be later, so there is no date after which the \
+                 model has seen nothing.",
+                undated.join(", ")
+            ),
+            (Some(_), true, _) => {
+                "Whether documents without a date were among the text is not recorded here.".to_owned()
+            }
+            (None, ..) => String::new(),
         }
     }
 
@@ -145,8 +170,8 @@ fn usage(max_sequence_length: usize) -> String {
 fn limits(max_sequence_length: usize) -> String {
     format!(
         "The model was trained on masked tokens only: its sentence vectors are not fine-tuned for \
-         similarity or search, and no downstream task was measured. It knows English text of the \
-         sources above and nothing after their dates. Text beyond {max_sequence_length} tokens is \
+         similarity or search, and no downstream task was measured. It knows English text of \
+         its training data and nothing that was written later. Text beyond {max_sequence_length} tokens is \
          cut by the tokenizer. It is not advice, and its predictions are not facts about a company.\n"
     )
 }
@@ -169,6 +194,7 @@ mod tests {
                 "10-K".to_owned(),
                 SourceFacts {
                     documents: 7,
+                    undated: 0,
                     tokens: 12_345,
                 },
             )]),
@@ -184,6 +210,7 @@ mod tests {
             "# demo",
             "| 10-K | 7 | 12345 |",
             "1999-03-01 to 2024-12-30",
+            "no document after 2024-12-30",
             "| steps | 120 |",
             "| 4.25 |",
             "bf16",
@@ -203,6 +230,34 @@ mod tests {
             assert!(!text.contains(word), "{word} in {text}");
         }
         let text = ModelCard::default().render(&config(), &json!({"latest_filing_date": "2020-02-02"}));
-        assert!(text.contains("of 2020-02-02"));
+        assert!(
+            text.contains("of 2020-02-02") && text.contains("not recorded here"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn documents_without_a_date_are_counted_and_no_last_date_is_claimed() {
+        let facts = |undated| SourceFacts {
+            documents: 9,
+            undated,
+            tokens: 100,
+        };
+        let card = ModelCard {
+            sources: [
+                ("10-K".to_owned(), facts(2)),
+                ("wiki".to_owned(), facts(9)),
+                ("10-Q".to_owned(), facts(0)),
+            ]
+            .into(),
+            filed_latest: Some("2024-12-30".to_owned()),
+            ..ModelCard::default()
+        };
+        let text = card.render(&config(), &json!({}));
+        assert!(
+            text.contains("Documents without a date: 2 of 10-K, 9 of wiki."),
+            "{text}"
+        );
+        assert!(!text.contains("no document after"), "{text}");
     }
 }

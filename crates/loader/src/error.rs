@@ -30,20 +30,6 @@ pub enum LoaderError {
         /// Divisors next to the micro-batch size.
         nearest: String,
     },
-    /// The ranks cannot take equal numbers of micro-batches.
-    #[error(
-        "{world_size} ranks cannot share {num_micro_batches} micro-batches a step evenly: the \
-         nearest numbers of ranks that can are {nearest} (or change \
-         training.global_batch_size or training.micro_batch_size)"
-    )]
-    WorldSize {
-        /// Ranks of the run.
-        world_size: u32,
-        /// Micro-batches of a step.
-        num_micro_batches: u64,
-        /// Divisors next to the number of ranks.
-        nearest: String,
-    },
     /// Corpus, packing index, tokenizer and settings are not made for each other.
     #[error("{what} is {found}, but {expected_by} says {expected}: {way_out}")]
     Mismatch {
@@ -77,10 +63,10 @@ pub enum LoaderError {
         #[source]
         source: MaskingError,
     },
-    /// A slot or micro-batch that a step does not have.
+    /// A slot or micro-batch that a step does not have, or a step that cannot be numbered.
     #[error("{what} {index} does not exist: there are {num} (counted from 0)")]
     OutOfRange {
-        /// `slot`, `micro-batch`.
+        /// `slot`, `micro-batch`, `step`.
         what: &'static str,
         /// The number that was asked for.
         index: u64,

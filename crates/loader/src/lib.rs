@@ -34,6 +34,7 @@ pub use micro_batch::MicroBatch;
 pub use prefetch::{PrefetchedSteps, StepBatches};
 pub use replay::SequenceDescription;
 pub use sample_order::SampleRef;
+pub use shares::nearest_divisors;
 
 #[cfg(test)]
 mod test_corpus;

@@ -97,14 +97,6 @@ impl Loader {
         shares::micro_batches_of_rank(self.num_micro_batches, rank, world_size)
     }
 
-    /// Refuses a number of ranks that cannot take equal shares of a step.
-    ///
-    /// # Errors
-    /// [`LoaderError::WorldSize`], which names the nearest numbers that can.
-    pub fn check_world(&self, world_size: u32) -> Result<(), LoaderError> {
-        shares::check_world(self.num_micro_batches, world_size)
-    }
-
     /// The sequence at `global`.
     pub fn sample(&self, global: GlobalIndex) -> SampleRef {
         self.order.sample(global)
@@ -119,8 +111,18 @@ impl Loader {
     }
 
     /// The number that a slot of a step has in the order of the run.
-    pub fn global_index(&self, step: Step, slot: u64) -> GlobalIndex {
-        GlobalIndex(step.0 * self.config.global_batch_size + slot)
+    ///
+    /// # Errors
+    /// [`LoaderError::OutOfRange`] for a step so late that 64 bits do not number its slots.
+    pub fn global_index(&self, step: Step, slot: u64) -> Result<GlobalIndex, LoaderError> {
+        let batch = self.config.global_batch_size;
+        let first = step.0.checked_mul(batch);
+        let number = first.and_then(|first| first.checked_add(slot));
+        number.map(GlobalIndex).ok_or(LoaderError::OutOfRange {
+            what: "step",
+            index: step.0,
+            num: u64::MAX / batch,
+        })
     }
 
     /// Micro-batches a step, over all ranks.
@@ -187,7 +189,7 @@ impl Loader {
         step: Step,
         slot: u64,
     ) -> Result<(), LoaderError> {
-        let sample = self.sample(self.global_index(step, slot));
+        let sample = self.sample(self.global_index(step, slot)?);
         let packed = self.packed_sequence(sample.row);
         let key = MaskKey {
             seed: self.config.seed,

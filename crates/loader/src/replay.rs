@@ -50,7 +50,7 @@ impl Loader {
         let (ids, masked) = assembly.last_row();
         let text = visible_masks(self.tokenizer(), ids, masked);
 
-        let global_index = self.global_index(step, slot);
+        let global_index = self.global_index(step, slot)?;
         let sample = self.sample(global_index);
         let packed = self.packed_sequence(sample.row);
         let shard = self.corpus().shard(packed.shard)?;

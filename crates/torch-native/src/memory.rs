@@ -132,7 +132,8 @@ pub fn with_slice_mut_f64<R>(tensor: &Tensor, body: impl FnOnce(&mut [f64]) -> R
     with_slice_mut("with_slice_mut_f64", tensor, body)
 }
 
-/// The tensor's elements as bytes, row-major, in the machine's byte order.
+/// The tensor's elements as bytes, row-major. They are in the machine's byte order, which is
+/// little-endian, as files have it, on every platform that this project is built for.
 ///
 /// # Errors
 /// [`TorchError::Tch`] when libtorch cannot bring the tensor to the CPU.

@@ -33,16 +33,23 @@ pub(crate) fn agree<T>(
     }
 }
 
-/// One message where all say the same, else one a rank.
+/// Every message once: alone where all ranks say the same, else behind the ranks that say it.
 fn summarize(all: &[String]) -> String {
     if all.iter().all(|message| *message == all[0]) {
         return all[0].clone();
     }
-    let failed = all.iter().enumerate().filter(|(_, message)| !message.is_empty());
-    failed
-        .map(|(rank, message)| format!("rank {rank}: {message}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let mut ranks_of: Vec<(&str, Vec<String>)> = Vec::new();
+    for (rank, message) in all.iter().enumerate().filter(|(_, message)| !message.is_empty()) {
+        match ranks_of.iter_mut().find(|(said, _)| said == message) {
+            Some((_, ranks)) => ranks.push(rank.to_string()),
+            None => ranks_of.push((message.as_str(), vec![rank.to_string()])),
+        }
+    }
+    let line = |(message, ranks): &(&str, Vec<String>)| match ranks.as_slice() {
+        [rank] => format!("rank {rank}: {message}"),
+        ranks => format!("ranks {}: {message}", ranks.join(", ")),
+    };
+    ranks_of.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Runs `work` on rank 0 while the others wait, and goes on only when it succeeded.
@@ -108,7 +115,10 @@ mod tests {
         let messages = on_two_ranks(|collective| {
             let failed = collective.rank().0 == 1;
             let result = if failed {
-                Err(TrainError::NoSuchStep { step: 0 })
+                Err(TrainError::NoSuchStep {
+                    step: 0,
+                    max_steps: 5,
+                })
             } else {
                 Ok(())
             };
@@ -135,6 +145,12 @@ mod tests {
                 .all(|message| *message == TrainError::NothingHeldOut.to_string()),
             "{messages:?}"
         );
+    }
+
+    #[test]
+    fn each_of_several_errors_is_said_once_behind_its_ranks() {
+        let messages = ["", "a full disk", "no corpus", "a full disk"].map(str::to_owned);
+        assert_eq!(summarize(&messages), "ranks 1, 3: a full disk\nrank 2: no corpus");
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use collectives::{Collective, Launch, connect};
+use collectives::{Backend, Collective, CollectiveError, Launch, connect};
 use serde_json::{Value, json};
 
 use crate::{
+    agree::agree,
     compare::{compare_runs, table},
     config::RunConfig,
     error::{TrainError, chain},
@@ -18,6 +19,7 @@ use crate::{
     export::export_run,
     launch::{DryRun, Resume, dry_run, train_run},
     logs::LogFile,
+    plan::LONGEST_TIMEOUT_S,
     replay::{self, in_words},
     saved_run::{Weights, evaluate_run, find_checkpoint},
     stop::StopRequest,
@@ -253,37 +255,80 @@ fn load(path: &Path, overrides: &[String]) -> Result<RunConfig, TrainError> {
 
 /// Connects the ranks and runs `work`. One rank reports what all of them know; a rank that
 /// fails alone reports by itself and ends the others.
+///
+/// A rank that has no configuration connects all the same: the others wait for it, and its
+/// error, told to all of them, is reported once.
 fn on_all_ranks<T>(
-    loaded: Result<(RunConfig, T), TrainError>,
+    loaded: Loaded<T>,
     launch: Option<Launch>,
     work: impl FnOnce((RunConfig, T), &mut dyn Collective) -> Result<ExitStatus, TrainError>,
 ) -> ExitStatus {
-    let is_first = launch.and_then(|launch| launch.rank).unwrap_or(0) == 0;
-    let connected = loaded.and_then(|(config, more)| {
-        let timeout = Duration::from_secs(config.parallel.timeout_s);
-        let collective = connect(config.parallel.backend.into(), launch, timeout)?;
-        Ok(((config, more), collective))
-    });
-    let (loaded, mut collective) = match connected {
+    let (loaded, mut collective) = match connect_with(loaded, launch) {
         Ok(connected) => connected,
-        // Every rank reads the same file and finds the same error.
-        Err(error) if is_first => return fail(&error),
-        Err(_) => return ExitStatus::Failed,
+        Err(error) => return fail_unconnected(&error, launch),
     };
-    match work(loaded, collective.as_mut()) {
+    let collective = collective.as_mut();
+    let result = agree(collective, loaded).and_then(|loaded| work(loaded, collective));
+    let rank = collective.rank().0;
+    match result {
         Ok(status) => status,
-        Err(error) if error.is_on_all_ranks() || collective.world_size() == 1 => {
-            if collective.rank().0 == 0 {
-                fail(&error)
-            } else {
-                ExitStatus::Failed
-            }
-        }
+        Err(error) if collective.world_size() == 1 => fail(&error),
+        Err(error) if error.is_on_all_ranks() && error.is_reported_by(rank) => fail(&error),
+        Err(error) if error.is_on_all_ranks() => ExitStatus::Failed,
         Err(error) => {
-            let status = fail(&error);
+            let status = fail_on(rank, &error);
             collective.abort(&chain(&error));
             status
         }
+    }
+}
+
+/// A configuration with what else a command was given, or what is wrong with them.
+type Loaded<T> = Result<(RunConfig, T), TrainError>;
+
+/// How long ranks without a configuration wait for each other.
+const WITHOUT_CONFIGURATION: Duration = Duration::from_mins(1);
+
+/// The connection, and the configuration or what is wrong with it, of which the other ranks
+/// have to learn.
+///
+/// # Errors
+/// When there can be no connection; an error of the configuration comes first.
+fn connect_with<T>(
+    loaded: Loaded<T>,
+    launch: Option<Launch>,
+) -> Result<(Loaded<T>, Box<dyn Collective>), TrainError> {
+    let error = match loaded {
+        Ok((config, more)) => {
+            // What the plan refuses must not end the connection through which it is told.
+            let timeout = Duration::from_secs(config.parallel.timeout_s.clamp(1, LONGEST_TIMEOUT_S));
+            match connect(config.parallel.backend.into(), launch, timeout) {
+                Ok(collective) => return Ok((Ok((config, more)), collective)),
+                // The launcher has a connection for those that want none.
+                Err(error @ CollectiveError::SingleUnderLauncher { .. }) => error.into(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(error) => error,
+    };
+    match connect(Backend::Auto, launch, WITHOUT_CONFIGURATION) {
+        Ok(collective) => Ok((Err(error), collective)),
+        Err(_) => Err(error),
+    }
+}
+
+/// Reports an error of a rank that the others cannot be told of. What program and launcher
+/// make impossible is the same on every rank, and rank 0 says it.
+fn fail_unconnected(error: &TrainError, launch: Option<Launch>) -> ExitStatus {
+    let rank = launch.and_then(|launch| launch.rank).unwrap_or(0);
+    let is_everywhere = matches!(
+        error,
+        TrainError::Collective(CollectiveError::NotBuiltWithMpi { .. } | CollectiveError::OtherFamily { .. })
+    );
+    match launch.and_then(|launch| launch.world_size) {
+        Some(2..) if is_everywhere && rank > 0 => ExitStatus::Failed,
+        Some(2..) if !is_everywhere => fail_on(rank, error),
+        _ => fail(error),
     }
 }
 
@@ -313,6 +358,16 @@ fn print(text: &str) -> ExitStatus {
 fn fail(error: &TrainError) -> ExitStatus {
     tracing::error!("{}", chain(error));
     ExitStatus::Failed
+}
+
+fn fail_on(rank: u32, error: &TrainError) -> ExitStatus {
+    tracing::error!("rank {rank}: {}", without_rank(&chain(error), rank));
+    ExitStatus::Failed
+}
+
+/// A message that may begin with the rank already.
+fn without_rank(message: &str, rank: u32) -> &str {
+    message.strip_prefix(&format!("rank {rank}: ")).unwrap_or(message)
 }
 
 fn pretty(value: &Value) -> String {

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use durable::{DurableError, Operation};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -50,11 +51,8 @@ pub fn compare_runs(runs: &[PathBuf]) -> Result<Vec<ComparedRun>, TrainError> {
 
 fn compared(run: &Path) -> Result<ComparedRun, TrainError> {
     let path = run.join("metrics.jsonl");
-    let text = std::fs::read_to_string(&path).map_err(|source| TrainError::Io {
-        operation: "read",
-        path: path.clone(),
-        source,
-    })?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|source| DurableError::new(Operation::Read, &path, source))?;
     // Lines of steps have no `eval` and are passed over.
     let mut evaluations = text.lines().filter_map(|line| serde_json::from_str(line).ok());
     let before: EvaluatedStep = evaluations.next().ok_or(TrainError::NotEvaluated { path })?;

@@ -40,7 +40,7 @@ pub enum TrainError {
     /// The exported folder cannot be written.
     #[error(transparent)]
     HfFolder(#[from] hf_folder::HfFolderError),
-    /// A plain file operation failed.
+    /// The system refuses something that is no file of the user's.
     #[error("cannot {operation} {}", path.display())]
     Io {
         /// What was tried.
@@ -121,9 +121,11 @@ pub enum TrainError {
     },
     /// The processor has no fast instructions for the precision.
     #[error(
-        "training.precision = \"bf16\": this processor ({processor}) has neither AVX512-BF16 nor AMX, so bf16 would be a hundred times slower than f32; use \"f32\" or \"auto\""
+        "training.precision = \"bf16\": the processor of rank {rank} ({processor}) has neither AVX512-BF16 nor AMX, so bf16 would be a hundred times slower than f32; use \"f32\" or \"auto\""
     )]
     SlowPrecision {
+        /// The first rank with such a processor.
+        rank: usize,
         /// The processor's name.
         processor: String,
     },
@@ -166,7 +168,10 @@ pub enum TrainError {
         fields: String,
     },
     /// The checkpoint lacks a field or tensor.
-    #[error("the checkpoint {} lacks {what}; it was not written by this program", path.display())]
+    #[error(
+        "the checkpoint {} lacks {what}, so it was not written by this program; use another one",
+        path.display()
+    )]
     IncompleteCheckpoint {
         /// The checkpoint.
         path: PathBuf,
@@ -204,16 +209,47 @@ pub enum TrainError {
         path: PathBuf,
     },
     /// The loader ended before the run.
-    #[error("the loader ended before step {step}")]
+    #[error(
+        "the loader ended before step {step}, which is a fault of this program; `--resume auto` goes on from the last checkpoint"
+    )]
     LoaderEnded {
         /// The step that it did not deliver.
         step: u64,
     },
-    /// A step that no run has.
-    #[error("--step {step}: steps are counted from 1 (the step that metrics.jsonl names)")]
+    /// A step that the run does not have.
+    #[error(
+        "--step {step}: the run has the steps 1 to {max_steps} (training.max_steps), as metrics.jsonl names them"
+    )]
     NoSuchStep {
         /// The step.
         step: u64,
+        /// The last one.
+        max_steps: u64,
+    },
+    /// A slot that a batch does not have.
+    #[error(
+        "--slot {slot}: a batch has the slots 0 to {} (training.global_batch_size = {num_slots})",
+        num_slots.saturating_sub(1)
+    )]
+    NoSuchSlot {
+        /// The slot.
+        slot: u64,
+        /// How many there are.
+        num_slots: u64,
+    },
+    /// The tokenizer that a checkpoint was trained with is not where it was.
+    #[error(
+        "the tokenizer of the checkpoint {} (hash {hash}) was not found (tried {}); name its folder with --tokenizer DIR",
+        checkpoint.display(),
+        tried.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoTokenizerOfCheckpoint {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// The hash of its tokenizer.
+        hash: String,
+        /// Where it was looked for.
+        tried: Vec<PathBuf>,
     },
 }
 
@@ -228,6 +264,12 @@ impl TrainError {
                 | Self::NothingMasked { .. }
                 | Self::RanksDiffer { .. }
         )
+    }
+
+    /// Whether `rank` tells people about an error that all ranks have: rank 0 does, and the
+    /// rank that it names does too, so that it is found in that rank's own output.
+    pub fn is_reported_by(&self, rank: u32) -> bool {
+        rank == 0 || matches!(self, Self::RanksDiffer { rank: named, .. } if *named == rank)
     }
 }
 

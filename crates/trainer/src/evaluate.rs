@@ -20,9 +20,10 @@ pub struct Figures {
     pub loss: f64,
     /// Its exponential.
     pub perplexity: f64,
-    /// Share of the tokens that the model ranks first.
+    /// Share of the tokens that the model ranks first. A tie counts against it: the rank is the
+    /// number of entries whose logit is not below the true token's, that one included.
     pub top1_accuracy: f64,
-    /// Share of the tokens that the model ranks among its first five.
+    /// Share of the tokens that the model ranks among its first five, ties as above.
     pub top5_accuracy: f64,
     /// Mean cross-entropy of the same tokens by their frequency in the training shards.
     pub unigram_loss: f64,
@@ -104,10 +105,7 @@ impl Evaluator {
         let tensors = tensors_of(batch, model)?;
         let logits = model.masked_logits(&tensors)?; // [M, V]
         let losses = token_losses(&logits, &tensors.labels)?; // [M]
-        let label_logits = logits.f_gather(-1, &tensors.labels.f_unsqueeze(-1)?, false)?; // [M, 1]
-        let better = logits
-            .f_greater_tensor(&label_logits)?
-            .f_sum_dim_intlist(-1, false, Kind::Int64)?; // [M]
+        let ranks = strict_ranks(&logits, &tensors.labels)?; // [M]
         let used = tensors.weights.f_to_kind(Kind::Double)?;
         let sum = |values: &Tensor| -> Result<f64, TrainError> {
             let weighted = values.f_to_kind(Kind::Double)?.f_mul(&used)?;
@@ -120,8 +118,8 @@ impl Evaluator {
             .filter(|(_, weight)| **weight > 0.0);
         Ok([
             sum(&losses)?,
-            sum(&better.f_less(1)?)?,
-            sum(&better.f_less(5)?)?,
+            sum(&ranks.f_less_equal(1)?)?,
+            sum(&ranks.f_less_equal(5)?)?,
             labels.map(|(label, _)| self.unigram.cost(*label)).sum(),
             batch.masked_tokens as f64,
             batch.sequences as f64,
@@ -142,6 +140,15 @@ impl Evaluator {
             sources,
         }
     }
+}
+
+/// How many entries are not below the label's logit, the label's own included: 1 is first. What
+/// is equal, or not a number, counts against the label. `logits`: [M, V]; `labels`: [M], i64 ->
+/// [M], i64.
+fn strict_ranks(logits: &Tensor, labels: &Tensor) -> Result<Tensor, TrainError> {
+    let label_logits = logits.f_gather(-1, &labels.f_unsqueeze(-1)?, false)?; // [M, 1]
+    let not_below = logits.f_less_tensor(&label_logits)?.f_logical_not()?; // [M, V]
+    Ok(not_below.f_sum_dim_intlist(-1, false, Kind::Int64)?)
 }
 
 #[expect(
@@ -165,6 +172,20 @@ fn figures(sums: &[f64]) -> Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tie_and_what_is_no_number_count_against_the_model() {
+        let rows = [
+            [0.0_f32, 3.0, 1.0, 2.0],
+            [5.0, 5.0, 5.0, 5.0],
+            [1.0, f32::NAN, 2.0, 0.0],
+            [1.0, 2.0, f32::NAN, 0.0],
+        ];
+        let logits = Tensor::from_slice(&rows.concat()).view([4, 4]);
+        let labels = Tensor::from_slice(&[1_i64, 0, 2, 2]);
+        let ranks = strict_ranks(&logits, &labels).unwrap();
+        assert_eq!(Vec::<i64>::try_from(&ranks).unwrap(), [1, 4, 2, 4]);
+    }
 
     #[test]
     fn figures_are_means_over_masked_tokens() {

@@ -1,15 +1,21 @@
 //! How a process of a run ends: its exit code, and `last_exit.json` for supervisors, because
 //! launchers replace exit codes.
+//!
+//! A launch that enters a run folder removes the file of the launch before ([`forget`]), so
+//! that a process that was killed leaves none instead of an old one. Of several failures the
+//! first one stays: what follows in other ranks is its consequence.
 
 use std::path::Path;
 
-use durable::{DISK, DurableError};
-use serde::Serialize;
+use std::io::{self, Write};
+
+use durable::{DISK, DurableError, Operation, Storage};
+use serde::{Deserialize, Serialize};
 
 use crate::metrics::timestamp;
 
 /// How a process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExitStatus {
     /// All steps are finished, or the command did what it was asked.
@@ -45,7 +51,25 @@ struct LastExit<'a> {
     time: String,
 }
 
-/// Writes `last_exit.json` into the run folder.
+/// Name of the file.
+const LAST_EXIT: &str = "last_exit.json";
+
+/// Removes what an earlier launch left. For the one process that holds the run folder.
+///
+/// # Errors
+/// When the file is there and stays.
+pub(crate) fn forget(run_dir: &Path) -> Result<(), DurableError> {
+    let path = run_dir.join(LAST_EXIT);
+    match DISK.remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(DurableError::new(Operation::Remove, &path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes `last_exit.json` into the run folder, unless another rank of this launch has written
+/// that it failed; a failure takes the place of anything but a failure.
 ///
 /// # Errors
 /// When the folder cannot be written.
@@ -64,26 +88,69 @@ pub fn write_last_exit(
         rank,
         time: timestamp(),
     };
-    durable::commit_file(&DISK, &run_dir.join("last_exit.json"), |file| {
+    let path = run_dir.join(LAST_EXIT);
+    let fill = |file: &mut dyn Write| {
         serde_json::to_writer_pretty(&mut *file, &last)?;
         file.write_all(b"\n")
-    })
+    };
+    match durable::commit_new_file(&DISK, &path, fill) {
+        Err(DurableError::AlreadyExists { .. })
+            if status == ExitStatus::Failed && status_in(&path) != Some(ExitStatus::Failed) =>
+        {
+            durable::commit_file(&DISK, &path, fill)
+        }
+        Err(DurableError::AlreadyExists { .. }) => Ok(()),
+        result => result,
+    }
+}
+
+/// What a file says; `None` when it cannot be understood.
+fn status_in(path: &Path) -> Option<ExitStatus> {
+    #[derive(Deserialize)]
+    struct Status {
+        status: ExitStatus,
+    }
+    let text = std::fs::read(path).ok()?;
+    let read: Status = serde_json::from_slice(&text).ok()?;
+    Some(read.status)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn last_exit(folder: &Path) -> serde_json::Value {
+        let text = std::fs::read_to_string(folder.join("last_exit.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
     #[test]
-    fn the_reason_of_the_last_exit_is_kept_and_replaced() {
+    fn the_first_failure_of_a_launch_stays_and_the_next_launch_forgets_it() {
         let folder = tempfile::tempdir().unwrap();
-        write_last_exit(folder.path(), ExitStatus::Failed, "rank 1 is lost", 0, Some(3)).unwrap();
-        write_last_exit(folder.path(), ExitStatus::Stopped, "SIGUSR1", 0, Some(4)).unwrap();
-        let text = std::fs::read_to_string(folder.path().join("last_exit.json")).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let folder = folder.path();
+        forget(folder).unwrap();
+        write_last_exit(folder, ExitStatus::Failed, "the disk is full", 1, Some(3)).unwrap();
+        write_last_exit(folder, ExitStatus::Failed, "rank 1 is lost", 0, Some(3)).unwrap();
+        write_last_exit(folder, ExitStatus::Stopped, "SIGTERM", 0, Some(3)).unwrap();
+        let value = last_exit(folder);
+        assert_eq!(
+            (&value["reason"], &value["rank"]),
+            (&"the disk is full".into(), &1.into())
+        );
+        forget(folder).unwrap();
+        write_last_exit(folder, ExitStatus::Stopped, "SIGUSR1", 0, Some(4)).unwrap();
+        let value = last_exit(folder);
         assert_eq!(
             (&value["status"], &value["code"], &value["step"]),
             (&"stopped".into(), &75.into(), &4.into())
         );
+    }
+
+    #[test]
+    fn a_failure_takes_the_place_of_a_success_of_another_rank() {
+        let folder = tempfile::tempdir().unwrap();
+        write_last_exit(folder.path(), ExitStatus::Done, "all steps", 0, Some(9)).unwrap();
+        write_last_exit(folder.path(), ExitStatus::Failed, "the disk is full", 1, None).unwrap();
+        assert_eq!(last_exit(folder.path())["reason"], "the disk is full");
     }
 }

@@ -1,15 +1,27 @@
 //! The Hugging Face folder of a run's checkpoint.
 
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use durable::DISK;
 use hf_folder::{ExportReport, ModelCard, SourceFacts};
-use shards::{Corpus, SourceCounts};
+use serde_json::Value;
+use shards::{Corpus, ShardError};
 use tokenizer::Tokenizer;
 
-use crate::{config::RunConfig, error::TrainError, saved_run::find_checkpoint, saved_state::Restored};
+use crate::{
+    config::RunConfig,
+    error::{TrainError, chain},
+    saved_run::find_checkpoint,
+    saved_state::Restored,
+};
 
 /// Writes the Hugging Face folder of a run's checkpoint.
+///
+/// The model card states sources and dates only from the corpus that the checkpoint names by
+/// its hash; without it the card has no such statement, and a line says why.
 ///
 /// # Errors
 /// When the checkpoint, the tokenizer or `out` cannot be used.
@@ -21,40 +33,114 @@ pub(crate) fn export_run(
 ) -> Result<ExportReport, TrainError> {
     let checkpoint_dir = find_checkpoint(run_dir, wanted)?;
     let config: RunConfig = config_file::load(&run_dir.join("config.toml"), &[])?;
-    let tokenizer = if let Some(folder) = tokenizer {
-        Tokenizer::open(folder)?
-    } else {
-        let trainer = Restored::read(checkpoint_dir.clone())?.checkpoint.trainer;
-        Tokenizer::open(Path::new(
-            trainer["tokenizer_folder"].as_str().unwrap_or("tokenizer"),
-        ))?
+    let trainer = Restored::read(checkpoint_dir.clone())?.checkpoint.trainer;
+    let tokenizer = match tokenizer {
+        Some(folder) => Tokenizer::open(folder)?,
+        None => find_tokenizer(run_dir, &checkpoint_dir, &trainer)?,
     };
-    let card = model_card(run_dir, Corpus::open(&config.data.corpus).ok().as_ref());
-    Ok(hf_folder::export(&DISK, &checkpoint_dir, &tokenizer, out, &card)?)
-}
-
-/// What the corpus, if it is still there, adds to the model card.
-fn model_card(run_dir: &Path, corpus: Option<&Corpus>) -> ModelCard {
-    let name = run_dir
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
     let mut card = ModelCard {
-        name: name.unwrap_or_default(),
+        name: run_dir
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         ..ModelCard::default()
     };
-    if let Some(manifest) = corpus.map(Corpus::manifest) {
-        let facts = |&SourceCounts {
-                         documents, tokens, ..
-                     }: &SourceCounts| SourceFacts { documents, tokens };
-        card.sources = manifest
-            .sources
-            .iter()
-            .map(|(name, counts)| (name.clone(), facts(counts)))
-            .collect();
-        card.filed_earliest.clone_from(&manifest.filed_earliest);
-        card.filed_latest.clone_from(&manifest.filed_latest);
-        card.held_out = Some(manifest.held_out.rule.clone());
+    let described = corpus_of(run_dir, &config.data.corpus, &trainer)
+        .and_then(|corpus| describe(&mut card, &corpus).map_err(|error| chain(&error)));
+    if let Err(reason) = described {
+        tracing::warn!("the model card does not state the training data: {reason}");
     }
-    card
+    Ok(hf_folder::export(&DISK, &checkpoint_dir, &tokenizer, out, &card)?)
+}
+
+/// Where a path of a run may lead now: from the current folder, from the run folder or from a
+/// folder above it, as the program may have been started in another one then.
+fn candidates(run_dir: &Path, recorded: &Path) -> Vec<PathBuf> {
+    let mut all = vec![recorded.to_owned()];
+    if recorded.is_relative() {
+        let run_dir = std::path::absolute(run_dir).unwrap_or_else(|_| run_dir.to_owned());
+        all.extend(run_dir.ancestors().map(|folder| folder.join(recorded)));
+    }
+    all
+}
+
+/// The tokenizer that the checkpoint names by its hash.
+fn find_tokenizer(run_dir: &Path, checkpoint: &Path, trainer: &Value) -> Result<Tokenizer, TrainError> {
+    let hash = trainer["hashes"]["tokenizer"].as_str().unwrap_or_default();
+    let recorded = trainer["tokenizer_folder"].as_str().unwrap_or("tokenizer");
+    let tried = candidates(run_dir, Path::new(recorded));
+    let opened = tried.iter().filter_map(|folder| Tokenizer::open(folder).ok());
+    let mut fitting = opened.filter(|tokenizer| tokenizer.hash() == hash);
+    fitting.next().ok_or_else(|| TrainError::NoTokenizerOfCheckpoint {
+        checkpoint: checkpoint.to_owned(),
+        hash: hash.to_owned(),
+        tried: tried.clone(),
+    })
+}
+
+/// The corpus that the checkpoint names by its hash, or why there is none, in words.
+fn corpus_of(run_dir: &Path, recorded: &Path, trainer: &Value) -> Result<Corpus, String> {
+    let hash = trainer["hashes"]["corpus"].as_str().unwrap_or_default();
+    let mut reason = None;
+    for folder in candidates(run_dir, recorded) {
+        match Corpus::open(&folder) {
+            Ok(corpus) if corpus.corpus_hash() == hash => return Ok(corpus),
+            Ok(corpus) => {
+                reason = Some(format!(
+                    "the corpus {} has the hash {}, the checkpoint was trained on {hash}",
+                    folder.display(),
+                    corpus.corpus_hash()
+                ));
+            }
+            Err(error) => reason = reason.or_else(|| Some(chain(&error))),
+        }
+    }
+    Err(reason.unwrap_or_else(|| format!("there is no corpus {}", recorded.display())))
+}
+
+/// Puts what the corpus holds into the card, which stays as it is when that cannot be read.
+fn describe(card: &mut ModelCard, corpus: &Corpus) -> Result<(), ShardError> {
+    let manifest = corpus.manifest();
+    let mut undated: BTreeMap<String, u64> = BTreeMap::new();
+    for row in corpus.documents().rows() {
+        let row = row?;
+        if row.shard.is_some() && row.filed.is_none() {
+            *undated.entry(row.source).or_default() += 1;
+        }
+    }
+    for (name, counts) in &manifest.sources {
+        let facts = SourceFacts {
+            documents: counts.documents,
+            undated: undated.get(name).copied().unwrap_or(0),
+            tokens: counts.tokens,
+        };
+        card.sources.insert(name.clone(), facts);
+    }
+    card.filed_earliest.clone_from(&manifest.filed_earliest);
+    card.filed_latest.clone_from(&manifest.filed_latest);
+    card.held_out = Some(manifest.held_out.rule.clone());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_path_is_looked_for_from_here_and_from_the_run_folder_up() {
+        let found = candidates(Path::new("/a/runs/x"), Path::new("data/tokenizer"));
+        let expected = [
+            "data/tokenizer",
+            "/a/runs/x/data/tokenizer",
+            "/a/runs/data/tokenizer",
+            "/a/data/tokenizer",
+            "/data/tokenizer",
+        ];
+        assert_eq!(found, expected.map(PathBuf::from));
+        assert_eq!(
+            candidates(Path::new("/a"), Path::new("/t")),
+            [PathBuf::from("/t")]
+        );
+    }
 }

@@ -1,8 +1,10 @@
 //! What makes two launches the same run: hashes of everything that decides the result, and the
 //! tuple under which the result is the same to the last bit.
 
+use std::{path::Path, sync::OnceLock};
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{config::RunConfig, error::TrainError};
 
@@ -34,26 +36,71 @@ const FREE_KEYS: [(&str, Option<&str>); 9] = [
     ("logging", None),
 ];
 
+/// Keys that name places.
+const PLACES: [(&str, Option<&str>); 3] = [
+    ("run", Some("dir")),
+    ("data", Some("corpus")),
+    ("data", Some("tokenizer")),
+];
+
 /// The part of a configuration that decides what is learned.
 ///
 /// # Errors
 /// When the configuration has a number that JSON cannot hold.
 pub(crate) fn essential(config: &RunConfig) -> Result<Value, TrainError> {
-    let mut value = serde_json::to_value(config).map_err(|source| TrainError::Json {
+    let mut value = in_json(config)?;
+    remove(&mut value, &FREE_KEYS);
+    Ok(value)
+}
+
+/// The part of a configuration that has to be the same on all ranks: everything but places,
+/// which differ where every host has its own copy, and what they hold is known by its hash.
+///
+/// # Errors
+/// When the configuration has a number that JSON cannot hold.
+pub(crate) fn shared_by_ranks(config: &RunConfig) -> Result<Value, TrainError> {
+    let mut value = in_json(config)?;
+    remove(&mut value, &PLACES);
+    Ok(value)
+}
+
+fn in_json(config: &RunConfig) -> Result<Value, TrainError> {
+    serde_json::to_value(config).map_err(|source| TrainError::Json {
         what: "a configuration".to_owned(),
         source,
-    })?;
-    for (section, key) in FREE_KEYS {
-        match key {
-            None => drop(
-                value
-                    .as_object_mut()
-                    .and_then(|sections| sections.remove(section)),
-            ),
-            Some(key) => drop(value[section].as_object_mut().and_then(|keys| keys.remove(key))),
-        }
+    })
+}
+
+fn remove(value: &mut Value, keys: &[(&str, Option<&str>)]) {
+    for (section, key) in keys {
+        let gone = match key {
+            None => value
+                .as_object_mut()
+                .and_then(|sections| sections.remove(*section)),
+            Some(key) => value[section].as_object_mut().and_then(|keys| keys.remove(*key)),
+        };
+        drop(gone);
     }
-    Ok(value)
+}
+
+/// What this process runs: two builds may compute and communicate differently.
+///
+/// # Errors
+/// When the program's file cannot be read.
+pub(crate) fn program() -> Result<Value, TrainError> {
+    // The kernel's own link: it leads to the file even where that was replaced meanwhile.
+    const PROGRAM: &str = "/proc/self/exe";
+    static HASH: OnceLock<String> = OnceLock::new();
+    let hash = match HASH.get() {
+        Some(hash) => hash,
+        None => {
+            let hash = durable::sha256_file(Path::new(PROGRAM))?;
+            HASH.get_or_init(|| hash)
+        }
+    };
+    Ok(
+        json!({ "version": env!("CARGO_PKG_VERSION"), "sha256": hash, "libtorch": torch_native::libtorch_version() }),
+    )
 }
 
 /// Equal tuples give equal bits; under another one the order is the same and the loss is equal
@@ -66,7 +113,7 @@ pub struct Tuple {
     pub threads: usize,
     /// Sequences of a micro-batch.
     pub micro_batch_size: u64,
-    /// Processor of rank 0.
+    /// Processors of the ranks: each kind once.
     pub processor: String,
     /// libtorch build.
     pub libtorch: String,
@@ -103,6 +150,30 @@ mod tests {
         ] {
             assert_eq!(fingerprint(&[free]), fingerprint(&[]), "{free}");
         }
+    }
+
+    #[test]
+    fn ranks_share_every_key_but_places() {
+        let shared = |overrides: &[&str]| shared_by_ranks(&tiny(overrides)).unwrap();
+        for place in ["run.dir='x'", "data.corpus='y'", "data.tokenizer='z'"] {
+            assert_eq!(shared(&[place]), shared(&[]), "{place}");
+        }
+        for own in [
+            "logging.every_steps=9",
+            "evaluation.every_steps=9",
+            "checkpoint.every_steps=9",
+            "training.micro_batch_size=4",
+            "training.precision='f32'",
+            "parallel.timeout_s=9",
+        ] {
+            assert_ne!(shared(&[own]), shared(&[]), "{own}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_known_by_the_hash_of_its_file() {
+        let program = program().unwrap();
+        assert_eq!(program["sha256"].as_str().unwrap().len(), 64);
     }
 
     #[test]

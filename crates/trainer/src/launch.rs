@@ -4,6 +4,7 @@ use std::path::Path;
 
 use collectives::Collective;
 use loader::{SequenceDescription, Step};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// Where a run begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Resume {
     /// At step 0; refused where there are checkpoints.
     Never,
@@ -46,12 +47,17 @@ pub fn train_run(
     stop: &StopRequest,
     log_file: &LogFile,
 ) -> Result<Finish, TrainError> {
-    let session = Session::start(config, collective, MissingPacking::Write)?;
+    let asked = json!({ "command": "train", "resume": resume });
+    let session = Session::start(config, collective, MissingPacking::Write, &asked)?;
     let folder = RunFolder::enter(collective, &session.plan.config.run.dir)?;
     let rank = collective.rank().0;
-    log_file.open(&folder.dir().join("logs").join(format!("rank-{rank}.jsonl")))?;
+    let opened = log_file.open(&folder.dir().join("logs").join(format!("rank-{rank}.jsonl")));
+    agree(collective, opened)?;
     let result = train_in(&folder, &session, collective, resume, stop);
     leave(folder.dir(), &result, rank);
+    if result.is_ok() && log_file.has_lost_lines() {
+        tracing::warn!("logs/rank-{rank}.jsonl lacks lines that could not be written");
+    }
     result
 }
 
@@ -77,7 +83,7 @@ fn train_in(
                 .check_same_run(session)
                 .and_then(|()| restored.precision()),
         )?,
-        None => precision::decide(collective, config)?,
+        None => precision::decide(collective, config, &session.processors)?,
     };
     on_first_rank(collective, || folder.describe(session, precision))?;
     let mut learner = session.learner(precision)?;
@@ -139,7 +145,8 @@ fn agreed(error: &TrainError) -> TrainError {
     }
 }
 
-/// Writes `last_exit.json`: rank 0 for all, or the rank that failed alone.
+/// Writes `last_exit.json`: rank 0 for all, or the rank that failed alone. Where that fails
+/// too, the error that ends the run is the one to report.
 fn leave(dir: &Path, result: &Result<Finish, TrainError>, rank: u32) {
     let (status, reason, step) = match result {
         Ok(Finish::Done { step }) => (ExitStatus::Done, "all steps are finished".to_owned(), Some(*step)),
@@ -154,8 +161,12 @@ fn leave(dir: &Path, result: &Result<Finish, TrainError>, rank: u32) {
     if rank != 0 && !alone {
         return;
     }
-    if let Err(error) = write_last_exit(dir, status, &reason, rank, step) {
-        tracing::warn!("last_exit.json was not written: {}", chain(&error));
+    match write_last_exit(dir, status, &reason, rank, step) {
+        Err(error) if result.is_ok() => {
+            tracing::warn!("last_exit.json was not written: {}", chain(&error));
+        }
+        Err(error) => tracing::debug!("last_exit.json was not written: {}", chain(&error)),
+        Ok(()) => {}
     }
 }
 
@@ -175,9 +186,10 @@ pub struct DryRun {
 /// # Errors
 /// As [`train_run`].
 pub fn dry_run(config: RunConfig, collective: &mut dyn Collective) -> Result<DryRun, TrainError> {
-    let session = Session::start(config, collective, MissingPacking::KeepInMemory)?;
+    let asked = json!({ "command": "train", "dry_run": true });
+    let session = Session::start(config, collective, MissingPacking::KeepInMemory, &asked)?;
     let config = &session.plan.config;
-    let precision = precision::decide(collective, config)?;
+    let precision = precision::decide(collective, config, &session.processors)?;
     let mut learner = session.learner(precision)?;
     learner.model.initialize(config.run.seed)?;
     let place = (collective.rank().0, collective.world_size());

@@ -22,7 +22,7 @@ mod model_section;
 mod optimizer;
 pub mod plan;
 pub mod precision;
-mod processor;
+pub mod processor;
 mod progress_report;
 pub mod replay;
 mod run_folder;

@@ -4,9 +4,13 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, IsTerminal, Write},
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
+use durable::{DurableError, Operation};
 use tracing::Level;
 use tracing_subscriber::{
     EnvFilter, Layer, filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
@@ -16,7 +20,13 @@ use crate::error::TrainError;
 
 /// The log file of this rank, once the run folder is known; lines before are not kept.
 #[derive(Debug, Clone, Default)]
-pub struct LogFile(Arc<OnceLock<File>>);
+pub struct LogFile(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    file: OnceLock<File>,
+    has_lost_lines: AtomicBool,
+}
 
 impl LogFile {
     /// A log file that is never opened.
@@ -58,26 +68,33 @@ impl LogFile {
             .create(true)
             .append(true)
             .open(path)
-            .map_err(|source| TrainError::Io {
-                operation: "open",
-                path: path.to_owned(),
-                source,
-            })?;
-        let _ = self.0.set(file);
+            .map_err(|source| DurableError::new(Operation::Write, path, source))?;
+        let _ = self.0.file.set(file);
         Ok(())
+    }
+
+    /// Whether a line could not be written.
+    pub fn has_lost_lines(&self) -> bool {
+        self.0.has_lost_lines.load(Ordering::Relaxed)
     }
 }
 
-/// Appends whole lines; a line that cannot be written must not end a run.
+/// Appends whole lines. One that cannot be written must not end a run, nor add its own failure
+/// to the message that a full disk gets anyway: it is only remembered.
 #[derive(Debug)]
 pub struct Lines(LogFile);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.0.get() {
-            Some(mut file) => file.write(bytes),
-            None => Ok(bytes.len()),
+        let inner = &self.0.0;
+        if inner
+            .file
+            .get()
+            .is_some_and(|mut file| file.write_all(bytes).is_err())
+        {
+            inner.has_lost_lines.store(true, Ordering::Relaxed);
         }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -105,5 +122,14 @@ mod tests {
         log.open(&path).unwrap();
         log.make_writer().write_all(b"late\n").unwrap();
         assert_eq!(std::fs::read_to_string(path).unwrap(), "late\n");
+        assert!(!log.has_lost_lines());
+    }
+
+    #[test]
+    fn a_line_that_is_lost_is_remembered_and_ends_nothing() {
+        let log = LogFile::none();
+        log.open(Path::new("/dev/full")).unwrap();
+        log.make_writer().write_all(b"lost\n").unwrap();
+        assert!(log.has_lost_lines());
     }
 }

@@ -9,9 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use durable::{DISK, DurableError};
+use durable::{DISK, DurableError, Operation};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny};
 
 use crate::{error::TrainError, evaluate::EvaluationRecord};
 
@@ -58,6 +58,8 @@ pub struct EvaluationLine<'a> {
 #[derive(Debug, Deserialize)]
 struct AnyLine {
     step: u64,
+    /// Only there in an evaluation's line.
+    eval: Option<IgnoredAny>,
 }
 
 /// The file, open for appending.
@@ -65,6 +67,7 @@ struct AnyLine {
 pub struct Metrics {
     file: File,
     path: PathBuf,
+    last_evaluated: Option<u64>,
 }
 
 /// Now, RFC 3339 in UTC with milliseconds.
@@ -88,14 +91,19 @@ impl Metrics {
     /// When the file cannot be read, replaced or opened.
     pub fn open(run_dir: &Path, resumed: Option<u64>) -> Result<Self, TrainError> {
         let path = run_dir.join("metrics.jsonl");
-        keep_until(&path, resumed)?;
+        let last_evaluated = keep_until(&path, resumed)?;
         let file = OpenOptions::new().create(true).append(true).open(&path);
-        let file = file.map_err(|source| TrainError::Io {
-            operation: "open",
-            path: path.clone(),
-            source,
-        })?;
-        Ok(Self { file, path })
+        let file = file.map_err(|source| DurableError::new(Operation::Write, &path, source))?;
+        Ok(Self {
+            file,
+            path,
+            last_evaluated,
+        })
+    }
+
+    /// The step after which the last evaluation in the file was made, as it was when opened.
+    pub fn last_evaluated(&self) -> Option<u64> {
+        self.last_evaluated
     }
 
     /// Appends a line.
@@ -108,34 +116,33 @@ impl Metrics {
             bytes.push(b'\n');
             file.write_all(&bytes)
         };
-        write(&mut self.file).map_err(|source| TrainError::Io {
-            operation: "write",
-            path: self.path.clone(),
-            source,
-        })
+        write(&mut self.file).map_err(|source| DurableError::new(Operation::Write, &self.path, source).into())
     }
 }
 
-/// Drops the lines after `resumed`, and a last line that a killed run left unfinished.
-fn keep_until(path: &Path, resumed: Option<u64>) -> Result<(), TrainError> {
+/// Drops the lines after `resumed`, and a last line that a killed run left unfinished. Gives
+/// the step of the last evaluation that stays.
+fn keep_until(path: &Path, resumed: Option<u64>) -> Result<Option<u64>, TrainError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => {
-            return Err(TrainError::Io {
-                operation: "read",
-                path: path.to_owned(),
-                source,
-            });
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(DurableError::new(Operation::Read, path, source).into()),
     };
-    let is_earlier = |line: AnyLine| resumed.is_some_and(|step| line.step <= step);
-    let keep = |line: &&str| line.ends_with('\n') && serde_json::from_str(line).is_ok_and(is_earlier);
-    let kept: String = text.split_inclusive('\n').filter(keep).collect();
+    let mut kept = String::new();
+    let mut last_evaluated = None;
+    for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+        let Ok(AnyLine { step, eval }) = serde_json::from_str(line) else {
+            continue;
+        };
+        if resumed.is_some_and(|resumed| step <= resumed) {
+            kept.push_str(line);
+            last_evaluated = eval.map(|_| step).or(last_evaluated);
+        }
+    }
     if kept != text {
         replace(path, &kept)?;
     }
-    Ok(())
+    Ok(last_evaluated)
 }
 
 fn replace(path: &Path, text: &str) -> Result<(), DurableError> {
@@ -170,6 +177,35 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_named_with_the_way_out() {
+        let path = PathBuf::from("/dev/full");
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        let mut metrics = Metrics {
+            file,
+            path,
+            last_evaluated: None,
+        };
+        let message = metrics.append(&line(1)).unwrap_err().to_string();
+        assert!(
+            message.contains("/dev/full: the disk is full") && message.contains("free space"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn the_last_evaluation_that_stays_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut metrics = Metrics::open(folder.path(), None).unwrap();
+        for step in 0..=4 {
+            let value = serde_json::json!({ "step": step, "eval": { "loss": 1.0 } });
+            metrics.append(&value).unwrap();
+            metrics.append(&line(step)).unwrap();
+        }
+        let metrics = Metrics::open(folder.path(), Some(3)).unwrap();
+        assert_eq!(metrics.last_evaluated(), Some(3));
+    }
+
+    #[test]
     fn a_resumed_run_continues_behind_its_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let mut metrics = Metrics::open(folder.path(), None).unwrap();
@@ -183,6 +219,7 @@ mod tests {
             .map(|line| serde_json::from_str::<AnyLine>(line).unwrap().step)
             .collect();
         assert_eq!(steps, [1, 2, 3]);
+        assert_eq!(metrics.last_evaluated(), None);
         assert!(text.contains("\"digest\":\"00000000000000ab\""), "{text}");
     }
 }

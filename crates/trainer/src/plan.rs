@@ -5,10 +5,14 @@
 
 use std::fmt;
 
+use loader::nearest_divisors;
 use masking::mask_capacity;
 
 use crate::config::{PrecisionChoice, RunConfig};
 use crate::schedule::Schedule;
+
+/// Longest deadline of a collective call: a year, which every clock can add.
+pub(crate) const LONGEST_TIMEOUT_S: u64 = 366 * 24 * 60 * 60;
 
 /// What a configuration is checked against.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,20 +81,20 @@ impl TrainPlan {
         check_optimizer(&config, &mut problems);
         check_training(&config, facts, &mut problems);
         check_rhythm(&config, &mut problems);
-        if problems.is_empty() {
-            Ok(Self::derive(config, facts.world_size))
-        } else {
-            Err(PlanError { problems })
+        let positions_per_step = check_counts(&config, &mut problems);
+        match positions_per_step.filter(|_| problems.is_empty()) {
+            Some(positions_per_step) => Ok(Self::derive(config, facts.world_size, positions_per_step)),
+            None => Err(PlanError { problems }),
         }
     }
 
-    fn derive(config: RunConfig, world_size: u32) -> Self {
+    fn derive(config: RunConfig, world_size: u32, positions_per_step: u64) -> Self {
         let num_micro_batches = config.training.global_batch_size / config.training.micro_batch_size;
         Self {
             world_size,
             num_micro_batches,
-            micro_batches_per_rank: num_micro_batches / u64::from(world_size),
-            positions_per_step: config.training.global_batch_size * config.data.sequence_length as u64,
+            micro_batches_per_rank: num_micro_batches / u64::from(world_size.max(1)),
+            positions_per_step,
             mask_capacity: mask_capacity(config.data.sequence_length, config.masking.mlm_probability),
             schedule: Schedule::new(&config.optimizer, &config.schedule, config.training.max_steps),
             config,
@@ -231,7 +235,7 @@ fn check_division(batch: u64, micro_batch: u64, world: u64, problems: &mut Vec<S
         problems.push(format!(
             "training.global_batch_size = {batch} has {} micro-batches of training.micro_batch_size = {micro_batch}, which {world} ranks cannot share evenly; the nearest batches that do are {}, the nearest numbers of ranks {}",
             batch / micro_batch,
-            nearest_multiples(batch, micro_batch * world),
+            nearest_multiples(batch, micro_batch.saturating_mul(world)),
             nearest_divisors(batch / micro_batch, world),
         ));
     }
@@ -241,21 +245,26 @@ fn nearest_multiples(number: u64, unit: u64) -> String {
     let below = number / unit * unit;
     match below {
         0 => unit.to_string(),
-        _ => format!("{below} and {}", below + unit),
+        _ => match below.checked_add(unit) {
+            Some(above) => format!("{below} and {above}"),
+            None => below.to_string(),
+        },
     }
 }
 
-fn nearest_divisors(number: u64, wanted: u64) -> String {
-    let below = (1..wanted.min(number + 1))
-        .rev()
-        .find(|&divisor| number.is_multiple_of(divisor));
-    let above = (wanted + 1..=number).find(|&divisor| number.is_multiple_of(divisor));
-    let both: Vec<String> = [below, above]
-        .into_iter()
-        .flatten()
-        .map(|divisor| divisor.to_string())
-        .collect();
-    both.join(" and ")
+/// The positions of a step, where every count of the run can be held in 64 bits.
+fn check_counts(config: &RunConfig, problems: &mut Vec<String>) -> Option<u64> {
+    let (training, length) = (&config.training, config.data.sequence_length);
+    let sequences = training.max_steps.checked_mul(training.global_batch_size);
+    let positions = sequences.and_then(|sequences| sequences.checked_mul(length as u64));
+    if positions.is_none() {
+        problems.push(format!(
+            "training.max_steps = {} of training.global_batch_size = {} of data.sequence_length = {length}: more positions than 64 bits can count; lower one of them",
+            training.max_steps, training.global_batch_size
+        ));
+        return None;
+    }
+    training.global_batch_size.checked_mul(length as u64)
 }
 
 /// What happens every so many steps or seconds.
@@ -273,6 +282,12 @@ fn check_rhythm(config: &RunConfig, problems: &mut Vec<String>) {
             .filter(|(_, zero)| *zero)
             .map(|(key, _)| format!("{key} = 0: it has to be at least 1")),
     );
+    if config.parallel.timeout_s > LONGEST_TIMEOUT_S {
+        problems.push(format!(
+            "parallel.timeout_s = {}: it has to be at most {LONGEST_TIMEOUT_S} (a year)",
+            config.parallel.timeout_s
+        ));
+    }
 }
 
 #[cfg(test)]
@@ -317,6 +332,7 @@ mod tests {
                 "training.precision='fp16'",
                 "training.micro_batch_size=3",
                 "checkpoint.keep_last=0",
+                "parallel.timeout_s=9223372036854775807",
             ],
             1,
         );
@@ -331,6 +347,7 @@ mod tests {
             "schedule.warmup_steps",
             "training.global_batch_size",
             "checkpoint.keep_last",
+            "parallel.timeout_s",
         ];
         assert_eq!(found.len(), keys.len(), "{found:#?}");
         assert!(
@@ -355,6 +372,30 @@ mod tests {
             world[0].contains("nearest batches that do are 6 and 12, the nearest numbers of ranks 2 and 4"),
             "{world:?}"
         );
+    }
+
+    #[test]
+    fn numbers_that_no_run_can_have_are_refused_at_once() {
+        for overrides in [
+            &[
+                "training.global_batch_size=9223372036854775807",
+                "training.micro_batch_size=2",
+            ][..],
+            &[
+                "training.global_batch_size=9223372036854775806",
+                "training.micro_batch_size=9223372036854775807",
+            ],
+            &["training.max_steps=9223372036854775807"],
+            &["training.global_batch_size=9223372036854775806"],
+        ] {
+            for world_size in [1, 3] {
+                let found = problems(overrides, world_size);
+                assert!(
+                    !found.is_empty() && found.iter().all(|problem| problem.starts_with("training.")),
+                    "{found:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -16,14 +16,18 @@ use crate::{
 /// bf16 rounds every product, so it has to be worth it: this much faster at least.
 const WORTH_IT: f64 = 1.2;
 
-/// Decides the precision of a new run. All ranks must call it and get the same answer.
+/// Decides the precision of a new run for the processors of all ranks, because the slowest
+/// one sets the pace. All ranks must call it and get the same answer.
 ///
 /// # Errors
-/// [`TrainError::SlowPrecision`] for bf16 on a processor that has no instructions for it.
-pub fn decide(collective: &mut dyn Collective, config: &RunConfig) -> Result<Precision, TrainError> {
+/// [`TrainError::SlowPrecision`] for bf16 where a processor has no instructions for it.
+pub(crate) fn decide(
+    collective: &mut dyn Collective,
+    config: &RunConfig,
+    processors: &[Processor],
+) -> Result<Precision, TrainError> {
     let decided = on_first_rank(collective, || {
-        let processor = Processor::read();
-        choose(config.training.precision, &processor, || bf16_speed(config))
+        choose(config.training.precision, processors, || bf16_speed(config))
     })?;
     let mut bytes = decided.map(name).unwrap_or_default().as_bytes().to_vec();
     collective.broadcast(Rank(0), &mut bytes)?;
@@ -35,25 +39,34 @@ pub fn decide(collective: &mut dyn Collective, config: &RunConfig) -> Result<Pre
 /// Processor features first; `bf16_speed` (bf16 against f32) only where they leave it open.
 fn choose(
     choice: PrecisionChoice,
-    processor: &Processor,
+    processors: &[Processor],
     bf16_speed: impl FnOnce() -> Result<f64, TrainError>,
 ) -> Result<Precision, TrainError> {
-    match choice {
-        PrecisionChoice::F64 => Ok(Precision::F64),
-        PrecisionChoice::F32 => Ok(Precision::F32),
-        PrecisionChoice::Bf16 if processor.has_bf16 => Ok(Precision::Bf16),
+    let slow = processors
+        .iter()
+        .enumerate()
+        .find(|(_, processor)| !processor.has_bf16);
+    match (choice, slow) {
+        (PrecisionChoice::F64, _) => Ok(Precision::F64),
+        (PrecisionChoice::F32, _) => Ok(Precision::F32),
+        (PrecisionChoice::Bf16, None) => Ok(Precision::Bf16),
         // The plan has refused fp16; here it is as slow as bf16 without instructions.
-        PrecisionChoice::Bf16 | PrecisionChoice::Fp16 => Err(TrainError::SlowPrecision {
-            processor: processor.name.clone(),
-        }),
-        PrecisionChoice::Auto if !processor.has_bf16 => {
+        (PrecisionChoice::Bf16 | PrecisionChoice::Fp16, _) => {
+            let (rank, processor) = slow.unwrap_or((0, &processors[0]));
+            Err(TrainError::SlowPrecision {
+                rank,
+                processor: processor.name.clone(),
+            })
+        }
+        (PrecisionChoice::Auto, Some((rank, processor))) => {
             tracing::info!(
+                rank,
                 processor = processor.name,
                 "precision f32: the processor has no bf16 instructions"
             );
             Ok(Precision::F32)
         }
-        PrecisionChoice::Auto => {
+        (PrecisionChoice::Auto, None) => {
             let speed = bf16_speed()?;
             let precision = if speed >= WORTH_IT {
                 Precision::Bf16
@@ -77,12 +90,12 @@ fn bf16_speed(config: &RunConfig) -> Result<f64, TrainError> {
         .saturating_mul(config.data.sequence_length)
         .min(4096);
     let time = |kind: Kind| -> Result<Duration, TrainError> {
-        let random = |rows: usize, columns: usize| -> Result<Tensor, TrainError> {
+        let ones = |rows: usize, columns: usize| -> Result<Tensor, TrainError> {
             let size = [rows, columns].map(|size| i64::try_from(size).unwrap_or(i64::MAX));
             Ok(Tensor::f_ones(size, (Kind::Float, Device::Cpu))?.f_to_kind(kind)?)
         };
-        let left = random(rows, model.hidden_size)?;
-        let right = random(model.hidden_size, model.intermediate_size)?;
+        let left = ones(rows, model.hidden_size)?;
+        let right = ones(model.hidden_size, model.intermediate_size)?;
         let mut best = Duration::MAX;
         for _ in 0..6 {
             let begun = Instant::now();
@@ -125,34 +138,37 @@ pub fn fits(choice: PrecisionChoice, precision: Precision) -> bool {
 mod tests {
     use super::*;
 
-    fn processor(has_bf16: bool) -> Processor {
-        Processor {
-            name: "a processor".to_owned(),
+    fn processors(has_bf16: &[bool]) -> Vec<Processor> {
+        let processor = |(rank, &has_bf16)| Processor {
+            name: format!("processor {rank}"),
             has_bf16,
-        }
+        };
+        has_bf16.iter().enumerate().map(processor).collect()
     }
 
     #[test]
     fn without_instructions_auto_is_f32_unmeasured() {
-        let chosen = choose(PrecisionChoice::Auto, &processor(false), || {
-            panic!("not to be measured")
-        });
-        assert_eq!(chosen.unwrap(), Precision::F32);
+        for ranks in [&[false][..], &[true, false]] {
+            let chosen = choose(PrecisionChoice::Auto, &processors(ranks), || {
+                panic!("not to be measured")
+            });
+            assert_eq!(chosen.unwrap(), Precision::F32);
+        }
     }
 
     #[test]
     fn with_instructions_the_measurement_decides() {
-        let auto = |speed| choose(PrecisionChoice::Auto, &processor(true), || Ok(speed)).unwrap();
+        let auto = |speed| choose(PrecisionChoice::Auto, &processors(&[true, true]), || Ok(speed)).unwrap();
         assert_eq!((auto(2.5), auto(1.1)), (Precision::Bf16, Precision::F32));
     }
 
     #[test]
-    fn bf16_without_instructions_is_refused_with_the_key() {
-        let error = choose(PrecisionChoice::Bf16, &processor(false), || Ok(1.0))
+    fn bf16_without_instructions_is_refused_with_the_key_and_the_rank() {
+        let error = choose(PrecisionChoice::Bf16, &processors(&[true, false]), || Ok(1.0))
             .unwrap_err()
             .to_string();
         assert!(
-            error.starts_with("training.precision = \"bf16\"") && error.contains("a processor"),
+            error.starts_with("training.precision = \"bf16\"") && error.contains("rank 1 (processor 1)"),
             "{error}"
         );
     }

@@ -1,8 +1,13 @@
 //! The processor's name and the instructions that decide about precision.
 
+use collectives::Collective;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+
 /// What `/proc/cpuinfo` says about the first processor.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Processor {
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Processor {
     /// Its name.
     pub name: String,
     /// Whether it multiplies bf16 matrices in hardware.
@@ -11,8 +16,36 @@ pub(crate) struct Processor {
 
 impl Processor {
     /// This machine's.
-    pub(crate) fn read() -> Self {
+    pub fn read() -> Self {
         Self::parse(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
+    }
+
+    /// Those of all ranks, in rank order. All ranks must call it.
+    ///
+    /// # Errors
+    /// When the ranks cannot reach each other.
+    pub(crate) fn of_all_ranks(collective: &mut dyn Collective) -> Result<Vec<Self>, TrainError> {
+        let json = |source| TrainError::Json {
+            what: "a processor".to_owned(),
+            source,
+        };
+        let own = serde_json::to_vec(&Self::read()).map_err(json)?;
+        collective
+            .all_gather(&own)?
+            .iter()
+            .map(|bytes| serde_json::from_slice(bytes).map_err(json))
+            .collect()
+    }
+
+    /// The names of several, each once, in order of first use.
+    pub(crate) fn names(all: &[Self]) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for processor in all {
+            if !names.contains(&processor.name.as_str()) {
+                names.push(&processor.name);
+            }
+        }
+        names.join(" + ")
     }
 
     fn parse(text: &str) -> Self {

@@ -28,7 +28,12 @@ pub struct Replay {
 /// # Errors
 /// When the corpus cannot be opened, or there is no such step or slot.
 pub fn replay(config: RunConfig, step: u64, slot: Option<u64>) -> Result<Replay, TrainError> {
-    let before = Step(step.checked_sub(1).ok_or(TrainError::NoSuchStep { step })?);
+    let (max_steps, num_slots) = (config.training.max_steps, config.training.global_batch_size);
+    let before = step.checked_sub(1).filter(|_| step <= max_steps);
+    let before = Step(before.ok_or(TrainError::NoSuchStep { step, max_steps })?);
+    if let Some(slot) = slot.filter(|slot| *slot >= num_slots) {
+        return Err(TrainError::NoSuchSlot { slot, num_slots });
+    }
     let text = Text::open(&config)?;
     let sources = text.sources();
     let facts = Facts {
@@ -47,7 +52,7 @@ pub fn replay(config: RunConfig, step: u64, slot: Option<u64>) -> Result<Replay,
     let digest = loader.step_batches(before, 0, 1)?.digest;
     let slots = match slot {
         Some(slot) => slot..slot + 1,
-        None => 0..plan.config.training.global_batch_size,
+        None => 0..num_slots,
     };
     let describe = |slot| Ok(in_words(&loader.describe(before, slot)?));
     Ok(Replay {

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use collectives::Collective;
-use durable::{DISK, FolderLock, Storage};
+use durable::{DISK, DurableError, FolderLock, Operation, Storage};
 use model::Precision;
 use serde_json::json;
 
 use crate::{
-    agree::on_first_rank, config::PrecisionChoice, error::TrainError, metrics::timestamp, precision,
+    agree::on_first_rank, config::PrecisionChoice, error::TrainError, exit, metrics::timestamp, precision,
     session::Session,
 };
 
@@ -28,13 +28,12 @@ impl RunFolder {
     pub(crate) fn enter(collective: &mut dyn Collective, dir: &Path) -> Result<Self, TrainError> {
         let lock = on_first_rank(collective, || {
             for folder in [dir.to_owned(), dir.join("logs"), dir.join("checkpoints")] {
-                DISK.create_dir_all(&folder).map_err(|source| TrainError::Io {
-                    operation: "create",
-                    path: folder,
-                    source,
-                })?;
+                DISK.create_dir_all(&folder)
+                    .map_err(|source| DurableError::new(Operation::Create, &folder, source))?;
             }
-            Ok(FolderLock::acquire(dir, "tenk-pretrain train")?)
+            let lock = FolderLock::acquire(dir, "tenk-pretrain train")?;
+            exit::forget(dir)?;
+            Ok(lock)
         })?;
         Ok(Self {
             dir: dir.to_owned(),

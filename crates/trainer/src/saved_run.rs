@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use checkpoint::folder_name;
 use collectives::Collective;
+use serde_json::json;
 
 use crate::{
     agree::agree,
@@ -12,7 +13,7 @@ use crate::{
     error::TrainError,
     evaluate::{EvaluationRecord, Evaluator},
     precision,
-    saved_state::{Progress, Restored},
+    saved_state::{Progress, Restored, newest},
     session::Session,
     unigram::Unigram,
 };
@@ -39,10 +40,12 @@ pub(crate) fn evaluate_run(
     max_sequences: Option<u64>,
 ) -> Result<(Progress, EvaluationRecord), TrainError> {
     let checkpoints = config.run.dir.join("checkpoints");
-    let session = Session::start(config, collective, MissingPacking::KeepInMemory)?;
+    let asked =
+        json!({ "command": "eval", "weights": format!("{weights:?}"), "max_sequences": max_sequences });
+    let session = Session::start(config, collective, MissingPacking::KeepInMemory, &asked)?;
     let restored = match weights {
         Weights::Initial => None,
-        Weights::Checkpoint(path) => Some(agree(collective, Restored::read(path.clone()))?),
+        Weights::Checkpoint(path) => Some(Restored::read_on_all(collective, path.clone())?),
         Weights::Latest => {
             let latest = Restored::latest(collective, &checkpoints)?;
             Some(agree(
@@ -53,7 +56,8 @@ pub(crate) fn evaluate_run(
     };
     let (learner, progress) = match &restored {
         None => {
-            let mut learner = session.learner(precision::decide(collective, &session.plan.config)?)?;
+            let precision = precision::decide(collective, &session.plan.config, &session.processors)?;
+            let mut learner = session.learner(precision)?;
             learner.model.initialize(session.plan.config.run.seed)?;
             (learner, Progress::default())
         }
@@ -94,11 +98,11 @@ fn check_tokenizer(restored: &Restored, session: &Session) -> Result<model::Prec
 /// the newest whole one.
 ///
 /// # Errors
-/// [`TrainError::NoCheckpoint`] when there is none.
+/// [`TrainError::NoCheckpoint`] when there is none; those of [`newest`].
 pub(crate) fn find_checkpoint(run_dir: &Path, wanted: Option<&str>) -> Result<PathBuf, TrainError> {
     let checkpoints = run_dir.join("checkpoints");
     let found = match wanted {
-        None => checkpoint::latest(&checkpoints)?.path,
+        None => newest(&checkpoints)?,
         Some(wanted) => {
             let number = wanted.strip_prefix("step-").unwrap_or(wanted).parse().ok();
             let named = number.map(|step| checkpoints.join(folder_name(step)));

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use checkpoint::{Checkpoint, Dtype, NamedTensor};
+use checkpoint::{Checkpoint, Dtype, Manifest, NamedTensor};
 use collectives::{Collective, Rank};
 use durable::DISK;
 use model::Precision;
@@ -15,7 +15,7 @@ use tch::{Kind, Tensor};
 use torch_native::{tensor_bytes, tensor_from_bytes};
 
 use crate::{
-    agree::{agree, on_first_rank},
+    agree::{agree, compare, on_first_rank},
     config::CheckpointSection,
     error::TrainError,
     identity::{Hashes, differing, essential},
@@ -103,9 +103,33 @@ fn trainer_state(session: &Session, learner: &Learner, progress: Progress) -> Re
         "config": essential(config)?,
         "tuple": session.tuple,
         "latest_filing_date": session.text.corpus.manifest().filed_latest,
-        "tokenizer_folder": session.text.tokenizer_dir,
+        "tokenizer_folder": session.text.tokenizer_dir.to_string_lossy(),
         "program_version": env!("CARGO_PKG_VERSION"),
     }))
+}
+
+/// The newest whole checkpoint of a folder; `None` when there is none. Damaged and unfinished
+/// ones are passed over with a line each.
+///
+/// # Errors
+/// [`TrainError::NoUsableCheckpoint`] when there are some and all are damaged: starting over
+/// would lose the run. What may be whole and cannot be used here is not passed over either.
+pub(crate) fn newest(checkpoints: &Path) -> Result<Option<PathBuf>, TrainError> {
+    let latest = checkpoint::latest(checkpoints)?;
+    for skipped in &latest.skipped {
+        tracing::warn!(
+            "the checkpoint {} is passed over: {}",
+            skipped.path.display(),
+            skipped.reason
+        );
+    }
+    match latest.skipped.into_iter().next() {
+        Some(damaged) if latest.path.is_none() => Err(TrainError::NoUsableCheckpoint {
+            path: damaged.path,
+            source: damaged.reason,
+        }),
+        _ => Ok(latest.path),
+    }
 }
 
 /// A checkpoint in memory, with the place that it came from.
@@ -122,28 +146,12 @@ impl Restored {
     /// Checkpoints of which none can be used are an error: starting over would lose the run.
     ///
     /// # Errors
-    /// When no checkpoint that is there can be used; when the folder or the checkpoint cannot be read on any rank.
+    /// Those of [`newest`] and [`Restored::read_on_all`].
     pub(crate) fn latest(
         collective: &mut dyn Collective,
         checkpoints: &Path,
     ) -> Result<Option<Self>, TrainError> {
-        let found = on_first_rank(collective, || {
-            let latest = checkpoint::latest(checkpoints)?;
-            for skipped in &latest.skipped {
-                tracing::warn!(
-                    "the checkpoint {} is passed over: {}",
-                    skipped.path.display(),
-                    skipped.reason
-                );
-            }
-            match latest.skipped.into_iter().next() {
-                Some(damaged) if latest.path.is_none() => Err(TrainError::NoUsableCheckpoint {
-                    path: damaged.path,
-                    source: damaged.reason,
-                }),
-                _ => Ok(latest.path),
-            }
-        })?;
+        let found = on_first_rank(collective, || newest(checkpoints))?;
         let name = found
             .flatten()
             .and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
@@ -153,7 +161,19 @@ impl Restored {
             return Ok(None);
         }
         let path = checkpoints.join(String::from_utf8_lossy(&name).as_ref());
-        agree(collective, Self::read(path)).map(Some)
+        Self::read_on_all(collective, path).map(Some)
+    }
+
+    /// Reads one checkpoint on every rank, which must find the same content: the folder may be
+    /// another one there.
+    ///
+    /// # Errors
+    /// When it is not whole on a rank, or not the same on all.
+    pub(crate) fn read_on_all(collective: &mut dyn Collective, path: PathBuf) -> Result<Self, TrainError> {
+        let files = Manifest::read(&path).map_err(TrainError::from);
+        let files = agree(collective, files)?.files;
+        compare(collective, &json!({ "checkpoint": files }))?;
+        agree(collective, Self::read(path))
     }
 
     /// Reads one checkpoint.

@@ -1,14 +1,15 @@
 //! From a configuration to everything that a command works with, on all ranks together.
 //!
-//! It checks: the configuration as a whole, threads against cores, and that all ranks have the
-//! same configuration and files. It writes nothing but a missing packing index.
+//! It checks: that all ranks run the same program with the same arguments, configuration and
+//! files, the configuration as a whole, and threads against cores. It writes nothing but a
+//! missing packing index.
 
 use std::sync::Arc;
 
 use collectives::Collective;
 use loader::Loader;
 use model::{Precision, RobertaForMaskedLm};
-use serde_json::json;
+use serde_json::{Value, json};
 use tch::Device;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     config::RunConfig,
     data::{MissingPacking, Text, open_loader, open_packing},
     error::{TrainError, chain},
-    identity::{Hashes, Tuple, essential},
+    identity::{Hashes, Tuple, essential, program, shared_by_ranks},
     optimizer::Optimizer,
     plan::{Facts, PlanError, TrainPlan},
     processor::Processor,
@@ -41,10 +42,13 @@ pub struct Session {
     pub tuple: Tuple,
     /// Hosts of the ranks, in rank order.
     pub hosts: Vec<String>,
+    /// Processors of the ranks, in rank order.
+    pub processors: Vec<Processor>,
 }
 
 impl Session {
-    /// Starts on all ranks.
+    /// Starts on all ranks. `asked` is what the command line says beyond the configuration; as
+    /// all that decides which collective calls follow, it has to be the same on all ranks.
     ///
     /// # Errors
     /// Everything that can be wrong before the first step, on all ranks alike.
@@ -52,29 +56,33 @@ impl Session {
         config: RunConfig,
         collective: &mut dyn Collective,
         missing: MissingPacking,
+        asked: &Value,
     ) -> Result<Self, TrainError> {
+        compare_launches(collective, &config, asked)?;
         let checked = check(config, collective.world_size());
         let (plan, text) = agree(collective, checked)?;
+        let (corpus, tokenizer) = (text.corpus.corpus_hash(), text.tokenizer.hash());
+        compare(
+            collective,
+            &json!({ "hashes": { "corpus": corpus, "tokenizer": tokenizer } }),
+        )?;
+        let processors = Processor::of_all_ranks(collective)?;
         let (threads, hosts) = start_threads(collective, &plan.config)?;
         let packing = open_packing(collective, &text.corpus, &plan.config, missing)?;
         let packing_hash = packing.hash().to_owned();
         let loader = agree(collective, open_loader(&plan, &text, packing))?;
-        let essential = essential(&plan.config)?;
+        compare(collective, &json!({ "hashes": { "packing": packing_hash } }))?;
         let hashes = Hashes {
-            config: config_file::fingerprint(&essential)?,
+            config: config_file::fingerprint(&essential(&plan.config)?)?,
             corpus: text.corpus.corpus_hash().to_owned(),
             packing: packing_hash,
             tokenizer: text.tokenizer.hash().to_owned(),
         };
-        compare(
-            collective,
-            &json!({ "config": essential, "hashes": hashes, "micro_batch_size": plan.config.training.micro_batch_size }),
-        )?;
         let tuple = Tuple {
             world_size: plan.world_size,
             threads: threads.num_threads,
             micro_batch_size: plan.config.training.micro_batch_size,
-            processor: Processor::read().name,
+            processor: Processor::names(&processors),
             libtorch: torch_native::libtorch_version().to_owned(),
         };
         Ok(Self {
@@ -85,6 +93,7 @@ impl Session {
             hashes,
             tuple,
             hosts,
+            processors,
         })
     }
 
@@ -104,6 +113,24 @@ impl Session {
             seed: config.run.seed,
         })
     }
+}
+
+/// Refuses ranks that run another program, with other arguments or another configuration,
+/// before these lead them into other collective calls.
+fn compare_launches(
+    collective: &mut dyn Collective,
+    config: &RunConfig,
+    asked: &Value,
+) -> Result<(), TrainError> {
+    if collective.world_size() == 1 {
+        return Ok(());
+    }
+    let program = agree(collective, program())?;
+    let config = shared_by_ranks(config)?;
+    compare(
+        collective,
+        &json!({ "program": program, "asked": asked, "config": config }),
+    )
 }
 
 /// All that is wrong with the configuration and the text that it names, in one message.

@@ -12,11 +12,13 @@ use tempfile::TempDir;
 
 use crate::{
     config::RunConfig,
-    error::TrainError,
+    error::{TrainError, chain},
+    export::export_run,
     launch::{Resume, dry_run, train_run},
     logs::LogFile,
     replay::replay,
     saved_run::{Weights, evaluate_run, find_checkpoint},
+    saved_state::Restored,
     stop::StopRequest,
     test_corpus,
     train::Finish,
@@ -174,9 +176,9 @@ fn digests_are_equal_and_losses_agree_at_any_world_size_in_f64() {
 #[test]
 fn a_resumed_run_is_bit_for_bit_the_uninterrupted_one() {
     let place = Place::new();
-    let whole = place.config("whole", &["evaluation.every_steps=5"]);
+    let whole = place.config("whole", &["evaluation.every_steps=1"]);
     run(2, &whole);
-    let parts = place.config("parts", &["evaluation.every_steps=5"]);
+    let parts = place.config("parts", &["evaluation.every_steps=1"]);
     let stop = StopRequest::new();
     stop.ask();
     assert_eq!(
@@ -187,13 +189,18 @@ fn a_resumed_run_is_bit_for_bit_the_uninterrupted_one() {
         launch(2, &parts, Resume::Auto, &stop).unwrap(),
         Finish::Stopped { step: 2 }
     );
+    let lines = place.metrics("parts");
+    assert!(
+        lines[lines.len() - 1].get("digest").is_some(),
+        "a stop saves and leaves the evaluation of its step to the resumed run"
+    );
     assert_eq!(
         launch(2, &parts, Resume::Auto, &StopRequest::new()).unwrap(),
         Finish::Done { step: 10 }
     );
 
     let (expected, found) = (place.metrics("whole"), place.metrics("parts"));
-    assert_eq!(expected.len(), 13, "ten steps and evaluations after 0, 5 and 10");
+    assert_eq!(expected.len(), 21, "ten steps and eleven evaluations");
     for key in [
         "step",
         "loss",
@@ -323,6 +330,122 @@ fn a_run_whose_checkpoints_are_all_damaged_is_not_started_over() {
 }
 
 #[test]
+fn a_checkpoint_of_another_format_version_is_not_passed_over_when_resuming() {
+    let place = Place::new();
+    let config = place.config("run", &[]);
+    run(1, &config);
+    let checkpoints = config.run.dir.join("checkpoints");
+    let manifest = checkpoints.join("step-00000010/MANIFEST.json");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let text = text.replace("\"format_version\": 1", "\"format_version\": 2");
+    durable::commit_bytes(&durable::DISK, &manifest, text.as_bytes()).unwrap();
+    let error = chain(&launch(1, &config, Resume::Auto, &StopRequest::new()).unwrap_err());
+    for part in [
+        "step-00000010",
+        "move it out of",
+        "format_version 2",
+        "the program that wrote it",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(find_checkpoint(&config.run.dir, None).is_err());
+    assert!(checkpoints.join("step-00000008").exists());
+}
+
+/// Launches two ranks, the second with a setting and a way to begin of its own.
+fn launch_differing(config: &RunConfig, other: &RunConfig, resume: Resume) -> String {
+    let error = on_ranks(2, |collective| {
+        let (config, resume) = match collective.rank().0 {
+            0 => (config, Resume::Never),
+            _ => (other, resume),
+        };
+        train_run(
+            config.clone(),
+            collective,
+            resume,
+            &StopRequest::new(),
+            &LogFile::none(),
+        )
+    });
+    error.unwrap_err().to_string()
+}
+
+#[test]
+fn ranks_with_any_other_setting_or_argument_are_named_at_the_start() {
+    let place = Place::new();
+    let config = place.config("run", &[]);
+    for setting in [
+        "evaluation.every_steps=3",
+        "checkpoint.every_steps=5",
+        "logging.every_steps=7",
+        "training.max_steps=9",
+        "training.micro_batch_size=2",
+    ] {
+        let error = launch_differing(&config, &place.config("run", &[setting]), Resume::Never);
+        let key = setting.split('=').next().unwrap();
+        assert!(
+            error.contains("rank 1 differs from rank 0") && error.contains(key),
+            "{error}"
+        );
+    }
+    let error = launch_differing(&config, &config, Resume::Auto);
+    assert!(error.contains("asked.resume"), "{error}");
+    assert!(!config.run.dir.exists());
+}
+
+#[test]
+fn ranks_that_find_other_checkpoints_under_one_name_are_refused() {
+    let place = Place::new();
+    let (one, other) = (place.config("one", &[]), place.config("other", &["run.seed=6"]));
+    run(1, &one);
+    run(1, &other);
+    let error = on_ranks(2, |collective| {
+        let folder = if collective.rank().0 == 0 { &one } else { &other };
+        Restored::latest(collective, &folder.run.dir.join("checkpoints")).map(drop)
+    });
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("rank 1 differs") && error.contains("model.safetensors"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_export_states_the_training_data_only_from_the_corpus_of_the_checkpoint() {
+    let place = Place::new();
+    let config = place.config("run", &["training.max_steps=1", "schedule.warmup_steps=0"]);
+    run(1, &config);
+    let export = |name: &str| {
+        export_run(&config.run.dir, None, None, &place.path(name)).unwrap();
+        std::fs::read_to_string(place.path(name).join("README.md")).unwrap()
+    };
+    let card = export("with");
+    assert!(card.contains("| wiki |") && card.contains("2019-11-30"), "{card}");
+    assert!(
+        card.contains("Documents without a date: 24 of 10-K, 24 of wiki."),
+        "{card}"
+    );
+    let mut manifest = shards::Corpus::open(&config.data.corpus)
+        .unwrap()
+        .manifest()
+        .clone();
+    manifest.held_out.rule = "another".to_owned();
+    manifest.write(&durable::DISK, &config.data.corpus).unwrap();
+    let card = export("without");
+    assert!(
+        card.contains("not recorded with this export") && !card.contains("| wiki |"),
+        "{card}"
+    );
+    assert!(!card.contains("another"), "{card}");
+
+    std::fs::rename(place.path("tokenizer"), place.path("elsewhere")).unwrap();
+    let error = export_run(&config.run.dir, None, None, &place.path("lost")).unwrap_err();
+    assert!(error.to_string().contains("--tokenizer DIR"), "{error}");
+    let elsewhere = place.path("elsewhere");
+    export_run(&config.run.dir, None, Some(&elsewhere), &place.path("found")).unwrap();
+}
+
+#[test]
 fn a_dry_run_takes_a_step_and_writes_nothing() {
     let place = Place::new();
     let config = place.config("run", &[]);
@@ -380,6 +503,14 @@ fn training_learns_and_replay_and_evaluation_find_what_the_run_saw() {
         replay(config.clone(), 0, None),
         Err(TrainError::NoSuchStep { .. })
     ));
+    for step in [61, u64::MAX] {
+        let error = replay(config.clone(), step, None).unwrap_err().to_string();
+        assert!(error.contains("the steps 1 to 60"), "{error}");
+    }
+    for slot in [16, u64::MAX] {
+        let error = replay(config.clone(), 1, Some(slot)).unwrap_err().to_string();
+        assert!(error.contains("the slots 0 to 15"), "{error}");
+    }
 
     let lines = place.metrics("run");
     let (first, last) = (&lines[0]["eval"], &lines[lines.len() - 1]["eval"]);

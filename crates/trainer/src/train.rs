@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use collectives::Collective;
+use collectives::{Collective, Rank};
 use loader::{PrefetchedSteps, Step, StepBatches};
 
 use crate::{
@@ -61,12 +61,16 @@ pub(crate) struct Reporter {
 
 /// Trains until the last step or until a rank is asked to stop.
 ///
+/// A step's checkpoint comes before its evaluation: a launcher that has asked for a stop waits
+/// a second or two and kills. An evaluation that a stop or a kill left out is made up for when
+/// the run is resumed.
+///
 /// # Errors
 /// Whatever ends the run; the last checkpoint stays.
 pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
     let max_steps = run.session.plan.config.training.max_steps;
     let mut steps = run.upcoming_steps(max_steps)?;
-    if run.progress.step == 0 {
+    if run.lacks_evaluation()? {
         run.evaluate()?;
     }
     while run.progress.step < max_steps {
@@ -75,9 +79,6 @@ pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
         let record = train_step(&mut run.learner, run.collective, &batches, run.stop)?;
         run.advance(&record, begun.elapsed())?;
         let last = run.progress.step == max_steps;
-        if run.is_due(run.session.plan.config.evaluation.every_steps) || last {
-            run.evaluate()?;
-        }
         if run.is_due(run.session.plan.config.checkpoint.every_steps) || last || record.stop {
             run.save_checkpoint()?;
         }
@@ -85,6 +86,9 @@ pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
             return Ok(Finish::Stopped {
                 step: run.progress.step,
             });
+        }
+        if run.evaluates_here() {
+            run.evaluate()?;
         }
     }
     Ok(Finish::Done { step: max_steps })
@@ -106,6 +110,27 @@ impl Run<'_> {
 
     fn is_due(&self, every_steps: u64) -> bool {
         every_steps > 0 && self.progress.step.is_multiple_of(every_steps)
+    }
+
+    /// Whether a run evaluates after the steps that are finished: before the first one, after
+    /// every so many and after the last.
+    fn evaluates_here(&self) -> bool {
+        let config = &self.session.plan.config;
+        self.evaluator.is_some()
+            && (self.is_due(config.evaluation.every_steps) || self.progress.step == config.training.max_steps)
+    }
+
+    /// Whether an evaluation is due before the next step; rank 0, which has the metrics, knows.
+    fn lacks_evaluation(&mut self) -> Result<bool, TrainError> {
+        if !self.evaluates_here() {
+            return Ok(false);
+        }
+        let outputs = self.reporter.outputs.as_ref();
+        let is_there =
+            outputs.is_some_and(|(metrics, _)| metrics.last_evaluated() == Some(self.progress.step));
+        let mut answer = vec![u8::from(!is_there)];
+        self.collective.broadcast(Rank(0), &mut answer)?;
+        Ok(answer == [1])
     }
 
     fn advance(&mut self, record: &StepRecord, took: Duration) -> Result<(), TrainError> {
