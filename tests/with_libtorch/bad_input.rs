@@ -12,7 +12,8 @@ use crate::demo::demo;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
-fn train(mut command: Command, run_folder: &Path, settings: &[&str]) -> Result<Command> {
+/// Adds `train` with the demo's configuration and corpus.
+pub(crate) fn train(mut command: Command, run_folder: &Path, settings: &[&str]) -> Result<Command> {
     command
         .args(["train", "--config"])
         .arg(repository().join("configs/demo.toml"));
@@ -29,7 +30,7 @@ fn train(mut command: Command, run_folder: &Path, settings: &[&str]) -> Result<C
 }
 
 /// The error output of a run that must fail, without a panic in it.
-fn message(output: &Output) -> Result<String> {
+pub(crate) fn message(output: &Output) -> Result<String> {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(!output.status.success(), "it succeeded:\n{stderr}");
     ensure!(!stderr.contains("panicked"), "it panicked:\n{stderr}");
@@ -51,6 +52,60 @@ fn a_misspelt_key_is_refused_with_the_key_that_was_meant() -> Result<()> {
         "{stderr}"
     );
     ensure!(!run_folder.exists(), "a refused run left its folder");
+    Ok(())
+}
+
+/// Two ranks, the second with a setting of its own.
+fn train_differing(run_folder: &Path, setting: &str) -> Result<String> {
+    let pretrain = program("tenk-pretrain")?;
+    let mut command = train(mpirun(1, &pretrain), run_folder, &["parallel.timeout_s=30"])?;
+    command.args([":", "-n", "1"]).arg(&pretrain);
+    let mut command = train(command, run_folder, &["parallel.timeout_s=30", setting])?;
+    message(&run(&mut command, LIMIT)?)
+}
+
+#[test]
+fn a_rank_with_another_configuration_is_named_with_the_field() -> Result<()> {
+    demo()?;
+    let _machine = whole_machine();
+    let folder = tempfile::tempdir()?;
+    let run_folder = folder.path().join("run");
+    let stderr = train_differing(&run_folder, "evaluation.every_steps=7")?;
+    ensure!(
+        stderr.contains("rank 1 differs from rank 0")
+            && stderr.contains("`config.evaluation.every_steps`: 200 against 7"),
+        "{stderr}"
+    );
+    ensure!(!run_folder.exists(), "a refused run left its folder");
+    Ok(())
+}
+
+#[test]
+fn an_error_that_one_rank_alone_meets_at_the_start_is_said_with_its_rank() -> Result<()> {
+    demo()?;
+    let _machine = whole_machine();
+    let folder = tempfile::tempdir()?;
+    let stderr = train_differing(&folder.path().join("run"), "schedule.warmup_step=7")?;
+    let said = stderr
+        .lines()
+        .filter(|line| line.contains("`schedule.warmup_step`"));
+    ensure!(said.count() == 1 && stderr.contains("rank 1: "), "{stderr}");
+    Ok(())
+}
+
+#[test]
+fn an_error_that_all_ranks_meet_at_the_start_is_said_once() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut command = train(
+        mpirun(2, &program("tenk-pretrain")?),
+        &folder.path().join("run"),
+        &["schedule.warmup_step=7"],
+    )?;
+    let stderr = message(&run(&mut command, LIMIT)?)?;
+    let said = stderr
+        .lines()
+        .filter(|line| line.contains("`schedule.warmup_step`"));
+    ensure!(said.count() == 1, "{stderr}");
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod demo;
+mod disks;
 mod exported_folder;
 mod philox;
 mod run_folder;
