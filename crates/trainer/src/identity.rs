@@ -91,15 +91,12 @@ pub(crate) fn program() -> Result<Value, TrainError> {
     // The kernel's own link: it leads to the file even where that was replaced meanwhile.
     const PROGRAM: &str = "/proc/self/exe";
     static HASH: OnceLock<String> = OnceLock::new();
-    let hash = match HASH.get() {
-        Some(hash) => hash,
-        None => {
-            let hash = durable::sha256_file(Path::new(PROGRAM))?;
-            HASH.get_or_init(|| hash)
-        }
-    };
+    if HASH.get().is_none() {
+        // Another thread of a test may have been faster, with the same hash.
+        let _ = HASH.set(durable::sha256_file(Path::new(PROGRAM))?);
+    }
     Ok(
-        json!({ "version": env!("CARGO_PKG_VERSION"), "sha256": hash, "libtorch": torch_native::libtorch_version() }),
+        json!({ "version": env!("CARGO_PKG_VERSION"), "sha256": HASH.get(), "libtorch": torch_native::libtorch_version() }),
     )
 }
 
