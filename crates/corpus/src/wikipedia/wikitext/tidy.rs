@@ -16,12 +16,17 @@ pub(super) fn tidied(text: &str) -> String {
     } else {
         unquoted
     };
-    let plain: String = decoded
-        .chars()
-        .filter(|letter| !is_invisible(*letter))
-        .map(unprotect)
-        .collect();
-    without_residue(spaced(&plain))
+    // Characters that do not show and stand-ins are beyond ASCII, or control characters.
+    let is_plain = decoded
+        .bytes()
+        .all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'));
+    let shown = if is_plain {
+        decoded
+    } else {
+        let letters = decoded.chars().filter(|letter| !is_invisible(*letter));
+        letters.map(unprotect).collect()
+    };
+    without_residue(spaced(&shown))
 }
 
 fn is_invisible(letter: char) -> bool {
@@ -106,7 +111,14 @@ fn without_magic_words(text: &str) -> String {
 /// that was in them.
 fn spaced(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
+    let mut rest = text;
+    loop {
+        // Most of a text is letters and blanks that stay as they are.
+        let length = ordinary_length(rest.as_bytes());
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+        let Some(letter) = rest.chars().next() else { break };
+        rest = &rest[letter.len_utf8()..];
         if letter.is_whitespace() {
             let follows_gap = out.is_empty() || out.ends_with([' ', '(']);
             if !follows_gap {
@@ -135,6 +147,15 @@ fn spaced(text: &str) -> String {
     out
 }
 
+/// Bytes at the start of `text` that [`spaced`] copies: up to a blank, a mark that pulls what is
+/// before it, or another script (where a blank may hide).
+fn ordinary_length(text: &[u8]) -> usize {
+    let is_ordinary = |byte: &u8| matches!(byte, b'!'..=b'~') && !matches!(byte, b',' | b';' | b')');
+    text.iter()
+        .position(|byte| !is_ordinary(byte))
+        .unwrap_or(text.len())
+}
+
 /// Whether the mark at the end of `text` follows a blank or an opening parenthesis only.
 fn is_left_over(text: &str) -> bool {
     let before = text[..text.len() - 1].trim_end();
@@ -145,7 +166,8 @@ fn is_left_over(text: &str) -> bool {
 /// characters, so that no reader takes it for markup.
 pub(super) fn without_residue(text: String) -> String {
     const MARKS: [&str; 5] = ["[[", "{{", "}}", "|}", "<ref"];
-    if !MARKS.iter().any(|mark| text.contains(mark)) {
+    let may_have_marks = text.bytes().any(|byte| matches!(byte, b'[' | b'{' | b'}' | b'<'));
+    if !may_have_marks || !MARKS.iter().any(|mark| text.contains(mark)) {
         return text;
     }
     let mut out = String::with_capacity(text.len() + 8);
