@@ -3,7 +3,7 @@
 //! Queries are taken in blocks against blocks of keys, so nothing of size T x T is ever in
 //! memory: beside its input and output the forward pass saves one number a row. The bits of
 //! dropout come out of the counter where they are used, in both passes, and are those of
-//! [`crate::dropout`] on a tensor [B, N, T, T]. A head belongs to one thread, so results do
+//! [`crate::dropout()`] on a tensor [B, N, T, T]. A head belongs to one thread, so results do
 //! not depend on the number of threads.
 //!
 //! B sequences, T positions, D hidden, N heads, H per head.
@@ -244,7 +244,7 @@ fn attention(query_key_value: &Tensor, plan: Plan) -> Result<Tensor, TorchError>
 /// [`TorchError::UnsupportedKind`] for a kind other than f32 and [`TorchError::NotASlice`] for
 /// another device; [`TorchError::SizeMismatch`] for a width that `num_heads` does not divide or
 /// a mask of another size; [`TorchError::OutOfRange`] for a sequence without keys, or a
-/// dropout that [`crate::dropout`] refuses.
+/// dropout that [`crate::dropout()`] refuses.
 pub fn fused_attention(
     query_key_value: &Tensor,
     num_heads: usize,

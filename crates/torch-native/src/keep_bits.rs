@@ -1,6 +1,6 @@
 //! Which elements of a block of rows dropout keeps, one bit an element.
 //!
-//! The bits are those of [`crate::dropout`] on the whole tensor, whatever the block.
+//! The bits are those of [`crate::dropout()`] on the whole tensor, whatever the block.
 
 #![expect(
     clippy::inline_always,

@@ -2,7 +2,7 @@
 //! both halves of a transformer layer.
 //!
 //! Saved for the backward pass are the sum and, of each of its rows, mean and inverse
-//! deviation. The bits of dropout are made anew and are those of [`crate::dropout`]. The kernel
+//! deviation. The bits of dropout are made anew and are those of [`crate::dropout()`]. The kernel
 //! is for f32 on the CPU; everything else goes by libtorch's operations.
 
 mod rows;
@@ -153,7 +153,7 @@ fn by_operations(
 /// differentiable.
 ///
 /// # Errors
-/// [`TorchError::OutOfRange`] for a dropout that [`crate::dropout`] refuses;
+/// [`TorchError::OutOfRange`] for a dropout that [`crate::dropout()`] refuses;
 /// [`TorchError::Tch`] when the shapes do not fit or libtorch fails.
 pub fn residual_layer_norm(
     inputs: ResidualInputs<'_>,
