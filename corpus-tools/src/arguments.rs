@@ -181,7 +181,8 @@ pub(crate) struct Build {
     /// Share of the companies (and wiki pages) that is held out for evaluation.
     #[arg(long, default_value_t = corpus::HELD_OUT_FRACTION)]
     pub(crate) held_out_fraction: f64,
-    /// Also write a packing index (`full-sentences:512`); training makes a missing one.
+    /// Also write a packing index: `full-sentences:512`, `doc-sentences:512` or
+    /// `contiguous:512`; training makes a missing one.
     #[arg(long, value_name = "MODE:LENGTH")]
     pub(crate) pack: Vec<corpus::PackingChoice>,
     /// The corpus folder to make.

@@ -59,20 +59,16 @@ impl std::str::FromStr for PackingChoice {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let expected = || format!("{text} is not MODE:LENGTH; give for example full-sentences:512");
         let (mode, length) = text.split_once(':').ok_or_else(expected)?;
-        if mode != PackingMode::FullSentences.name() {
-            return Err(format!(
-                "there is no packing mode {mode}; there is full-sentences"
-            ));
-        }
+        let mode = PackingMode::from_name(mode).ok_or_else(|| {
+            let known = PackingMode::ALL.map(PackingMode::name).join(", ");
+            format!("there is no packing mode {mode}; there are {known}")
+        })?;
         let max_length = length
             .parse()
             .ok()
             .filter(|length| *length >= 3)
             .ok_or_else(expected)?;
-        Ok(Self {
-            mode: PackingMode::FullSentences,
-            max_length,
-        })
+        Ok(Self { mode, max_length })
     }
 }
 
@@ -155,7 +151,8 @@ fn write_packings(staged: &StagedDir<'_>, packings: &[PackingChoice]) -> Result<
     let corpus = Corpus::open(staged.path())?;
     for choice in packings {
         let path = staged.path().join(packing_name(choice.mode, choice.max_length));
-        Packing::build(&corpus, choice.mode, choice.max_length)?.write(staged.storage(), &path)?;
+        let choice = (choice.mode, choice.max_length);
+        Packing::write(staged.storage(), &corpus, choice, &path)?;
     }
     Ok(())
 }
@@ -358,6 +355,8 @@ mod tests {
             (choice.mode, choice.max_length),
             (PackingMode::FullSentences, 512)
         );
+        let choice: PackingChoice = "doc-sentences:128".parse().unwrap();
+        assert_eq!(choice.mode, PackingMode::DocSentences);
         for wrong in [
             "full-sentences",
             "full-sentences:2",

@@ -4,8 +4,12 @@ use masking::{
     MaskKey, MaskedPositions, MaskingConfig, MaskingError, Vocabulary, mask_capacity, mask_sequence,
 };
 
+use tokenizer::Tokenizer;
+
 use crate::digest::{SlotContent, slot_digest};
+use crate::error::LoaderError;
 use crate::ids::Step;
+use crate::load::LoaderConfig;
 use crate::micro_batch::MicroBatch;
 
 /// What rows are made with.
@@ -17,6 +21,29 @@ pub(crate) struct RowFormat {
     pub(crate) sequence_length: usize,
     pub(crate) masking: MaskingConfig,
     pub(crate) vocabulary: Vocabulary,
+}
+
+impl RowFormat {
+    /// Rows of `sequence_length` tokens of `tokenizer`, masked as `config` says.
+    ///
+    /// # Errors
+    /// [`LoaderError::Masking`] for a tokenizer that masking cannot use.
+    pub(crate) fn new(
+        config: &LoaderConfig,
+        sequence_length: usize,
+        tokenizer: &Tokenizer,
+    ) -> Result<Self, LoaderError> {
+        let special = tokenizer.special();
+        let vocabulary = Vocabulary::new(special.mask, &tokenizer.special_table(), tokenizer.word_starts())?;
+        Ok(Self {
+            bos: special.bos,
+            eos: special.eos,
+            pad: special.pad,
+            sequence_length,
+            masking: config.masking,
+            vocabulary: vocabulary.with_newline(tokenizer.newline()),
+        })
+    }
 }
 
 /// A micro-batch that is being filled, and the scratch of filling it.

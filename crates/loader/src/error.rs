@@ -14,6 +14,40 @@ pub enum LoaderError {
         /// What is wrong with them.
         problem: String,
     },
+    /// Phases that do not follow each other.
+    #[error("data.phases: until_step is {ends:?}: it has to begin above 0 and rise from phase to phase")]
+    Phases {
+        /// `until_step` of each phase.
+        ends: Vec<u64>,
+    },
+    /// No packing index of a length that a phase has.
+    #[error(
+        "there is no packing index for sequences of {sequence_length} tokens, only of {found:?}: \
+         build one for every data.sequence_length and data.phases.sequence_length"
+    )]
+    NoPacking {
+        /// Length of the phase.
+        sequence_length: usize,
+        /// Lengths that there are.
+        found: Vec<u32>,
+    },
+    /// Documents that cannot be left out.
+    #[error("data.exclude: {}", excluded_problem(.unknown, .held_out))]
+    Exclude {
+        /// Ids that the corpus does not have.
+        unknown: Vec<String>,
+        /// Ids of held-out documents.
+        held_out: Vec<String>,
+    },
+    /// Steps to pass over that are no range.
+    #[error(
+        "data.skip_steps: {text:?} is no range of steps; write \"41200..41250\" (without step 41250), \
+         \"41200..=41250\" (with it) or \"41200\", from step 1 on"
+    )]
+    SkipSteps {
+        /// What was given.
+        text: String,
+    },
     /// A batch without sequences.
     #[error("training.global_batch_size and training.micro_batch_size must be at least 1")]
     EmptyBatch,
@@ -85,4 +119,21 @@ pub enum LoaderError {
     /// The thread that reads ahead cannot be started.
     #[error("cannot start the thread that prepares batches (check the limit of processes)")]
     PrefetchSpawn(#[source] std::io::Error),
+}
+
+fn excluded_problem(unknown: &[String], held_out: &[String]) -> String {
+    let mut problems = Vec::new();
+    if !unknown.is_empty() {
+        problems.push(format!(
+            "the corpus has no document {} (`tenk-pretrain replay` prints the ids)",
+            unknown.join(", ")
+        ));
+    }
+    if !held_out.is_empty() {
+        problems.push(format!(
+            "{} is held out and never trained on: take it out of the list",
+            held_out.join(", ")
+        ));
+    }
+    problems.join("; ")
 }

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::assembly::{Assembly, RowFormat};
 use crate::error::LoaderError;
+use crate::excluded::Excluded;
 use crate::ids::Step;
 use crate::load::{LoaderConfig, push_packed};
 use crate::micro_batch::MicroBatch;
@@ -92,7 +93,14 @@ impl Evaluation {
         }
         let mut assembly = Assembly::new(&self.format, Step(0), index as u64, rows.len());
         for (slot, packed) in (first as u64..).zip(rows) {
-            push_packed(&mut assembly, slot, self.mask_key(packed), &self.reader, packed)?;
+            let slot_and_key = (slot, self.mask_key(packed));
+            push_packed(
+                &mut assembly,
+                slot_and_key,
+                &self.reader,
+                packed,
+                &Excluded::default(),
+            )?;
         }
         Ok(assembly.finish())
     }

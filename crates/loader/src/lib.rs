@@ -5,6 +5,7 @@
 //! from its step number, and the number of ranks changes only who computes what. The crate
 //! knows nothing of tensors: a [`MicroBatch`] is plain vectors.
 //!
+//! - phases make weights and sequence length a function of the step,
 //! - a mixture by integer weights says whose turn g is and which turn of the source that is,
 //! - a permutation an epoch and a source says which of its sequences that turn takes,
 //! - `masking` says which of the sequence's tokens are masked, and by what,
@@ -15,15 +16,18 @@ mod assembly;
 mod digest;
 mod error;
 mod evaluation;
+mod excluded;
 mod ids;
 mod load;
 mod micro_batch;
 mod mixture;
 mod order;
+mod phases;
 mod prefetch;
 mod replay;
 mod sample_order;
 mod shares;
+mod skipped_steps;
 
 pub use digest::format_digest;
 pub use error::LoaderError;
@@ -31,10 +35,12 @@ pub use evaluation::Evaluation;
 pub use ids::{GlobalIndex, SampleIndex, Step};
 pub use load::{Loader, LoaderConfig};
 pub use micro_batch::MicroBatch;
+pub use phases::Phase;
 pub use prefetch::{PrefetchedSteps, StepBatches};
-pub use replay::SequenceDescription;
+pub use replay::{DocumentPart, SequenceDescription};
 pub use sample_order::SampleRef;
 pub use shares::nearest_divisors;
+pub use skipped_steps::SkippedSteps;
 
 #[cfg(test)]
 mod test_corpus;

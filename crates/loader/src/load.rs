@@ -1,22 +1,25 @@
-//! The loader: corpus, packing index and settings in; micro-batches out, by number.
+//! The loader: corpus, packing indices and settings in; micro-batches out, by number.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use masking::{MaskKey, MaskingConfig, Vocabulary};
-use shards::{Corpus, PackedSequence, Packing, ShardError, ShardReader, read_sequence};
+use masking::{MaskKey, MaskingConfig};
+use shards::{Corpus, PackedSequence, Packing, ShardError, ShardReader};
 use tokenizer::Tokenizer;
 
 use crate::assembly::{Assembly, RowFormat};
 use crate::error::LoaderError;
 use crate::evaluation::Evaluation;
-use crate::ids::{GlobalIndex, SampleIndex, Step};
+use crate::excluded::Excluded;
+use crate::ids::{GlobalIndex, Step};
 use crate::micro_batch::MicroBatch;
-use crate::sample_order::{SampleOrder, SampleRef, SourceRows};
+use crate::phases::{OpenPhase, Phase, open_phases, phase_rows};
+use crate::sample_order::{SampleOrder, SampleRef};
 use crate::shares;
+use crate::skipped_steps::SkippedSteps;
 
-/// What the data of a run depends on, beside corpus and packing index.
+/// What the data of a run depends on, beside corpus and packing indices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoaderConfig {
     /// Seed of the run.
@@ -25,14 +28,19 @@ pub struct LoaderConfig {
     pub weights: Option<BTreeMap<String, u64>>,
     /// Tokens of a sequence, `<s>` and `</s>` included.
     pub sequence_length: usize,
+    /// Phases with weights or lengths of their own, in order; after the last one the two keys
+    /// above hold.
+    pub phases: Vec<Phase>,
     /// Sequences a step, over all ranks.
     pub global_batch_size: u64,
     /// Sequences of a micro-batch.
     pub micro_batch_size: u64,
-    /// Share of the tokens that is masked.
-    pub mlm_probability: f64,
-    /// Whether words are masked whole.
-    pub whole_word: bool,
+    /// How much is masked, and how.
+    pub masking: MaskingConfig,
+    /// Ids of documents that are left out of every sequence.
+    pub exclude: Vec<String>,
+    /// Steps that [`Loader::steps`] passes over.
+    pub skip_steps: SkippedSteps,
 }
 
 /// Makes any micro-batch of any step: a pure function of its settings and the numbers.
@@ -41,38 +49,40 @@ pub struct Loader {
     config: LoaderConfig,
     num_micro_batches: u64,
     corpus: Arc<Corpus>,
-    packing: Arc<Packing>,
     tokenizer: Arc<Tokenizer>,
-    format: RowFormat,
+    phases: Vec<OpenPhase>,
     order: SampleOrder,
+    excluded: Excluded,
 }
 
 impl Loader {
-    /// Checks that settings, corpus, packing index and tokenizer fit each other.
+    /// Checks that settings, corpus, packing indices (one of each sequence length of the
+    /// phases) and tokenizer fit each other.
     ///
     /// # Errors
-    /// [`LoaderError::Mismatch`] names the field that differs; [`LoaderError::Weights`],
-    /// [`LoaderError::MicroBatchSize`], [`LoaderError::Masking`] the setting that is wrong;
-    /// [`LoaderError::NoSequences`] an empty corpus.
+    /// [`LoaderError::Mismatch`] and [`LoaderError::NoPacking`] name what does not fit;
+    /// [`LoaderError::Weights`], [`LoaderError::MicroBatchSize`], [`LoaderError::Phases`],
+    /// [`LoaderError::Exclude`] the setting that is wrong; [`LoaderError::NoSequences`] an
+    /// empty corpus.
     pub fn new(
         config: LoaderConfig,
         corpus: Arc<Corpus>,
-        packing: Arc<Packing>,
+        packings: &[Arc<Packing>],
         tokenizer: Arc<Tokenizer>,
     ) -> Result<Self, LoaderError> {
         let num_micro_batches = shares::num_micro_batches(config.global_batch_size, config.micro_batch_size)?;
-        check_fit(&config, &corpus, &packing, &tokenizer)?;
-        let sources = source_rows(&corpus, &packing);
-        if sources.iter().all(|source| source.num_rows == 0) {
-            return Err(LoaderError::NoSequences);
-        }
+        check_fit(&corpus, packings, &tokenizer)?;
+        let phases = open_phases(&config, packings, &tokenizer)?;
+        let rows = phase_rows(&config, &corpus, &phases);
+        let order = SampleOrder::new(config.seed, rows)?;
+        let excluded = Excluded::find(&corpus, &config.exclude)?;
         Ok(Self {
             num_micro_batches,
-            format: row_format(&config, &tokenizer)?,
-            order: SampleOrder::new(config.seed, sources, config.weights.as_ref())?,
             corpus,
-            packing,
             tokenizer,
+            phases,
+            order,
+            excluded,
             config,
         })
     }
@@ -85,7 +95,7 @@ impl Loader {
     pub fn micro_batch(&self, step: Step, index: u64) -> Result<MicroBatch, LoaderError> {
         Self::check_index("micro-batch", index, self.num_micro_batches)?;
         let size = self.config.micro_batch_size;
-        let mut assembly = Assembly::new(&self.format, step, index, capacity_hint(size));
+        let mut assembly = Assembly::new(self.format_at(step)?, step, index, capacity_hint(size));
         for slot in index * size..(index + 1) * size {
             self.push_slot(&mut assembly, step, slot)?;
         }
@@ -135,22 +145,25 @@ impl Loader {
         &self.config
     }
 
-    /// The name of a source and the number of its training sequences, in order of index.
+    /// The name of a source and the number of its training sequences after the last phase, in
+    /// order of index.
     pub fn sources(&self) -> impl Iterator<Item = (&str, u64)> {
         let sources = self.order.sources().iter();
         sources.map(|source| (source.name.as_str(), source.num_rows))
     }
 
-    /// The held-out sequences of every source that has some, in order of name. With a
-    /// `limit` that many of each, evenly spaced.
+    /// The held-out sequences of every source that has some, in order of name, packed as
+    /// `full-sentences` of the run's own length whatever the training data is, so that runs
+    /// compare. With a `limit` that many of each, evenly spaced.
     ///
     /// # Errors
     /// [`LoaderError::Shards`] where a held-out file cannot be read.
     pub fn held_out(&self, limit: Option<u64>) -> Result<Vec<Evaluation>, LoaderError> {
+        let format = RowFormat::new(&self.config, self.config.sequence_length, &self.tokenizer)?;
         let mut evaluations = Vec::new();
         for source in self.corpus.held_out_sources() {
             if let Some(reader) = self.corpus.held_out(source)? {
-                let evaluation = Evaluation::new(source, reader, self.format.clone(), &self.config)?;
+                let evaluation = Evaluation::new(source, reader, format.clone(), &self.config)?;
                 evaluations.push(evaluation.limited(limit));
             }
         }
@@ -165,13 +178,24 @@ impl Loader {
         &self.tokenizer
     }
 
-    pub(crate) fn format(&self) -> &RowFormat {
-        &self.format
+    pub(crate) fn excluded(&self) -> &Excluded {
+        &self.excluded
     }
 
-    pub(crate) fn packed_sequence(&self, row: SampleIndex) -> PackedSequence {
+    /// How rows of the batch drawn at `step` are made.
+    ///
+    /// # Errors
+    /// As [`Self::global_index`].
+    pub(crate) fn format_at(&self, step: Step) -> Result<&RowFormat, LoaderError> {
+        let phase = self.order.phase_of(self.global_index(step, 0)?);
+        Ok(&self.phases[phase].format)
+    }
+
+    /// The place of a sample in the corpus.
+    pub(crate) fn packed_sequence(&self, sample: &SampleRef) -> Result<PackedSequence, LoaderError> {
         // A row of the order is one of the packing index, whose rows are counted by usize.
-        self.packing.row(usize::try_from(row.0).unwrap_or(usize::MAX))
+        let row = usize::try_from(sample.row.0).unwrap_or(usize::MAX);
+        Ok(self.phases[sample.phase].packing.row(row)?)
     }
 
     pub(crate) fn check_index(what: &'static str, index: u64, num: u64) -> Result<(), LoaderError> {
@@ -190,23 +214,24 @@ impl Loader {
         slot: u64,
     ) -> Result<(), LoaderError> {
         let sample = self.sample(self.global_index(step, slot)?);
-        let packed = self.packed_sequence(sample.row);
+        let packed = self.packed_sequence(&sample)?;
         let key = MaskKey {
             seed: self.config.seed,
             epoch: sample.epoch,
             sample: sample.row.0,
         };
-        push_packed(assembly, slot, key, self.corpus.shard(packed.shard)?, &packed)
+        let reader = self.corpus.shard(packed.shard)?;
+        push_packed(assembly, (slot, key), reader, &packed, &self.excluded)
     }
 }
 
 /// Adds one packed sequence of `reader` to `assembly`.
 pub(crate) fn push_packed(
     assembly: &mut Assembly<'_>,
-    slot: u64,
-    key: MaskKey,
+    (slot, key): (u64, MaskKey),
     reader: &ShardReader,
     packed: &PackedSequence,
+    excluded: &Excluded,
 ) -> Result<(), LoaderError> {
     let format = assembly.format();
     if packed.length as usize + 2 > format.sequence_length {
@@ -217,7 +242,7 @@ pub(crate) fn push_packed(
             length: packed.length,
         }));
     }
-    read_sequence(reader, packed, format.eos, assembly.begin_row())?;
+    excluded.read(reader, packed, format.eos, assembly.begin_row())?;
     assembly
         .end_row(slot, key)
         .map_err(|source| LoaderError::Sequence {
@@ -232,55 +257,19 @@ fn capacity_hint(num_sequences: u64) -> usize {
     usize::try_from(num_sequences).unwrap_or(usize::MAX)
 }
 
-fn source_rows(corpus: &Corpus, packing: &Packing) -> Vec<SourceRows> {
-    let rows = |name: &str| {
-        let rows = packing.for_source(name).unwrap_or_default();
-        SourceRows {
-            name: name.to_owned(),
-            first_row: rows.start as u64,
-            num_rows: rows.len() as u64,
-        }
-    };
-    corpus.sources().map(rows).collect()
-}
-
-fn row_format(config: &LoaderConfig, tokenizer: &Tokenizer) -> Result<RowFormat, LoaderError> {
-    let special = tokenizer.special();
-    Ok(RowFormat {
-        bos: special.bos,
-        eos: special.eos,
-        pad: special.pad,
-        sequence_length: config.sequence_length,
-        masking: MaskingConfig::new(config.mlm_probability, config.whole_word)?,
-        vocabulary: Vocabulary::new(special.mask, &tokenizer.special_table(), tokenizer.word_starts())?
-            .with_newline(tokenizer.newline()),
-    })
-}
-
-fn check_fit(
-    config: &LoaderConfig,
-    corpus: &Corpus,
-    packing: &Packing,
-    tokenizer: &Tokenizer,
-) -> Result<(), LoaderError> {
+fn check_fit(corpus: &Corpus, packings: &[Arc<Packing>], tokenizer: &Tokenizer) -> Result<(), LoaderError> {
     check_equal(
         ("the tokenizer's hash", tokenizer.hash()),
         ("the corpus's manifest", corpus.manifest().tokenizer_hash.as_str()),
         "use the tokenizer that the corpus was built with",
     )?;
-    check_equal(
-        ("the corpus's hash", corpus.corpus_hash()),
-        ("the packing index", packing.corpus_hash()),
-        "delete the packing index, the next run builds it",
-    )?;
-    check_equal(
-        (
-            "data.sequence_length",
-            config.sequence_length.to_string().as_str(),
-        ),
-        ("the packing index", packing.max_length().to_string().as_str()),
-        "take the packing index of that length",
-    )
+    packings.iter().try_for_each(|packing| {
+        check_equal(
+            ("the corpus's hash", corpus.corpus_hash()),
+            ("the packing index", packing.corpus_hash()),
+            "delete the packing index, the next run builds it",
+        )
+    })
 }
 
 fn check_equal(

@@ -71,12 +71,22 @@ impl Mixture {
         let (period, index) = (global / self.total, global % self.total);
         let residue = index * self.multiplier % self.total;
         let source = self.bounds.partition_point(|&bound| bound <= residue) - 1;
-        let (low, high) = (self.bounds[source], self.bounds[source + 1]);
-        let earlier = self.num_residues_from(low, index) - self.num_residues_from(high, index);
         Turn {
             source,
-            turn: period * (high - low) + earlier,
+            turn: self.turns_in(source, period, index),
         }
+    }
+
+    /// How many of the first `num` global indices go to `source`.
+    pub(crate) fn num_turns(&self, source: usize, num: u64) -> u64 {
+        self.turns_in(source, num / self.total, num % self.total)
+    }
+
+    /// Turns of `source` in so many periods and the first `index` indices of the next.
+    fn turns_in(&self, source: usize, num_periods: u64, index: u64) -> u64 {
+        let (low, high) = (self.bounds[source], self.bounds[source + 1]);
+        let in_part = self.num_residues_from(low, index) - self.num_residues_from(high, index);
+        num_periods * (high - low) + in_part
     }
 
     /// How many of the first `num` indices of a period have a residue of at least `bound`:
@@ -159,6 +169,7 @@ mod tests {
             let turn = mixture.turn(global);
             assert_eq!(turn.turn, counts[turn.source], "index {global} of {weights:?}");
             counts[turn.source] += 1;
+            assert_eq!(mixture.num_turns(turn.source, global + 1), turn.turn + 1);
             for (&count, &weight) in counts.iter().zip(weights) {
                 let share = (global + 1) as f64 * weight as f64 / total as f64;
                 let limit = 2.0 + 0.5 * (total as f64).log2();

@@ -54,11 +54,7 @@ impl Permutation {
     /// Where `index`, which is below the size, is sent.
     pub(crate) fn apply(&self, index: u64) -> u64 {
         debug_assert!(index < self.size, "{index} is not below {}", self.size);
-        let mut value = self.encrypt(index);
-        while value >= self.size {
-            value = self.encrypt(value);
-        }
-        value
+        walk(index, self.size, |value| self.encrypt(value))
     }
 
     fn encrypt(&self, value: u64) -> u64 {
@@ -78,6 +74,15 @@ impl Permutation {
         let words = philox4x32_10([half, round, counter_2, counter_3], [key_0, key_1]);
         u64::from(words[0])
     }
+}
+
+/// Cycle walking: `encrypt` until the value falls below `size` again.
+fn walk(index: u64, size: u64, encrypt: impl Fn(u64) -> u64) -> u64 {
+    let mut value = encrypt(index);
+    while value >= size {
+        value = encrypt(value);
+    }
+    value
 }
 
 fn low_bits(num_bits: u32) -> u64 {
@@ -106,18 +111,39 @@ mod tests {
     }
 
     fn assert_bijective(key: OrderKey, size: u64) {
+        assert_each_once(size, order(key, size).into_iter());
+    }
+
+    fn assert_each_once(size: u64, order: impl Iterator<Item = u64>) {
         let mut seen = vec![false; usize::try_from(size).unwrap()];
-        for value in order(key, size) {
+        for value in order {
             let seen = &mut seen[usize::try_from(value).unwrap()];
             assert!(!*seen, "{value} comes twice in a permutation of {size}");
             *seen = true;
         }
+        assert!(
+            seen.into_iter().all(|seen| seen),
+            "a permutation of {size} has holes"
+        );
     }
 
+    /// Sizes of one number of bits share the network, whose values are computed once here and
+    /// looked up in the walk that [`Permutation::apply`] takes.
     #[test]
-    fn the_order_is_a_bijection_for_every_size_to_2000() {
-        for size in 1..=2000 {
-            assert_bijective(KEY, size);
+    fn the_order_is_a_bijection_for_every_size_to_10000() {
+        let mut table: Vec<u64> = Vec::new();
+        for size in 1..=10_000 {
+            let permutation = Permutation::new(KEY, size);
+            let num_values = 1_u64 << (permutation.left_bits + permutation.right_bits);
+            if table.len() as u64 != num_values {
+                assert!(num_values >= size);
+                table = (0..num_values).map(|value| permutation.encrypt(value)).collect();
+            }
+            let looked_up = |value: u64| table[usize::try_from(value).unwrap()];
+            assert_each_once(size, (0..size).map(|index| walk(index, size, looked_up)));
+            for index in [0, size / 3, size - 1] {
+                assert_eq!(permutation.apply(index), walk(index, size, looked_up));
+            }
         }
     }
 
@@ -125,7 +151,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn the_order_is_a_bijection_for_larger_sizes(
-            size in 2001_u64..120_000, seed: u64, source: u64, epoch: u64,
+            size in 10_001_u64..120_000, seed: u64, source: u64, epoch: u64,
         ) {
             assert_bijective(OrderKey { seed, source, epoch }, size);
         }

@@ -46,7 +46,8 @@ impl Loader {
         })
     }
 
-    /// The steps from `first` up to but not including `until`, prepared at most `depth`
+    /// The steps from `first` up to but not including `until`, without those of
+    /// [`LoaderConfig::skip_steps`](crate::LoaderConfig::skip_steps), prepared at most `depth`
     /// (at least one) steps ahead. An error ends the iteration.
     ///
     /// # Errors
@@ -61,7 +62,9 @@ impl Loader {
         let worker = std::thread::Builder::new()
             .name("loader".to_owned())
             .spawn(move || {
+                let skipped = &self.config().skip_steps;
                 let steps = (first.0..until.0).map(Step);
+                let steps = steps.filter(|&step| !skipped.skips_batch_at(step));
                 send_all(
                     steps.map(|step| self.step_batches(step, rank, world_size)),
                     &sender,

@@ -13,13 +13,15 @@ use crate::order::{OrderKey, Permutation};
 /// The sequence at one global index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleRef {
+    /// Index of the phase; the last one is the run's own.
+    pub phase: usize,
     /// Index of the source, in order of name.
     pub source: usize,
-    /// How many earlier global indices went to this source.
+    /// How many earlier global indices went to this source at this sequence length.
     pub turn: u64,
-    /// How many times the source was gone through before.
+    /// How many times the source was gone through before at this sequence length.
     pub epoch: u64,
-    /// The sequence, as a row of the packing index.
+    /// The sequence, as a row of the packing index of the phase.
     pub row: SampleIndex,
 }
 
@@ -31,61 +33,117 @@ pub(crate) struct SourceRows {
     pub(crate) num_rows: u64,
 }
 
+/// What is drawn in a phase.
+#[derive(Debug, Clone)]
+pub(crate) struct PhaseRows<'a> {
+    /// The global index at which the next phase begins; the last phase has none.
+    pub(crate) end: Option<u64>,
+    pub(crate) weights: Option<&'a BTreeMap<String, u64>>,
+    pub(crate) sources: Vec<SourceRows>,
+    /// Phases of equal length have the same rows and go on where the earlier one stopped.
+    pub(crate) sequence_length: usize,
+}
+
 /// The order of a whole run.
 #[derive(Debug, Clone)]
 pub(crate) struct SampleOrder {
     seed: u64,
-    sources: Vec<SourceRows>,
     source_hashes: Vec<u64>,
+    phases: Vec<PhaseOrder>,
+}
+
+/// The order within one phase.
+#[derive(Debug, Clone)]
+struct PhaseOrder {
+    first: u64,
     mixture: Mixture,
+    sources: Vec<SourceRows>,
+    /// Turns that each source had in earlier phases of the same length.
+    earlier_turns: Vec<u64>,
 }
 
 impl SampleOrder {
-    /// Orders the sequences of `sources`. Without `weights` a source weighs as many as it has
-    /// sequences, so that all sources finish an epoch together.
+    /// Orders the sequences of `phases`, the run's own last. Without weights a source weighs as
+    /// many as it has sequences, so that all sources finish an epoch together.
     ///
     /// # Errors
     /// [`LoaderError::Weights`] if the weights name other sources, or give one without
-    /// sequences a share, or cannot be mixed.
-    pub(crate) fn new(
-        seed: u64,
-        sources: Vec<SourceRows>,
-        weights: Option<&BTreeMap<String, u64>>,
-    ) -> Result<Self, LoaderError> {
-        let weights = match weights {
-            Some(weights) => checked_weights(&sources, weights)?,
-            None => sources.iter().map(|source| source.num_rows).collect(),
+    /// sequences a share, or cannot be mixed; [`LoaderError::NoSequences`] for an empty corpus.
+    pub(crate) fn new(seed: u64, phases: Vec<PhaseRows<'_>>) -> Result<Self, LoaderError> {
+        let Some(names) = phases.first().map(|phase| &phase.sources) else {
+            return Err(LoaderError::NoSequences);
         };
+        let source_hashes: Vec<u64> = names.iter().map(|s| xxh3_64(s.name.as_bytes())).collect();
+        let mut turns: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
+        let (mut orders, mut first) = (Vec::new(), 0);
+        for phase in phases {
+            let mixture = Mixture::new(&phase.weights()?)?;
+            let none = || vec![0; source_hashes.len()];
+            let turns = turns.entry(phase.sequence_length).or_insert_with(none);
+            let earlier_turns = turns.clone();
+            let next = phase.end.unwrap_or(u64::MAX);
+            for (source, turns) in turns.iter_mut().enumerate() {
+                *turns += mixture.num_turns(source, next - first);
+            }
+            orders.push(PhaseOrder {
+                first,
+                mixture,
+                sources: phase.sources,
+                earlier_turns,
+            });
+            first = next;
+        }
         Ok(Self {
             seed,
-            source_hashes: sources.iter().map(|s| xxh3_64(s.name.as_bytes())).collect(),
-            mixture: Mixture::new(&weights)?,
-            sources,
+            source_hashes,
+            phases: orders,
         })
+    }
+
+    /// The phase that `global` falls into.
+    pub(crate) fn phase_of(&self, global: GlobalIndex) -> usize {
+        self.phases.partition_point(|phase| phase.first <= global.0) - 1
     }
 
     /// The sequence at `global`.
     pub(crate) fn sample(&self, global: GlobalIndex) -> SampleRef {
-        let turn = self.mixture.turn(global.0);
-        let source = &self.sources[turn.source];
-        let epoch = turn.turn / source.num_rows;
+        let phase_index = self.phase_of(global);
+        let phase = &self.phases[phase_index];
+        let in_phase = phase.mixture.turn(global.0 - phase.first);
+        let source = &phase.sources[in_phase.source];
+        let turn = in_phase.turn + phase.earlier_turns[in_phase.source];
+        let epoch = turn / source.num_rows;
         let key = OrderKey {
             seed: self.seed,
-            source: self.source_hashes[turn.source],
+            source: self.source_hashes[in_phase.source],
             epoch,
         };
-        let place = turn.turn % source.num_rows;
+        let place = turn % source.num_rows;
         let row = source.first_row + Permutation::new(key, source.num_rows).apply(place);
         SampleRef {
-            source: turn.source,
-            turn: turn.turn,
+            phase: phase_index,
+            source: in_phase.source,
+            turn,
             epoch,
             row: SampleIndex(row),
         }
     }
 
+    /// The sources with their rows after the last phase.
     pub(crate) fn sources(&self) -> &[SourceRows] {
-        &self.sources
+        self.phases.last().map_or(&[], |phase| &phase.sources)
+    }
+}
+
+impl PhaseRows<'_> {
+    fn weights(&self) -> Result<Vec<u64>, LoaderError> {
+        if self.sources.iter().all(|source| source.num_rows == 0) {
+            return Err(LoaderError::NoSequences);
+        }
+        match self.weights {
+            Some(weights) => checked_weights(&self.sources, weights),
+            None => Ok(self.sources.iter().map(|source| source.num_rows).collect()),
+        }
     }
 }
 
@@ -131,6 +189,29 @@ mod tests {
         sizes.iter().map(rows).collect()
     }
 
+    /// The order of a run without phases.
+    fn order(
+        seed: u64,
+        sources: Vec<SourceRows>,
+        weights: Option<&BTreeMap<String, u64>>,
+    ) -> Result<SampleOrder, LoaderError> {
+        SampleOrder::new(seed, vec![phase(None, 512, sources, weights)])
+    }
+
+    fn phase<'a>(
+        end: Option<u64>,
+        sequence_length: usize,
+        sources: Vec<SourceRows>,
+        weights: Option<&'a BTreeMap<String, u64>>,
+    ) -> PhaseRows<'a> {
+        PhaseRows {
+            end,
+            weights,
+            sources,
+            sequence_length,
+        }
+    }
+
     fn weights(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
         pairs
             .iter()
@@ -140,7 +221,7 @@ mod tests {
 
     #[test]
     fn an_epoch_takes_every_sequence_of_every_source_exactly_once() {
-        let order = SampleOrder::new(3, sources(&[("10-K", 97), ("10-Q", 31), ("wiki", 1)]), None);
+        let order = order(3, sources(&[("10-K", 97), ("10-Q", 31), ("wiki", 1)]), None);
         let order = order.unwrap();
         for epoch in 0..4 {
             let samples: Vec<SampleRef> = (epoch * 129..(epoch + 1) * 129)
@@ -156,7 +237,7 @@ mod tests {
     fn with_weights_every_source_goes_through_its_own_epochs() {
         let rows = sources(&[("a", 10), ("b", 7), ("c", 5)]);
         let weights = weights(&[("a", 1), ("b", 3), ("c", 0)]);
-        let order = SampleOrder::new(3, rows, Some(&weights)).unwrap();
+        let order = order(3, rows, Some(&weights)).unwrap();
         let samples: Vec<SampleRef> = (0..400).map(|g| order.sample(GlobalIndex(g))).collect();
         for (source, first, size, num) in [(0, 0, 10, 100), (1, 10, 7, 300)] {
             let own: Vec<&SampleRef> = samples.iter().filter(|s| s.source == source).collect();
@@ -173,7 +254,7 @@ mod tests {
     fn epochs_and_seeds_order_differently() {
         let rows = || sources(&[("a", 50)]);
         let take = |seed: u64, from: u64| -> Vec<u64> {
-            let order = SampleOrder::new(seed, rows(), None).unwrap();
+            let order = order(seed, rows(), None).unwrap();
             (from..from + 50)
                 .map(|g| order.sample(GlobalIndex(g)).row.0)
                 .collect()
@@ -192,9 +273,76 @@ mod tests {
             (weights(&[("a", 1), ("empty", 2)]), "no sequences"),
             (weights(&[("a", 0), ("empty", 0)]), "weight 0"),
         ] {
-            let text = SampleOrder::new(1, rows(), Some(&given)).unwrap_err().to_string();
+            let text = order(1, rows(), Some(&given)).unwrap_err().to_string();
             assert!(text.contains(word) && text.contains("data.weights"), "{text}");
         }
-        assert!(SampleOrder::new(1, rows(), None).is_ok());
+        assert!(order(1, rows(), None).is_ok());
+    }
+
+    #[test]
+    fn a_phase_draws_by_its_own_weights_and_the_next_goes_on_where_it_stopped() {
+        let rows = || sources(&[("10-K", 40), ("wiki", 30)]);
+        let (wiki, both) = (
+            weights(&[("10-K", 0), ("wiki", 1)]),
+            weights(&[("10-K", 1), ("wiki", 1)]),
+        );
+        let phases = vec![
+            phase(Some(20), 512, rows(), Some(&wiki)),
+            phase(Some(50), 512, rows(), Some(&both)),
+            phase(None, 512, rows(), Some(&wiki)),
+        ];
+        let order = SampleOrder::new(5, phases).unwrap();
+        let samples: Vec<SampleRef> = (0..110).map(|g| order.sample(GlobalIndex(g))).collect();
+        let phase_of = |range: std::ops::Range<usize>| -> BTreeSet<usize> {
+            samples[range].iter().map(|sample| sample.phase).collect()
+        };
+        assert_eq!(phase_of(0..20), [0].into());
+        assert_eq!(phase_of(20..50), [1].into());
+        assert_eq!(phase_of(50..110), [2].into());
+        let wiki: Vec<&SampleRef> = samples.iter().filter(|sample| sample.source == 1).collect();
+        assert_eq!(wiki.len(), 20 + 15 + 60);
+        for (turn, sample) in (0..).zip(&wiki) {
+            assert_eq!((sample.turn, sample.epoch), (turn, turn / 30));
+        }
+        for epoch in wiki.chunks_exact(30) {
+            let rows: BTreeSet<u64> = epoch.iter().map(|sample| sample.row.0).collect();
+            assert_eq!(
+                rows,
+                (40..70).collect(),
+                "nothing twice over the phases of an epoch"
+            );
+        }
+    }
+
+    #[test]
+    fn phases_of_another_length_count_their_own_epochs() {
+        let short = || sources(&[("a", 90)]);
+        let long = || sources(&[("a", 30)]);
+        let phases = vec![
+            phase(Some(20), 128, short(), None),
+            phase(Some(30), 512, long(), None),
+            phase(Some(40), 128, short(), None),
+            phase(None, 512, long(), None),
+        ];
+        let order = SampleOrder::new(5, phases).unwrap();
+        let turns = |range: std::ops::Range<u64>| -> Vec<u64> {
+            range.map(|g| order.sample(GlobalIndex(g)).turn).collect()
+        };
+        assert_eq!(turns(0..20), (0..20).collect::<Vec<_>>());
+        assert_eq!(turns(20..30), (0..10).collect::<Vec<_>>());
+        assert_eq!(turns(30..40), (20..30).collect::<Vec<_>>());
+        assert_eq!(turns(40..60), (10..30).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn one_phase_that_is_like_the_run_changes_nothing() {
+        let rows = || sources(&[("a", 40), ("b", 30)]);
+        let plain = order(5, rows(), None).unwrap();
+        let phases = vec![phase(Some(70), 512, rows(), None), phase(None, 512, rows(), None)];
+        let phased = SampleOrder::new(5, phases).unwrap();
+        for global in (0..300).map(GlobalIndex) {
+            let (plain, phased) = (plain.sample(global), phased.sample(global));
+            assert_eq!((plain.row, plain.epoch), (phased.row, phased.epoch), "{global}");
+        }
     }
 }

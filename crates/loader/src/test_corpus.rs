@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use durable::DISK;
+use masking::MaskingConfig;
 use shards::{
     Balance, Corpus, DocumentRow, DocumentSpan, DocumentsFile, DocumentsWriter, HeldOut, HeldOutFile,
     Manifest, Packing, PackingMode, ShardEntry, ShardWriter, SourceCounts, SourceRange, TokenWidth,
@@ -13,9 +14,11 @@ use shards::{
 use tempfile::TempDir;
 use tokenizer::Tokenizer;
 
-use crate::{Loader, LoaderConfig, LoaderError};
+use crate::{Loader, LoaderConfig, LoaderError, SkippedSteps};
 
 pub(crate) const SEQUENCE_LENGTH: usize = 24;
+/// Of the phases with shorter sequences.
+pub(crate) const SHORT_LENGTH: usize = 12;
 const NUM_SHARDS: u32 = 3;
 const DOCUMENTS_A_SHARD: [(&str, usize); 2] = [("10-K", 7), ("wiki", 3)];
 
@@ -24,7 +27,10 @@ const DOCUMENTS_A_SHARD: [(&str, usize); 2] = [("10-K", 7), ("wiki", 3)];
 pub(crate) struct TestCorpus {
     _folder: TempDir,
     pub(crate) corpus: Arc<Corpus>,
+    /// Of [`SEQUENCE_LENGTH`].
     pub(crate) packing: Arc<Packing>,
+    /// Of [`SHORT_LENGTH`].
+    pub(crate) short_packing: Arc<Packing>,
     pub(crate) tokenizer: Arc<Tokenizer>,
 }
 
@@ -46,19 +52,23 @@ impl TestCorpus {
 
     fn open(folder: TempDir, tokenizer: Tokenizer) -> Self {
         let corpus = Corpus::open(folder.path()).unwrap();
-        let length = u32::try_from(SEQUENCE_LENGTH).unwrap();
-        let packing = Packing::build(&corpus, PackingMode::FullSentences, length).unwrap();
+        let pack = |length: usize| {
+            let length = u32::try_from(length).unwrap();
+            Arc::new(Packing::build(&corpus, PackingMode::FullSentences, length).unwrap())
+        };
         Self {
             _folder: folder,
+            packing: pack(SEQUENCE_LENGTH),
+            short_packing: pack(SHORT_LENGTH),
             corpus: Arc::new(corpus),
-            packing: Arc::new(packing),
             tokenizer: Arc::new(tokenizer),
         }
     }
 
     pub(crate) fn loader(&self, config: LoaderConfig) -> Result<Arc<Loader>, LoaderError> {
-        let (corpus, packing) = (Arc::clone(&self.corpus), Arc::clone(&self.packing));
-        Loader::new(config, corpus, packing, Arc::clone(&self.tokenizer)).map(Arc::new)
+        let packings = [Arc::clone(&self.short_packing), Arc::clone(&self.packing)];
+        let (corpus, tokenizer) = (Arc::clone(&self.corpus), Arc::clone(&self.tokenizer));
+        Loader::new(config, corpus, &packings, tokenizer).map(Arc::new)
     }
 }
 
@@ -67,10 +77,12 @@ pub(crate) fn config(global_batch_size: u64, micro_batch_size: u64) -> LoaderCon
         seed: 17,
         weights: None,
         sequence_length: SEQUENCE_LENGTH,
+        phases: Vec::new(),
         global_batch_size,
         micro_batch_size,
-        mlm_probability: 0.15,
-        whole_word: false,
+        masking: MaskingConfig::new(0.15, false).unwrap(),
+        exclude: Vec::new(),
+        skip_steps: SkippedSteps::default(),
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::test_corpus::{SEQUENCE_LENGTH, TestCorpus, config};
-use crate::{GlobalIndex, Loader, LoaderConfig, LoaderError, MicroBatch, Step, StepBatches};
+use crate::test_corpus::{SEQUENCE_LENGTH, SHORT_LENGTH, TestCorpus, config};
+use crate::{
+    GlobalIndex, Loader, LoaderConfig, LoaderError, MicroBatch, Phase, SkippedSteps, Step, StepBatches,
+};
 
 const GRID: [(u64, u64); 4] = [(12, 1), (12, 2), (12, 3), (12, 12)];
 
@@ -260,11 +262,20 @@ fn a_replayed_step_has_the_digest_of_training_and_tells_documents_and_masks() {
         assert!(
             slot.documents
                 .iter()
-                .all(|document| document.source == slot.source)
+                .all(|part| part.row.source == slot.source && !part.excluded)
         );
-        let first = &slot.documents[0];
+        let first = &slot.documents[0].row;
         let blocks = first.first_block..first.first_block + first.blocks;
         assert!(blocks.contains(&u64::from(slot.packed.block)));
+        let tokens: u64 = slot.documents.iter().map(|part| part.num_tokens).sum();
+        let separators = slot.documents.len() as u64 - 1;
+        assert_eq!(tokens + separators, u64::from(slot.packed.length));
+        for (index, part) in slot.documents.iter().enumerate() {
+            assert!(part.first_token + part.num_tokens <= part.row.tokens);
+            assert!(index == 0 || part.first_token == 0);
+            let ends = part.first_token + part.num_tokens == part.row.tokens;
+            assert!(index + 1 == slot.documents.len() || ends);
+        }
     }
     assert!(matches!(
         loader.describe(Step(0), 12),
@@ -281,13 +292,13 @@ fn parts_that_do_not_fit_each_other_are_refused_by_name() {
     };
     let text = test.loader(longer).unwrap_err().to_string();
     assert!(
-        text.contains("data.sequence_length is 25") && text.contains("24"),
+        text.contains("sequences of 25 tokens") && text.contains("[12, 24]"),
         "{text}"
     );
 
     let other = tokenizer::train(["another text altogether".to_owned()].into_iter(), 300).unwrap();
-    let (corpus, packing) = (Arc::clone(&test.corpus), Arc::clone(&test.packing));
-    let text = Loader::new(config(12, 2), corpus, packing, Arc::new(other))
+    let (corpus, packings) = (Arc::clone(&test.corpus), [Arc::clone(&test.packing)]);
+    let text = Loader::new(config(12, 2), corpus, &packings, Arc::new(other))
         .unwrap_err()
         .to_string();
     assert!(text.contains("tokenizer"), "{text}");
@@ -296,11 +307,6 @@ fn parts_that_do_not_fit_each_other_are_refused_by_name() {
         test.loader(config(12, 5)),
         Err(LoaderError::MicroBatchSize { .. })
     ));
-    let bad = LoaderConfig {
-        mlm_probability: 1.5,
-        ..config(12, 2)
-    };
-    assert!(matches!(test.loader(bad), Err(LoaderError::Masking(_))));
     let loader = test.loader(config(12, 2)).unwrap();
     assert!(matches!(
         loader.micro_batch(Step(0), 6),
@@ -316,4 +322,179 @@ fn parts_that_do_not_fit_each_other_are_refused_by_name() {
             Err(LoaderError::OutOfRange { what: "step", .. })
         ));
     }
+}
+
+#[test]
+fn a_part_of_a_document_is_named_by_its_first_token() {
+    let test = TestCorpus::new();
+    let num_rows = test.packing.num_rows() as u64;
+    let loader = test.loader(config(num_rows, 1)).unwrap();
+    let mut next = std::collections::BTreeMap::new();
+    let mut described = loader.describe_slots(Step(0), 0..num_rows).unwrap();
+    described.sort_by_key(|slot| slot.row);
+    for slot in described {
+        assert!(
+            slot.shard
+                .ends_with(format!("shard-0000{}-of-00003", slot.packed.shard))
+        );
+        for part in slot.documents {
+            let expected = next.entry(part.row.id.clone()).or_insert(0);
+            assert_eq!(part.first_token, *expected, "{}", part.row.id);
+            *expected += part.num_tokens;
+        }
+    }
+    assert_eq!(next.len(), 30, "every document of the corpus is in an epoch");
+}
+
+#[test]
+fn phases_change_weights_and_length_at_their_step_and_nothing_after_the_last() {
+    let test = TestCorpus::new();
+    let weights = |filings: u64, wiki: u64| {
+        let pairs = [("10-K".to_owned(), filings), ("wiki".to_owned(), wiki)];
+        Some(pairs.into_iter().collect())
+    };
+    let phases = vec![
+        Phase {
+            until_step: Step(2),
+            weights: weights(0, 1),
+            sequence_length: Some(SHORT_LENGTH),
+        },
+        Phase {
+            until_step: Step(5),
+            weights: None,
+            sequence_length: None,
+        },
+    ];
+    let phased = LoaderConfig {
+        phases,
+        weights: weights(1, 0),
+        ..config(6, 2)
+    };
+    let loader = test.loader(phased.clone()).unwrap();
+    for step in 0..8 {
+        let lengths: BTreeSet<usize> = (0..3)
+            .map(|index| loader.micro_batch(Step(step), index).unwrap())
+            .map(|batch| {
+                assert_eq!(batch.input_ids.len(), 2 * batch.sequence_length);
+                assert_eq!(batch.labels.len(), 2 * batch.capacity);
+                batch.sequence_length
+            })
+            .collect();
+        let expected = if step < 2 { SHORT_LENGTH } else { SEQUENCE_LENGTH };
+        assert_eq!(lengths, [expected].into(), "step {step}");
+        for slot in loader.describe_slots(Step(step), 0..6).unwrap() {
+            assert_eq!(slot.source, if step < 2 { "wiki" } else { "10-K" });
+        }
+    }
+    let lacks = LoaderConfig {
+        sequence_length: 99,
+        ..phased.clone()
+    };
+    assert!(matches!(
+        test.loader(lacks),
+        Err(LoaderError::NoPacking {
+            sequence_length: 99,
+            ..
+        })
+    ));
+    let mut unordered = phased;
+    unordered.phases.reverse();
+    assert!(matches!(
+        test.loader(unordered),
+        Err(LoaderError::Phases { ends }) if ends == [5, 2]
+    ));
+}
+
+#[test]
+fn an_excluded_document_leaves_its_slots_and_nothing_else_changes() {
+    let test = TestCorpus::new();
+    let num_rows = test.packing.num_rows() as u64;
+    let plain = test.loader(config(num_rows, 1)).unwrap();
+    let ids = ["10-K:1:3", "wiki:2:0"];
+    let excluding = LoaderConfig {
+        exclude: ids.map(str::to_owned).to_vec(),
+        ..config(num_rows, 1)
+    };
+    let excluding = test.loader(excluding).unwrap();
+    let mut num_changed = 0;
+    for slot in 0..num_rows {
+        let (before, after) = (
+            plain.describe(Step(0), slot).unwrap(),
+            excluding.describe(Step(0), slot).unwrap(),
+        );
+        let excluded = |id: &str| ids.contains(&id);
+        let touched = before.documents.iter().any(|part| excluded(&part.row.id));
+        assert_eq!(before.digest != after.digest, touched, "slot {slot}");
+        assert_eq!((before.row, before.packed), (after.row, after.packed));
+        let left: u64 = after
+            .documents
+            .iter()
+            .filter(|part| !part.excluded)
+            .map(|part| part.num_tokens)
+            .sum();
+        for part in &after.documents {
+            assert_eq!(part.excluded, excluded(&part.row.id));
+        }
+        let kept = after.documents.iter().filter(|part| !part.excluded).count() as u64;
+        let tokens = excluding.micro_batch(Step(0), slot).unwrap().tokens;
+        assert_eq!(tokens, left + kept.saturating_sub(1) + 2);
+        num_changed += u64::from(touched);
+    }
+    assert!(
+        num_changed > 1 && num_changed < num_rows / 2,
+        "{num_changed} of {num_rows}"
+    );
+}
+
+#[test]
+fn documents_that_cannot_be_excluded_are_named() {
+    let test = TestCorpus::new();
+    let exclude = ["10-K:0:0", "10-K:9:9", "held-out:101"]
+        .map(str::to_owned)
+        .to_vec();
+    let error = test
+        .loader(LoaderConfig {
+            exclude,
+            ..config(12, 2)
+        })
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("data.exclude: the corpus has no document 10-K:9:9 "),
+        "{text}"
+    );
+    assert!(text.contains("held-out:101 is held out"), "{text}");
+}
+
+#[test]
+fn skipped_steps_are_passed_over_and_the_others_keep_their_batches() {
+    let test = TestCorpus::new();
+    let skipping = LoaderConfig {
+        skip_steps: SkippedSteps::parse(&["6..8", "10"]).unwrap(),
+        ..config(12, 2)
+    };
+    let plain = test.loader(config(12, 2)).unwrap();
+    let steps = test
+        .loader(skipping)
+        .unwrap()
+        .steps((0, 1), (Step(3), Step(12)), 2)
+        .unwrap();
+    let steps: Vec<StepBatches> = steps.map(Result::unwrap).collect();
+    let numbers: Vec<u64> = steps.iter().map(|batches| batches.step.0 + 1).collect();
+    assert_eq!(numbers, [4, 5, 8, 9, 11, 12]);
+    for batches in steps {
+        assert_eq!(batches, plain.step_batches(batches.step, 0, 1).unwrap());
+    }
+}
+
+#[test]
+fn a_batch_that_is_asked_for_past_its_step_is_refused() {
+    let test = TestCorpus::new();
+    let loader = test.loader(config(12, 3)).unwrap();
+    assert!(loader.micro_batch(Step(0), 3).is_ok());
+    for slots in [12..13, 11..13, u64::MAX..u64::MAX] {
+        let described = loader.describe_slots(Step(0), slots.clone());
+        assert_eq!(described.is_ok(), slots.is_empty(), "{slots:?}");
+    }
+    assert!(loader.describe(Step(0), u64::MAX).is_err());
 }

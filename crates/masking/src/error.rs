@@ -9,6 +9,18 @@ pub enum MaskingError {
         /// The value that was given.
         probability: f64,
     },
+    /// The shares of what replaces masked tokens are no probabilities, or more than 1 together.
+    #[error(
+        "masking.mask_replace_prob = {mask_replace_prob} and masking.random_replace_prob = \
+         {random_replace_prob}: both must lie between 0 and 1, and so must their sum (0.8 and 0.1 in the \
+         recipe)"
+    )]
+    Replacement {
+        /// Share that becomes the mask.
+        mask_replace_prob: f64,
+        /// Share that becomes a random token.
+        random_replace_prob: f64,
+    },
     /// The tables that describe the vocabulary differ in length, or hold no ordinary token.
     #[error(
         "the vocabulary has {num_special} special tokens of {vocab_size} and a word-start table \

@@ -7,20 +7,22 @@
 
 use crate::error::MaskingError;
 use crate::random::{philox4x32_10, split};
-use crate::replace::replacement;
+use crate::replace::{Split, replacement};
 use crate::select::{count_to_mask, position_key, select_smallest};
 use crate::vocabulary::Vocabulary;
 use crate::whole_word::{Word, push_position, select_words};
 
-/// How many tokens are masked, and whether by whole words.
+/// How many tokens are masked, whether by whole words, and by what.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MaskingConfig {
     mlm_probability: f64,
     whole_word: bool,
+    split: Split,
 }
 
 impl MaskingConfig {
-    /// Masks a share `mlm_probability` of the tokens, by whole words if asked.
+    /// Masks a share `mlm_probability` of the tokens, by whole words if asked. 80 % of them
+    /// become the mask, 10 % a random token.
     ///
     /// # Errors
     /// [`MaskingError::Probability`] unless it lies between 0 and 1.
@@ -33,7 +35,22 @@ impl MaskingConfig {
         Ok(Self {
             mlm_probability,
             whole_word,
+            split: Split::BERT,
         })
+    }
+
+    /// Shows the mask in a share `mask_replace_prob` of the masked positions, a random token in
+    /// `random_replace_prob`, and the token itself in the rest.
+    ///
+    /// # Errors
+    /// [`MaskingError::Replacement`] unless both and their sum lie between 0 and 1.
+    pub fn with_replacement(
+        self,
+        mask_replace_prob: f64,
+        random_replace_prob: f64,
+    ) -> Result<Self, MaskingError> {
+        let split = Split::new(mask_replace_prob, random_replace_prob)?;
+        Ok(Self { split, ..self })
     }
 
     /// Share of the tokens that is masked.
@@ -96,7 +113,8 @@ pub fn mask_sequence(
     for &position in &masked.positions {
         let shown = &mut input_ids[position as usize];
         masked.labels.push(*shown);
-        *shown = replacement(*shown, draws.replacement_words(position), vocabulary);
+        let words = draws.replacement_words(position);
+        *shown = replacement(config.split, *shown, words, vocabulary);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! is checked when it is first used, so that a large corpus opens at once. Contents are hashed
 //! by [`crate::verify`].
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -162,6 +163,34 @@ impl Corpus {
         let before: u64 = shards[..shard as usize].iter().map(|entry| entry.documents).sum();
         let row = self.documents.row(before + document as u64)?;
         self.check_row(row, Some(shard), document)
+    }
+
+    /// The rows of documents of shards, in the order of shard and document; each frame of the
+    /// list is read once.
+    ///
+    /// # Errors
+    /// As [`Self::document_row`].
+    pub fn document_rows(&self, documents: &BTreeSet<(u32, usize)>) -> Result<Vec<DocumentRow>, ShardError> {
+        let mut before = Vec::with_capacity(self.manifest.shards.len());
+        let mut sum = 0;
+        for entry in &self.manifest.shards {
+            before.push(sum);
+            sum += entry.documents;
+        }
+        let number = |&(shard, document): &(u32, usize)| {
+            let entry = self.manifest.shards.get(shard as usize);
+            self.check_document(document, entry.map_or(0, |entry| entry.documents))?;
+            Ok(before[shard as usize] + document as u64)
+        };
+        let numbers = documents
+            .iter()
+            .map(number)
+            .collect::<Result<Vec<u64>, ShardError>>()?;
+        let rows = self.documents.rows_at(numbers)?.into_iter();
+        let checked = rows.zip(documents);
+        checked
+            .map(|(row, &(shard, document))| self.check_row(row, Some(shard), document))
+            .collect()
     }
 
     /// The row of a document of a source's held-out file.
@@ -327,6 +356,13 @@ mod tests {
         let row = corpus.document_row(1, 1).unwrap();
         assert_eq!((row.id.as_str(), row.source.as_str()), ("doc-1-1", "wiki"));
         assert_eq!(corpus.document_row(3, 0).unwrap().id, "doc-3-0");
+        let some = corpus.document_rows(&[(3, 1), (0, 0), (1, 1)].into()).unwrap();
+        let ids: Vec<&str> = some.iter().map(|row| row.id.as_str()).collect();
+        assert_eq!(ids, ["doc-0-0", "doc-1-1", "doc-3-1"]);
+        for wrong in [(2, 0), (9, 0)] {
+            let error = corpus.document_rows(&[(0, 0), wrong].into()).unwrap_err();
+            assert!(matches!(error, ShardError::OutOfRange { what: "document", .. }));
+        }
         assert_eq!(corpus.held_out_row("10-K", 1).unwrap().id, "held-out-1");
         assert!(matches!(
             corpus.document_row(2, 0),

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -80,6 +81,17 @@ impl DocumentRow {
             title: None,
         }
     }
+}
+
+/// A row's id and place alone, for a search through all rows.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DocumentPlace {
+    /// The document's id.
+    pub id: String,
+    /// Its shard; `None` if it is held out.
+    pub shard: Option<u32>,
+    /// Its index in the shard or in the held-out file.
+    pub document: u32,
 }
 
 /// What the manifest keeps of the file.
@@ -265,8 +277,8 @@ impl DocumentsReader {
     /// [`ShardError::Json`] for a row that is no row.
     pub fn frame(&self, frame: usize) -> Result<Vec<DocumentRow>, ShardError> {
         let text = self.frame_bytes(frame)?;
-        let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| self.parse(line)).collect()
+        let lines = line_ranges(&text).into_iter();
+        lines.map(|line| self.parse(&text[line])).collect()
     }
 
     /// The row with number `row`.
@@ -274,22 +286,58 @@ impl DocumentsReader {
     /// # Errors
     /// As [`Self::frame`].
     pub fn row(&self, row: u64) -> Result<DocumentRow, ShardError> {
-        let out_of_range = || ShardError::OutOfRange {
+        let mut rows = self.rows_at([row])?;
+        rows.pop().ok_or_else(|| self.no_row(row))
+    }
+
+    fn no_row(&self, row: u64) -> ShardError {
+        ShardError::OutOfRange {
             path: self.path.clone(),
             what: "row",
             index: row,
             count: (self.frames.len() * ROWS_PER_FRAME) as u64,
-        };
-        let index = usize::try_from(row).map_err(|_| out_of_range())?;
-        if index / ROWS_PER_FRAME >= self.frames.len() {
-            return Err(out_of_range());
         }
-        let text = self.frame_bytes(index / ROWS_PER_FRAME)?;
-        let line = text.split(|&byte| byte == b'\n').nth(index % ROWS_PER_FRAME);
-        match line {
-            Some(line) if !line.is_empty() => self.parse(line),
-            _ => Err(out_of_range()),
+    }
+
+    /// The rows with these numbers, which rise; each frame is read once.
+    ///
+    /// # Errors
+    /// As [`Self::row`].
+    pub fn rows_at(&self, numbers: impl IntoIterator<Item = u64>) -> Result<Vec<DocumentRow>, ShardError> {
+        let mut rows = Vec::new();
+        let mut frame: Option<(usize, Vec<u8>, Vec<Range<usize>>)> = None;
+        for number in numbers {
+            let index = usize::try_from(number).map_err(|_| self.no_row(number))?;
+            let wanted = index / ROWS_PER_FRAME;
+            if frame.as_ref().is_none_or(|(number, ..)| *number != wanted) {
+                if wanted >= self.frames.len() {
+                    return Err(self.no_row(number));
+                }
+                let text = self.frame_bytes(wanted)?;
+                let lines = line_ranges(&text);
+                frame = Some((wanted, text, lines));
+            }
+            let line = frame.as_ref().and_then(|(_, text, lines)| {
+                let range = lines.get(index % ROWS_PER_FRAME)?;
+                text.get(range.clone())
+            });
+            rows.push(self.parse(line.ok_or_else(|| self.no_row(number))?)?);
         }
+        Ok(rows)
+    }
+
+    /// Ids and places of all rows in order, a frame in memory at a time.
+    pub fn places(&self) -> impl Iterator<Item = Result<DocumentPlace, ShardError>> + '_ {
+        (0..self.frames.len()).flat_map(|frame| {
+            let places = self.frame_bytes(frame).and_then(|text| {
+                let lines = line_ranges(&text).into_iter();
+                lines.map(|line| self.parse(&text[line])).collect()
+            });
+            match places {
+                Ok(places) => Vec::into_iter(places).map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            }
+        })
     }
 
     /// All rows in order, a frame in memory at a time.
@@ -330,13 +378,24 @@ impl DocumentsReader {
         Ok(text)
     }
 
-    fn parse(&self, line: &[u8]) -> Result<DocumentRow, ShardError> {
+    fn parse<'l, T: Deserialize<'l>>(&self, line: &'l [u8]) -> Result<T, ShardError> {
         serde_json::from_slice(line).map_err(|source| ShardError::Json {
             path: self.path.clone(),
             what: WHAT,
             source,
         })
     }
+}
+
+/// Where the lines of a frame lie, without their ends.
+fn line_ranges(text: &[u8]) -> Vec<Range<usize>> {
+    let mut start = 0;
+    let lines = text.split(|&byte| byte == b'\n').map(|line| {
+        let range = start..start + line.len();
+        start = range.end + 1;
+        range
+    });
+    lines.filter(|line| !line.is_empty()).collect()
 }
 
 fn problem(path: &Path, problem: String) -> ShardError {
@@ -397,6 +456,14 @@ mod tests {
             assert_eq!(
                 reader.rows().map(|row| row.unwrap().document).collect::<Vec<_>>(),
                 (0..rows).collect::<Vec<_>>()
+            );
+            let places: Vec<u32> = reader.places().map(|place| place.unwrap().document).collect();
+            assert_eq!(places, (0..rows).collect::<Vec<_>>());
+            let some = (0..u64::from(rows)).step_by(700);
+            let found = reader.rows_at(some.clone()).unwrap();
+            assert!(
+                some.zip(found)
+                    .all(|(number, row)| u64::from(row.document) == number)
             );
         }
     }

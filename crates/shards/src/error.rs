@@ -162,6 +162,19 @@ pub enum ShardError {
         /// The length asked for.
         max_length: u32,
     },
+    /// A packing file was made from another corpus.
+    #[error(
+        "{path}: packed from the corpus {found}, this one is {expected}; \
+         delete the packing file, it is built again"
+    )]
+    PackingOfOtherCorpus {
+        /// The packing file.
+        path: PathBuf,
+        /// Hash of the corpus.
+        expected: String,
+        /// Hash that the packing file states.
+        found: String,
+    },
     /// A packing row and its shard do not fit together.
     #[error(
         "{path}: packing row (block {block}, offset {token_offset}, length {length}) does not fit the shard; \

@@ -23,6 +23,7 @@ mod pack;
 mod packing;
 mod reader;
 mod seek_table;
+mod sequence;
 mod streamed;
 mod writer;
 
@@ -32,7 +33,9 @@ mod testing;
 pub use balance::{Balance, Spread};
 pub use corpus::Corpus;
 pub use damage::{VerifyReport, verify};
-pub use documents::{DocumentRow, DocumentsFile, DocumentsReader, DocumentsWriter, ROWS_PER_FRAME};
+pub use documents::{
+    DocumentPlace, DocumentRow, DocumentsFile, DocumentsReader, DocumentsWriter, ROWS_PER_FRAME,
+};
 pub use error::{Damage, ShardError};
 pub use format::TokenWidth;
 pub use manifest::{
@@ -40,7 +43,8 @@ pub use manifest::{
     SourceRange, Window,
 };
 pub use names::{DOCUMENTS_FILE, TOKENIZER_FOLDER, held_out_name, packing_name, shard_name};
-pub use pack::{PackedSequence, PackingMode, pack_shard, read_sequence};
+pub use pack::{PackedSequence, PackingMode, pack_shard};
 pub use packing::{PACKING_FORMAT_VERSION, Packing};
 pub use reader::{ReadMode, ShardReader, TokenSlice};
+pub use sequence::{Piece, pieces, read_kept, read_sequence};
 pub use writer::{DocumentSpan, ShardSummary, ShardWriter};

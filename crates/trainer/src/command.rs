@@ -218,9 +218,14 @@ fn replay(arguments: &ReplayArguments) -> Result<String, TrainError> {
     }
     let sequences: Vec<String> = replay.sequences.iter().map(sequence_text).collect();
     Ok(format!(
-        "step {}  digest {}\n\n{}",
+        "step {}  digest {}{}\n\n{}",
         replay.step,
         replay.digest,
+        if replay.skipped {
+            "  (skipped: data.skip_steps)"
+        } else {
+            ""
+        },
         sequences.join("\n\n")
     ))
 }
@@ -410,14 +415,17 @@ fn sequence_text(sequence: &Value) -> String {
     )
 }
 
-/// What is known about a document: company, title, form, filing date, accession number.
+/// What is known about a document: company, title, form, accession number, filing date, id, and
+/// which of its tokens are in the sequence.
 fn document_text(document: &Value) -> String {
-    let known = ["company", "title", "source", "filed", "accession", "id"].map(|key| bare(&document[key]));
-    known
-        .into_iter()
-        .filter(|text| *text != "null")
-        .collect::<Vec<_>>()
-        .join(", ")
+    let known = ["company", "title", "source", "accession", "filed", "id"].map(|key| bare(&document[key]));
+    let mut known: Vec<String> = known.into_iter().filter(|text| *text != "null").collect();
+    let (first, tokens) = (&document["sequence_first_token"], &document["sequence_tokens"]);
+    known.push(format!("{tokens} tokens from token {first} on"));
+    if document["excluded"] == true {
+        known.push("left out by data.exclude".to_owned());
+    }
+    known.join(", ")
 }
 
 /// A string without its quotes, anything else as JSON.

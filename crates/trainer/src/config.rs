@@ -3,10 +3,15 @@
 //! Whether the values fit together is checked by [`crate::TrainPlan`]. A key that does nothing
 //! yet is unknown here, so it is refused instead of ignored.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use collectives::Backend;
+use masking::{MaskingConfig, MaskingError};
 use serde::{Deserialize, Serialize};
+use shards::PackingMode;
 
 pub use crate::model_section::ModelSection;
 
@@ -69,18 +74,49 @@ pub struct DataSection {
     pub weights: Option<BTreeMap<String, u64>>,
     /// How blocks become sequences.
     #[serde(default)]
-    pub packing: Packing,
+    pub packing: PackingMode,
     /// Tokens of a sequence, `<s>` and `</s>` included.
     pub sequence_length: usize,
+    /// Ids of documents whose tokens are left out; all other slots stay what they are. Usually
+    /// added to a run that has begun, so it is no part of what makes two launches the same run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Steps that are passed over, as `"41200..41250"`; as free as `exclude`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skip_steps: Vec<String>,
+    /// Weights and sequence length of the first steps; after the last phase those above hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseSection>,
 }
 
-/// How blocks become sequences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Packing {
-    /// Whole blocks until the sequence is full, over document ends (Liu et al. 2019, 4.2).
-    #[default]
-    FullSentences,
+/// `[[data.phases]]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseSection {
+    /// The last step of the phase: the batch that finishes it is still drawn by the phase.
+    pub until_step: u64,
+    /// Integer weight of each source; without it `data.weights`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<BTreeMap<String, u64>>,
+    /// Tokens of a sequence; without it `data.sequence_length`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence_length: Option<usize>,
+}
+
+impl DataSection {
+    /// The sequence lengths of all phases, each once, in rising order.
+    pub fn sequence_lengths(&self) -> BTreeSet<usize> {
+        let lengths = self.phases.iter().filter_map(|phase| phase.sequence_length);
+        lengths.chain([self.sequence_length]).collect()
+    }
+
+    /// The longest sequence of any phase.
+    pub fn longest_sequence(&self) -> usize {
+        self.sequence_lengths()
+            .last()
+            .copied()
+            .unwrap_or(self.sequence_length)
+    }
 }
 
 /// `[masking]`
@@ -91,6 +127,10 @@ pub struct MaskingSection {
     pub mlm_probability: f64,
     /// Mask whole words instead of single tokens; RoBERTa does not.
     pub whole_word: bool,
+    /// Share of the predicted tokens that become the mask (Devlin et al. 2019, 3.1).
+    pub mask_replace_prob: f64,
+    /// Share that become a random token; the rest stays as it is (Devlin et al. 2019, 3.1).
+    pub random_replace_prob: f64,
 }
 
 impl Default for MaskingSection {
@@ -98,7 +138,20 @@ impl Default for MaskingSection {
         Self {
             mlm_probability: 0.15,
             whole_word: false,
+            mask_replace_prob: 0.8,
+            random_replace_prob: 0.1,
         }
+    }
+}
+
+impl MaskingSection {
+    /// The section as the masks are made with.
+    ///
+    /// # Errors
+    /// When one of its shares is none.
+    pub fn config(&self) -> Result<MaskingConfig, MaskingError> {
+        MaskingConfig::new(self.mlm_probability, self.whole_word)?
+            .with_replacement(self.mask_replace_prob, self.random_replace_prob)
     }
 }
 

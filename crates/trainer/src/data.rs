@@ -1,4 +1,4 @@
-//! The corpus, its tokenizer and its packing index, opened and checked against each other.
+//! The corpus, its tokenizer and its packing indices, opened and checked against each other.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,13 +7,13 @@ use std::{
 
 use collectives::Collective;
 use durable::DISK;
-use loader::{Loader, LoaderConfig};
+use loader::{Loader, LoaderConfig, LoaderError, Phase, SkippedSteps, Step};
 use shards::{Corpus, Packing, PackingMode};
 use tokenizer::Tokenizer;
 
 use crate::{
     agree::{agree, on_first_rank},
-    config::{self, RunConfig},
+    config::{PhaseSection, RunConfig},
     error::TrainError,
     plan::TrainPlan,
 };
@@ -102,26 +102,42 @@ pub enum MissingPacking {
     KeepInMemory,
 }
 
-/// Opens the packing index. All ranks must call it.
+/// Opens the packing index of every sequence length of the run, in rising order, and hashes
+/// the rows on rank 0. All ranks must call it.
 ///
 /// # Errors
-/// When it can be neither opened nor built, on any rank.
-pub(crate) fn open_packing(
+/// When one can be neither opened nor built, or is damaged, on any rank.
+pub(crate) fn open_packings(
     collective: &mut dyn Collective,
     corpus: &Corpus,
     config: &RunConfig,
     missing: MissingPacking,
-) -> Result<Packing, TrainError> {
-    let mode = match config.data.packing {
-        config::Packing::FullSentences => PackingMode::FullSentences,
-    };
-    let length = u32::try_from(config.data.sequence_length).unwrap_or(u32::MAX);
-    let path = corpus.folder().join(shards::packing_name(mode, length));
-    if missing == MissingPacking::Write {
-        on_first_rank(collective, || {
-            Ok(Packing::open_or_build(&DISK, corpus, mode, length)?)
-        })?;
+) -> Result<Vec<Arc<Packing>>, TrainError> {
+    let mut packings = Vec::new();
+    for length in config.data.sequence_lengths() {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let packing = open_packing(collective, corpus, (config.data.packing, length), missing)?;
+        packings.push(Arc::new(packing));
     }
+    Ok(packings)
+}
+
+fn open_packing(
+    collective: &mut dyn Collective,
+    corpus: &Corpus,
+    (mode, length): (PackingMode, u32),
+    missing: MissingPacking,
+) -> Result<Packing, TrainError> {
+    let path = corpus.folder().join(shards::packing_name(mode, length));
+    on_first_rank(collective, || {
+        if missing == MissingPacking::Write {
+            Packing::open_or_build(&DISK, corpus, mode, length)?;
+        }
+        if path.exists() {
+            Packing::open(&path)?.verify()?;
+        }
+        Ok(())
+    })?;
     let opened = if path.exists() {
         Packing::open(&path)
     } else {
@@ -131,30 +147,42 @@ pub(crate) fn open_packing(
     agree(collective, packing.map_err(TrainError::from))
 }
 
+/// One hash for the packing indices of a run: that of the only one, or all in a row.
+pub(crate) fn packing_hash(packings: &[Arc<Packing>]) -> String {
+    let hashes: Vec<&str> = packings.iter().map(|packing| packing.hash()).collect();
+    hashes.join("+")
+}
+
 /// The loader of a checked configuration.
 ///
 /// # Errors
-/// When settings, corpus, packing index and tokenizer do not fit each other.
+/// When settings, corpus, packing indices and tokenizer do not fit each other.
 pub(crate) fn open_loader(
     plan: &TrainPlan,
     text: &Text,
-    packing: Packing,
+    packings: &[Arc<Packing>],
 ) -> Result<Arc<Loader>, TrainError> {
     let config = &plan.config;
+    let data = &config.data;
     let settings = LoaderConfig {
         seed: config.run.seed,
-        weights: config.data.weights.clone(),
-        sequence_length: config.data.sequence_length,
+        weights: data.weights.clone(),
+        sequence_length: data.sequence_length,
+        phases: data.phases.iter().map(phase).collect(),
         global_batch_size: config.training.global_batch_size,
         micro_batch_size: config.training.micro_batch_size,
-        mlm_probability: config.masking.mlm_probability,
-        whole_word: config.masking.whole_word,
+        masking: config.masking.config().map_err(LoaderError::from)?,
+        exclude: data.exclude.clone(),
+        skip_steps: SkippedSteps::parse(&data.skip_steps)?,
     };
-    let loader = Loader::new(
-        settings,
-        Arc::clone(&text.corpus),
-        Arc::new(packing),
-        Arc::clone(&text.tokenizer),
-    )?;
-    Ok(Arc::new(loader))
+    let (corpus, tokenizer) = (Arc::clone(&text.corpus), Arc::clone(&text.tokenizer));
+    Ok(Arc::new(Loader::new(settings, corpus, packings, tokenizer)?))
+}
+
+fn phase(section: &PhaseSection) -> Phase {
+    Phase {
+        until_step: Step(section.until_step),
+        weights: section.weights.clone(),
+        sequence_length: section.sequence_length,
+    }
 }

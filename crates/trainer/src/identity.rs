@@ -21,13 +21,15 @@ pub struct Hashes {
     pub tokenizer: String,
 }
 
-/// What a resumed run may change and still be the same run: places, rhythm and ranks. Places
-/// are known by their hashes; precision has a rule of its own ([`crate::precision::fits`]);
+/// What a resumed run may change and still be the same run: places, rhythm, ranks, and what is
+/// left out of the data, which every checkpoint records. Places are known by their hashes; precision has a rule of its own ([`crate::precision::fits`]);
 /// ranks, threads and micro-batch are the [`Tuple`].
-const FREE_KEYS: [(&str, Option<&str>); 9] = [
+const FREE_KEYS: [(&str, Option<&str>); 11] = [
     ("run", Some("dir")),
     ("data", Some("corpus")),
     ("data", Some("tokenizer")),
+    ("data", Some("exclude")),
+    ("data", Some("skip_steps")),
     ("training", Some("precision")),
     ("training", Some("micro_batch_size")),
     ("parallel", None),
@@ -144,6 +146,8 @@ mod tests {
             "parallel.threads=3",
             "training.precision='f32'",
             "checkpoint.keep_last=9",
+            "data.exclude=['a']",
+            "data.skip_steps=['3']",
         ] {
             assert_eq!(fingerprint(&[free]), fingerprint(&[]), "{free}");
         }
@@ -182,6 +186,9 @@ mod tests {
             "training.global_batch_size=16",
             "model.attention_permutation=1",
             "masking.whole_word=true",
+            "masking.mask_replace_prob=0.7",
+            "data.phases=[{until_step=3, sequence_length=16}]",
+            "data.packing='contiguous'",
         ] {
             assert_ne!(fingerprint(&[essential]), fingerprint(&[]), "{essential}");
         }

@@ -3,9 +3,9 @@
 //! All problems are reported together, each with its full key. Only a [`TrainPlan`] goes
 //! further into training.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use loader::nearest_divisors;
+use loader::{SkippedSteps, nearest_divisors};
 use masking::mask_capacity;
 
 use crate::config::{PrecisionChoice, RunConfig};
@@ -110,9 +110,9 @@ fn check_model(config: &RunConfig, facts: &Facts<'_>, problems: &mut Vec<String>
             .into_iter()
             .map(|problem| format!("model.{problem}")),
     );
-    if let Err(error) = model.validate_sequence_length(config.data.sequence_length) {
+    if let Err(error) = model.validate_sequence_length(config.data.longest_sequence()) {
         problems.push(format!(
-            "data.sequence_length and model.max_position_embeddings do not fit together: {error}"
+            "data.sequence_length (or that of a phase) and model.max_position_embeddings do not fit together: {error}"
         ));
     }
     if let Some(entries) = facts
@@ -137,30 +137,88 @@ fn check_model(config: &RunConfig, facts: &Facts<'_>, problems: &mut Vec<String>
 }
 
 fn check_data(config: &RunConfig, facts: &Facts<'_>, problems: &mut Vec<String>) {
-    if config.data.sequence_length < 3 {
-        problems.push(format!(
-            "data.sequence_length = {}: `<s>`, `</s>` and one token need 3",
-            config.data.sequence_length
-        ));
+    let data = &config.data;
+    let lengths = data.phases.iter().map(|phase| phase.sequence_length);
+    let lengths = (0..).map(|index| format!("data.phases[{index}]")).zip(lengths);
+    let own = ("data".to_owned(), Some(data.sequence_length));
+    for (section, length) in lengths.chain([own]) {
+        if let Some(length) = length.filter(|&length| length < 3) {
+            problems.push(format!(
+                "{section}.sequence_length = {length}: `<s>`, `</s>` and one token need 3"
+            ));
+        }
     }
-    let probability = config.masking.mlm_probability;
+    check_masking(config, problems);
+    check_phases(config, problems);
+    check_skip_steps(config, problems);
+    let weights = data.phases.iter().map(|phase| phase.weights.as_ref());
+    let weights = (0..).map(|index| format!("data.phases[{index}]")).zip(weights);
+    for (section, weights) in weights.chain([("data".to_owned(), data.weights.as_ref())]) {
+        if let Some(weights) = weights {
+            check_weights(&section, weights, facts, problems);
+        }
+    }
+}
+
+fn check_masking(config: &RunConfig, problems: &mut Vec<String>) {
+    let masking = &config.masking;
+    let probability = masking.mlm_probability;
     if !(probability > 0.0 && probability < 1.0) {
         problems.push(format!(
             "masking.mlm_probability = {probability}: it has to be above 0 and below 1"
         ));
+    } else if let Err(error) = masking.config() {
+        problems.push(error.to_string());
     }
-    let Some(weights) = &config.data.weights else {
-        return;
-    };
+}
+
+fn check_weights(
+    section: &str,
+    weights: &BTreeMap<String, u64>,
+    facts: &Facts<'_>,
+    problems: &mut Vec<String>,
+) {
     if weights.values().all(|&weight| weight == 0) {
-        problems.push("data.weights: no source has a weight above 0".to_owned());
+        problems.push(format!("{section}.weights: no source has a weight above 0"));
     }
     let Some(sources) = facts.sources else { return };
     for name in weights.keys().filter(|name| !sources.contains(name)) {
         problems.push(format!(
-            "data.weights.\"{name}\": the corpus has no such source; it has {}",
+            "{section}.weights.\"{name}\": the corpus has no such source; it has {}",
             sources.join(", ")
         ));
+    }
+}
+
+/// Phases follow each other and end before the run does.
+fn check_phases(config: &RunConfig, problems: &mut Vec<String>) {
+    let mut before = 0;
+    for (index, phase) in config.data.phases.iter().enumerate() {
+        let (key, step) = (format!("data.phases[{index}].until_step"), phase.until_step);
+        if step <= before {
+            problems.push(format!(
+                "{key} = {step}: it has to be above {before}, where the phase begins"
+            ));
+        }
+        if step >= config.training.max_steps {
+            problems.push(format!(
+                "{key} = {step}: the run ends at training.max_steps = {}; its last phase is that of \
+                 [data] itself",
+                config.training.max_steps
+            ));
+        }
+        before = before.max(step);
+    }
+}
+
+fn check_skip_steps(config: &RunConfig, problems: &mut Vec<String>) {
+    let last = config.training.max_steps;
+    match SkippedSteps::parse(&config.data.skip_steps) {
+        Err(error) => problems.push(error.to_string()),
+        Ok(skipped) if skipped.contains(last) => problems.push(format!(
+            "data.skip_steps: step {last} is the last one of training.max_steps and has to be taken"
+        )),
+        Ok(_) => {}
     }
 }
 
@@ -401,6 +459,45 @@ mod tests {
     #[test]
     fn a_larger_vocabulary_than_the_tokenizers_and_a_warm_up_as_long_as_the_run_are_fine() {
         assert!(problems(&["model.vocab_size=304", "schedule.warmup_steps=10"], 1).is_empty());
+    }
+
+    #[test]
+    fn phases_and_skipped_steps_that_make_no_sense_are_refused() {
+        let phases = |text: &str| problems(&[&format!("data.phases={text}")], 1);
+        for (text, key) in [
+            ("[{until_step=0}]", "data.phases[0].until_step"),
+            ("[{until_step=4}, {until_step=4}]", "data.phases[1].until_step"),
+            ("[{until_step=10}]", "data.phases[0].until_step"),
+            (
+                "[{until_step=3, sequence_length=2}]",
+                "data.phases[0].sequence_length",
+            ),
+            ("[{until_step=3, sequence_length=33}]", "data.sequence_length"),
+            ("[{until_step=3, weights={wiki = 0}}]", "data.phases[0].weights"),
+            (
+                "[{until_step=3, weights={news = 1}}]",
+                "data.phases[0].weights.\"news\"",
+            ),
+        ] {
+            let found = phases(text);
+            assert!(found.len() == 1 && found[0].starts_with(key), "{text}: {found:?}");
+        }
+        assert!(
+            phases("[{until_step=4, sequence_length=16}, {until_step=9, weights={wiki = 1}}]").is_empty()
+        );
+        for wrong in ["['3-4']", "['9..=10']", "['10']"] {
+            let found = problems(&[&format!("data.skip_steps={wrong}")], 1);
+            assert!(
+                found.len() == 1 && found[0].contains("data.skip_steps"),
+                "{found:?}"
+            );
+        }
+        assert!(problems(&["data.skip_steps=['3..5', '9..10']"], 1).is_empty());
+        let found = problems(&["masking.mask_replace_prob=0.95"], 1);
+        assert!(
+            found.len() == 1 && found[0].starts_with("masking.mask_replace_prob"),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! What a step was trained on, found again from its number alone.
 
 use collectives::Single;
-use loader::{SequenceDescription, Step};
+use loader::{DocumentPart, SequenceDescription, Step};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
     config::RunConfig,
-    data::{MissingPacking, Text, open_loader, open_packing},
+    data::{MissingPacking, Text, open_loader, open_packings},
     error::TrainError,
     plan::{Facts, TrainPlan},
 };
@@ -17,6 +17,8 @@ use crate::{
 pub struct Replay {
     /// The step, as `metrics.jsonl` names it: the batch that finished it.
     pub step: u64,
+    /// Whether `data.skip_steps` passes it over.
+    pub skipped: bool,
     /// Its digest, as `metrics.jsonl` has it.
     pub digest: String,
     /// The asked slots.
@@ -42,23 +44,24 @@ pub fn replay(config: RunConfig, step: u64, slot: Option<u64>) -> Result<Replay,
         sources: Some(&sources),
     };
     let plan = TrainPlan::new(config, &facts)?;
-    let packing = open_packing(
+    let packings = open_packings(
         &mut Single::new(),
         &text.corpus,
         &plan.config,
         MissingPacking::KeepInMemory,
     )?;
-    let loader = open_loader(&plan, &text, packing)?;
+    let loader = open_loader(&plan, &text, &packings)?;
     let digest = loader.step_batches(before, 0, 1)?.digest;
     let slots = match slot {
         Some(slot) => slot..slot + 1,
         None => 0..num_slots,
     };
-    let describe = |slot| Ok(in_words(&loader.describe(before, slot)?));
+    let described = loader.describe_slots(before, slots)?;
     Ok(Replay {
         step,
+        skipped: loader.config().skip_steps.contains(step),
         digest: loader::format_digest(digest),
-        sequences: slots.map(describe).collect::<Result<_, TrainError>>()?,
+        sequences: described.iter().map(in_words).collect(),
     })
 }
 
@@ -74,8 +77,17 @@ pub fn in_words(sequence: &SequenceDescription) -> Value {
         "block": sequence.packed.block,
         "token_offset": sequence.packed.token_offset,
         "length": sequence.packed.length,
-        "documents": sequence.documents,
+        "documents": sequence.documents.iter().map(document).collect::<Vec<_>>(),
         "digest": loader::format_digest(sequence.digest),
         "text": sequence.text,
     })
+}
+
+/// A document's row, and which of its tokens the sequence takes.
+fn document(part: &DocumentPart) -> Value {
+    let mut value = json!(part.row);
+    value["sequence_first_token"] = json!(part.first_token);
+    value["sequence_tokens"] = json!(part.num_tokens);
+    value["excluded"] = json!(part.excluded);
+    value
 }

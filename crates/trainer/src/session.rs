@@ -16,7 +16,7 @@ use crate::{
     affinity::{self, Affinity, Threads},
     agree::{agree, compare},
     config::RunConfig,
-    data::{MissingPacking, Text, open_loader, open_packing},
+    data::{MissingPacking, Text, open_loader, open_packings, packing_hash},
     error::{TrainError, chain},
     identity::{Hashes, Tuple, essential, program, shared_by_ranks},
     optimizer::Optimizer,
@@ -68,14 +68,14 @@ impl Session {
         )?;
         let processors = Processor::of_all_ranks(collective)?;
         let (threads, hosts) = start_threads(collective, &plan.config)?;
-        let packing = open_packing(collective, &text.corpus, &plan.config, missing)?;
-        let packing_hash = packing.hash().to_owned();
-        let loader = agree(collective, open_loader(&plan, &text, packing))?;
-        compare(collective, &json!({ "hashes": { "packing": packing_hash } }))?;
+        let packings = open_packings(collective, &text.corpus, &plan.config, missing)?;
+        let packing = packing_hash(&packings);
+        let loader = agree(collective, open_loader(&plan, &text, &packings))?;
+        compare(collective, &json!({ "hashes": { "packing": packing } }))?;
         let hashes = Hashes {
             config: config_file::fingerprint(&essential(&plan.config)?)?,
             corpus: text.corpus.corpus_hash().to_owned(),
-            packing: packing_hash,
+            packing,
             tokenizer: text.tokenizer.hash().to_owned(),
         };
         let tuple = Tuple {

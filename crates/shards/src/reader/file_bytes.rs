@@ -1,0 +1,115 @@
+//! A read-only file in three forms: mapped, in memory, or read piece by piece.
+//!
+//! The only mmap of the project is here, and the only `unsafe` of this crate.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+use crate::ShardError;
+
+/// How files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadMode {
+    /// Map the files into memory: no copy, the page cache is the buffer.
+    #[default]
+    Mmap,
+    /// Read the index into memory and tokens by `pread`: for file systems that cannot map.
+    Pread,
+}
+
+/// A read-only file: mapped, in memory, or read piece by piece.
+#[derive(Debug)]
+pub(crate) enum FileBytes {
+    Mapped(Mmap),
+    Memory(Vec<u8>),
+    OnDisk { file: File, bytes: u64 },
+}
+
+/// What [`FileBytes::open`] does with a file in [`ReadMode::Pread`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unmapped {
+    InMemory,
+    OnDisk,
+}
+
+impl FileBytes {
+    /// Opens a file of the corpus.
+    pub(crate) fn open(path: &Path, mode: ReadMode, unmapped: Unmapped) -> Result<Self, ShardError> {
+        let opened = File::open(path).and_then(|file| Self::of_io(file, mode, unmapped));
+        opened.map_err(|source| ShardError::Read {
+            path: path.to_path_buf(),
+            source,
+        })
+    }
+
+    /// A file that is open already and has no name; nobody else can write to it.
+    pub(crate) fn of(file: File, mode: ReadMode) -> std::io::Result<Self> {
+        Self::of_io(file, mode, Unmapped::OnDisk)
+    }
+
+    fn of_io(file: File, mode: ReadMode, unmapped: Unmapped) -> std::io::Result<Self> {
+        let bytes = file.metadata()?.len();
+        match (mode, unmapped) {
+            _ if bytes == 0 => Ok(Self::Memory(Vec::new())),
+            (ReadMode::Mmap, _) => Ok(Self::Mapped(map(&file)?)),
+            (ReadMode::Pread, Unmapped::OnDisk) => Ok(Self::OnDisk { file, bytes }),
+            (ReadMode::Pread, Unmapped::InMemory) => {
+                let mut content = vec![0; usize::try_from(bytes).map_err(std::io::Error::other)?];
+                file.read_exact_at(&mut content, 0)?;
+                Ok(Self::Memory(content))
+            }
+        }
+    }
+
+    /// Length in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Mapped(map) => map.len() as u64,
+            Self::Memory(content) => content.len() as u64,
+            Self::OnDisk { bytes, .. } => *bytes,
+        }
+    }
+
+    /// The content of a file that is mapped or in memory; empty for one on disk.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Memory(content) => content,
+            Self::OnDisk { .. } => &[],
+        }
+    }
+
+    /// The bytes of `range`; an error of the system if the file has become shorter.
+    pub(crate) fn read(&self, range: Range<u64>) -> std::io::Result<Cow<'_, [u8]>> {
+        let usize_of = |number: u64| usize::try_from(number).map_err(std::io::Error::other);
+        let (start, end) = (usize_of(range.start)?, usize_of(range.end)?);
+        match self {
+            Self::OnDisk { file, .. } => {
+                let mut content = vec![0; end - start];
+                file.read_exact_at(&mut content, range.start)?;
+                Ok(Cow::Owned(content))
+            }
+            _ => match self.as_slice().get(start..end) {
+                Some(bytes) => Ok(Cow::Borrowed(bytes)),
+                None => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            },
+        }
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "mapping a file is sound only while nobody changes it; see SAFETY"
+)]
+fn map(file: &File) -> std::io::Result<Mmap> {
+    // SAFETY: the bytes of a mapping must not change while it lives. `ShardWriter::finish` and
+    // `Packing::write` (through `durable`) keep that promise for every file that is opened here: they write beside,
+    // rename and make the file read-only, and nothing in the project opens such a file for
+    // writing. Who overrides file permissions breaks it; `ReadMode::Pread` is there for them.
+    unsafe { Mmap::map(file) }
+}
