@@ -77,13 +77,13 @@ impl Loader {
         let order = SampleOrder::new(config.seed, rows)?;
         let excluded = Excluded::find(&corpus, &config.exclude)?;
         Ok(Self {
+            config,
             num_micro_batches,
             corpus,
             tokenizer,
             phases,
             order,
             excluded,
-            config,
         })
     }
 

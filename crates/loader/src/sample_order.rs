@@ -198,12 +198,12 @@ mod tests {
         SampleOrder::new(seed, vec![phase(None, 512, sources, weights)])
     }
 
-    fn phase<'a>(
+    fn phase(
         end: Option<u64>,
         sequence_length: usize,
         sources: Vec<SourceRows>,
-        weights: Option<&'a BTreeMap<String, u64>>,
-    ) -> PhaseRows<'a> {
+        weights: Option<&BTreeMap<String, u64>>,
+    ) -> PhaseRows<'_> {
         PhaseRows {
             end,
             weights,
