@@ -133,6 +133,9 @@ pub(crate) struct Ingest {
     /// A `MediaWiki` dump (.xml.bz2, .xml), or a folder of them; may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) wiki: Vec<PathBuf>,
+    /// Which exhibits of reports become documents too: none, annual-reports (EX-13) or all.
+    #[arg(long, value_name = "WHICH", default_value_t = corpus::edgar::Exhibits::default())]
+    pub(crate) exhibits: corpus::edgar::Exhibits,
     /// The documents folder to make.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

@@ -53,7 +53,7 @@ fn is_accession(stem: &str) -> bool {
 fn check_document(document: &Value) -> Result<()> {
     let source = document["source"].as_str().context("source")?;
     ensure!(
-        source.starts_with("10-K") || source.starts_with("10-Q"),
+        source.starts_with("10-K") || source.starts_with("10-Q") || document["exhibit_of"].is_string(),
         "{} has source {source}",
         document["path"]
     );

@@ -11,6 +11,7 @@ pub(crate) fn run(arguments: &Ingest) -> Result<()> {
     let options = IngestOptions {
         filings: arguments.filings.clone(),
         wiki: arguments.wiki.clone(),
+        exhibits: arguments.exhibits,
         out: arguments.out.clone(),
         threads: arguments.threads.threads,
     };

@@ -6,6 +6,7 @@
 
 mod cover_page;
 mod dates;
+mod exhibits;
 pub mod fetch;
 mod form_type;
 mod furniture;
@@ -16,10 +17,13 @@ mod plain_text;
 mod submission;
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod real_filings;
 #[cfg(test)]
 mod tests;
 
+pub use exhibits::{Exhibits, UnknownExhibits};
 pub use form_type::is_periodic_report;
 
 use crate::decode::{decode, not_text};
@@ -46,8 +50,8 @@ pub struct FilingResult {
     pub outcome: Outcome,
 }
 
-/// Reads one input: a submission gives a result for each annual or quarterly report in it, any
-/// other input exactly one. Never empty, never panics, linear in the input's length.
+/// Reads one input: a submission gives a result for each annual or quarterly report and each
+/// annual report to shareholders (`EX-13`) in it, any other input exactly one. Never empty, never panics, linear in the input's length.
 ///
 /// ```
 /// use corpus::{Outcome, edgar::read_filing};
@@ -59,9 +63,15 @@ pub struct FilingResult {
 /// assert_eq!(document.blocks[1].text, "Sales of oak rose.");
 /// ```
 pub fn read_filing(name: &str, bytes: &[u8]) -> Vec<FilingResult> {
+    read_filing_with(name, bytes, Exhibits::default())
+}
+
+/// [`read_filing`] with a choice of exhibits: each one that is kept gives a result of its own,
+/// behind its report.
+pub fn read_filing_with(name: &str, bytes: &[u8], exhibits: Exhibits) -> Vec<FilingResult> {
     let outcomes = match reject_unreadable(bytes) {
         Some(reason) => vec![Outcome::Rejected { reason }],
-        None => read_text(name, &decode(bytes), &sha256(bytes)),
+        None => read_text(name, &decode(bytes), &sha256(bytes), exhibits),
     };
     let result = |outcome| FilingResult {
         path: name.to_owned(),
@@ -91,30 +101,38 @@ fn sha256(bytes: &[u8]) -> String {
         })
 }
 
-fn read_text(name: &str, text: &str, sha256: &str) -> Vec<Outcome> {
+fn read_text(name: &str, text: &str, sha256: &str, exhibits: Exhibits) -> Vec<Outcome> {
     match submission::read_submission(text) {
-        Some(submission) => read_reports(name, &submission, sha256),
+        Some(submission) => read_reports(name, &submission, sha256, exhibits),
         None => vec![read_lone_file(name, text, sha256)],
     }
 }
 
-/// The annual and quarterly reports of a submission.
-fn read_reports(name: &str, submission: &Submission<'_>, sha256: &str) -> Vec<Outcome> {
+/// The annual and quarterly reports of a submission and the exhibits that are wanted, in order.
+fn read_reports(name: &str, submission: &Submission<'_>, sha256: &str, exhibits: Exhibits) -> Vec<Outcome> {
     let header = &submission.header;
-    let is_report = |part: &&Part<'_>| {
-        part.form
-            .as_deref()
-            .is_some_and(|form| is_periodic_report(&form_type::normalize(form)))
-    };
-    let reports: Vec<&Part<'_>> = submission.documents.iter().filter(is_report).collect();
-    let readable: Vec<&&Part<'_>> = reports.iter().filter(|part| !part.is_encoded_binary()).collect();
-    if readable.is_empty() {
-        return vec![no_report(submission, !reports.is_empty())];
+    let is_report = |part: &Part<'_>| is_periodic_report(&part.form());
+    let is_readable_report = |part: &Part<'_>| is_report(part) && !part.is_encoded_binary();
+    if !submission.documents.iter().any(is_readable_report) {
+        return vec![no_report(submission, submission.documents.iter().any(is_report))];
     }
     let mut ids = Ids::default();
-    readable
+    let parts: Vec<(String, &Part<'_>)> = submission
+        .documents
+        .iter()
+        .filter(|part| is_readable_report(part) || exhibits.keep(&part.form()))
+        .map(|part| (ids.next(header, part, sha256), part))
+        .collect();
+    let report = parts
+        .iter()
+        .find(|(_, part)| is_report(part))
+        .map(|(id, _)| id.clone());
+    parts
         .into_iter()
-        .map(|part| read_report(name, ids.next(header, part, sha256), header, part, sha256))
+        .map(|(id, part)| {
+            let exhibit_of = report.clone().filter(|_| !is_report(part));
+            read_part(name, id, exhibit_of, header, part, sha256)
+        })
         .collect()
 }
 
@@ -162,18 +180,38 @@ impl Ids {
     }
 }
 
-fn read_report(name: &str, id: String, header: &Header, part: &Part<'_>, sha256: &str) -> Outcome {
-    let form = part.form.as_deref().map(form_type::normalize).unwrap_or_default();
+fn read_part(
+    name: &str,
+    id: String,
+    exhibit_of: Option<String>,
+    header: &Header,
+    part: &Part<'_>,
+    sha256: &str,
+) -> Outcome {
+    let form = part.form();
+    if part.is_encoded_binary() {
+        let reason = "the exhibit is an encoded binary file, not text".to_owned();
+        return Outcome::Skipped {
+            form: Some(form),
+            reason,
+        };
+    }
     let (page, facts) = read_page(name, part.text);
     if page.blocks.is_empty() {
         return Outcome::Rejected {
             reason: format!("the {form} document {id} holds no text"),
         };
     }
-    let cover = cover_page::read_cover(&page.blocks);
+    // An exhibit has no cover of a form.
+    let cover = if exhibit_of.is_none() {
+        cover_page::read_cover(&page.blocks)
+    } else {
+        CoverPage::default()
+    };
     let mut document = describe(page, facts, cover, header);
     document.id = id;
     document.source = form;
+    document.exhibit_of = exhibit_of;
     document.path = Some(name.to_owned());
     document.title = document.title.or_else(|| part.description.clone());
     sha256.clone_into(&mut document.sha256);

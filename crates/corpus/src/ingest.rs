@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::docs_manifest::{DocsManifest, InputFile};
 use crate::docs_writer::{DocsWriter, LeftOut, PreparedDocument};
 use crate::dump_end::check_dump;
-use crate::edgar::read_filing;
+use crate::edgar::{Exhibits, read_filing_with};
 use crate::error::CorpusError;
 use crate::inputs::{Input, Kind, cannot_be_read, find_inputs};
 use crate::outcome::Outcome;
@@ -30,6 +30,8 @@ pub struct IngestOptions {
     pub filings: Vec<PathBuf>,
     /// Wikipedia dumps: files, or folders of them.
     pub wiki: Vec<PathBuf>,
+    /// Which exhibits of reports become documents too.
+    pub exhibits: Exhibits,
     /// The documents folder to make.
     pub out: PathBuf,
     /// Worker threads; 0 means one a core.
@@ -66,7 +68,7 @@ pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsMa
                 .iter()
                 .try_for_each(|left_out| docs.reject(left_out))?;
         }
-        read_filings(&filings.inputs, &pool, &mut docs, progress)?;
+        read_filings(&filings.inputs, options.exhibits, &pool, &mut docs, progress)?;
         read_wiki(&wiki.inputs, &pool, &mut docs, progress)?;
         docs.finish()
     })?;
@@ -75,6 +77,7 @@ pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsMa
 
 fn read_filings(
     inputs: &[Input],
+    exhibits: Exhibits,
     pool: &rayon::ThreadPool,
     docs: &mut DocsWriter<'_>,
     progress: &dyn Progress,
@@ -87,7 +90,12 @@ fn read_filings(
         Some(inputs.iter().map(|input| input.bytes).sum()),
     );
     for window in windows(inputs) {
-        let read: Vec<_> = pool.install(|| window.par_iter().map(read_input).collect());
+        let read: Vec<_> = pool.install(|| {
+            window
+                .par_iter()
+                .map(|input| read_input(input, exhibits))
+                .collect()
+        });
         for (input, parts) in window.iter().zip(read) {
             let (file, parts) = parts?;
             docs.begin_input(file);
@@ -116,7 +124,7 @@ fn windows(inputs: &[Input]) -> Vec<&[Input]> {
     windows
 }
 
-fn read_input(input: &Input) -> Result<(InputFile, Vec<Prepared>), CorpusError> {
+fn read_input(input: &Input, exhibits: Exhibits) -> Result<(InputFile, Vec<Prepared>), CorpusError> {
     let path = input.path.to_string_lossy().into_owned();
     let bytes = match std::fs::read(&input.path) {
         Ok(bytes) => bytes,
@@ -135,7 +143,7 @@ fn read_input(input: &Input) -> Result<(InputFile, Vec<Prepared>), CorpusError> 
         bytes: bytes.len() as u64,
         sha256: sha256_hex(&bytes),
     };
-    let parts = read_filing(&input.name, &bytes)
+    let parts = read_filing_with(&input.name, &bytes, exhibits)
         .into_iter()
         .map(|result| prepare(&path, None, result.outcome))
         .collect::<Result<_, _>>()?;
@@ -257,6 +265,7 @@ mod tests {
         let options = IngestOptions {
             filings: put("a.htm", b"<p>FORM 10-K</p><p>Oak.</p>"),
             wiki: put("cut.xml", b"<mediawiki><page><title>Oak</title>"),
+            exhibits: Exhibits::default(),
             out: folder.path().join("docs"),
             threads: 1,
         };

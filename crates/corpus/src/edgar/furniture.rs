@@ -1,9 +1,10 @@
 //! Page numbers, running headers and footers: blocks that stand at page breaks and are numbers or
 //! come back page after page. They keep their place in the document; only their kind changes.
 
+use super::html::lines::is_item_heading;
 use super::page::Page;
 use crate::document::{Block, BlockKind, CELL_SEPARATOR};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
 
 /// How many blocks before and after a page break may be footer and header.
@@ -12,26 +13,50 @@ const REACH: usize = 4;
 const LONGEST_FURNITURE_BYTES: usize = 160;
 /// On at least this many pages, and on one page in `ONE_PAGE_IN`.
 const FEWEST_REPEATS: usize = 3;
-const ONE_PAGE_IN: usize = 16;
-/// Page numbers without marked page breaks must count up at least this long.
+const ONE_PAGE_IN: usize = 32;
+/// Page numbers without marked page breaks must count up at least this long; ones that are set
+/// apart (`F-12`, `- 12 -`) need fewer, for nothing else looks like them.
 const SHORTEST_COUNT: usize = 5;
+const SHORTEST_COUNT_SET_APART: usize = 3;
+/// Whole answers to an item: they come back without being furniture.
+const ANSWERS: [&str; 5] = ["none", "not applicable", "n/a", "omitted", "reserved"];
+
+/// Begins an item of a list, with or without a space after it.
+const BULLET: char = '\u{2022}';
 
 /// Changes the kind of every block that is page furniture.
 pub(crate) fn mark_furniture(page: &mut Page) {
-    let repeated = repeated_texts(page);
-    let mut found = Vec::new();
-    for &page_break in &page.breaks {
+    let counted = counted_numbers(page);
+    let breaks = page_ends(page, &counted);
+    let repeated = repeated_texts(page, &breaks);
+    let mut found = counted;
+    for &page_break in &breaks {
         let is_furniture = |&index: &usize| {
-            let text = &page.blocks[index].text;
-            page_number(text).is_some() || repeated.get(&shape(text)).is_some_and(|&is_repeated| is_repeated)
+            let block = &page.blocks[index];
+            page_number(&block.text).is_some()
+                || can_be_furniture(block) && repeated.contains(&shape(&block.text))
         };
         found.extend(before(page_break).take_while(is_furniture));
         found.extend(after(page, page_break).take_while(is_furniture));
     }
-    found.extend(counted_numbers(page));
     for index in found {
         page.blocks[index].kind = BlockKind::PageFurniture;
     }
+}
+
+/// Where pages end: at marked breaks, after counted page numbers, and at the document's own ends.
+fn page_ends(page: &Page, counted: &[usize]) -> BTreeSet<usize> {
+    let after_numbers = counted.iter().map(|index| index + 1);
+    // The ends count where pages are marked at all.
+    let ends = [0, page.blocks.len()]
+        .into_iter()
+        .filter(|_| !page.breaks.is_empty());
+    page.breaks
+        .iter()
+        .copied()
+        .chain(after_numbers)
+        .chain(ends)
+        .collect()
 }
 
 /// The blocks before a break, nearest first.
@@ -40,40 +65,65 @@ fn before(page_break: usize) -> impl Iterator<Item = usize> {
 }
 
 /// The blocks after a break, nearest first.
-fn after(page: &Page, page_break: usize) -> impl Iterator<Item = usize> {
+fn after(page: &Page, page_break: usize) -> impl Iterator<Item = usize> + use<> {
     page_break..page.blocks.len().min(page_break + REACH)
 }
 
-/// The shapes of short blocks near page breaks, and whether each is there on enough pages.
-fn repeated_texts(page: &Page) -> FxHashMap<String, bool> {
-    let near_breaks: BTreeSet<usize> = page
-        .breaks
+/// The shapes of short blocks that come back near page breaks, on enough pages and hardly ever
+/// anywhere else.
+fn repeated_texts(page: &Page, breaks: &BTreeSet<usize>) -> FxHashSet<String> {
+    let near_breaks: BTreeSet<usize> = breaks
         .iter()
         .flat_map(|&page_break| before(page_break).chain(after(page, page_break)))
         .collect();
-    let mut counts: FxHashMap<String, usize> = FxHashMap::default();
-    for block in near_breaks.into_iter().map(|index| &page.blocks[index]) {
+    let mut counts: FxHashMap<String, (usize, usize)> = FxHashMap::default();
+    for (index, block) in page.blocks.iter().enumerate() {
         if can_be_furniture(block) {
-            *counts.entry(shape(&block.text)).or_insert(0) += 1;
+            let (near, all) = counts.entry(shape(&block.text)).or_default();
+            *near += usize::from(near_breaks.contains(&index));
+            *all += 1;
         }
     }
-    let needed = FEWEST_REPEATS.max(page.breaks.len() / ONE_PAGE_IN);
+    let needed = FEWEST_REPEATS.max(breaks.len() / ONE_PAGE_IN);
     counts
         .into_iter()
-        .map(|(shape, count)| (shape, count >= needed))
+        .filter(|(_, (near, all))| *near >= needed && near * 2 > *all)
+        .map(|(shape, _)| shape)
         .collect()
 }
 
 /// Whether a block that comes back may be a running header or footer. A row of a table may not,
-/// unless a page number is one of its cells: the heads of long tables come back on every page.
+/// unless its first or last cell is a page number: the heads of long tables come back on every
+/// page. Neither may items of a list and answers to an item.
 fn can_be_furniture(block: &Block) -> bool {
-    let mut cells = block.text.split(CELL_SEPARATOR);
-    block.text.len() <= LONGEST_FURNITURE_BYTES
-        && (block.kind != BlockKind::TableRow || cells.any(|cell| page_number(cell).is_some()))
+    let text = &block.text[..];
+    if text.len() > LONGEST_FURNITURE_BYTES || is_answer(text) || text.starts_with(BULLET) {
+        return false;
+    }
+    match block.kind {
+        BlockKind::ListItem => false,
+        BlockKind::TableRow => [
+            text.split(CELL_SEPARATOR).next(),
+            text.rsplit(CELL_SEPARATOR).next(),
+        ]
+        .into_iter()
+        .flatten()
+        .any(|cell| page_number(cell).is_some()),
+        _ => true,
+    }
 }
 
-/// A text without what changes from page to page: numbers and case.
+fn is_answer(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| !c.is_alphanumeric());
+    ANSWERS.iter().any(|answer| text.eq_ignore_ascii_case(answer))
+}
+
+/// A text without what changes from page to page: numbers and case. The headings of items
+/// (`Item 6`, `Item 7`) keep their numbers.
 fn shape(text: &str) -> String {
+    if is_item_heading(text) {
+        return text.to_lowercase();
+    }
     let mut shape = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -136,7 +186,8 @@ fn roman(text: &str) -> Option<u32> {
 /// Lone numbers outside tables that count up by one through the document: page numbers of a
 /// filing that does not say where its pages end.
 fn counted_numbers(page: &Page) -> Vec<usize> {
-    let is_text = |kind| matches!(kind, BlockKind::Paragraph | BlockKind::Heading);
+    // `- 12 -` looks like an item of a list.
+    let is_text = |kind| kind != BlockKind::TableRow;
     let candidates: Vec<(usize, u32)> = page
         .blocks
         .iter()
@@ -144,10 +195,18 @@ fn counted_numbers(page: &Page) -> Vec<usize> {
         .filter(|(_, block)| is_text(block.kind))
         .filter_map(|(index, block)| Some((index, page_number(&block.text)?)))
         .collect();
-    let follows = |pair: &[(usize, u32)]| pair[1].1 == pair[0].1 + 1;
+    let is_set_apart = |(index, _): &(usize, u32)| {
+        let text = &page.blocks[*index].text;
+        text.contains('-') && !text.bytes().all(|byte| byte.is_ascii_digit())
+    };
     let mut counted = Vec::new();
-    for run in candidates.chunk_by(|left, right| follows(&[*left, *right])) {
-        if run.len() >= SHORTEST_COUNT {
+    for run in candidates.chunk_by(|left, right| right.1 == left.1 + 1) {
+        let shortest = if run.iter().all(is_set_apart) {
+            SHORTEST_COUNT_SET_APART
+        } else {
+            SHORTEST_COUNT
+        };
+        if run.len() >= shortest {
             counted.extend(run.iter().map(|(index, _)| *index));
         }
     }
@@ -255,6 +314,78 @@ mod tests {
         }
         mark_furniture(&mut page);
         assert!(page.blocks.iter().all(|block| block.kind == BlockKind::TableRow));
+    }
+
+    #[test]
+    fn the_first_and_last_page_have_furniture_too() {
+        let pages = [
+            "Contents", "oak", "F-1", "<PAGE>", "Contents", "pine", "F-2", "<PAGE>", "Contents", "ash", "F-3",
+        ];
+        assert_eq!(
+            furniture(&pages),
+            ["Contents", "F-1", "Contents", "F-2", "Contents", "F-3"]
+        );
+    }
+
+    #[test]
+    fn items_answers_and_lists_that_come_back_at_page_breaks_are_text() {
+        let page_of = |number: u32| {
+            let texts = [
+                format!("Item {number}"),
+                "Oak.".repeat(number as usize),
+                "None.".to_owned(),
+            ];
+            [vec!["<PAGE>".to_owned()], texts.to_vec()].concat()
+        };
+        let lines: Vec<String> = (1..8).flat_map(page_of).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(furniture(&lines), [""; 0]);
+    }
+
+    #[test]
+    fn a_line_that_comes_back_everywhere_is_text_at_page_breaks_too() {
+        let inside = [
+            "oak",
+            "(in millions)",
+            "pine",
+            "ash",
+            "elm",
+            "a",
+            "b",
+            "c",
+            "d",
+            "(in millions)",
+            "e",
+        ];
+        let one = [
+            &["<PAGE>", "(in millions)"][..],
+            &inside,
+            &inside,
+            &["f", "g", "h", "i", "j"],
+        ]
+        .concat();
+        let lines: Vec<&str> = one.iter().copied().cycle().take(one.len() * 5).collect();
+        assert!(!furniture(&lines).contains(&"(in millions)".to_owned()));
+    }
+
+    #[test]
+    fn headers_are_found_where_only_page_numbers_tell_the_pages() {
+        let lines: Vec<String> = (1..7)
+            .flat_map(|page| {
+                [
+                    "Alder Mills, Inc.".to_owned(),
+                    "oak ".repeat(page),
+                    "a".repeat(page + 9),
+                    "b".repeat(page + 9),
+                    "c".repeat(page + 9),
+                    "d".repeat(page + 9),
+                    format!("FS-{page}"),
+                ]
+            })
+            .collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        // The first page has no end before it.
+        assert_eq!(furniture(&lines).len(), 6 + 5);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! inside a privacy-enhanced message, end tags missing). It does not read the documents' text.
 
 use super::dates;
+use super::form_type;
 use super::inline_facts::cik;
 use crate::clean::one_line;
 use memchr::memmem;
@@ -102,6 +103,11 @@ impl<'t> Part<'t> {
             }
         }
         part
+    }
+
+    /// The type as EDGAR writes it; empty where there is none.
+    pub(crate) fn form(&self) -> String {
+        self.form.as_deref().map(form_type::normalize).unwrap_or_default()
     }
 
     /// Whether the part is a file of another kind in text clothes: uuencoded, or a PDF.

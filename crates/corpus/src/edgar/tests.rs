@@ -135,6 +135,42 @@ fn the_type_of_the_document_counts_when_the_header_says_otherwise() {
 }
 
 #[test]
+fn annual_reports_to_shareholders_are_documents_of_their_own() {
+    let part = |form: &str, sequence: u32, text: &str| {
+        format!("<DOCUMENT>\n<TYPE>{form}\n<SEQUENCE>{sequence}\n<TEXT>\n{text}\n</TEXT>\n</DOCUMENT>\n")
+    };
+    let text = [
+        HEADER_1994.to_owned(),
+        part("EX-3", 1, "By-laws"),
+        part("10-K", 2, "FORM 10-K"),
+        part("EX-13.1", 3, "FORM 10-Q of another company\n\nOak sold well."),
+        part("EX-13.2", 4, "begin 644 a.pdf\nM123\nend"),
+        part("EX-27", 5, "<CASH> 1"),
+    ]
+    .concat();
+    let documents = documents("a.txt", &text);
+    let [report, exhibit] = &documents[..] else {
+        panic!("{documents:?}")
+    };
+    assert_eq!((&*report.source, &report.exhibit_of), ("10-K", &None));
+    assert_eq!(exhibit.id, "0000000009-94-000003:3");
+    assert_eq!(exhibit.source, "EX-13.1");
+    assert_eq!(exhibit.exhibit_of.as_ref(), Some(&report.id));
+    assert_eq!(exhibit.cik, report.cik);
+    assert_eq!(exhibit.period.as_deref(), Some("1993-12-31"));
+    let count = |exhibits| {
+        read_filing_with("a.txt", text.as_bytes(), exhibits)
+            .iter()
+            .filter(|result| matches!(result.outcome, Outcome::Document(_)))
+            .count()
+    };
+    assert_eq!(
+        [Exhibits::None, Exhibits::AnnualReports, Exhibits::All].map(count),
+        [1, 2, 3]
+    );
+}
+
+#[test]
 fn an_encoded_copy_of_the_report_is_passed_over() {
     let text = format!(
         "{HEADER_1994}<DOCUMENT>\n<TYPE>10-K\n<SEQUENCE>1\n<TEXT>\n<PDF>\nbegin 644 a.pdf\nM123\nend\n</PDF>\n</TEXT></DOCUMENT>\n\
@@ -200,6 +236,36 @@ fn windows_text_and_carriage_returns_alone_are_read() {
 }
 
 #[test]
+fn wrappers_are_looked_through_and_a_wrong_charset_is_not_believed() {
+    for wrapper in ["XBRL", "XML"] {
+        let text = format!(
+            "{HEADER_1994}<DOCUMENT>\n<TYPE>10-K\n<TEXT>\n<{wrapper}>\n<?xml version='1.0' encoding='us-ascii'?>\n<html><head>\
+            <meta http-equiv='Content-Type' content='text/html; charset=iso-8859-1'></head><body><p>Caf\u{e9} \u{2014} oak</p></body></html>\n\
+            </{wrapper}>\n</TEXT>\n</DOCUMENT>\n"
+        );
+        let document = documents("a.txt", &text).remove(0);
+        assert_eq!(document.blocks.len(), 1, "{:?}", document.blocks);
+        assert_eq!(document.blocks[0].text, "Caf\u{e9} \u{2014} oak");
+    }
+}
+
+#[test]
+#[ignore = "a line of 300 MB needs gigabytes of memory"]
+fn a_line_of_three_hundred_megabytes_is_read_in_linear_time() {
+    for (name, head) in [("a.txt", "FORM 10-K\n\n"), ("a.htm", "<p>FORM 10-K</p><p>")] {
+        let start = std::time::Instant::now();
+        let text = [head, &"oak and pine. ".repeat(300_000_000 / 14)].concat();
+        let document = documents(name, &text).remove(0);
+        assert!(document.blocks[1].text.len() > 299_000_000);
+        assert!(
+            start.elapsed() < std::time::Duration::from_mins(1),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+}
+
+#[test]
 fn text_that_spells_special_tokens_stays_text() {
     let document = documents("a.txt", "FORM 10-K\n\nIt prints <mask> and <s> or </s>.").remove(0);
     assert_eq!(document.blocks[1].text, "It prints <mask> and <s> or </s>.");
@@ -213,13 +279,14 @@ proptest! {
 
     #[test]
     fn any_pieces_of_the_real_forms_give_clean_lines(pieces in prop::collection::vec(prop::sample::select(vec![
-        "<SEC-DOCUMENT>", "<DOCUMENT>", "</DOCUMENT>", "<TYPE>10-K\n", "<TYPE>8-K\n", "<SEQUENCE>1\n", "<TEXT>\n", "</TEXT>", "<PAGE>\n",
+        "<SEC-DOCUMENT>", "<DOCUMENT>", "</DOCUMENT>", "<TYPE>10-K\n", "<TYPE>8-K\n", "<TYPE>EX-13\n", "<SEQUENCE>1\n", "<TEXT>\n", "</TEXT>", "<PAGE>\n",
         "<TABLE>\n", "</TABLE>\n", "<S>  <C>\n", "FORM 10-K\n", "oak  12   13\n", "\n", "\r", "\t", "\u{a0}", "<p>", "</p>", "<td>", "Item 1.\n",
         "ACCESSION NUMBER: 0000000009-94-000003\n", "FILER:\n", "<html>", "\u{e9}-\n", "- 3 -\n", "\x0c", "<PDF>", "&amp;", "....",
     ]), 0..60)) {
         for result in read_filing("a.txt", pieces.concat().as_bytes()) {
             if let Outcome::Document(document) = result.outcome {
-                prop_assert!(is_periodic_report(&document.source) && !document.blocks.is_empty());
+                prop_assert!(is_periodic_report(&document.source) || document.exhibit_of.is_some());
+                prop_assert!(!document.blocks.is_empty());
                 for block in document.blocks {
                     prop_assert!(!block.text.contains(['\n', '\r', '\t']) && !block.text.contains("  "), "{:?}", block.text);
                     prop_assert_eq!(block.text.trim(), &block.text);
