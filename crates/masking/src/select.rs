@@ -52,20 +52,53 @@ pub(crate) fn key_position(key: u64) -> u32 {
     crate::random::split(key).1
 }
 
-/// Appends the positions of the `count` smallest of `keys`, in order of position if `keys`
-/// are; `ranked` is scratch.
+/// Leaves the positions of the `count` smallest of `keys`, in order of position if `keys` are;
+/// `ranked` is scratch.
 pub(crate) fn select_smallest(keys: &[u64], count: usize, ranked: &mut Vec<u64>, positions: &mut Vec<u32>) {
+    positions.clear();
     if count == 0 {
         return;
     }
-    ranked.clear();
-    ranked.extend_from_slice(keys);
+    keep_below(keys, probable_bound(keys.len(), count), ranked);
+    if ranked.len() < count {
+        ranked.clear();
+        ranked.extend_from_slice(keys);
+    }
     let (_, &mut last, _) = ranked.select_nth_unstable(count - 1);
-    positions.extend(
-        keys.iter()
-            .filter(|&&key| key <= last)
-            .map(|&key| key_position(key)),
-    );
+    positions.resize(keys.len(), 0);
+    let mut num = 0;
+    for &key in keys {
+        // without a branch, which would be guessed wrong at every masked position
+        positions[num] = key_position(key);
+        num += usize::from(key <= last);
+    }
+    positions.truncate(num);
+}
+
+/// Leaves the keys below `bound` in `kept`, without a branch on each.
+fn keep_below(keys: &[u64], bound: u64, kept: &mut Vec<u64>) {
+    kept.resize(keys.len(), 0);
+    let mut num = 0;
+    for &key in keys {
+        kept[num] = key;
+        num += usize::from(key < bound);
+    }
+    kept.truncate(num);
+}
+
+/// A bound that has the `count` smallest of `num_keys` random keys below it nearly always: four
+/// standard deviations above their share. Ranking what is below takes a third of the time of
+/// ranking all, and the result is the same.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float that is too large becomes the largest number, which keeps every key"
+)]
+fn probable_bound(num_keys: usize, count: usize) -> u64 {
+    let (num_keys, count) = (num_keys as f64, count as f64);
+    let deviation = (count * (1.0 - count / num_keys).max(0.0)).sqrt();
+    let share = (count + 4.0 * deviation + 1.0) / num_keys;
+    (share * 18_446_744_073_709_551_616.0) as u64
 }
 
 #[cfg(test)]
@@ -109,6 +142,22 @@ mod tests {
             let mut sorted = keys.clone();
             sorted.sort_unstable();
             let mut expected: Vec<u32> = sorted[..count].iter().map(|&k| key_position(k)).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(positions, expected);
+        }
+
+        #[test]
+        fn a_bound_that_was_too_low_changes_nothing(
+            words in proptest::collection::vec(u32::MAX / 2.., 2..200), count in 1_usize..40,
+        ) {
+            // all keys in the upper half: the bound of a small count keeps none or a few
+            let keys: Vec<u64> = (0..).zip(&words).map(|(p, &w)| position_key(w, p)).collect();
+            let count = count.min(keys.len());
+            let (mut ranked, mut positions) = (Vec::new(), vec![7; 3]);
+            select_smallest(&keys, count, &mut ranked, &mut positions);
+            let mut expected = keys.clone();
+            expected.sort_unstable();
+            let mut expected: Vec<u32> = expected[..count].iter().map(|&k| key_position(k)).collect();
             expected.sort_unstable();
             prop_assert_eq!(positions, expected);
         }

@@ -100,14 +100,27 @@ pub fn mask_sequence(
     input_ids: &mut [u32],
     masked: &mut MaskedPositions,
 ) -> Result<(), MaskingError> {
+    if input_ids.len() > MAX_LENGTH {
+        return Err(MaskingError::TooLong {
+            length: input_ids.len(),
+            limit: MAX_LENGTH,
+        });
+    }
     let draws = Draws::new(key);
-    let num_maskable = rank_positions(&draws, config.whole_word, vocabulary, input_ids, masked)?;
-    let count = count_to_mask(num_maskable, config.mlm_probability, draws.count_word());
-    masked.positions.clear();
+    let count = |num_maskable| count_to_mask(num_maskable, config.mlm_probability, draws.count_word());
     if config.whole_word {
-        select_words(&mut masked.words, count, &mut masked.positions);
+        let num_maskable = rank_words(&draws, vocabulary, input_ids, masked)?;
+        masked.positions.clear();
+        select_words(&mut masked.words, count(num_maskable), &mut masked.positions);
     } else {
-        select_smallest(&masked.keys, count, &mut masked.ranked, &mut masked.positions);
+        let num_maskable = rank_positions(&draws, vocabulary, input_ids, masked)?;
+        let keys = &masked.keys[..num_maskable];
+        select_smallest(
+            keys,
+            count(num_maskable),
+            &mut masked.ranked,
+            &mut masked.positions,
+        );
     }
     masked.labels.clear();
     for &position in &masked.positions {
@@ -119,22 +132,39 @@ pub fn mask_sequence(
     Ok(())
 }
 
-/// Leaves the random key of every maskable position (or word) in `masked`, and counts the
-/// maskable positions.
+/// Leaves the random key of every maskable position in `masked`, and counts them.
 fn rank_positions(
     draws: &Draws,
-    whole_word: bool,
     vocabulary: &Vocabulary,
     input_ids: &[u32],
     masked: &mut MaskedPositions,
 ) -> Result<usize, MaskingError> {
-    if input_ids.len() > MAX_LENGTH {
-        return Err(MaskingError::TooLong {
-            length: input_ids.len(),
-            limit: MAX_LENGTH,
-        });
+    let keys = &mut masked.keys;
+    if keys.len() < input_ids.len() {
+        keys.resize(input_ids.len(), 0);
     }
-    masked.keys.clear();
+    let mut num_maskable = 0;
+    for (block, ids) in (0_u32..).zip(input_ids.chunks(4)) {
+        let words = draws.selection_words(block);
+        for ((position, &token), word) in (block * 4..).zip(ids).zip(words) {
+            // written always and kept where it counts: special tokens come without warning, and
+            // a branch on them would be guessed wrong
+            keys[num_maskable] = position_key(word, position);
+            let special = vocabulary.check_special(position as usize, token)?;
+            num_maskable += usize::from(!special);
+        }
+    }
+    Ok(num_maskable)
+}
+
+/// Leaves the words of the sequence with their random keys in `masked`, and counts the
+/// maskable positions.
+fn rank_words(
+    draws: &Draws,
+    vocabulary: &Vocabulary,
+    input_ids: &[u32],
+    masked: &mut MaskedPositions,
+) -> Result<usize, MaskingError> {
     masked.words.clear();
     let mut num_maskable = 0;
     for (block, ids) in (0_u32..).zip(input_ids.chunks(4)) {
@@ -144,14 +174,10 @@ fn rank_positions(
                 continue;
             }
             num_maskable += 1;
+            let previous = (position as usize).checked_sub(1).map(|before| input_ids[before]);
+            let starts_word = vocabulary.starts_word(previous, token);
             let key = position_key(word, position);
-            if whole_word {
-                let previous = (position as usize).checked_sub(1).map(|before| input_ids[before]);
-                let starts_word = vocabulary.starts_word(previous, token);
-                push_position(&mut masked.words, key, position, starts_word);
-            } else {
-                masked.keys.push(key);
-            }
+            push_position(&mut masked.words, key, position, starts_word);
         }
     }
     Ok(num_maskable)

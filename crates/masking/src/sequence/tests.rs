@@ -80,7 +80,7 @@ fn whole_word_masking_begins_a_word_after_a_newline() {
     let tables = Tables::new();
     let spans = |vocabulary: &Vocabulary| {
         let mut masked = MaskedPositions::default();
-        rank_positions(&Draws::new(key(1)), true, vocabulary, &ids, &mut masked).unwrap();
+        rank_words(&Draws::new(key(1)), vocabulary, &ids, &mut masked).unwrap();
         masked
             .words
             .iter()
@@ -176,6 +176,32 @@ fn a_token_outside_the_vocabulary_is_refused_and_nothing_touched() {
 }
 
 #[test]
+fn other_shares_of_mask_and_random_tokens_are_met() {
+    let tables = Tables::new();
+    let vocabulary = tables.vocabulary();
+    let config = MaskingConfig::new(0.3, false).unwrap();
+    let config = config.with_replacement(0.5, 0.25).unwrap();
+    let (mut kinds, mut masked) = ([0_u64; 3], MaskedPositions::default());
+    for sample in 0..20_000 {
+        let mut ids = row(126, 30);
+        mask_sequence(key(sample), config, &vocabulary, &mut ids, &mut masked).unwrap();
+        for (&position, &label) in masked.positions.iter().zip(&masked.labels) {
+            let shown = ids[position as usize];
+            let kind = if shown == MASK {
+                0
+            } else {
+                1 + usize::from(shown == label)
+            };
+            kinds[kind] += 1;
+        }
+    }
+    let total = kinds.iter().sum::<u64>() as f64;
+    let shares = [0.5, 0.25 * 35.0 / 36.0, 0.25 + 0.25 / 36.0];
+    assert_chi_square(&kinds, |i| shares[i] * total);
+    assert!(config.with_replacement(0.9, 0.2).is_err());
+}
+
+#[test]
 fn a_probability_that_is_none_is_refused() {
     for probability in [-0.1, 1.1, f64::NAN] {
         let error = MaskingConfig::new(probability, false).unwrap_err();
@@ -187,7 +213,8 @@ fn a_probability_that_is_none_is_refused() {
 fn every_position_is_masked_equally_often() {
     let ids = row(102, 7);
     let mut observed = vec![0_u64; ids.len()];
-    let num_samples = 20_000;
+    // 10^7 tokens
+    let num_samples = 90_100;
     let mut total = 0;
     for sample in 0..num_samples {
         for position in mask(sample, false, &ids).1.positions {
@@ -224,7 +251,8 @@ fn replacements_are_80_10_10_and_uniform_over_the_whole_vocabulary() {
     let ids = row(126, 30);
     let mut kinds = [0_u64; 3];
     let mut drawn = vec![0_u64; VOCAB_SIZE];
-    for sample in 0..20_000 {
+    // 10^7 tokens
+    for sample in 0..63_300 {
         let (shown, masked) = mask(sample, false, &ids);
         for (&position, &label) in masked.positions.iter().zip(&masked.labels) {
             match shown[position as usize] {
