@@ -1,10 +1,11 @@
 //! Opens a Hugging Face folder with a RoBERTa encoder.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use model::{Precision, RobertaConfig, RobertaForMaskedLm};
+use model::{ModelError, Precision, RobertaConfig, RobertaForMaskedLm};
 use serde_json::Value;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 use tokenizer::Tokenizer;
 
 use crate::error::HfFolderError;
@@ -35,7 +36,7 @@ impl HfModel {
     /// of another kind; [`HfFolderError::Vocabulary`] and [`HfFolderError::SpecialToken`] a
     /// tokenizer of another model; the others a file that is damaged.
     pub fn open(folder: &Path) -> Result<Self, HfFolderError> {
-        let config = read_config(folder)?;
+        let config = Self::read_config(folder)?;
         let tokenizer = Tokenizer::open(folder)?;
         check_tokenizer(folder, &tokenizer, &config)?;
         let path = folder.join(MODEL_SAFETENSORS);
@@ -55,6 +56,26 @@ impl HfModel {
         })
     }
 
+    /// Reads `config.json` alone.
+    ///
+    /// # Errors
+    /// [`HfFolderError::Missing`] and [`HfFolderError::Config`].
+    pub fn read_config(folder: &Path) -> Result<RobertaConfig, HfFolderError> {
+        let path = folder.join(CONFIG_JSON);
+        if !folder.is_dir() {
+            return Err(missing(folder, CONFIG_JSON, "there is no such folder"));
+        }
+        if !path.is_file() {
+            return Err(missing(
+                folder,
+                CONFIG_JSON,
+                "give the folder of a Hugging Face RoBERTa model",
+            ));
+        }
+        let text = read_text(path.clone())?;
+        RobertaConfig::from_json(&text).map_err(|source| HfFolderError::Config { path, source })
+    }
+
     /// The model. Where the folder has no masked-LM head, the head's tensors are zero.
     ///
     /// # Errors
@@ -62,7 +83,18 @@ impl HfModel {
     /// [`HfFolderError::Tensor`] one of the encoder's or the head's that such a model has not.
     pub fn build(&self, precision: Precision, device: Device) -> Result<RobertaForMaskedLm, HfFolderError> {
         let mut model = RobertaForMaskedLm::new(&self.config, precision, device)?;
-        let infos = model.parameters().infos().to_vec();
+        // zero so far; the head stays so where the folder has none
+        self.load_into(&mut model)?;
+        Ok(model)
+    }
+
+    /// Puts the tensors into `model`, bit for bit where they are f32. Where the folder has no
+    /// masked-LM head, the head's tensors stay what they are.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn load_into(&self, model: &mut RobertaForMaskedLm) -> Result<(), HfFolderError> {
+        let infos = model.parameters().infos();
         let is_parameter = |name: &str| infos.iter().any(|info| info.name == name);
         if let Some(name) = self.tensors.first_without_place(is_parameter) {
             let problem = format!(
@@ -72,16 +104,19 @@ impl HfModel {
             );
             return Err(self.tensors.problem(name, problem));
         }
-        let zero_head = !self.tensors.has_masked_lm_head();
-        model.load_tensors(|name| match self.tensors.get(name) {
-            Some(tensor) => Some(tensor.shallow_clone()),
-            None if zero_head && name.starts_with("lm_head.") => {
-                let info = infos.iter().find(|info| info.name == name)?;
-                Some(Tensor::zeros(&info.shape[..], (Kind::Float, Device::Cpu)))
+        let mut head = HashMap::new();
+        if !self.tensors.has_masked_lm_head() {
+            for (name, tensor) in model.named_tensors()? {
+                if name.starts_with("lm_head.") {
+                    head.insert(name, tensor.f_detach_copy().map_err(ModelError::from)?);
+                }
             }
-            None => None,
+        }
+        model.load_tensors(|name| {
+            let tensor = self.tensors.get(name).or_else(|| head.get(name));
+            tensor.map(Tensor::shallow_clone)
         })?;
-        Ok(model)
+        Ok(())
     }
 }
 
@@ -95,22 +130,6 @@ fn missing(folder: &Path, file: &'static str, way_out: &'static str) -> HfFolder
 
 fn read_text(path: PathBuf) -> Result<String, HfFolderError> {
     std::fs::read_to_string(&path).map_err(|source| HfFolderError::Read { path, source })
-}
-
-fn read_config(folder: &Path) -> Result<RobertaConfig, HfFolderError> {
-    let path = folder.join(CONFIG_JSON);
-    if !folder.is_dir() {
-        return Err(missing(folder, CONFIG_JSON, "there is no such folder"));
-    }
-    if !path.is_file() {
-        return Err(missing(
-            folder,
-            CONFIG_JSON,
-            "give the folder of a Hugging Face RoBERTa model",
-        ));
-    }
-    let text = read_text(path.clone())?;
-    RobertaConfig::from_json(&text).map_err(|source| HfFolderError::Config { path, source })
 }
 
 fn check_tokenizer(

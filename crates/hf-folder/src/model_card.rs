@@ -44,8 +44,8 @@ impl ModelCard {
             text,
             "\n# {name}\n\n\
              A RoBERTa encoder of {layers} layers, width {width}, {heads} heads and a vocabulary of \
-             {vocab_size} tokens, pre-trained from scratch on masked tokens with tenk {version}.\n\n\
-             ## Training data\n\n{sources}{dates}{held_out}\n\
+             {vocab_size} tokens, {origin} on masked tokens with tenk {version}.\n\n\
+             ## Training data\n\n{sources}{dates}{held_out}{left_out}\n\
              ## Training\n\n{training}\n\
              ## Use\n\n{usage}\n\
              ## Limits\n\n{limits}",
@@ -61,7 +61,9 @@ impl ModelCard {
             version = self.program_version,
             sources = self.sources_table(),
             dates = self.dates(trainer),
+            origin = origin(trainer),
             held_out = self.held_out_line(),
+            left_out = left_out(trainer),
             training = training_table(trainer),
             usage = usage(config.max_sequence_length()),
             limits = limits(config.max_sequence_length()),
@@ -92,7 +94,11 @@ impl ModelCard {
             (None, Some(latest)) => format!("The latest filing whose date is known is of {latest}. "),
             _ => String::new(),
         };
-        let horizon = self.horizon(latest);
+        let horizon = if trainer["lineage"]["init_from"].is_null() {
+            self.horizon(latest)
+        } else {
+            "What the model that it was continued from has seen is not recorded here.".to_owned()
+        };
         if span.is_empty() && horizon.is_empty() {
             return String::new();
         }
@@ -125,6 +131,39 @@ impl ModelCard {
         let line = |rule: &String| format!("Held out from training: {rule}.\n\n");
         self.held_out.as_ref().map(line).unwrap_or_default()
     }
+}
+
+/// How the weights began.
+fn origin(trainer: &Value) -> String {
+    let from = &trainer["lineage"]["init_from"];
+    match (from["folder"].as_str(), from["sha256"].as_str()) {
+        (Some(folder), Some(sha256)) => {
+            format!("pre-trained further from {folder} (model.safetensors with SHA-256 {sha256})")
+        }
+        _ => "pre-trained from scratch".to_owned(),
+    }
+}
+
+/// What the run was told to leave out, and from which step on.
+fn left_out(trainer: &Value) -> String {
+    let mut lines = String::new();
+    for entry in trainer["lineage"]["left_out"].as_array().into_iter().flatten() {
+        let list = |key: &str| -> Vec<&str> {
+            let values = entry[key].as_array().into_iter().flatten();
+            values.filter_map(Value::as_str).collect()
+        };
+        let what = match (list("exclude").join(", "), list("skip_steps").join(", ")) {
+            (documents, steps) if documents.is_empty() && steps.is_empty() => "nothing".to_owned(),
+            (documents, steps) if steps.is_empty() => format!("documents {documents}"),
+            (documents, steps) if documents.is_empty() => format!("steps {steps}"),
+            (documents, steps) => format!("documents {documents}; steps {steps}"),
+        };
+        let _ = writeln!(lines, "- after step {}: {what}", entry["after_step"]);
+    }
+    if lines.is_empty() {
+        return lines;
+    }
+    format!("Left out of the training data by the run's configuration:\n\n{lines}\n")
 }
 
 fn front_matter() -> String {
@@ -232,6 +271,39 @@ mod tests {
         let text = ModelCard::default().render(&config(), &json!({"latest_filing_date": "2020-02-02"}));
         assert!(
             text.contains("of 2020-02-02") && text.contains("not recorded here"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_continued_model_names_its_origin_and_claims_no_last_date() {
+        let card = ModelCard {
+            sources: BTreeMap::from([("10-K".to_owned(), SourceFacts::default())]),
+            filed_latest: Some("2024-12-30".to_owned()),
+            ..ModelCard::default()
+        };
+        let scratch = card.render(&config(), &json!({}));
+        assert!(scratch.contains("from scratch") && scratch.contains("no document after 2024-12-30"));
+        assert!(!scratch.contains("Left out"), "{scratch}");
+        let lineage = json!({
+            "init_from": {"folder": "models/roberta", "sha256": "abc"},
+            "left_out": [
+                {"after_step": 0, "exclude": ["a:1", "b:2"], "skip_steps": []},
+                {"after_step": 90, "exclude": ["a:1"], "skip_steps": ["95..99"]},
+                {"after_step": 99, "exclude": [], "skip_steps": ["100"]},
+                {"after_step": 120, "exclude": [], "skip_steps": []},
+            ],
+        });
+        let text = card.render(&config(), &json!({ "lineage": lineage }));
+        for fact in [
+            "pre-trained further from models/roberta (model.safetensors with SHA-256 abc)",
+            "- after step 0: documents a:1, b:2\n- after step 90: documents a:1; steps 95..99\n\
+             - after step 99: steps 100\n- after step 120: nothing\n",
+        ] {
+            assert!(text.contains(fact), "{fact} in {text}");
+        }
+        assert!(
+            !text.contains("scratch") && !text.contains("no document after"),
             "{text}"
         );
     }

@@ -1,5 +1,7 @@
 //! The loader over a corpus on disk: who gets what, in which order, with which digest.
 
+mod whole_word;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

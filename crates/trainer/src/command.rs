@@ -18,6 +18,7 @@ use crate::{
     exit::ExitStatus,
     export::export_run,
     launch::{DryRun, Resume, dry_run, train_run},
+    lineage,
     logs::LogFile,
     plan::LONGEST_TIMEOUT_S,
     replay::{self, in_words},
@@ -68,6 +69,10 @@ struct TrainArguments {
     /// Check everything, show plan, shapes and first batch, take one step, write nothing.
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
+    /// Begin with the weights of a Hugging Face RoBERTa folder, and take the model's shape from
+    /// it. Its tokenizer has to be the corpus's. A resumed run goes on with its own weights.
+    #[arg(long, value_name = "DIR")]
+    init_from: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -157,7 +162,13 @@ pub fn run(arguments: Arguments, variable: impl Fn(&str) -> Option<String>) -> E
 
 fn train(arguments: &TrainArguments, launch: Option<Launch>, log_file: &LogFile) -> ExitStatus {
     let ConfigArguments { config, overrides } = &arguments.config;
-    let loaded = load(config, overrides).map(|config| (config, ()));
+    let model = arguments
+        .init_from
+        .as_deref()
+        .map_or(Ok(Vec::new()), lineage::overrides);
+    let loaded = model
+        .and_then(|model| load(config, &[model.as_slice(), overrides].concat()))
+        .map(|config| (config, ()));
     on_all_ranks(loaded, launch, |(config, ()), collective| {
         if arguments.dry_run {
             let report = dry_run(config, collective)?;

@@ -473,7 +473,6 @@ micro_batch_size = 2
             "data.stage_to='x'",
             "parallel.overlap=true",
             "run.stop_after='1h'",
-            "model.init_from='x'",
         ] {
             assert!(load(TINY, &[key]).is_err(), "{key}");
         }
@@ -483,6 +482,7 @@ micro_batch_size = 2
     fn what_is_saved_reads_back_as_the_same_configuration() {
         let config = tiny(&[
             "model.attention_permutation=7",
+            "model.init_from='models/roberta-base'",
             "data.weights={wiki = 2}",
             "parallel.threads=2",
         ]);

@@ -94,6 +94,18 @@ pub enum TrainError {
         /// The hash in its manifest.
         expected: String,
     },
+    /// The model that a run is to begin with has another shape.
+    #[error(
+        "model.init_from = {}: its config.json and [model] differ in {fields} (run against folder); \
+         `--init-from` takes the shape from the folder",
+        folder.display()
+    )]
+    OtherShape {
+        /// The folder.
+        folder: PathBuf,
+        /// Each differing field with both values.
+        fields: String,
+    },
     /// Ranks were started with something that differs.
     #[error(
         "rank {rank} differs from rank 0: {fields}; start all ranks with the same configuration and files"

@@ -22,12 +22,14 @@ pub struct Hashes {
 }
 
 /// What a resumed run may change and still be the same run: places, rhythm, ranks, and what is
-/// left out of the data, which every checkpoint records. Places are known by their hashes; precision has a rule of its own ([`crate::precision::fits`]);
-/// ranks, threads and micro-batch are the [`Tuple`].
-const FREE_KEYS: [(&str, Option<&str>); 11] = [
+/// left out of the data, which every checkpoint records. Places are known by their hashes, and a
+/// resumed run takes no weights from `init_from`; precision has a rule of its own
+/// ([`crate::precision::fits`]); ranks, threads and micro-batch are the [`Tuple`].
+const FREE_KEYS: [(&str, Option<&str>); 12] = [
     ("run", Some("dir")),
     ("data", Some("corpus")),
     ("data", Some("tokenizer")),
+    ("model", Some("init_from")),
     ("data", Some("exclude")),
     ("data", Some("skip_steps")),
     ("training", Some("precision")),

@@ -14,6 +14,7 @@ use crate::{
     error::{TrainError, chain},
     evaluate::Evaluator,
     exit::{ExitStatus, write_last_exit},
+    lineage,
     logs::LogFile,
     metrics::Metrics,
     precision,
@@ -87,12 +88,12 @@ fn train_in(
     };
     on_first_rank(collective, || folder.describe(session, precision))?;
     let mut learner = session.learner(precision)?;
-    let progress = if let Some(restored) = &restored {
+    let (progress, lineage) = if let Some(restored) = &restored {
         agree(collective, restored.load_into(&mut learner, false))?;
-        restored.progress()?
+        (restored.progress()?, restored.lineage()?)
     } else {
-        learner.model.initialize(config.run.seed)?;
-        Progress::default()
+        let lineage = lineage::initialize(&mut learner, session, collective)?;
+        (Progress::default(), lineage)
     };
     let resumed = restored.is_some();
     drop(restored);
@@ -112,6 +113,7 @@ fn train_in(
         session,
         learner,
         progress,
+        lineage: lineage.going_on(config, progress.step),
         checkpoints: &checkpoints,
         evaluator,
         stop,
@@ -191,7 +193,7 @@ pub fn dry_run(config: RunConfig, collective: &mut dyn Collective) -> Result<Dry
     let config = &session.plan.config;
     let precision = precision::decide(collective, config, &session.processors)?;
     let mut learner = session.learner(precision)?;
-    learner.model.initialize(config.run.seed)?;
+    lineage::initialize(&mut learner, &session, collective)?;
     let place = (collective.rank().0, collective.world_size());
     let batches = agree(
         collective,

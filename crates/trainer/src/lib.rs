@@ -16,6 +16,7 @@ pub mod exit;
 mod export;
 mod identity;
 pub mod launch;
+mod lineage;
 pub mod logs;
 pub mod metrics;
 mod model_section;

@@ -4,7 +4,7 @@
 //! hand: the run's own keys are taken out, the rest goes to [`RobertaConfig`], which refuses
 //! what it does not know with its place in the file.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use model::RobertaConfig;
 use serde::{
@@ -13,6 +13,7 @@ use serde::{
 };
 
 const ATTENTION_PERMUTATION: &str = "attention_permutation";
+const INIT_FROM: &str = "init_from";
 
 /// `[model]`
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,6 +25,10 @@ pub struct ModelSection {
     /// control experiment, whose model has attention that cannot help. Never in `config.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention_permutation: Option<u64>,
+    /// The folder of a Hugging Face RoBERTa model whose weights the run begins with; its
+    /// tokenizer has to be the corpus's, and its shape the one above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<PathBuf>,
 }
 
 impl<'de> Deserialize<'de> for ModelSection {
@@ -42,23 +47,35 @@ impl<'de> Visitor<'de> for SectionVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        let mut attention_permutation = None;
-        let rest = WithoutOwnKeys {
-            map,
-            attention_permutation: &mut attention_permutation,
-        };
+        let mut own = OwnKeys::default();
+        let rest = WithoutOwnKeys { map, own: &mut own };
         let config = RobertaConfig::deserialize(MapAccessDeserializer::new(rest))?;
         Ok(ModelSection {
             config,
-            attention_permutation,
+            attention_permutation: own.attention_permutation,
+            init_from: own.init_from,
         })
     }
+}
+
+/// The keys that belong to the run.
+#[derive(Default)]
+struct OwnKeys {
+    attention_permutation: Option<u64>,
+    init_from: Option<PathBuf>,
 }
 
 /// The section's map without the run's own keys, which it puts down as it meets them.
 struct WithoutOwnKeys<'a, A> {
     map: A,
-    attention_permutation: &'a mut Option<u64>,
+    own: &'a mut OwnKeys,
+}
+
+/// A key of the section.
+enum Key<K> {
+    AttentionPermutation,
+    InitFrom,
+    Model(K),
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithoutOwnKeys<'_, A> {
@@ -68,8 +85,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithoutOwnKeys<'_, A> {
         let mut seed = Some(seed);
         while let Some(key) = self.map.next_key_seed(OwnKeyOr(&mut seed))? {
             match key {
-                Some(others) => return Ok(Some(others)),
-                None => *self.attention_permutation = Some(self.map.next_value()?),
+                Key::Model(key) => return Ok(Some(key)),
+                Key::AttentionPermutation => self.own.attention_permutation = Some(self.map.next_value()?),
+                Key::InitFrom => self.own.init_from = Some(self.map.next_value()?),
             }
         }
         Ok(None)
@@ -80,11 +98,11 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithoutOwnKeys<'_, A> {
     }
 }
 
-/// Reads a key: `None` for the run's own, else what `RobertaConfig` makes of it.
+/// Reads a key: one of the run's own, else what `RobertaConfig` makes of it.
 struct OwnKeyOr<'a, K>(&'a mut Option<K>);
 
 impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for OwnKeyOr<'_, K> {
-    type Value = Option<K::Value>;
+    type Value = Key<K::Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_identifier(self)
@@ -92,17 +110,20 @@ impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for OwnKeyOr<'_, K> {
 }
 
 impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for OwnKeyOr<'_, K> {
-    type Value = Option<K::Value>;
+    type Value = Key<K::Value>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a key")
     }
 
     fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Self::Value, E> {
-        if key == ATTENTION_PERMUTATION {
-            return Ok(None);
+        match key {
+            ATTENTION_PERMUTATION => Ok(Key::AttentionPermutation),
+            INIT_FROM => Ok(Key::InitFrom),
+            _ => {
+                let seed = self.0.take().ok_or_else(|| E::custom("a key was read twice"))?;
+                seed.deserialize(key.into_deserializer()).map(Key::Model)
+            }
         }
-        let seed = self.0.take().ok_or_else(|| E::custom("a key was read twice"))?;
-        seed.deserialize(key.into_deserializer()).map(Some)
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     data::MissingPacking,
     error::TrainError,
     evaluate::{EvaluationRecord, Evaluator},
-    precision,
+    lineage, precision,
     saved_state::{Progress, Restored, newest},
     session::Session,
     unigram::Unigram,
@@ -58,7 +58,7 @@ pub(crate) fn evaluate_run(
         None => {
             let precision = precision::decide(collective, &session.plan.config, &session.processors)?;
             let mut learner = session.learner(precision)?;
-            learner.model.initialize(session.plan.config.run.seed)?;
+            lineage::initialize(&mut learner, &session, collective)?;
             (learner, Progress::default())
         }
         Some(restored) => {

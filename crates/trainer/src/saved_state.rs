@@ -19,6 +19,7 @@ use crate::{
     config::CheckpointSection,
     error::TrainError,
     identity::{Hashes, differing, essential},
+    lineage::Lineage,
     precision,
     session::Session,
     step::Learner,
@@ -43,12 +44,13 @@ pub(crate) fn save(
     checkpoints: &Path,
     session: &Session,
     learner: &Learner,
-    progress: Progress,
+    (progress, lineage): (Progress, &Lineage),
 ) -> Result<PathBuf, TrainError> {
     let parameters = learner.model.parameters();
     let model = named(learner.model.named_tensors()?)?;
     let optimizer = named(learner.optimizer.named_tensors(parameters)?)?;
-    let trainer = trainer_state(session, learner, progress)?;
+    let mut trainer = trainer_state(session, learner, progress)?;
+    trainer["lineage"] = json!(lineage);
     let path = checkpoint::save(&DISK, checkpoints, progress.step, &model, &optimizer, &trainer)?;
     let CheckpointSection {
         keep_last,
@@ -278,6 +280,18 @@ impl Restored {
                 .ok_or_else(|| self.lacks("tokens_seen"))?,
             loss: trainer["loss"].as_f64(),
         })
+    }
+
+    /// Where the weights came from and what was left out so far; nothing in a checkpoint from
+    /// before it was recorded.
+    ///
+    /// # Errors
+    /// [`TrainError::IncompleteCheckpoint`] when it is no such record.
+    pub(crate) fn lineage(&self) -> Result<Lineage, TrainError> {
+        match &self.checkpoint.trainer["lineage"] {
+            Value::Null => Ok(Lineage::default()),
+            recorded => serde_json::from_value(recorded.clone()).map_err(|_| self.lacks("lineage")),
+        }
     }
 
     fn lacks(&self, what: &str) -> TrainError {

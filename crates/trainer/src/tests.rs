@@ -1,5 +1,7 @@
 //! Whole runs of a tiny model, ranks as threads.
 
+mod beginnings;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},

@@ -12,6 +12,7 @@ use crate::{
     agree::agree,
     error::TrainError,
     evaluate::Evaluator,
+    lineage::Lineage,
     metrics::{EvaluationLine, Metrics, StepLine, timestamp},
     progress_report::ProgressReport,
     saved_state::{self, Progress},
@@ -45,6 +46,7 @@ pub struct Run<'a> {
     pub(crate) session: &'a Session,
     pub(crate) learner: Learner,
     pub(crate) progress: Progress,
+    pub(crate) lineage: Lineage,
     pub(crate) checkpoints: &'a Path,
     pub(crate) evaluator: Option<Evaluator>,
     pub(crate) stop: &'a StopRequest,
@@ -172,7 +174,8 @@ impl Run<'_> {
     /// Rank 0 writes a checkpoint, the others wait for its answer.
     fn save_checkpoint(&mut self) -> Result<(), TrainError> {
         let first = self.collective.rank().0 == 0;
-        let write = || saved_state::save(self.checkpoints, self.session, &self.learner, self.progress);
+        let state = (self.progress, &self.lineage);
+        let write = || saved_state::save(self.checkpoints, self.session, &self.learner, state);
         let saved = first.then(write).transpose();
         let path = agree(self.collective, saved)?;
         if let (Some(path), Some((_, progress))) = (path, &self.reporter.outputs) {

@@ -4,6 +4,7 @@ use crate::testing::{config, random_model, save, tokenizer, trainer_state, value
 use durable::{DISK, commit_bytes};
 use safetensors::tensor::{Dtype, TensorView};
 use std::path::Path;
+use tch::Kind;
 use tempfile::TempDir;
 
 /// An exported folder and the model in it.
@@ -221,4 +222,66 @@ fn tensors_that_the_model_has_no_place_for_are_named_and_never_dropped_in_silenc
         "{error}"
     );
     assert!(error.to_string().contains("config.json"), "{error}");
+}
+
+/// Name, shape, type and bytes of every tensor of a folder, in order of name.
+fn tensors_of(folder: &Path) -> Vec<(String, Vec<usize>, Dtype, Vec<u8>)> {
+    let bytes = std::fs::read(folder.join(MODEL_SAFETENSORS)).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors: Vec<_> = file
+        .tensors()
+        .into_iter()
+        .map(|(name, view)| (name, view.shape().to_vec(), view.dtype(), view.data().to_vec()))
+        .collect();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    tensors
+}
+
+#[test]
+fn import_and_export_give_back_every_tensor_byte_for_byte() {
+    let (scratch, _) = exported();
+    let opened = HfModel::open(&folder(&scratch)).unwrap();
+    let mut model = RobertaForMaskedLm::new(&opened.config, Precision::F32, Device::Cpu).unwrap();
+    model.initialize(9).unwrap();
+    opened.load_into(&mut model).unwrap();
+    let again = scratch.path().join("again");
+    let trainer = trainer_state(&opened.config, &opened.tokenizer);
+    let checkpoint = save(&scratch.path().join("second"), &model, &trainer);
+    crate::export(
+        &DISK,
+        &checkpoint,
+        &opened.tokenizer,
+        &again,
+        &ModelCard::default(),
+    )
+    .unwrap();
+    assert_eq!(tensors_of(&again), tensors_of(&folder(&scratch)));
+}
+
+#[test]
+fn a_folder_without_a_head_leaves_the_models_own() {
+    let (scratch, model) = exported();
+    let path = folder(&scratch).join(MODEL_SAFETENSORS);
+    rewrite(&path, &model, Dtype::F32, |name| {
+        name.strip_prefix("roberta.").map(str::to_owned)
+    });
+    let opened = HfModel::open(&folder(&scratch)).unwrap();
+    let fresh = |seed| {
+        let mut model = RobertaForMaskedLm::new(&opened.config, Precision::F32, Device::Cpu).unwrap();
+        model.initialize(seed).unwrap();
+        model
+    };
+    let mut loaded = fresh(9);
+    opened.load_into(&mut loaded).unwrap();
+    let named = |model: &RobertaForMaskedLm| model.named_tensors().unwrap();
+    for (((name, found), (_, own)), (_, source)) in
+        named(&loaded).iter().zip(named(&fresh(9))).zip(named(&model))
+    {
+        let expected = if name.starts_with("lm_head.") {
+            &own
+        } else {
+            &source
+        };
+        assert_eq!(values(found), values(expected), "{name}");
+    }
 }

@@ -1,0 +1,188 @@
+//! Where a run's weights came from, and what was left out of its data: recorded in every
+//! checkpoint, so that the model card can tell.
+
+use std::path::{Path, PathBuf};
+
+use collectives::Collective;
+use hf_folder::HfModel;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    agree::{agree, compare},
+    config::RunConfig,
+    error::TrainError,
+    identity::differing,
+    session::Session,
+    step::Learner,
+};
+
+/// Fields of a model's configuration that do not decide which tensors it has and what they
+/// compute without dropout.
+const FREE_FIELDS: [&str; 4] = [
+    "architectures",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "initializer_range",
+];
+
+/// What a checkpoint records of a run's past, as `lineage` in `trainer.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lineage {
+    /// The model that the weights were taken from before the first step.
+    pub init_from: Option<InitFrom>,
+    /// What was left out of the data, in order of the steps.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// The model that a run continues.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct InitFrom {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// SHA-256 of its `model.safetensors`.
+    pub sha256: String,
+}
+
+/// `data.exclude` and `data.skip_steps` from a step on, until the next entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeftOut {
+    /// Steps that were finished when it began to hold.
+    pub after_step: u64,
+    /// Ids of documents.
+    pub exclude: Vec<String>,
+    /// Ranges of steps.
+    pub skip_steps: Vec<String>,
+}
+
+impl Lineage {
+    /// Adds what `config` leaves out after `step`, unless that is what held before.
+    pub(crate) fn going_on(mut self, config: &RunConfig, step: u64) -> Self {
+        let now = LeftOut {
+            after_step: step,
+            exclude: config.data.exclude.clone(),
+            skip_steps: config.data.skip_steps.clone(),
+        };
+        let same = match self.left_out.last() {
+            Some(last) => (&last.exclude, &last.skip_steps) == (&now.exclude, &now.skip_steps),
+            None => now.exclude.is_empty() && now.skip_steps.is_empty(),
+        };
+        if !same {
+            self.left_out.push(now);
+        }
+        self
+    }
+}
+
+/// Gives `learner` the weights that the run begins with: those of `model.init_from`, else the
+/// initial ones of the seed. All ranks must call it.
+///
+/// # Errors
+/// [`TrainError::OtherTokenizer`] and [`TrainError::OtherShape`] for a model that does not fit
+/// the run; [`TrainError::HfFolder`] for a folder that cannot be read.
+pub(crate) fn initialize(
+    learner: &mut Learner,
+    session: &Session,
+    collective: &mut dyn Collective,
+) -> Result<Lineage, TrainError> {
+    let config = &session.plan.config;
+    learner.model.initialize(config.run.seed)?;
+    let Some(folder) = &config.model.init_from else {
+        return Ok(Lineage::default());
+    };
+    let loaded = agree(collective, load(learner, session, folder))?;
+    compare(collective, &json!({ "model.init_from": loaded.sha256 }))?;
+    Ok(Lineage {
+        init_from: Some(loaded),
+        left_out: Vec::new(),
+    })
+}
+
+fn load(learner: &mut Learner, session: &Session, folder: &Path) -> Result<InitFrom, TrainError> {
+    let source = HfModel::open(folder)?;
+    if source.tokenizer.hash() != session.hashes.tokenizer {
+        return Err(TrainError::OtherTokenizer {
+            tokenizer: folder.to_owned(),
+            found: source.tokenizer.hash().to_owned(),
+            corpus: session.text.corpus.folder().to_owned(),
+            expected: session.hashes.tokenizer.clone(),
+        });
+    }
+    let own = fields(&session.plan.config.model.config)?;
+    let theirs = fields(&source.config)?;
+    if own != theirs {
+        return Err(TrainError::OtherShape {
+            folder: folder.to_owned(),
+            fields: differing(&Value::Object(own), &Value::Object(theirs)),
+        });
+    }
+    source.load_into(&mut learner.model)?;
+    if !source.tensors.has_masked_lm_head() {
+        tracing::warn!(
+            "{} has no masked-LM head: the head begins with the initial weights of run.seed",
+            folder.display()
+        );
+    }
+    Ok(InitFrom {
+        folder: folder.to_owned(),
+        sha256: durable::sha256_file(&folder.join("model.safetensors"))?,
+    })
+}
+
+/// The fields of a model that have to agree.
+fn fields(config: &model::RobertaConfig) -> Result<Map<String, Value>, TrainError> {
+    let value = serde_json::to_value(config).map_err(|source| TrainError::Json {
+        what: "a model's configuration".to_owned(),
+        source,
+    })?;
+    let mut fields = match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    for key in FREE_FIELDS {
+        fields.remove(key);
+    }
+    Ok(fields)
+}
+
+/// `--init-from FOLDER` as overrides: `model.init_from`, and the model's shape from the folder.
+///
+/// # Errors
+/// When the folder's `config.json` cannot be read.
+pub(crate) fn overrides(folder: &Path) -> Result<Vec<String>, TrainError> {
+    let config = HfModel::read_config(folder)?;
+    let path = json!(folder.to_string_lossy());
+    let shape = fields(&config)?.into_iter();
+    // a JSON string or number is a TOML value too
+    let shape = shape.map(|(key, value)| format!("model.{key}={value}"));
+    Ok([format!("model.init_from={path}")]
+        .into_iter()
+        .chain(shape)
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::tiny;
+
+    #[test]
+    fn what_is_left_out_is_recorded_with_the_step_from_which_it_is() {
+        let lineage = Lineage::default().going_on(&tiny(&[]), 0);
+        assert_eq!(lineage, Lineage::default(), "nothing left out leaves no record");
+        let excluding = tiny(&["data.exclude=['a']"]);
+        let lineage = lineage.going_on(&excluding, 40).going_on(&excluding, 60);
+        let lineage = lineage.going_on(&tiny(&["data.skip_steps=['70..80']"]), 65);
+        let entry = |after_step, exclude: &[&str], skip_steps: &[&str]| LeftOut {
+            after_step,
+            exclude: exclude.iter().map(|&id| id.to_owned()).collect(),
+            skip_steps: skip_steps.iter().map(|&range| range.to_owned()).collect(),
+        };
+        assert_eq!(
+            lineage.left_out,
+            [entry(40, &["a"], &[]), entry(65, &[], &["70..80"])]
+        );
+        let lineage = lineage.going_on(&tiny(&[]), 90);
+        assert_eq!(lineage.left_out.last(), Some(&entry(90, &[], &[])));
+    }
+}
