@@ -13,7 +13,7 @@ TEST_LOG := target/test.log
 TEST_SKIPS := $(CURDIR)/target/test.skips
 TEST_PACKAGES := --workspace --features tests/libtorch
 
-.PHONY: help setup peers build demo test test-binaries lint bench fuzz
+.PHONY: help setup peers build demo test test-long test-binaries lint bench fuzz mutants
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,13 @@ lint: setup ## formatting, lints, docs and the repository's own rules
 
 fuzz: ## the readers on random input, a few seconds each; FUZZ_SECONDS=600 for longer, it goes on from the last run
 	@scripts/fuzz.sh $(if $(FUZZ_SECONDS),$(FUZZ_SECONDS),6)
+
+mutants: setup ## small faults in the data path that the tests must catch: hours, goes on where it was stopped; PARTS=16
+	@scripts/mutants.sh $(PARTS)
+
+test-long: test ## make test, long fuzzing and all mutants
+	@scripts/fuzz.sh 600
+	@scripts/mutants.sh
 
 bench: peers build ## every figure beside its peer; GROUP=corpus,training
 	cargo run --release --quiet -p benches -- --bin target/release \

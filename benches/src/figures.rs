@@ -40,7 +40,7 @@ pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
         figures.extend(wiki_to_text(&inputs)?);
     }
     if wanted("training") {
-        figures.push(training(&inputs)?);
+        figures.extend([training(&inputs)?, loading(&inputs)]);
     }
     Ok(figures)
 }
@@ -229,6 +229,22 @@ fn has_gensim(inputs: &Inputs) -> bool {
         );
     }
     is_there
+}
+
+fn loading(inputs: &Inputs) -> Figure {
+    let (corpus, tokenizer) = (inputs.folder.join("corpus"), inputs.folder.join("tokenizer"));
+    let shard = corpus.join("shard-00000-of-00004.bin");
+    Figure {
+        group: "training",
+        name: format!(
+            "masks and micro-batches of 8 x 512, one thread, {}",
+            inputs.described
+        ),
+        unit: "tokens/s",
+        peer_name: "DataCollatorForLanguageModeling",
+        ours: ours(vec![corpus, tokenizer.clone()], "loader-rate"),
+        peer: peer(inputs, "collate.py", vec![tokenizer, shard]),
+    }
 }
 
 /// Both train the demo's model in f32 on the same shards with all cores of one process.

@@ -3,6 +3,7 @@
 
 mod contest;
 mod figures;
+mod loading;
 mod machine;
 mod measure;
 mod report;
@@ -46,6 +47,10 @@ enum Measure {
     Bunzip2 { dump: PathBuf, xml_bytes: usize },
     /// Tokens a second of a run, from its metrics.
     TrainingRate { metrics: PathBuf, warm_up_steps: usize },
+    /// Masks and micro-batches, one thread.
+    LoaderRate { corpus: PathBuf, tokenizer: PathBuf },
+    /// Percent of its time that a null model waits for data, from a cold page cache.
+    DataWait { corpus: PathBuf, tokenizer: PathBuf },
 }
 
 fn main() -> ExitCode {
@@ -73,6 +78,8 @@ fn run(arguments: &Arguments) -> Result<()> {
             metrics,
             warm_up_steps,
         }) => measure::training_rate(metrics, *warm_up_steps),
+        Some(Measure::LoaderRate { corpus, tokenizer }) => loading::rate(corpus, tokenizer),
+        Some(Measure::DataWait { corpus, tokenizer }) => loading::data_wait(corpus, tokenizer),
         None => {
             let figures = figures::selected(arguments)?;
             let results = figures
