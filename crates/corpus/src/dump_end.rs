@@ -1,68 +1,97 @@
-//! Whether a dump's file has its end, from its first and last bytes: a cut download is noticed
-//! before hours of reading. It finds no damage in between; the reader does.
+//! Whether an export of `MediaWiki` has its end, from its first and last bytes: a cut download is
+//! noticed before hours of reading. It finds no damage in between, and judges no other file: the
+//! reader does.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use bzip2::read::MultiBzDecoder;
+
 use crate::error::CorpusError;
+use crate::wikipedia::format::{Format, MAX_HEADER_BYTES, detect};
 
 /// The mark of a bzip2 stream's end (the digits of the square root of pi), before its checksum.
 const STREAM_END: u64 = 0x1772_4538_5090;
-const MARK_BITS: u32 = 48;
-const CHECKSUM_BITS: u32 = 32;
-/// Mark, checksum and up to seven bits that fill the last byte.
-const STREAM_END_BYTES: usize = 11;
-/// White space may follow the last tag of a plain dump.
-const TAIL_BYTES: u64 = 4096;
+const MARK_BITS: usize = 48;
+const CHECKSUM_BITS: usize = 32;
+/// White space may follow the last tag of a plain dump, and padding the last compressed stream.
+const TAIL_BYTES: u64 = 64 << 10;
 const LAST_TAG: &str = "</mediawiki>";
 
-/// Reads the first and last bytes of a dump. Extracted text has no end: each of its documents has.
+/// Reads the first and last bytes of a file, and refuses an export without its end, or what may be
+/// one: a bzip2 file so short that its text cannot be seen. What any other file is, the reader
+/// says.
 ///
 /// # Errors
 /// [`CorpusError::CutDump`] when the end is missing.
 pub(crate) fn check_dump(path: &Path) -> Result<(), CorpusError> {
-    let (head, tail) = ends(path).map_err(|source| CorpusError::Read {
-        operation: "read",
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let missing = if head.starts_with(b"BZh") {
-        (!ends_stream(&tail)).then_some("the end of a bzip2 stream")
-    } else if head.starts_with(b"<doc ") {
-        None
-    } else {
-        (!ends_text(&tail)).then_some(LAST_TAG)
-    };
-    match missing {
-        Some(missing) => Err(CorpusError::CutDump {
+    match missing_end(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(missing)) => Err(CorpusError::CutDump {
             path: path.to_path_buf(),
             missing,
         }),
-        None => Ok(()),
+        Err(source) => Err(CorpusError::Read {
+            operation: "read",
+            path: path.to_path_buf(),
+            source,
+        }),
     }
 }
 
-/// The first and the last bytes of a file.
-fn ends(path: &Path) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+/// What the end of an export lacks.
+fn missing_end(path: &Path) -> std::io::Result<Option<&'static str>> {
     let mut file = File::open(path)?;
     let mut head = Vec::new();
-    file.by_ref().take(8).read_to_end(&mut head)?;
+    file.by_ref()
+        .take(MAX_HEADER_BYTES as u64)
+        .read_to_end(&mut head)?;
+    let is_bzip2 = head.starts_with(b"BZh");
+    if is_bzip2 {
+        file.seek(SeekFrom::Start(0))?;
+        head.clear();
+        // Damage is found when the text is read; here, what comes before it tells the format.
+        let decoder = MultiBzDecoder::new(&mut file);
+        let _ = decoder.take(MAX_HEADER_BYTES as u64).read_to_end(&mut head);
+    }
+    // Text in UTF-16 becomes UTF-8.
+    let (text, _, _) = encoding_rs::UTF_8.decode(&head);
+    let is_export = detect(text.as_bytes(), true) == Some(Format::Export);
+    Ok(if is_bzip2 && (is_export || head.is_empty()) {
+        (!ends_stream(&tail(&mut file)?)).then_some("the end of a bzip2 stream")
+    } else if is_export {
+        (!ends_text(&tail(&mut file)?)).then_some(LAST_TAG)
+    } else {
+        None
+    })
+}
+
+/// The last bytes of a file.
+fn tail(file: &mut File) -> std::io::Result<Vec<u8>> {
     let bytes = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(bytes.saturating_sub(TAIL_BYTES)))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
-    Ok((head, tail))
+    Ok(tail)
 }
 
-/// Whether the last bytes are those of a whole bzip2 stream, which may end at any bit.
+/// Whether the last bytes have the end of a bzip2 stream, which may be at any bit, and no other
+/// stream begins behind it.
 fn ends_stream(tail: &[u8]) -> bool {
-    let last = &tail[tail.len().saturating_sub(STREAM_END_BYTES)..];
-    let bits = last
-        .iter()
-        .fold(0u128, |bits, &byte| bits << 8 | u128::from(byte));
     let mask = (1 << MARK_BITS) - 1;
-    (0..8).any(|filled| (bits >> (CHECKSUM_BITS + filled)) & mask == u128::from(STREAM_END))
+    let (mut bits, mut last) = (0u64, None);
+    for (index, byte) in tail.iter().enumerate() {
+        for bit in (0..8).rev() {
+            bits = bits << 1 | u64::from(byte >> bit & 1);
+            if bits & mask == STREAM_END {
+                last = Some(8 * index + 8 - bit);
+            }
+        }
+    }
+    let end = last.map(|mark_end| (mark_end + CHECKSUM_BITS).div_ceil(8));
+    end.and_then(|end| tail.get(end..))
+        .is_some_and(|rest| !rest.starts_with(b"B"))
 }
 
 /// Whether the last tag is there, in one byte a letter or in two of either order.
@@ -112,6 +141,37 @@ mod tests {
             .flat_map(|c| (c as u16).to_le_bytes())
             .collect();
         check(&utf16).unwrap();
+        let cut = check(&utf16[..utf16.len() - 2]);
+        assert!(matches!(cut, Err(CorpusError::CutDump { .. })), "{cut:?}");
+    }
+
+    #[test]
+    fn padding_behind_the_last_stream_is_no_cut_and_the_start_of_another_stream_is_one() {
+        let whole = compressed(DUMP);
+        for padding in [1, 7, 512, 10_240] {
+            check(&[&whole[..], &vec![0; padding]].concat()).unwrap();
+        }
+        for length in 1..whole.len() {
+            let cut = check(&[&whole[..], &whole[..length]].concat());
+            assert!(
+                matches!(cut, Err(CorpusError::CutDump { .. })),
+                "{length}: {cut:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_export_is_left_to_the_reader() {
+        for text in [
+            "",
+            "\n",
+            "<html></html>",
+            "<doc id=\"1\">",
+            "\u{feff}\n<doc id=\"1\">",
+        ] {
+            check(text.as_bytes()).unwrap();
+            check(&[&compressed(text)[..], b" \n"].concat()).unwrap();
+        }
     }
 
     #[test]
@@ -124,7 +184,7 @@ mod tests {
                 "{length}: {cut:?}"
             );
         }
-        for length in 0..DUMP.len() {
+        for length in "<mediawiki".len()..DUMP.len() {
             let cut = check(&DUMP.as_bytes()[..length]);
             assert!(
                 matches!(cut, Err(CorpusError::CutDump { .. })),

@@ -273,4 +273,40 @@ mod tests {
         assert!(matches!(error, CorpusError::CutDump { .. }), "{error:?}");
         assert!(!options.out.exists());
     }
+
+    #[test]
+    fn stray_files_beside_a_dump_are_rejected_by_name_and_the_dump_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let wiki = folder.path().join("wiki");
+        std::fs::create_dir(&wiki).unwrap();
+        let dump = "<mediawiki><page><title>Oak</title><ns>0</ns><id>1</id><revision><id>2</id>\
+            <text>Oak is wood.</text></revision></page></mediawiki>";
+        let extract = "\n<doc id=\"3\" url=\"\" title=\"Ash\">\nAsh\n\nAsh is wood, too.\n</doc>\n";
+        for (name, text) in [
+            ("dump.xml", dump),
+            ("stray.xml", "<settings></settings>"),
+            ("wiki_00", ""),
+            ("wiki_01", &format!("\u{feff}{extract}")),
+        ] {
+            durable::commit_bytes(&DISK, &wiki.join(name), text.as_bytes()).unwrap();
+        }
+        let options = IngestOptions {
+            wiki: vec![wiki],
+            out: folder.path().join("docs"),
+            threads: 1,
+            ..IngestOptions::default()
+        };
+        ingest(&options, &crate::progress::NoProgress).unwrap();
+        let rejected = std::fs::read_to_string(options.out.join("rejected.jsonl")).unwrap();
+        assert_eq!(rejected.lines().count(), 2, "{rejected}");
+        assert!(
+            rejected.contains("stray.xml") && rejected.contains("wiki_00"),
+            "{rejected}"
+        );
+        let ids: Vec<String> = crate::DocumentReader::open(&options.out)
+            .unwrap()
+            .map(|document| document.unwrap().id)
+            .collect();
+        assert_eq!(ids, ["wiki:1:2", "wiki:3:0"]);
+    }
 }

@@ -11,6 +11,7 @@ mod cut;
 mod export;
 mod extract;
 pub mod fetch;
+pub(crate) mod format;
 mod page;
 mod pending;
 mod site;

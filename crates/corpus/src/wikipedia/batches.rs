@@ -70,7 +70,7 @@ where
                     cutter.push(&text);
                     self.add_pieces(&mut cutter, false)
                 }
-                Ok(Some(Chunk::Lost(lost))) if !cutter.has_header() => {
+                Ok(Some(Chunk::Lost(lost))) if cutter.needs_header() => {
                     break Err(text.damaged(lost.offset));
                 }
                 Ok(Some(Chunk::Lost(lost))) => self.add_lost(&mut cutter, lost),
@@ -81,6 +81,12 @@ where
                     } else {
                         Err(text.cut(cutter.num_bytes))
                     };
+                }
+                Err(CorpusError::TruncatedDump { .. } | CorpusError::DamagedDump { .. })
+                    if cutter.is_no_export() =>
+                {
+                    let _ = self.add_cut(&mut cutter);
+                    break Ok(());
                 }
                 Err(CorpusError::TruncatedDump { .. }) => break Err(text.cut(cutter.num_bytes)),
                 Err(error) => break Err(error),
@@ -113,6 +119,17 @@ where
             self.add(Item::Piece(cut), 0)?;
         }
         self.add(Item::Lost(lost), 0)
+    }
+
+    /// Other text than an export goes as far as it can be read.
+    fn add_cut(&mut self, cutter: &mut Cutter) -> Result<(), Unheard> {
+        self.add_pieces(cutter, true)?;
+        let cut = Piece::Unusable {
+            position: cutter.num_bytes,
+            start: Vec::new(),
+            reason: "the file is cut or damaged: it can be read no further",
+        };
+        self.add(Item::Piece(cut), 0)
     }
 
     fn add(&mut self, item: Item, num_bytes: usize) -> Result<(), Unheard> {

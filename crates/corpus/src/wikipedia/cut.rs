@@ -3,13 +3,25 @@
 
 use memchr::{memchr, memmem};
 
-/// A longer page is refused. `MediaWiki` takes no page above 2 MiB of wikitext; as XML it has at
-/// most six times that.
-pub(super) const MAX_PAGE_BYTES: usize = 16 << 20;
-/// What is kept of a refused page, for its title.
-const KEPT_BYTES: usize = 1 << 10;
-/// The header and what tells the format come within this.
-const MAX_HEADER_BYTES: usize = 64 << 10;
+use super::format::{Format, MAX_HEADER_BYTES, blank_bytes, detect};
+
+/// How many bytes are held.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// A page that is longer with one of its revisions alone is refused.
+    page: usize,
+    /// What is kept of a refused page, for its title; no more than `page`.
+    kept: usize,
+    /// The header and what tells the format come within this.
+    header: usize,
+}
+
+/// `MediaWiki` takes no page above 2 MiB of wikitext; as XML it has at most six times that.
+const LIMITS: Limits = Limits {
+    page: 16 << 20,
+    kept: 1 << 10,
+    header: MAX_HEADER_BYTES,
+};
 /// The longest mark that a `<` can begin, with what must follow it.
 const MARK_BYTES: usize = 16;
 
@@ -30,13 +42,6 @@ pub(super) enum Piece {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Export,
-    Extracted,
-    Unknown,
-}
-
 /// What a `<` begins.
 enum Mark {
     HeaderEnd,
@@ -55,12 +60,33 @@ struct Open {
     position: u64,
     /// Where the first revision and the last one begin.
     revisions: Option<(usize, usize)>,
+    /// How a page begins that is longer than it may be.
     too_long: Option<Vec<u8>>,
 }
 
+impl Open {
+    /// How long the page is up to `end` with its last revision alone.
+    fn num_bytes(&self, end: usize) -> usize {
+        end - self.start - self.revisions.map_or(0, |(first, last)| last - first)
+    }
+
+    /// The beginning of the page, which ends at `end`: nothing of its revisions, because earlier
+    /// ones may be gone.
+    fn beginning<'b>(&self, buffer: &'b [u8], end: usize, limits: Limits) -> &'b [u8] {
+        let end = self.revisions.map_or(end, |(first, _)| first);
+        &buffer[self.start..end.clamp(self.start, self.start + limits.kept)]
+    }
+
+    fn check_length(&mut self, buffer: &[u8], end: usize, limits: Limits) {
+        if self.too_long.is_none() && self.num_bytes(end) > limits.page {
+            self.too_long = Some(self.beginning(buffer, end, limits).to_vec());
+        }
+    }
+}
+
 /// Cuts text that arrives in chunks.
-#[derive(Default)]
 pub(super) struct Cutter {
+    limits: Limits,
     format: Option<Format>,
     buffer: Vec<u8>,
     /// How far the buffer has been looked at.
@@ -73,7 +99,27 @@ pub(super) struct Cutter {
     is_closed: bool,
 }
 
+impl Default for Cutter {
+    fn default() -> Self {
+        Self::new(LIMITS)
+    }
+}
+
 impl Cutter {
+    fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            format: None,
+            buffer: Vec::new(),
+            at: 0,
+            num_bytes: 0,
+            open: None,
+            until: None,
+            has_header: false,
+            is_closed: false,
+        }
+    }
+
     /// Takes text; [`Self::next_piece`] must have given all of the text before.
     pub(super) fn push(&mut self, text: &[u8]) {
         self.forget();
@@ -89,9 +135,15 @@ impl Cutter {
         cut
     }
 
-    /// Whether what the dump says of its wiki has been met.
-    pub(super) fn has_header(&self) -> bool {
-        self.has_header
+    /// Whether what follows makes no sense without what has not been met yet: what the dump says of
+    /// its wiki.
+    pub(super) fn needs_header(&self) -> bool {
+        matches!(self.format, None | Some(Format::Export)) && !self.has_header
+    }
+
+    /// Whether the text is no export: its end, if it is cut, ends nothing else.
+    pub(super) fn is_no_export(&self) -> bool {
+        matches!(self.format, Some(Format::Extracted | Format::Unknown))
     }
 
     /// Whether nothing has been cut off at the end.
@@ -106,9 +158,13 @@ impl Cutter {
     /// The next part; `None` when more text is needed. `is_last`: no more text comes.
     pub(super) fn next_piece(&mut self, is_last: bool) -> Option<Piece> {
         if self.format.is_none() {
-            self.format = self.detect(is_last);
-            if self.format == Some(Format::Unknown) {
-                return Some(self.unknown());
+            let head = &self.buffer[..self.buffer.len().min(self.limits.header)];
+            self.format = detect(head, is_last || head.len() == self.limits.header);
+            match self.format {
+                Some(Format::Unknown) => return Some(self.unknown()),
+                // Its tags stand where lines begin.
+                Some(Format::Extracted) => drop(self.buffer.drain(..blank_bytes(&self.buffer))),
+                Some(Format::Export) | None => {}
             }
         }
         match self.format? {
@@ -123,26 +179,17 @@ impl Cutter {
         }
     }
 
-    fn detect(&self, is_last: bool) -> Option<Format> {
-        let head = &self.buffer[..self.buffer.len().min(MAX_HEADER_BYTES)];
-        let text = head.trim_ascii_start();
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        if text.starts_with(b"<doc ") {
-            Some(Format::Extracted)
-        } else if memmem::find(head, b"<mediawiki").is_some() {
-            Some(Format::Export)
-        } else {
-            let is_seen = head.len() == MAX_HEADER_BYTES || (is_last && !head.is_empty());
-            is_seen.then_some(Format::Unknown)
-        }
-    }
-
     fn unknown(&mut self) -> Piece {
         self.at = self.buffer.len();
+        let reason = if self.buffer.is_empty() {
+            "the file is empty"
+        } else {
+            "neither a MediaWiki dump nor text of WikiExtractor"
+        };
         Piece::Unusable {
             position: 0,
             start: Vec::new(),
-            reason: "neither a MediaWiki dump nor text of WikiExtractor",
+            reason,
         }
     }
 
@@ -193,7 +240,9 @@ impl Cutter {
 
     fn end_header(&mut self, end: usize) -> Option<Piece> {
         let is_first = !std::mem::replace(&mut self.has_header, true);
-        is_first.then(|| Piece::Header(self.buffer[..end].to_vec()))
+        // A longer one may be gone in part.
+        let is_held = end < self.limits.header;
+        (is_first && is_held).then(|| Piece::Header(self.buffer[..end].to_vec()))
     }
 
     /// Opens a page, or gives first what stands before it: the tag is then met again.
@@ -217,21 +266,19 @@ impl Cutter {
     }
 
     fn end_page(&mut self, tag: usize) -> Option<Piece> {
-        let open = self.open.take()?;
-        let end = memchr(b'>', &self.buffer[tag..]).map_or(self.buffer.len(), |length| tag + length + 1);
+        let mut open = self.open.take()?;
+        let rest = &self.buffer[tag..self.buffer.len().min(tag + MARK_BYTES)];
+        let end = tag + memchr(b'>', rest).map_or("</page".len(), |length| length + 1);
         self.at = end;
-        let page = &self.buffer[open.start..end];
-        let held_bytes = open.revisions.map_or(0, |(first, last)| last - first);
-        if open.too_long.is_some() || page.len() - held_bytes > MAX_PAGE_BYTES {
-            let start = open
-                .too_long
-                .unwrap_or_else(|| page[..page.len().min(KEPT_BYTES)].to_vec());
+        open.check_length(&self.buffer, end, self.limits);
+        if let Some(start) = open.too_long {
             return Some(Piece::Unusable {
                 position: open.position,
                 start,
                 reason: "the page is longer than 16 MiB",
             });
         }
+        let page = &self.buffer[open.start..end];
         let position = open.position;
         if self.format == Some(Format::Extracted) {
             return Some(Piece::Extract {
@@ -248,6 +295,7 @@ impl Cutter {
 
     fn start_revision(&mut self, tag: usize) {
         if let Some(open) = &mut self.open {
+            open.check_length(&self.buffer, tag, self.limits);
             let first = open.revisions.map_or(tag, |(first, _)| first);
             open.revisions = Some((first, tag));
         }
@@ -255,20 +303,17 @@ impl Cutter {
 
     fn cut_page(&mut self, reason: &'static str) -> Option<Piece> {
         let open = self.open.take()?;
-        let end = self.at.clamp(open.start, open.start + KEPT_BYTES);
-        let start = open
-            .too_long
-            .unwrap_or_else(|| self.buffer[open.start..end].to_vec());
+        let beginning = open.beginning(&self.buffer, self.at, self.limits).to_vec();
         Some(Piece::Unusable {
             position: open.position,
-            start,
+            start: open.too_long.unwrap_or(beginning),
             reason,
         })
     }
 
     /// Drops what has been looked at and belongs to no open page, and earlier revisions of that.
     fn forget(&mut self) {
-        if self.format.is_none() || (!self.has_header && self.at < MAX_HEADER_BYTES) {
+        if self.format.is_none() || (!self.has_header && self.at < self.limits.header) {
             return;
         }
         // Without a page in all this, no header comes.
@@ -279,10 +324,7 @@ impl Cutter {
                 self.at -= last - first;
                 open.revisions = Some((first, first));
             }
-            let held = &self.buffer[open.start..self.at.max(open.start)];
-            if open.too_long.is_none() && held.len() > MAX_PAGE_BYTES {
-                open.too_long = Some(held[..KEPT_BYTES].to_vec());
-            }
+            open.check_length(&self.buffer, self.at.max(open.start), self.limits);
             if open.too_long.is_some() {
                 // The revisions lie in what goes.
                 (open.start, open.revisions) = (self.at, None);
@@ -345,7 +387,11 @@ mod tests {
 
     /// The pieces of a text that arrives in the given chunks.
     fn pieces(chunks: &[&[u8]]) -> Vec<Piece> {
-        let mut cutter = Cutter::default();
+        pieces_within(LIMITS, chunks)
+    }
+
+    fn pieces_within(limits: Limits, chunks: &[&[u8]]) -> Vec<Piece> {
+        let mut cutter = Cutter::new(limits);
         let mut pieces = Vec::new();
         for chunk in chunks {
             cutter.push(chunk);
@@ -393,7 +439,7 @@ mod tests {
         for _ in 0..40 {
             cutter.push(&chunk);
             while cutter.next_piece(false).is_some() {}
-            assert!(cutter.buffer.len() <= MAX_PAGE_BYTES + 2 * chunk.len());
+            assert!(cutter.buffer.len() <= LIMITS.page + 2 * chunk.len());
         }
         cutter.push(b"</text></revision></page><page><title>Next</title></page></mediawiki>");
         let Some(Piece::Unusable { start, reason, .. }) = cutter.next_piece(true) else {
@@ -406,17 +452,58 @@ mod tests {
 
     #[test]
     fn text_of_another_kind_is_refused_once() {
-        for text in ["<html><page></page></html>", "plain", "{}"] {
+        for text in ["<html><page></page></html>", "plain", "{}", ""] {
             let pieces = pieces(&[text.as_bytes()]);
             assert!(matches!(&pieces[..], [Piece::Unusable { .. }]), "{pieces:?}");
         }
-        assert!(pieces(&[b""]).is_empty());
+    }
+
+    #[test]
+    fn the_first_document_behind_a_byte_order_mark_or_blanks_is_cut_like_any_other() {
+        let document = b"<doc id=\"1\" title=\"A\">\nA\n</doc>";
+        for blank in ["", "\u{feff}", "\n", " \r\n\t", "\u{feff}\n", "\n\u{feff} "] {
+            let text = [blank.as_bytes(), document].concat();
+            for cut in 0..text.len() {
+                let pieces = pieces(&[&text[..cut], &text[cut..]]);
+                let [Piece::Header(_), Piece::Extract { position, text }] = &pieces[..] else {
+                    panic!("{blank:?}: {pieces:?}")
+                };
+                assert_eq!((*position, &text[..]), (blank.len() as u64, &document[..]));
+            }
+        }
+    }
+
+    #[test]
+    fn whether_a_page_is_too_long_depends_on_each_revision_by_itself_and_on_no_chunk() {
+        let limits = Limits {
+            page: 200,
+            kept: 100,
+            ..LIMITS
+        };
+        let revision = |length: usize| format!("<revision>{}</revision>", "x".repeat(length));
+        for (lengths, is_refused) in [
+            ([120, 120, 120], false),
+            ([120, 190, 1], true),
+            ([1, 1, 190], true),
+        ] {
+            let revisions = lengths.map(revision).concat();
+            let text = format!("<mediawiki><page><title>T</title>{revisions}</page></mediawiki>");
+            for size in [1, 7, 50, text.len()] {
+                let chunks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+                let pieces = pieces_within(limits, &chunks);
+                let refused =
+                    matches!(&pieces[1], Piece::Unusable { start, .. } if start == b"<page><title>T</title>");
+                assert_eq!(refused, is_refused, "{lengths:?} by {size}: {pieces:?}");
+            }
+        }
     }
 
     proptest! {
         #[test]
         fn where_the_text_is_divided_does_not_matter(
-            start in prop_oneof![Just("<mediawiki>"), Just("<doc id=\"1\">\n")],
+            start in prop_oneof![
+                Just("<mediawiki>"), Just("\u{feff}<mediawiki>"), Just("<doc id=\"1\">\n"), Just("\u{feff}\n<doc id=\"1\">\n"), Just(""),
+            ],
             parts in proptest::collection::vec(
                 prop_oneof![
                     Just("<page>"), Just("</page>"), Just("<revision>"), Just("<!--"), Just("-->"), Just("<![CDATA["), Just("]]>"),
@@ -425,6 +512,9 @@ mod tests {
                 0..40,
             ),
             cuts in proptest::collection::vec(0usize..200, 0..6),
+            page in 16usize..120,
+            kept in 1usize..16,
+            header in 8usize..80,
         ) {
             let text = start.to_owned() + &parts.concat();
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
@@ -436,7 +526,9 @@ mod tests {
                 chunks.push(&text.as_bytes()[from..cut]);
                 from = cut;
             }
-            prop_assert_eq!(pieces(&chunks), pieces(&[text.as_bytes()]));
+            for limits in [LIMITS, Limits { page, kept, header }] {
+                prop_assert_eq!(pieces_within(limits, &chunks), pieces_within(limits, &[text.as_bytes()]));
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Documents that `WikiExtractor` wrote: `<doc id= url= title=>`, the title, a line a paragraph.
 
+use memchr::memchr;
+
 use super::page::{PageResult, rejected, skipped};
 use super::wikitext::plain_line;
 use crate::Outcome;
@@ -10,10 +12,16 @@ const BULLETS: [&str; 3] = ["BULLET::::", "- ", "* "];
 
 /// Reads `<doc ...>` to `</doc>`; `position` in the file names it when it cannot be read.
 pub(super) fn read_extract(bytes: &[u8], position: u64) -> PageResult {
-    let text = String::from_utf8_lossy(bytes);
-    let (tag, body) = text.split_once('\n').unwrap_or((&text, ""));
-    let title = attribute(tag, "title").map(|title| plain_line(&title));
-    let outcome = outcome(tag, body, title.as_deref());
+    let (tag, body) = match memchr(b'\n', bytes) {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (bytes, &[][..]),
+    };
+    // Enough to name a document that is rejected.
+    let title = attribute(&String::from_utf8_lossy(tag), "title").map(|title| plain_line(&title));
+    let outcome = match (str::from_utf8(tag), str::from_utf8(body)) {
+        (Ok(tag), Ok(body)) => outcome(tag, body, title.as_deref()),
+        _ => rejected("the document is not UTF-8"),
+    };
     PageResult {
         title: title.unwrap_or_else(|| format!("the document at byte {position}")),
         outcome,
@@ -101,6 +109,16 @@ mod tests {
                 Block::new(BlockKind::ListItem, "three"),
             ]
         );
+    }
+
+    #[test]
+    fn a_document_that_is_not_utf_8_is_rejected_by_its_title() {
+        for (tag, body) in [(&b"Caf\xe9"[..], &b"text"[..]), (b"Cafe", b"na\xefve")] {
+            let bytes = [b"<doc id=\"12\" title=\"", tag, b"\">\nA\n", body, b"\n</doc>"].concat();
+            let result = read_extract(&bytes, 7);
+            assert!(result.title.starts_with("Caf"), "{result:?}");
+            assert_eq!(result.outcome, rejected("the document is not UTF-8"));
+        }
     }
 
     #[test]

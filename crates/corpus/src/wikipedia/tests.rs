@@ -123,7 +123,7 @@ fn a_dump_cut_anywhere_ends_in_an_error_that_names_the_file() {
     for (name, bytes) in [
         ("a.xml.bz2", &whole[..whole.len() - 20]),
         ("b.xml", &text.as_bytes()[..text.len() - 30]),
-        ("c.xml", &text.as_bytes()[..0]),
+        ("c.xml", &text.as_bytes()[..20]),
     ] {
         let (_folder, path) = written(name, bytes);
         let (_, report) = read_all(&path);
@@ -298,6 +298,20 @@ fn an_extracted_file_that_is_cut_rejects_its_last_document_alone() {
     let (results, report) = read_results(&path, 2);
     assert_eq!(report.unwrap().documents, 1);
     assert!(rejected_of(&results)[0].1.contains("cut"), "{results:?}");
+}
+
+#[test]
+fn extracted_text_whose_last_stream_is_cut_is_read_up_to_it_and_the_cut_is_named() {
+    let document = |id: u32| {
+        compressed(&format!(
+            "<doc id=\"{id}\" url=\"\" title=\"T\">\nT\n\ntext\n</doc>\n"
+        ))
+    };
+    let bytes = [document(1), document(2), document(3)].concat();
+    let (_folder, path) = written("wiki_00.bz2", &bytes[..bytes.len() - 20]);
+    let (results, report) = read_results(&path, 2);
+    assert_eq!(report.unwrap().documents, 2);
+    assert!(rejected_of(&results).last().unwrap().1.contains("cut"));
 }
 
 fn assert_clean(documents: &[Document]) {
