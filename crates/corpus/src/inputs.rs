@@ -48,7 +48,7 @@ pub(crate) struct Found {
 pub(crate) fn find_inputs(given: &[PathBuf], kind: Kind) -> Result<Found, CorpusError> {
     let mut found = Found::default();
     for path in given {
-        let before = found.inputs.len();
+        let before = (found.inputs.len(), found.unreadable.len());
         let failed = |operation| {
             move |source| CorpusError::Read {
                 operation,
@@ -68,7 +68,7 @@ pub(crate) fn find_inputs(given: &[PathBuf], kind: Kind) -> Result<Found, Corpus
                 bytes: metadata.len(),
             });
         }
-        if found.inputs.len() == before && found.unreadable.is_empty() {
+        if (found.inputs.len(), found.unreadable.len()) == before {
             return Err(CorpusError::NoInput { path: path.clone() });
         }
     }
@@ -263,6 +263,18 @@ mod tests {
         assert!(matches!(empty, Err(CorpusError::NoInput { path }) if path == given));
         let missing = find_inputs(&[folder.path().join("nowhere")], Kind::Filings);
         assert!(matches!(missing, Err(CorpusError::Read { .. })));
+    }
+
+    #[test]
+    fn an_empty_folder_is_an_error_although_another_one_holds_something_unreadable() {
+        let (broken, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let circle = broken.path().join("self");
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        let (broken, empty) = (broken.path().to_path_buf(), empty.path().to_path_buf());
+        let found = find_inputs(std::slice::from_ref(&broken), Kind::Filings).unwrap();
+        assert_eq!(found.unreadable.len(), 1);
+        let refused = find_inputs(&[broken, empty.clone()], Kind::Filings);
+        assert!(matches!(refused, Err(CorpusError::NoInput { path }) if path == empty));
     }
 
     #[test]

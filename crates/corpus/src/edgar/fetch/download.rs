@@ -45,23 +45,28 @@ enum Found {
     Nothing,
 }
 
-/// Reads the whole file: its length alone does not show that the disk has kept it.
-fn look(out: &Path, filing: &ListedFiling, row: Option<&Stored>) -> Found {
+/// Reads the whole file: its length alone does not show that the disk has kept it. What is there
+/// but cannot be opened is an error: nobody knows whether it must be fetched again.
+fn look(out: &Path, filing: &ListedFiling, row: Option<&Stored>) -> Result<Found, FetchError> {
     let path = row.map_or_else(|| out.join(filing.file()), |row| out.join(&row.file));
-    let Ok(mut file) = std::fs::File::open(path) else {
-        return Found::Nothing;
+    let mut file = match std::fs::File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(source) => return Err(FetchError::Read { path, source }),
     };
     let mut arriving = Arriving::default();
     let read = io::copy(&mut file, &mut arriving);
     let Some(row) = row else {
         let whole = read.ok().and_then(|_| arriving.check(filing).ok());
-        return whole.map_or(Found::Nothing, Found::WithoutRow);
+        return Ok(whole.map_or(Found::Nothing, Found::WithoutRow));
     };
-    if read.is_ok_and(|bytes| bytes == row.bytes) && arriving.sha256() == row.sha256 {
-        Found::AsStored
-    } else {
-        Found::Damaged
-    }
+    Ok(
+        if read.is_ok_and(|bytes| bytes == row.bytes) && arriving.sha256() == row.sha256 {
+            Found::AsStored
+        } else {
+            Found::Damaged
+        },
+    )
 }
 
 impl Job<'_> {
@@ -69,7 +74,8 @@ impl Job<'_> {
     /// are damaged. One that is there whole but not in the ledger gets its row.
     ///
     /// # Errors
-    /// [`FetchError::Durable`] when the ledger cannot be written.
+    /// [`FetchError::Read`] when a file that is there cannot be opened; [`FetchError::Durable`]
+    /// when the ledger cannot be written.
     pub(crate) fn without_stored(
         &self,
         ledger: &mut Ledger,
@@ -77,7 +83,7 @@ impl Job<'_> {
         progress: &dyn Progress,
     ) -> Result<(Vec<ListedFiling>, u64), FetchError> {
         progress.start("checking what is there", Some(filings.len() as u64));
-        let found: Vec<Found> = filings
+        let found: Vec<Result<Found, FetchError>> = filings
             .par_iter()
             .map(|filing| {
                 let found = look(self.out, filing, ledger.stored(&filing.accession));
@@ -88,7 +94,7 @@ impl Job<'_> {
         progress.finish();
         let (mut missing, mut damaged) = (Vec::new(), 0);
         for (filing, found) in filings.into_iter().zip(found) {
-            match found {
+            match found? {
                 Found::AsStored => {}
                 Found::WithoutRow(stored) => ledger.append(&filing, stored, &self.url(&filing))?,
                 Found::Damaged => {

@@ -101,6 +101,22 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn a_stored_filing_that_cannot_be_opened_is_an_error_and_is_not_fetched_again() {
+    let (server, folder) = (archive(1), tempfile::tempdir().unwrap());
+    let options = options(&server, folder.path());
+    assert_eq!(fetch(&options).0.unwrap().fetched, 1);
+    let file = folder.path().join(&ledger_rows(folder.path())[0][5]);
+    std::fs::remove_file(&file).unwrap();
+    // A link in a circle: even root cannot open it.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let error = fetch(&options).0.unwrap_err();
+    assert!(
+        matches!(&error, FetchError::Read { path, .. } if *path == file),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn every_filing_of_a_real_index_is_fetched_once_and_accounted_for() {
     let Some(index) = real("form.20200318.idx") else {
         return;
