@@ -9,7 +9,7 @@ shift || true
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=(html plain_text submission wikitext dump)
 
-triple=x86_64-unknown-linux-gnu
+triple="$(rustc -vV | sed -n 's/^host: //p')"
 export CARGO_TARGET_DIR="$PWD/target/fuzz"
 # The coverage counters that libFuzzer reads; build scripts are left alone because of --target.
 export RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
