@@ -256,6 +256,9 @@ pub(crate) struct Stats {
     /// The cross-entropy of held-out tokens when each is guessed from its frequency in training.
     #[arg(long, requires = "corpus")]
     pub(crate) unigram: bool,
+    /// Write the counts as a page for a browser instead of printing them.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["unigram", "held_out_sources", "json"])]
+    pub(crate) html: Option<PathBuf>,
     /// Only the names of the sources with held-out documents, one a line.
     #[arg(long, requires = "corpus", conflicts_with_all = ["unigram", "json"])]
     pub(crate) held_out_sources: bool,

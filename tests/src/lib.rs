@@ -1,6 +1,8 @@
 //! What both test binaries share: where the product's programs, the test data and the peers
 //! are, and how a program is run with a time limit that ends its whole process group.
 
+pub mod browser;
+
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

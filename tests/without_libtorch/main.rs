@@ -3,4 +3,5 @@
 mod counting;
 mod documents;
 mod real_filings;
+mod report;
 mod set_up;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use corpus::report::{corpus_report, docs_report, render};
 use corpus::{CorpusCounts, CorpusStatistics, DocsCounts, Unigram};
 use shards::Corpus;
 
@@ -13,11 +14,25 @@ use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Stats) -> Result<()> {
     let threads = arguments.threads.threads;
+    if let Some(path) = &arguments.html {
+        return write_page(arguments, path);
+    }
     match (&arguments.docs, &arguments.corpus) {
         (Some(docs), _) => of_docs(docs, arguments.json, threads),
         (None, Some(corpus)) => of_corpus(corpus, arguments, threads),
         (None, None) => Ok(()),
     }
+}
+
+fn write_page(arguments: &Stats, path: &Path) -> Result<()> {
+    let bar = Bar::default();
+    let report = match (&arguments.docs, &arguments.corpus) {
+        (Some(docs), _) => docs_report(docs, arguments.threads.threads, &bar)?,
+        (None, Some(corpus)) => corpus_report(corpus, &bar)?,
+        (None, None) => return Ok(()),
+    };
+    durable::commit_bytes(&durable::DISK, path, render(&report).as_bytes())?;
+    print(&format!("written: {}\n", path.display()))
 }
 
 fn of_docs(docs: &Path, json: bool, threads: usize) -> Result<()> {

@@ -44,6 +44,35 @@ fn the_sample_becomes_a_corpus_that_verifies() {
 }
 
 #[test]
+fn the_page_of_a_corpus_shows_its_counts_and_leaves_both_folders_alone() {
+    let root = tempfile::tempdir().unwrap();
+    for (option, folder) in [("--docs", "docs"), ("--corpus", "corpus")] {
+        let folder = finished().at(folder);
+        let before = contents(&folder);
+        let page = root.path().join("page.html");
+        let folder_name = folder.to_str().unwrap();
+        run(["stats", option, folder_name, "--html", page.to_str().unwrap()]);
+        let text = std::fs::read_to_string(&page).unwrap();
+        let stats = json(&["stats", option, folder_name, "--json"]);
+        let total: u64 = stats["sources"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|counts| {
+                let held_out = counts["held_out_documents"].as_u64().unwrap_or(0);
+                counts["documents"].as_u64().unwrap() + held_out
+            })
+            .sum();
+        assert!(
+            text.contains(&format!("<dt>Documents</dt><dd>{total}</dd>")),
+            "{total}"
+        );
+        assert_eq!(text.contains("Fertility"), option == "--corpus");
+        assert!(before == contents(&folder));
+    }
+}
+
+#[test]
 fn no_company_and_no_page_is_on_both_sides() {
     let mut sides = BTreeMap::<String, Vec<bool>>::new();
     for row in rows(&finished().at("corpus")) {

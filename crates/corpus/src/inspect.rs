@@ -107,16 +107,25 @@ impl CorpusInspector {
         })
     }
 
+    pub(crate) fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
+    /// The blocks of a document of the list.
+    pub(crate) fn blocks_of(&self, row: &DocumentRow) -> Result<Vec<CorpusBlock>, CorpusError> {
+        match row.shard {
+            Some(shard) => self.blocks(self.corpus.shard(shard)?, row),
+            None => self.blocks(&self.held_out(&row.source)?, row),
+        }
+    }
+
     /// The document at a place.
     ///
     /// # Errors
     /// [`CorpusError::UnknownDocument`] or [`CorpusError::UnknownHeldOut`] when nothing is there.
     pub fn document(&self, place: &Place) -> Result<CorpusDocument, CorpusError> {
         let row = self.row(place)?;
-        let blocks = match row.shard {
-            Some(shard) => self.blocks(self.corpus.shard(shard)?, &row)?,
-            None => self.blocks(&self.held_out(&row.source)?, &row)?,
-        };
+        let blocks = self.blocks_of(&row)?;
         Ok(CorpusDocument { row, blocks })
     }
 

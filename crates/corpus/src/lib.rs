@@ -18,6 +18,7 @@ mod inspect;
 mod outcome;
 mod place;
 mod progress;
+pub mod report;
 pub mod sample;
 mod shard_files;
 mod split;
