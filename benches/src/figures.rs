@@ -36,7 +36,11 @@ pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
     let inputs = prepare(arguments)?;
     let mut figures = Vec::new();
     if wanted("corpus") {
-        figures.extend([html_to_text(&inputs), encode(&inputs)?]);
+        figures.extend([
+            html_to_text(&inputs),
+            filings_to_shards(&inputs),
+            encode(&inputs)?,
+        ]);
         figures.extend(wiki_to_text(&inputs)?);
     }
     if wanted("training") {
@@ -170,6 +174,20 @@ fn html_to_text(inputs: &Inputs) -> Figure {
         unit: "MB/s of HTML",
         peer_name: "lxml",
         ours: ours(inputs.html_files.clone(), "html-text"),
+        peer: peer(inputs, "html_text.py", inputs.html_files.clone()),
+    }
+}
+
+/// The peer only takes the text out, on one thread: it has no rest of the path.
+fn filings_to_shards(inputs: &Inputs) -> Figure {
+    let mut arguments = vec![inputs.bin.join("tenk-corpus"), inputs.folder.join("tokenizer")];
+    arguments.extend(inputs.html_files.clone());
+    Figure {
+        group: "corpus",
+        name: format!("filings to shards, all steps, all cores, {}", inputs.described),
+        unit: "MB/s of HTML",
+        peer_name: "lxml, text alone, one thread",
+        ours: ours(arguments, "filings-to-shards"),
         peer: peer(inputs, "html_text.py", inputs.html_files.clone()),
     }
 }

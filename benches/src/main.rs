@@ -39,6 +39,12 @@ struct Arguments {
 enum Measure {
     /// HTML filings to cleaned blocks, one thread.
     HtmlText { files: Vec<PathBuf> },
+    /// Filings as they came to shards by the programs, all cores, tokenizer given.
+    FilingsToShards {
+        tenk_corpus: PathBuf,
+        tokenizer: PathBuf,
+        filings: Vec<PathBuf>,
+    },
     /// Text to token ids, all cores.
     Encode { tokenizer: PathBuf, text: PathBuf },
     /// A multistream dump to documents, all cores.
@@ -71,6 +77,11 @@ fn eprintln_chain(error: &anyhow::Error) {
 fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.measure {
         Some(Measure::HtmlText { files }) => measure::html_text(files),
+        Some(Measure::FilingsToShards {
+            tenk_corpus,
+            tokenizer,
+            filings,
+        }) => measure::filings_to_shards(tenk_corpus, tokenizer, filings),
         Some(Measure::Encode { tokenizer, text }) => measure::encode(tokenizer, text),
         Some(Measure::WikiText { dump, xml_bytes }) => wiki::text(dump, *xml_bytes),
         Some(Measure::Bunzip2 { dump, xml_bytes }) => wiki::decompression(dump, *xml_bytes),

@@ -2,6 +2,7 @@
 
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -9,6 +10,8 @@ use corpus::{DocumentReader, Outcome, document_text_blocks};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use tokenizer::Tokenizer;
+
+use crate::contest::succeed;
 
 #[expect(clippy::print_stdout, reason = "the line that the contest reads")]
 pub(crate) fn print_rate(rate: f64, counted: usize) {
@@ -40,6 +43,36 @@ pub(crate) fn html_text(files: &[PathBuf]) -> Result<()> {
         inputs.iter().map(Vec::len).sum::<usize>() as f64 / seconds / 1e6,
         words,
     );
+    Ok(())
+}
+
+/// Filings as they came to shards: `ingest` and `build` as anybody runs them, start-up, hashes and
+/// writing included; MB/s of raw input.
+pub(crate) fn filings_to_shards(tenk_corpus: &Path, tokenizer: &Path, filings: &[PathBuf]) -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let (docs, corpus) = (scratch.path().join("docs"), scratch.path().join("corpus"));
+    let mut raw_bytes = 0;
+    for path in filings {
+        raw_bytes += path.metadata()?.len();
+    }
+    let mut ingest = Command::new(tenk_corpus);
+    ingest.arg("ingest").arg("--out").arg(&docs);
+    for path in filings {
+        ingest.arg("--filings").arg(path);
+    }
+    let mut build = Command::new(tenk_corpus);
+    build
+        .arg("build")
+        .arg("--docs")
+        .arg(&docs)
+        .arg("--tokenizer")
+        .arg(tokenizer);
+    build.arg("--out").arg(&corpus);
+    let start = Instant::now();
+    succeed(&mut ingest)?;
+    succeed(&mut build)?;
+    let seconds = start.elapsed().as_secs_f64();
+    print_rate(raw_bytes as f64 / seconds / 1e6, filings.len());
     Ok(())
 }
 
