@@ -12,7 +12,6 @@ struct Mount {
 }
 
 impl Mount {
-    #[expect(clippy::print_stderr, reason = "a test that does not run says so")]
     fn tmpfs(options: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().join("disk");
@@ -24,7 +23,7 @@ impl Mount {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self { at, _folder: folder });
         }
-        eprintln!("skipped: this user may not mount a tmpfs");
+        test_data::skip("this user may not mount a tmpfs");
         None
     }
 }
