@@ -36,8 +36,24 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Threads {
     /// Worker threads; 0 means one a core. The result does not depend on it.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = num_threads)]
     pub(crate) threads: usize,
+}
+
+/// More threads than this a core only wait for each other, and take memory.
+const MOST_THREADS_A_CORE: usize = 4;
+/// Allowed on any machine: downloads wait for the network.
+const ALWAYS_ALLOWED_THREADS: usize = 16;
+
+/// How many threads, as far as this machine has use for them.
+fn num_threads(text: &str) -> Result<usize, String> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = (MOST_THREADS_A_CORE * cores).max(ALWAYS_ALLOWED_THREADS);
+    match text.parse::<usize>() {
+        Ok(number) if number <= most => Ok(number),
+        Ok(_) => Err(format!("this machine has {cores} cores; give at most {most}")),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -114,7 +130,7 @@ pub(crate) struct Fetch {
     #[arg(long, value_name = "N", default_value_t = corpus::RETRIES)]
     pub(crate) retries: u32,
     /// Downloads of filings at a time.
-    #[arg(long, value_name = "N", default_value_t = 4, conflicts_with = "wiki")]
+    #[arg(long, value_name = "N", default_value_t = 4, conflicts_with = "wiki", value_parser = num_threads)]
     pub(crate) threads: usize,
     /// Ask this server instead of the archive's own.
     #[arg(long, value_name = "URL")]
@@ -130,7 +146,8 @@ pub(crate) struct Ingest {
     /// A filing, or a folder of filings (.txt, .nc, .htm, .html); may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) filings: Vec<PathBuf>,
-    /// A `MediaWiki` dump (.xml.bz2, .xml), or a folder of them; may be repeated.
+    /// A `MediaWiki` dump (.xml.bz2, .xml), text of `WikiExtractor` (`AA/wiki_00`), or a folder
+    /// of either; may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) wiki: Vec<PathBuf>,
     /// Which exhibits of reports become documents too: none, annual-reports (EX-13) or all.

@@ -61,6 +61,19 @@ fn a_missing_input_is_named() {
 }
 
 #[test]
+fn thousands_of_threads_are_refused_before_any_starts() {
+    for command in ["ingest", "fetch"] {
+        let output = tenk_corpus([command, "--threads", "5000"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = message(&output);
+        assert!(
+            said.contains("'5000' for '--threads <N>'") && said.contains("give at most"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_truncated_dump_is_named_and_nothing_is_written() {
     let root = tempfile::tempdir().unwrap();
     let wiki = finished().at("sample/wiki");
