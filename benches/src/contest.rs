@@ -34,6 +34,18 @@ pub(crate) struct Outcome {
     pub(crate) peer_name: &'static str,
     pub(crate) ours: Vec<f64>,
     pub(crate) peer: Vec<f64>,
+    pub(crate) missing: Option<Missing>,
+}
+
+/// Why a figure has no rates.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Missing {
+    /// A contestant is not installed, which is nobody's fault.
+    #[error("skipped: {0}")]
+    Skipped(String),
+    /// A contestant failed.
+    #[error("failed: {0}")]
+    Failed(String),
 }
 
 #[derive(Deserialize)]
@@ -41,24 +53,53 @@ struct Measured {
     rate: f64,
 }
 
-/// Runs each contestant once uncounted, then `runs` times in turn.
-pub(crate) fn run(figure: &Figure, runs: usize) -> Result<Outcome> {
-    let (mut ours, mut peer) = (Vec::new(), Vec::new());
-    for index in 0..=runs {
-        let pair = (rate(&figure.ours)?, rate(&figure.peer)?);
-        if index > 0 {
-            ours.push(pair.0);
-            peer.push(pair.1);
-        }
-    }
-    Ok(Outcome {
+/// Runs each contestant once uncounted, then `runs` times in turn. A contestant that is missing or
+/// fails ends its figure, and no other.
+pub(crate) fn run(figure: &Figure, runs: usize) -> Outcome {
+    let measured = (0..=runs)
+        .map(|_| Ok((rate(&figure.ours)?, rate(&figure.peer)?)))
+        .collect::<Result<Vec<_>>>();
+    let (pairs, missing) = match measured {
+        Ok(pairs) => (pairs, None),
+        Err(error) => (Vec::new(), Some(missing(error))),
+    };
+    let (ours, peer) = pairs.into_iter().skip(1).unzip();
+    Outcome {
         group: figure.group,
         name: figure.name.clone(),
         unit: figure.unit,
         peer_name: figure.peer_name,
         ours,
         peer,
-    })
+        missing,
+    }
+}
+
+fn missing(error: anyhow::Error) -> Missing {
+    error
+        .downcast()
+        .unwrap_or_else(|error| Missing::Failed(format!("{error:#}")))
+}
+
+/// Whether every figure was measured or skipped.
+///
+/// # Errors
+/// Names the figures that failed.
+pub(crate) fn none_failed(outcomes: &[Outcome]) -> Result<()> {
+    let failed: Vec<String> = outcomes
+        .iter()
+        .filter_map(|outcome| match &outcome.missing {
+            Some(reason @ Missing::Failed(_)) => Some(format!("{}: {reason}", outcome.name)),
+            _ => None,
+        })
+        .collect();
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    Ok(())
+}
+
+/// A contestant that is not there.
+pub(crate) fn skipped(reason: String) -> Contestant {
+    Contestant(Box::new(move || Err(Missing::Skipped(reason.clone()).into())))
 }
 
 fn rate(contestant: &Contestant) -> Result<f64> {
@@ -82,4 +123,45 @@ pub(crate) fn succeed(command: &mut Command) -> Result<Output> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(text: &'static str) -> Contestant {
+        Contestant(Box::new(move || {
+            let mut command = Command::new("echo");
+            command.arg(text);
+            Ok(command)
+        }))
+    }
+
+    fn against(peer: Contestant) -> Outcome {
+        let figure = Figure {
+            group: "corpus",
+            name: "x".to_owned(),
+            unit: "MB/s",
+            peer_name: "y",
+            ours: says(r#"{"rate": 2.0}"#),
+            peer,
+        };
+        run(&figure, 2)
+    }
+
+    #[test]
+    fn a_figure_whose_peer_fails_or_is_missing_has_its_reason_and_the_others_have_rates() {
+        let outcomes = [
+            against(says("no rate")),
+            against(skipped("not installed".to_owned())),
+            against(says(r#"{"rate": 1.0}"#)),
+        ];
+        assert!(matches!(&outcomes[0].missing, Some(Missing::Failed(why)) if why.contains("no rate")));
+        assert!(matches!(&outcomes[1].missing, Some(Missing::Skipped(why)) if why == "not installed"));
+        assert_eq!(
+            (&outcomes[2].ours, &outcomes[2].peer),
+            (&vec![2.0; 2], &vec![1.0; 2])
+        );
+        assert!(none_failed(&outcomes).is_err() && none_failed(&outcomes[1..]).is_ok());
+    }
 }

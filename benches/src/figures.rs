@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::Arguments;
-use crate::contest::{Contestant, Figure, succeed};
+use crate::contest::{Contestant, Figure, skipped, succeed};
 
 const GROUPS: [&str; 2] = ["corpus", "training"];
 const TRAINING_STEPS: usize = 12;
@@ -218,35 +218,30 @@ fn wiki_to_text(inputs: &Inputs) -> Result<Vec<Figure>> {
         ours: ours(arguments.clone(), "wiki-text"),
         peer,
     };
-    let mut figures = vec![figure(
-        "wiki XML.bz2 to text, all cores, beside decompression",
-        "bzip2 decompression alone",
-        ours(arguments.clone(), "bunzip2"),
-    )];
-    if has_gensim(inputs) {
-        figures.push(figure(
+    Ok(vec![
+        figure(
+            "wiki XML.bz2 to text, all cores, beside decompression",
+            "bzip2 decompression alone",
+            ours(arguments.clone(), "bunzip2"),
+        ),
+        figure(
             "wiki XML.bz2 to text, all cores",
             "gensim filter_wiki, a process a core",
-            peer(inputs, "wiki_text.py", arguments.clone()),
-        ));
-    }
-    Ok(figures)
+            gensim(inputs, arguments.clone()),
+        ),
+    ])
 }
 
-/// gensim is not among the peers that are installed for tests; said aloud where it is missing.
-#[expect(clippy::print_stderr, reason = "a figure that is left out is said aloud")]
-fn has_gensim(inputs: &Inputs) -> bool {
+/// gensim is not among the peers that are installed for tests.
+fn gensim(inputs: &Inputs, arguments: Vec<PathBuf>) -> Contestant {
     let found = Command::new(&inputs.python)
         .args(["-c", "import gensim"])
         .output();
-    let is_there = found.is_ok_and(|output| output.status.success());
-    if !is_there {
-        let python = inputs.python.display();
-        eprintln!(
-            "skipped: the figure beside gensim; install it with `{python} -m pip install gensim==4.4.0`"
-        );
+    if found.is_ok_and(|output| output.status.success()) {
+        peer(inputs, "wiki_text.py", arguments)
+    } else {
+        skipped("gensim is not installed among the peers; `pip install gensim==4.4.0` there".to_owned())
     }
-    is_there
 }
 
 fn loading(inputs: &Inputs) -> Figure {

@@ -93,11 +93,12 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(Measure::DataWait { corpus, tokenizer }) => loading::data_wait(corpus, tokenizer),
         None => {
             let figures = figures::selected(arguments)?;
-            let results = figures
+            let results: Vec<_> = figures
                 .iter()
                 .map(|figure| contest::run(figure, arguments.runs))
-                .collect::<Result<Vec<_>>>()?;
-            report::write(&results)
+                .collect();
+            report::write(&results)?;
+            contest::none_failed(&results)
         }
     }
 }

@@ -39,6 +39,16 @@ fn table<'a>(group: &str, outcomes: impl Iterator<Item = &'a Outcome>) -> String
         machine::description()
     );
     for outcome in outcomes {
+        if let Some(missing) = &outcome.missing {
+            let reason = missing.to_string();
+            let reason = reason.lines().next().unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "| {} | {} | {reason} | | {} | |",
+                outcome.name, outcome.unit, outcome.peer_name
+            );
+            continue;
+        }
         let ratios: Vec<f64> = outcome
             .ours
             .iter()
