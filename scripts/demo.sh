@@ -7,6 +7,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 BIN=$ROOT/target/release OUT=$ROOT/runs/demo FILINGS= WIKI= OVERRIDES=()
 while [ $# -gt 0 ]; do
+    [ $# -gt 1 ] || { echo "demo: $1 needs a value" >&2; exit 2; }
     case "$1" in
         --bin) BIN=$2 ;; --filings) FILINGS=$2 ;; --wiki) WIKI=$2 ;; --out) OUT=$2 ;;
         --set) OVERRIDES+=(--set "$2") ;;
@@ -22,6 +23,9 @@ train() { # run folder, further options
         --set "run.dir=\"$1\"" --set "data.corpus=\"$OUT/corpus\"" "${OVERRIDES[@]}" "${@:2}"
 }
 
+for input in "$FILINGS" "$WIKI"; do # before anything of an earlier demo is cleared
+    [ -z "$input" ] || [ -r "$input" ] || { echo "demo: cannot read $input" >&2; exit 2; }
+done
 mkdir -p "$OUT"
 for part in sample docs tokenizer corpus run control export queries; do
     [ ! -e "$OUT/$part" ] || { chmod -R u+w "$OUT/$part"; rm -rf "${OUT:?}/$part"; }
@@ -58,7 +62,8 @@ SOURCE=$("$BIN/tenk-corpus" stats --corpus "$OUT/corpus" --held-out-sources | he
 heading "fill-mask: masked words of a held-out filing"
 head -n 8 "$OUT/queries/held-out.txt" > "$OUT/queries/masked.txt"
 "$BIN/tenk-embed" fill-mask --model "$OUT/export" --input "$OUT/queries/masked.txt" --top 5
-heading "nearest sentences of held-out filings"
+QUERY="Revenue increased compared with the prior year."
+heading "nearest sentences of held-out filings: $QUERY"
 "$BIN/tenk-embed" encode --model "$OUT/export" --input "$OUT/queries/held-out.txt" --output "$OUT/queries/held-out.npy" --pooling mean
-"$BIN/tenk-embed" nearest --model "$OUT/export" --input "$OUT/queries/held-out.txt" --query "Revenue increased compared with the prior year." --top 5
+"$BIN/tenk-embed" nearest --model "$OUT/export" --input "$OUT/queries/held-out.txt" --query "$QUERY" --top 5
 printf '\ndemo: done; everything is in %s\n' "$OUT"

@@ -5,6 +5,7 @@ mod demo;
 mod disks;
 mod exported_folder;
 mod init_from;
+mod lost_ranks;
 mod philox;
 mod replay;
 mod run_folder;

@@ -38,7 +38,6 @@ pub enum Operation {
     Finish,
 }
 
-#[cfg(feature = "mpi")]
 impl Operation {
     const ALL: [Self; 8] = [
         Self::Start,
@@ -104,6 +103,11 @@ impl Sequence {
             sequence: self.0,
         }
     }
+
+    /// How many calls it has handed out.
+    pub(crate) fn made(&self) -> u64 {
+        self.0
+    }
 }
 
 /// Collective communication between the ranks of one run.
@@ -132,6 +136,14 @@ pub trait Collective: Send + fmt::Debug {
 
     /// The number of ranks on this host.
     fn local_size(&self) -> u32;
+
+    /// How many calls this rank has made, failed ones included: the sequence number of the last.
+    fn calls_made(&self) -> u64;
+
+    /// Tells a backend that reports where its ranks are that this one works on `step`, from 1.
+    fn at_step(&mut self, step: u64) {
+        let _ = step;
+    }
 
     /// Waits until every rank has called it.
     fn barrier(&mut self) -> Result<(), CollectiveError>;

@@ -189,13 +189,8 @@ impl Liveness {
         }))
     }
 
-    /// Tells the channel which optimizer step this rank works on, from 1.
-    pub fn at_step(&self, step: u64) {
-        self.position.set_step(step);
-    }
-
-    /// `collective`, whose calls the channel reports as this rank's position.
-    pub fn watch(&self, collective: Box<dyn Collective>) -> Watched {
+    /// `collective`, whose steps and calls the channel reports as this rank's position.
+    pub fn watch<'a>(&self, collective: &'a mut dyn Collective) -> Watched<'a> {
         Watched::new(collective, Arc::clone(&self.position))
     }
 

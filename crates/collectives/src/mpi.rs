@@ -183,6 +183,10 @@ impl Collective for Mpi {
         self.place.local_size
     }
 
+    fn calls_made(&self) -> u64 {
+        self.sequence.made()
+    }
+
     fn barrier(&mut self) -> Result<(), CollectiveError> {
         self.submit(Operation::Barrier, Work::Barrier).map(drop)
     }

@@ -49,6 +49,10 @@ impl Collective for Single {
         1
     }
 
+    fn calls_made(&self) -> u64 {
+        self.sequence.made()
+    }
+
     fn barrier(&mut self) -> Result<(), CollectiveError> {
         self.step(Operation::Barrier).map(drop)
     }

@@ -205,6 +205,10 @@ impl Collective for Threads {
         self.hub.world_size
     }
 
+    fn calls_made(&self) -> u64 {
+        self.sequence.made()
+    }
+
     fn barrier(&mut self) -> Result<(), CollectiveError> {
         self.exchange(Operation::Barrier, &[]).map(drop)
     }

@@ -256,6 +256,10 @@ pub struct ParallelSection {
     /// Seconds after which a rank that waits for others gives up. Ten minutes: longer than the
     /// first step of a large model takes, shorter than anybody waits for a hanging job.
     pub timeout_s: u64,
+    /// Seconds without a sign of life after which a rank counts as stopped or cut off.
+    pub silence_s: u64,
+    /// Seconds within which every rank has ended once one is lost.
+    pub abort_s: u64,
 }
 
 impl Default for ParallelSection {
@@ -264,6 +268,8 @@ impl Default for ParallelSection {
             backend: BackendChoice::default(),
             threads: None,
             timeout_s: 600,
+            silence_s: 15,
+            abort_s: 5,
         }
     }
 }

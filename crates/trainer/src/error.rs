@@ -163,10 +163,12 @@ pub enum TrainError {
         source: checkpoint::CheckpointError,
     },
     /// There is no checkpoint to use.
-    #[error("{} has no complete checkpoint; train first, or name one with --checkpoint", dir.display())]
+    #[error("{} has no {}; train first, or name a checkpoint that is there with --checkpoint", dir.display(), wanted.as_deref().map_or_else(|| "complete checkpoint".to_owned(), |wanted| format!("checkpoint {wanted:?}")))]
     NoCheckpoint {
         /// The folder that was searched.
         dir: PathBuf,
+        /// The checkpoint that was asked for by name.
+        wanted: Option<String>,
     },
     /// The checkpoint belongs to another run.
     #[error(
@@ -212,7 +214,9 @@ pub enum TrainError {
         step: u64,
     },
     /// There is nothing to evaluate.
-    #[error("the corpus has no held-out text to evaluate; build it with more documents")]
+    #[error(
+        "the corpus has no held-out text to evaluate: whole companies are held out, so it needs filings of at least two; build it with more, or set evaluation.every_steps = 0"
+    )]
     NothingHeldOut,
     /// A run without evaluations.
     #[error("{} has no evaluation; train with evaluation.every_steps above 0", path.display())]

@@ -97,7 +97,12 @@ pub fn write_last_exit(
         Err(DurableError::AlreadyExists { .. })
             if status == ExitStatus::Failed && status_in(&path) != Some(ExitStatus::Failed) =>
         {
-            durable::commit_file(&DISK, &path, fill)
+            // Of several ranks that fail after a success, one wins here and the others stay out.
+            forget(run_dir)?;
+            match durable::commit_new_file(&DISK, &path, fill) {
+                Err(DurableError::AlreadyExists { .. }) => Ok(()),
+                result => result,
+            }
         }
         Err(DurableError::AlreadyExists { .. }) => Ok(()),
         result => result,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use collectives::Collective;
+use durable::FolderLock;
 use loader::{SequenceDescription, Step};
 use serde::Serialize;
 use serde_json::json;
@@ -13,8 +14,9 @@ use crate::{
     data::MissingPacking,
     error::{TrainError, chain},
     evaluate::Evaluator,
+    exit::{self, ExitStatus, write_last_exit},
     exit::{ExitStatus, write_last_exit},
-    lineage,
+    lineage, liveness,
     logs::LogFile,
     metrics::Metrics,
     precision,
@@ -49,16 +51,36 @@ pub fn train_run(
     log_file: &LogFile,
 ) -> Result<Finish, TrainError> {
     let asked = json!({ "command": "train", "resume": resume });
-    let session = Session::start(config, collective, MissingPacking::Write, &asked)?;
-    let folder = RunFolder::enter(collective, &session.plan.config.run.dir)?;
     let rank = collective.rank().0;
-    let opened = log_file.open(&folder.dir().join("logs").join(format!("rank-{rank}.jsonl")));
-    agree(collective, opened)?;
-    let result = train_in(&folder, &session, collective, resume, stop);
+    let run_dir = config.run.dir.clone();
+    let session = Session::start(config, collective, MissingPacking::Write, &asked)
+        .inspect_err(|error| leave_unstarted(&run_dir, error, rank))?;
+    let folder = RunFolder::enter(collective, &run_dir)?;
+    let result = train_watched(&folder, &session, collective, resume, stop, log_file);
     leave(folder.dir(), &result, rank);
     if result.is_ok() && log_file.has_lost_lines() {
         tracing::warn!("logs/rank-{rank}.jsonl lacks lines that could not be written");
     }
+    result
+}
+
+/// Trains beside the channel that notices lost ranks.
+fn train_watched(
+    folder: &RunFolder,
+    session: &Session,
+    collective: &mut dyn Collective,
+    resume: Resume,
+    stop: &StopRequest,
+    log_file: &LogFile,
+) -> Result<Finish, TrainError> {
+    let log = format!("rank-{}.jsonl", collective.rank());
+    let opened = log_file.open(&folder.dir().join("logs").join(log));
+    agree(collective, opened)?;
+    let Some(channel) = liveness::open(collective, session, folder.dir())? else {
+        return train_in(folder, session, collective, resume, stop);
+    };
+    let result = train_in(folder, session, &mut channel.watch(collective), resume, stop);
+    liveness::close(channel, &result);
     result
 }
 
@@ -144,6 +166,18 @@ fn open_evaluator(
 fn agreed(error: &TrainError) -> TrainError {
     TrainError::Agreed {
         message: chain(error),
+    }
+}
+
+/// Writes `last_exit.json` of a launch that could not start, where its run folder is there and
+/// no other launch holds it: what the launch before left must not pass for this one's end.
+fn leave_unstarted(run_dir: &Path, error: &TrainError, rank: u32) {
+    if rank != 0 || !run_dir.is_dir() {
+        return;
+    }
+    if let Ok(_lock) = FolderLock::acquire(run_dir, "tenk-pretrain train") {
+        let _ = exit::forget(run_dir);
+        leave(run_dir, &Err(agreed(error)), rank);
     }
 }
 

@@ -80,7 +80,7 @@ impl TrainPlan {
         check_data(&config, facts, &mut problems);
         check_optimizer(&config, &mut problems);
         check_training(&config, facts, &mut problems);
-        check_rhythm(&config, &mut problems);
+        check_run(&config, &mut problems);
         let positions_per_step = check_counts(&config, &mut problems);
         match positions_per_step.filter(|_| problems.is_empty()) {
             Some(positions_per_step) => Ok(Self::derive(config, facts.world_size, positions_per_step)),
@@ -325,10 +325,15 @@ fn check_counts(config: &RunConfig, problems: &mut Vec<String>) -> Option<u64> {
     training.global_batch_size.checked_mul(length as u64)
 }
 
-/// What happens every so many steps or seconds.
-fn check_rhythm(config: &RunConfig, problems: &mut Vec<String>) {
+/// Where the run is written, and what happens every so many steps or seconds.
+fn check_run(config: &RunConfig, problems: &mut Vec<String>) {
+    if config.run.dir.as_os_str().is_empty() {
+        problems.push("run.dir is empty: name the folder of the run".to_owned());
+    }
     let zeros = [
         ("parallel.timeout_s", config.parallel.timeout_s == 0),
+        ("parallel.silence_s", config.parallel.silence_s == 0),
+        ("parallel.abort_s", config.parallel.abort_s == 0),
         ("parallel.threads", config.parallel.threads == Some(0)),
         ("checkpoint.keep_last", config.checkpoint.keep_last == 0),
         ("logging.every_steps", config.logging.every_steps == 0),
@@ -340,11 +345,18 @@ fn check_rhythm(config: &RunConfig, problems: &mut Vec<String>) {
             .filter(|(_, zero)| *zero)
             .map(|(key, _)| format!("{key} = 0: it has to be at least 1")),
     );
-    if config.parallel.timeout_s > LONGEST_TIMEOUT_S {
-        problems.push(format!(
-            "parallel.timeout_s = {}: it has to be at most {LONGEST_TIMEOUT_S} (a year)",
-            config.parallel.timeout_s
-        ));
+    let parallel = &config.parallel;
+    let times = [
+        ("timeout_s", parallel.timeout_s),
+        ("silence_s", parallel.silence_s),
+        ("abort_s", parallel.abort_s),
+    ];
+    for (key, seconds) in times {
+        if seconds > LONGEST_TIMEOUT_S {
+            problems.push(format!(
+                "parallel.{key} = {seconds}: it has to be at most {LONGEST_TIMEOUT_S} (a year)"
+            ));
+        }
     }
 }
 
@@ -391,6 +403,7 @@ mod tests {
                 "training.micro_batch_size=3",
                 "checkpoint.keep_last=0",
                 "parallel.timeout_s=9223372036854775807",
+                "run.dir=''",
             ],
             1,
         );
@@ -404,6 +417,7 @@ mod tests {
             "training.precision",
             "schedule.warmup_steps",
             "training.global_batch_size",
+            "run.dir",
             "checkpoint.keep_last",
             "parallel.timeout_s",
         ];

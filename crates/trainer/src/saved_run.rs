@@ -40,8 +40,13 @@ pub(crate) fn evaluate_run(
     max_sequences: Option<u64>,
 ) -> Result<(Progress, EvaluationRecord), TrainError> {
     let checkpoints = config.run.dir.join("checkpoints");
-    let asked =
-        json!({ "command": "eval", "weights": format!("{weights:?}"), "max_sequences": max_sequences });
+    // Which checkpoint is compared by its content, because its path may differ between hosts.
+    let kind = match weights {
+        Weights::Initial => "initial",
+        Weights::Checkpoint(_) => "checkpoint",
+        Weights::Latest => "latest",
+    };
+    let asked = json!({ "command": "eval", "weights": kind, "max_sequences": max_sequences });
     let session = Session::start(config, collective, MissingPacking::KeepInMemory, &asked)?;
     let restored = match weights {
         Weights::Initial => None,
@@ -50,7 +55,10 @@ pub(crate) fn evaluate_run(
             let latest = Restored::latest(collective, &checkpoints)?;
             Some(agree(
                 collective,
-                latest.ok_or(TrainError::NoCheckpoint { dir: checkpoints }),
+                latest.ok_or(TrainError::NoCheckpoint {
+                    dir: checkpoints,
+                    wanted: None,
+                }),
             )?)
         }
     };
@@ -110,5 +118,8 @@ pub(crate) fn find_checkpoint(run_dir: &Path, wanted: Option<&str>) -> Result<Pa
             candidates.into_iter().flatten().find(|path| path.is_dir())
         }
     };
-    found.ok_or(TrainError::NoCheckpoint { dir: checkpoints })
+    found.ok_or(TrainError::NoCheckpoint {
+        dir: checkpoints,
+        wanted: wanted.map(str::to_owned),
+    })
 }

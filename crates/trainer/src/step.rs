@@ -69,6 +69,7 @@ pub fn train_step(
     stop: &StopRequest,
 ) -> Result<StepRecord, TrainError> {
     let finished = batches.step;
+    collective.at_step(finished.0 + 1);
     let counts = sum_counts(collective, batches)?;
     let mut local_loss = 0.0;
     for batch in &batches.micro_batches {

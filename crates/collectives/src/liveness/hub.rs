@@ -1,7 +1,7 @@
 //! Rank 0's side: it hears all ranks, and names a lost one to all others.
 
 use std::{
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     sync::mpsc::{Receiver, TryRecvError},
     time::{Duration, Instant},
 };
@@ -10,11 +10,14 @@ use super::{
     Cause, Farewell, LivenessOptions, Loss, OnLoss, Position, Process,
     member::{is_stopped, wait_readable},
     position::PositionCell,
-    wire::{Inbox, Message, send},
+    wire::{Inbox, Message, close, send},
 };
 
 /// For the other ranks' goodbyes, once rank 0 has said its own.
 const GOODBYES: Duration = Duration::from_secs(2);
+
+/// For the other ranks to take the last message.
+const CLOSING: Duration = Duration::from_millis(300);
 
 /// The connections of all ranks from 1 on.
 pub(super) struct Hub {
@@ -60,6 +63,14 @@ impl Hub {
     /// Watches until this rank's farewell, or until a loss was reported.
     #[expect(clippy::needless_pass_by_value, reason = "it ends with the thread")]
     pub(super) fn watch(mut self, own: &PositionCell, farewell: &Receiver<Farewell>, on_loss: OnLoss) {
+        let loss = self.listen_to_all(own, farewell);
+        self.close();
+        if let Some(loss) = loss {
+            on_loss(&loss);
+        }
+    }
+
+    fn listen_to_all(&mut self, own: &PositionCell, farewell: &Receiver<Farewell>) -> Option<Loss> {
         let (mut last_beat, mut last_round) = (Instant::now(), Instant::now());
         let mut leaving: Option<Instant> = None;
         loop {
@@ -86,7 +97,7 @@ impl Hub {
                     cause: loss.cause.clone(),
                     position: loss.position,
                 });
-                return on_loss(&loss);
+                return Some(loss);
             }
             match farewell.try_recv() {
                 Ok(Farewell::Failed(message)) => {
@@ -94,24 +105,36 @@ impl Hub {
                         position: own.get(),
                         message,
                     });
-                    return;
+                    return None;
                 }
                 Ok(Farewell::Done) => {
                     self.tell(&Message::Goodbye);
                     leaving = Some(Instant::now());
                 }
                 // Dropped without a farewell: the sockets close, which the others see.
-                Err(TryRecvError::Disconnected) if leaving.is_none() => return,
+                Err(TryRecvError::Disconnected) if leaving.is_none() => return None,
                 Err(_) => {}
             }
             let all_left = self.ranks.iter().all(|rank| rank.ended);
             if leaving.is_some_and(|since| all_left || since.elapsed() > GOODBYES) {
-                return;
+                return None;
             }
             if leaving.is_none() && last_beat.elapsed() >= self.options.beat {
                 last_beat = Instant::now();
                 self.tell(&Message::Beat { position: own.get() });
             }
+        }
+    }
+
+    /// All connections at once: one that does not answer must not delay the report of a loss.
+    fn close(&mut self) {
+        let deadline = Instant::now() + CLOSING;
+        for rank in &self.ranks {
+            let _ = rank.stream.shutdown(Shutdown::Write);
+        }
+        for rank in &mut self.ranks {
+            let left = deadline.saturating_duration_since(Instant::now());
+            close(&mut rank.stream, left);
         }
     }
 

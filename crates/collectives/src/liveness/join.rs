@@ -1,14 +1,15 @@
 //! Opens the connections at start: rank 0 listens and says where, the others call.
+//! Over IPv4, which every cluster's hosts have among themselves.
 
 use std::{
-    io,
+    io::{self, Read},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use super::{
     LivenessOptions, Process,
-    wire::{Inbox, Message, send},
+    wire::{HEADER, Inbox, Message, send},
 };
 use crate::{Collective, CollectiveError, Rank};
 
@@ -156,19 +157,21 @@ fn accept_all(
     Ok(streams.into_iter().flatten().collect())
 }
 
-/// Reads the caller's hello and answers it.
+/// Reads the caller's hello, answers it, and waits for the caller to confirm: a caller that
+/// has given up in between calls again over another connection.
 fn greet(mut stream: TcpStream, run: u64) -> io::Result<Option<(Rank, TcpStream)>> {
     stream.set_nonblocking(false)?;
     stream.set_nodelay(true)?;
-    match read_hello(&mut stream)? {
-        Some((rank, number)) if number == run => {
-            send(&mut stream, &Message::Hello { rank: Rank(0), run });
-            stream.set_read_timeout(None)?;
-            stream.set_nonblocking(true)?;
-            Ok(Some((rank, stream)))
-        }
-        _ => Ok(None),
+    let deadline = Instant::now() + ONE_ADDRESS;
+    let Some(caller) = read_hello(&mut stream, run, deadline)? else {
+        return Ok(None);
+    };
+    send(&mut stream, &Message::Hello { rank: Rank(0), run });
+    if read_hello(&mut stream, run, deadline)? != Some(caller) {
+        return Ok(None);
     }
+    ready(&stream)?;
+    Ok(Some((caller, stream)))
 }
 
 fn call(invitation: &Invitation, rank: Rank, within: Duration) -> Result<TcpStream, String> {
@@ -196,34 +199,45 @@ fn call(invitation: &Invitation, rank: Rank, within: Duration) -> Result<TcpStre
 fn call_one(address: SocketAddr, run: u64, rank: Rank) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect_timeout(&address, ONE_ADDRESS)?;
     stream.set_nodelay(true)?;
-    send(&mut stream, &Message::Hello { rank, run });
-    match read_hello(&mut stream)? {
-        Some((Rank(0), number)) if number == run => {
-            stream.set_read_timeout(None)?;
-            stream.set_nonblocking(true)?;
-            Ok(stream)
-        }
-        _ => Err(io::Error::new(
+    let hello = Message::Hello { rank, run };
+    send(&mut stream, &hello);
+    if read_hello(&mut stream, run, Instant::now() + ONE_ADDRESS)? != Some(Rank(0)) {
+        return Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "another program answers there",
-        )),
+        ));
     }
+    send(&mut stream, &hello);
+    ready(&stream)?;
+    Ok(stream)
 }
 
-fn read_hello(stream: &mut TcpStream) -> io::Result<Option<(Rank, u64)>> {
-    stream.set_read_timeout(Some(ONE_ADDRESS))?;
-    let mut inbox = Inbox::default();
-    let mut byte = [0; 1];
-    // Byte by byte: what follows the hello belongs to the next reader.
-    loop {
-        if io::Read::read(stream, &mut byte)? == 0 {
-            return Ok(None);
+/// From here on the channel reads what there is and never waits.
+fn ready(stream: &TcpStream) -> io::Result<()> {
+    stream.set_read_timeout(None)?;
+    stream.set_nonblocking(true)
+}
+
+/// The rank that says hello for this run; none for a stranger.
+fn read_hello(stream: &mut TcpStream, run: u64, deadline: Instant) -> io::Result<Option<Rank>> {
+    let mut header = [0; HEADER];
+    let mut filled = 0;
+    // No byte beyond it is taken: what follows belongs to the next reader.
+    while filled < HEADER {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
         }
-        inbox.fill(&mut &byte[..])?;
-        match inbox.next()? {
-            Some(Message::Hello { rank, run }) => return Ok(Some((rank, run))),
-            Some(_) => return Ok(None),
-            None => {}
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut header[filled..])? {
+            0 => return Ok(None),
+            length => filled += length,
         }
     }
+    let mut inbox = Inbox::default();
+    inbox.fill(&mut &header[..])?;
+    Ok(match inbox.next()? {
+        Some(Message::Hello { rank, run: number }) if number == run => Some(rank),
+        _ => None,
+    })
 }

@@ -11,9 +11,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::{
     Cause, Farewell, LivenessOptions, Loss, OnLoss, Position, Process,
     position::PositionCell,
-    wire::{Inbox, Message, send},
+    wire::{Inbox, Message, close, send},
 };
 use crate::Rank;
+
+/// For rank 0 to take the last message.
+const CLOSING: Duration = Duration::from_millis(300);
 
 /// The connection to rank 0.
 pub(super) struct Member {
@@ -53,16 +56,23 @@ impl Member {
     /// Beats until this rank's farewell, rank 0's goodbye, or a loss.
     #[expect(clippy::needless_pass_by_value, reason = "it ends with the thread")]
     pub(super) fn watch(mut self, own: &PositionCell, farewell: &Receiver<Farewell>, on_loss: OnLoss) {
+        let loss = self.listen_and_beat(own, farewell);
+        close(&mut self.stream, CLOSING);
+        if let Some(loss) = loss {
+            on_loss(&loss);
+        }
+    }
+
+    fn listen_and_beat(&mut self, own: &PositionCell, farewell: &Receiver<Farewell>) -> Option<Loss> {
         let (mut last_beat, mut last_round) = (Instant::now(), Instant::now());
         let (mut inbox, mut heard, mut position) = (Inbox::default(), Instant::now(), Position::default());
         loop {
             match farewell.try_recv() {
-                Ok(Farewell::Done) => return send(&mut self.stream, &Message::Goodbye),
-                Ok(Farewell::Failed(message)) => {
-                    let position = own.get();
-                    return send(&mut self.stream, &Message::Failed { position, message });
+                Ok(farewell) => {
+                    self.say(farewell, own);
+                    return None;
                 }
-                Err(TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Disconnected) => return None,
                 Err(TryRecvError::Empty) => {}
             }
             if last_beat.elapsed() >= self.options.beat {
@@ -79,12 +89,25 @@ impl Member {
                 Heard::Nothing => {}
                 Heard::Goodbye => {
                     // Rank 0 may end before this rank does; that is no loss.
-                    let _ = farewell.recv();
-                    return send(&mut self.stream, &Message::Goodbye);
+                    if let Ok(farewell) = farewell.recv() {
+                        self.say(farewell, own);
+                    }
+                    return None;
                 }
-                Heard::Loss(loss) => return on_loss(&loss),
+                Heard::Loss(loss) => return Some(loss),
             }
         }
+    }
+
+    fn say(&mut self, farewell: Farewell, own: &PositionCell) {
+        let message = match farewell {
+            Farewell::Done => Message::Goodbye,
+            Farewell::Failed(message) => Message::Failed {
+                position: own.get(),
+                message,
+            },
+        };
+        send(&mut self.stream, &message);
     }
 
     fn listen(&mut self, inbox: &mut Inbox, heard: &mut Instant, position: &mut Position) -> Heard {

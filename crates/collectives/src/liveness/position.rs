@@ -4,11 +4,10 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
-use super::wire::{operation_code, operation_of};
 use crate::{Call, Collective, CollectiveError, Operation, Rank};
 
 /// Where a rank is in its run.
@@ -38,8 +37,9 @@ impl fmt::Display for Position {
 #[derive(Debug, Default)]
 pub(super) struct PositionCell {
     step: AtomicU64,
+    /// Of the last call; 0 before the first.
     sequence: AtomicU64,
-    operation: AtomicU8,
+    operation: AtomicU64,
 }
 
 impl PositionCell {
@@ -47,17 +47,17 @@ impl PositionCell {
         self.step.store(step, Ordering::Relaxed);
     }
 
-    /// Counts a call.
-    fn call(&self, operation: Operation) {
-        self.sequence.fetch_add(1, Ordering::Relaxed);
-        self.operation.store(operation_code(operation), Ordering::Relaxed);
+    fn set_call(&self, call: Call) {
+        self.sequence.store(call.sequence, Ordering::Relaxed);
+        self.operation.store(call.operation.code(), Ordering::Relaxed);
     }
 
     pub(super) fn get(&self) -> Position {
         let sequence = self.sequence.load(Ordering::Relaxed);
         Position {
             step: self.step.load(Ordering::Relaxed),
-            call: operation_of(self.operation.load(Ordering::Relaxed))
+            call: Operation::from_code(self.operation.load(Ordering::Relaxed))
+                .filter(|_| sequence > 0)
                 .map(|operation| Call { operation, sequence }),
         }
     }
@@ -65,18 +65,31 @@ impl PositionCell {
 
 /// A backend whose calls a [`super::Liveness`] reports.
 #[derive(Debug)]
-pub struct Watched {
-    inner: Box<dyn Collective>,
+pub struct Watched<'a> {
+    inner: &'a mut dyn Collective,
     position: Arc<PositionCell>,
 }
 
-impl Watched {
-    pub(super) fn new(inner: Box<dyn Collective>, position: Arc<PositionCell>) -> Self {
+impl<'a> Watched<'a> {
+    pub(super) fn new(inner: &'a mut dyn Collective, position: Arc<PositionCell>) -> Self {
         Self { inner, position }
+    }
+
+    /// The call that is about to be made.
+    fn call(&self, operation: Operation) {
+        let sequence = self.inner.calls_made() + 1;
+        self.position.set_call(Call { operation, sequence });
     }
 }
 
-impl Collective for Watched {
+impl Collective for Watched<'_> {
+    fn calls_made(&self) -> u64 {
+        self.inner.calls_made()
+    }
+    fn at_step(&mut self, step: u64) {
+        self.position.set_step(step);
+        self.inner.at_step(step);
+    }
     fn rank(&self) -> Rank {
         self.inner.rank()
     }
@@ -90,35 +103,35 @@ impl Collective for Watched {
         self.inner.local_size()
     }
     fn barrier(&mut self) -> Result<(), CollectiveError> {
-        self.position.call(Operation::Barrier);
+        self.call(Operation::Barrier);
         self.inner.barrier()
     }
     fn all_reduce_sum_f32(&mut self, values: &mut [f32]) -> Result<(), CollectiveError> {
-        self.position.call(Operation::AllReduceSum);
+        self.call(Operation::AllReduceSum);
         self.inner.all_reduce_sum_f32(values)
     }
     fn all_reduce_sum_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.position.call(Operation::AllReduceSum);
+        self.call(Operation::AllReduceSum);
         self.inner.all_reduce_sum_f64(values)
     }
     fn all_reduce_sum_u64(&mut self, values: &mut [u64]) -> Result<(), CollectiveError> {
-        self.position.call(Operation::AllReduceSum);
+        self.call(Operation::AllReduceSum);
         self.inner.all_reduce_sum_u64(values)
     }
     fn all_reduce_min_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.position.call(Operation::AllReduceMin);
+        self.call(Operation::AllReduceMin);
         self.inner.all_reduce_min_f64(values)
     }
     fn all_reduce_max_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.position.call(Operation::AllReduceMax);
+        self.call(Operation::AllReduceMax);
         self.inner.all_reduce_max_f64(values)
     }
     fn broadcast(&mut self, root: Rank, bytes: &mut Vec<u8>) -> Result<(), CollectiveError> {
-        self.position.call(Operation::Broadcast);
+        self.call(Operation::Broadcast);
         self.inner.broadcast(root, bytes)
     }
     fn all_gather(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
-        self.position.call(Operation::AllGather);
+        self.call(Operation::AllGather);
         self.inner.all_gather(bytes)
     }
     fn abort(&mut self, message: &str) {

@@ -87,7 +87,10 @@ fn ranks_that_say_goodbye_in_any_order_are_no_loss() {
 fn a_death_is_told_to_every_other_rank_within_a_second_with_its_place() {
     for dead in 0..4 {
         let mut members = channel_of(&[quick(); 4]);
-        members[dead].liveness.at_step(17);
+        members[dead]
+            .liveness
+            .watch(&mut crate::Single::new())
+            .at_step(17);
         thread::sleep(quick().beat * 5);
         let begun = Instant::now();
         drop(members.remove(dead));
@@ -141,11 +144,12 @@ fn the_reason_of_a_rank_that_gives_up_reaches_the_others() {
 fn the_last_collective_call_is_part_of_the_place() {
     let mut members = channel_of(&[quick(); 2]);
     let member = members.remove(1);
-    let mut watched = member.liveness.watch(Box::new(crate::Single::new()));
+    let mut single = crate::Single::new();
+    let mut watched = member.liveness.watch(&mut single);
     watched.barrier().unwrap();
     watched.all_reduce_sum_f64(&mut [1.0]).unwrap();
     thread::sleep(quick().beat * 5);
-    drop((member, watched));
+    drop(member);
     let position = only_loss(&members[0].losses).position;
     let call = Call {
         operation: Operation::AllReduceSum,

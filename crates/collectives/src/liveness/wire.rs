@@ -1,14 +1,27 @@
-//! The messages of the channel: 32 bytes little-endian, then a text of the given length.
+//! The messages of the channel: 32 bytes little-endian, then a text.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0 | kind: 1 hello, 2 beat, 3 goodbye, 4 failed, 5 lost |
+//! | 1 | cause of a loss: 0 closed, 1 stopped, 2 silent, 3 failed |
+//! | 2-3 | length of the text that follows |
+//! | 4-7 | rank: the sender of a hello, or the lost one |
+//! | 8-15 | step |
+//! | 16-23 | sequence number of the last call, 0 before the first; in a hello the run's number |
+//! | 24-27 | milliseconds of silence |
+//! | 28 | code of the last call's operation |
+//! | 29-31 | 0 |
 
 use std::{
     io::{self, Read, Write},
-    time::Duration,
+    net::{Shutdown, TcpStream},
+    time::{Duration, Instant},
 };
 
 use super::{Cause, Position};
 use crate::{Call, Operation, Rank};
 
-const HEADER: usize = 32;
+pub(super) const HEADER: usize = 32;
 /// A reason longer than this is cut.
 const MAX_TEXT: usize = 4096;
 
@@ -64,7 +77,9 @@ impl Message {
         let number = u64::from(u32::from_le_bytes(header[24..28].try_into().ok()?));
         let position = Position {
             step,
-            call: operation_of(header[28]).map(|operation| Call { operation, sequence }),
+            call: Operation::from_code(u64::from(header[28]))
+                .filter(|_| sequence > 0)
+                .map(|operation| Call { operation, sequence }),
         };
         let silent = Duration::from_millis(number);
         Some(match header[0] {
@@ -92,29 +107,6 @@ impl Message {
     }
 }
 
-/// Every operation, in the order of its code on the wire (from 1; 0 is none).
-const OPERATIONS: [Operation; 8] = [
-    Operation::Start,
-    Operation::Barrier,
-    Operation::AllReduceSum,
-    Operation::AllReduceMin,
-    Operation::AllReduceMax,
-    Operation::Broadcast,
-    Operation::AllGather,
-    Operation::Finish,
-];
-
-/// The code of `operation` in a message.
-pub(super) fn operation_code(operation: Operation) -> u8 {
-    let coded = (1..).zip(OPERATIONS).find(|&(_, other)| other == operation);
-    coded.map_or(0, |(code, _)| code)
-}
-
-/// The operation of a code; none for 0 and for what is unknown.
-pub(super) fn operation_of(code: u8) -> Option<Operation> {
-    OPERATIONS.get(usize::from(code).checked_sub(1)?).copied()
-}
-
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -133,8 +125,12 @@ fn frame(kind: u8, cause: u8, rank: Rank, position: &Position, number: u64, text
     bytes.extend(position.step.to_le_bytes());
     bytes.extend(sequence.to_le_bytes());
     bytes.extend(u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
-    bytes.push(position.call.map_or(0, |call| operation_code(call.operation)));
-    bytes.resize(HEADER, 0);
+    bytes.extend(
+        position
+            .call
+            .map_or([0; 8], |call| call.operation.code().to_le_bytes()),
+    );
+    bytes.truncate(HEADER);
     bytes.extend(text.as_bytes());
     bytes
 }
@@ -187,4 +183,23 @@ impl Inbox {
 pub(super) fn send(stream: &mut impl Write, message: &Message) {
     // Messages are small: a socket buffer takes one whole, or the peer has long been silent.
     let _ = stream.write(&message.encode());
+}
+
+/// Closes a connection so that what was sent arrives: a socket that is closed with unread
+/// bytes resets the connection, and the other end may lose what it has not read yet
+/// (RFC 1122, 4.2.2.13). Waits for the other end at most for `within`.
+pub(super) fn close(stream: &mut TcpStream, within: Duration) {
+    let _ = stream.shutdown(Shutdown::Write);
+    let _ = stream.set_nonblocking(false);
+    let deadline = Instant::now() + within;
+    let mut buffer = [0; 4096];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || stream.set_read_timeout(Some(left)).is_err() {
+            return;
+        }
+        if stream.read(&mut buffer).unwrap_or(0) == 0 {
+            return;
+        }
+    }
 }

@@ -1,0 +1,70 @@
+//! What a run does when one of its ranks is lost: rank 0 names it, and every process ends.
+//!
+//! The other ranks wait in a collective for a rank that never comes, so the channel's own
+//! thread reports and exits; nothing is written but `last_exit.json`. The last checkpoint is
+//! whole, and `--resume auto` goes on from it.
+
+use std::{path::Path, time::Duration};
+
+use collectives::{Cause, Collective, Liveness, LivenessOptions, Loss, Rank};
+
+use crate::{
+    error::{TrainError, chain},
+    exit::{ExitStatus, write_last_exit},
+    session::Session,
+};
+
+/// Opens the channel on all ranks of a run with several.
+///
+/// # Errors
+/// When the hosts do not reach rank 0 over TCP.
+pub(crate) fn open(
+    collective: &mut dyn Collective,
+    session: &Session,
+    run_dir: &Path,
+) -> Result<Option<Liveness>, TrainError> {
+    let parallel = &session.plan.config.parallel;
+    let options = LivenessOptions {
+        silence: Duration::from_secs(parallel.silence_s),
+        ..LivenessOptions::default()
+    };
+    let rank = collective.rank();
+    let host = session.hosts.get(rank.0 as usize).map_or("", String::as_str);
+    let (run_dir, abort) = (run_dir.to_owned(), Duration::from_secs(parallel.abort_s));
+    let on_loss = move |loss: &Loss| end_after(loss, rank, &run_dir, abort);
+    Ok(Liveness::start(collective, host, options, on_loss)?)
+}
+
+/// Says goodbye, or why this rank fails alone.
+pub(crate) fn close<T>(channel: Liveness, result: &Result<T, TrainError>) {
+    match result {
+        Err(error) if !error.is_on_all_ranks() => channel.fail(&chain(error)),
+        _ => channel.leave(),
+    }
+}
+
+/// Reports once for all ranks, then ends this process without waiting for anything.
+fn end_after(loss: &Loss, rank: Rank, run_dir: &Path, abort: Duration) {
+    let code = i32::from(ExitStatus::Failed.code());
+    if rank != reporter(loss) {
+        tracing::debug!("{loss}");
+        // The launcher ends this rank with its own message, unless it is gone itself.
+        std::thread::sleep(abort / 2);
+        signal_hook::low_level::exit(code);
+    }
+    // A rank that fails by itself has said why.
+    if !matches!(loss.cause, Cause::Failed { .. }) {
+        tracing::error!("{loss}; `--resume auto` goes on from the last checkpoint");
+    }
+    let step = Some(loss.position.step.saturating_sub(1));
+    let reason = loss.to_string();
+    if let Err(error) = write_last_exit(run_dir, ExitStatus::Failed, &reason, loss.process.rank.0, step) {
+        tracing::warn!("last_exit.json was not written: {}", chain(&error));
+    }
+    signal_hook::low_level::exit(code);
+}
+
+/// The one rank that reports a loss: rank 0, and rank 1 where rank 0 is lost.
+fn reporter(loss: &Loss) -> Rank {
+    Rank(u32::from(loss.process.rank == Rank(0)))
+}
