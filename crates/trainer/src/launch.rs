@@ -15,7 +15,6 @@ use crate::{
     error::{TrainError, chain},
     evaluate::Evaluator,
     exit::{self, ExitStatus, write_last_exit},
-    exit::{ExitStatus, write_last_exit},
     lineage, liveness,
     logs::LogFile,
     metrics::Metrics,

@@ -19,7 +19,6 @@ pub mod launch;
 mod lineage;
 mod liveness;
 pub mod logs;
-mod logs;
 pub mod metrics;
 mod model_section;
 mod optimizer;
