@@ -65,8 +65,13 @@ impl Drop for Workplace {
 /// Makes the folder and takes its lock.
 fn lock_folder(folder: &Path, purpose: &str) -> Result<FolderLock, DurableError> {
     loop {
-        DISK.create_dir_all(folder)
-            .map_err(|source| DurableError::new(Operation::Create, folder, source))?;
+        match DISK.create_dir_all(folder) {
+            // Its last user has removed it between the try to make it and the look at it.
+            Err(source) if source.kind() == std::io::ErrorKind::AlreadyExists && !folder.is_file() => {
+                continue;
+            }
+            made => made.map_err(|source| DurableError::new(Operation::Create, folder, source))?,
+        }
         match FolderLock::acquire(folder, purpose) {
             // Its last user has removed it in between.
             Err(DurableError::Missing { .. }) => {}
