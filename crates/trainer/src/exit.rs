@@ -1,7 +1,7 @@
 //! How a process of a run ends: its exit code, and `last_exit.json` for supervisors, because
 //! launchers replace exit codes.
 //!
-//! A launch that enters a run folder removes the file of the launch before ([`forget`]), so
+//! A launch that enters a run folder removes the file of the launch before (`forget`), so
 //! that a process that was killed leaves none instead of an old one. Of several failures the
 //! first one stays: what follows in other ranks is its consequence.
 
