@@ -1,11 +1,11 @@
 //! `tenk-corpus build`.
 
 use anyhow::Result;
-use corpus::BuildOptions;
+use corpus::{BuildOptions, grouped};
 use shards::Manifest;
 
 use crate::arguments::Build;
-use crate::output::{Table, grouped, print, print_json, push_line};
+use crate::output::{Table, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Build) -> Result<()> {

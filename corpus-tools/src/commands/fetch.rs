@@ -1,14 +1,14 @@
 //! `tenk-corpus fetch`.
 
 use anyhow::{Result, bail};
-use corpus::Connection;
 use corpus::edgar::fetch::{
     CompanyChoice, FetchOptions, FetchReport, fetch_filings, read_cik_list, read_list,
 };
 use corpus::wikipedia::fetch::{DumpFetched, DumpOptions, fetch_dump};
+use corpus::{Connection, grouped};
 
 use crate::arguments::Fetch;
-use crate::output::{Table, grouped, print, print_json, push_line};
+use crate::output::{Table, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Fetch) -> Result<()> {

@@ -1,10 +1,10 @@
 //! `tenk-corpus ingest`.
 
 use anyhow::Result;
-use corpus::{DocsManifest, IngestOptions};
+use corpus::{DocsManifest, IngestOptions, grouped};
 
 use crate::arguments::Ingest;
-use crate::output::{Table, grouped, print, print_json, push_line};
+use crate::output::{Table, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Ingest) -> Result<()> {

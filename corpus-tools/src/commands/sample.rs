@@ -1,10 +1,11 @@
 //! `tenk-corpus sample`.
 
 use anyhow::Result;
+use corpus::grouped;
 use corpus::sample::{SampleOptions, write_sample};
 
 use crate::arguments::Sample;
-use crate::output::{grouped, print};
+use crate::output::print;
 
 pub(crate) fn run(arguments: &Sample) -> Result<()> {
     let mut options = SampleOptions::new(arguments.out.clone());

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use corpus::report::{corpus_report, docs_report, render};
-use corpus::{CorpusCounts, CorpusStatistics, DocsCounts, Unigram};
+use corpus::{CorpusCounts, CorpusStatistics, DocsCounts, Unigram, grouped};
 use shards::Corpus;
 
 use crate::arguments::Stats;
-use crate::output::{Table, grouped, print, print_json, push_line};
+use crate::output::{Table, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Stats) -> Result<()> {

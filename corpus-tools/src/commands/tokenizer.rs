@@ -1,10 +1,10 @@
 //! `tenk-corpus tokenizer`.
 
 use anyhow::Result;
-use corpus::{TokenizerOptions, TokenizerReport};
+use corpus::{TokenizerOptions, TokenizerReport, grouped};
 
 use crate::arguments::Tokenizer;
-use crate::output::{grouped, print, print_json, push_line};
+use crate::output::{print, print_json, push_line};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Tokenizer) -> Result<()> {

@@ -1,10 +1,10 @@
 //! `tenk-corpus verify`.
 
 use anyhow::Result;
-use corpus::Progress;
+use corpus::{Progress, grouped};
 
 use crate::arguments::Verify;
-use crate::output::{grouped, print, print_json};
+use crate::output::{print, print_json};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Verify) -> Result<()> {

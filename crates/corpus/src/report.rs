@@ -13,6 +13,7 @@ use crate::docs_manifest::DocsManifest;
 use crate::document::{Document, document_text_blocks};
 use crate::documents::{DocumentLine, DocumentReader, map_documents};
 use crate::error::CorpusError;
+use crate::grouped;
 use crate::inspect::CorpusInspector;
 use crate::progress::Progress;
 use crate::workplace::worker_threads;
@@ -152,7 +153,7 @@ pub fn corpus_report(folder: &Path, progress: &dyn Progress) -> Result<Report, C
         unit: "tokens",
         facts: vec![
             ("Shards", manifest.num_shards.to_string()),
-            ("Vocabulary", page::grouped(manifest.vocab_size as u64)),
+            ("Vocabulary", grouped(manifest.vocab_size as u64)),
             ("Filed from", or_unknown(manifest.filed_earliest.as_deref())),
             ("Filed to", or_unknown(manifest.filed_latest.as_deref())),
             ("Corpus hash", manifest.corpus_hash.chars().take(16).collect()),
@@ -228,7 +229,7 @@ pub fn docs_report(docs: &Path, threads: usize, progress: &dyn Progress) -> Resu
         title: "Documents".to_owned(),
         unit: "bytes of text",
         facts: vec![
-            ("Input files", page::grouped(manifest.inputs.len() as u64)),
+            ("Input files", grouped(manifest.inputs.len() as u64)),
             (
                 "Raw input",
                 page::bytes(manifest.inputs.iter().map(|input| input.bytes).sum()),

@@ -8,6 +8,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::{Amount, Report};
+use crate::grouped;
 use charts::{lengths, years};
 
 /// Rows of a table before the rest is summed up: a page, not a list of all companies.
@@ -192,19 +193,6 @@ pub(super) fn bytes(count: u64) -> String {
         || format!("{count} B"),
         |(unit, size)| format!("{:.1} {unit}", count as f64 / size),
     )
-}
-
-/// `1234567` as `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn capital(unit: &str) -> String {

@@ -152,14 +152,7 @@ impl Figures {
 
 /// `1234567` as `1,234,567`; a negative number in parentheses, as statements print it.
 pub(super) fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::with_capacity(digits.len() + 4);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
+    let text = crate::grouped(number.unsigned_abs());
     if number < 0 { format!("({text})") } else { text }
 }
 

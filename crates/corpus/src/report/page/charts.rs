@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{amount, amount_row, capital, escape, grouped, key, percent, section};
+use super::{amount, amount_row, capital, escape, key, percent, section};
+use crate::grouped;
 use crate::report::{Amount, Report};
 
 pub(super) fn years(report: &Report) -> String {
