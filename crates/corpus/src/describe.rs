@@ -50,7 +50,6 @@ pub(crate) fn describe(
         documents_file: files.documents,
         dropped: dropped(tokenised),
         made_from: made_from(options, tokenised, placement)?,
-        ..Manifest::default()
     })
 }
 
