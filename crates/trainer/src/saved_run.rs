@@ -85,6 +85,7 @@ pub(crate) fn evaluate_run(
         collective,
         Evaluator::new(&session.loader, unigram, max_sequences),
     )?;
+    torch_native::keep_large_blocks();
     let record = evaluator.evaluate(&learner.model, collective)?;
     Ok((progress, record))
 }

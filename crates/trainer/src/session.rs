@@ -162,6 +162,5 @@ fn start_threads(
     let chosen = affinity::choose(config.parallel.threads, &own, &all, affinity::machine_cores());
     let threads = agree(collective, chosen)?;
     torch_native::set_num_threads(threads.num_threads)?;
-    torch_native::keep_large_blocks();
     Ok((threads, all.into_iter().map(|affinity| affinity.host).collect()))
 }

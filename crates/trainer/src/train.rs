@@ -71,6 +71,9 @@ pub(crate) struct Reporter {
 /// Whatever ends the run; the last checkpoint stays.
 pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
     let max_steps = run.session.plan.config.training.max_steps;
+    // From here on every step frees what the next one allocates; what a checkpoint was read
+    // into before is not kept.
+    torch_native::keep_large_blocks();
     let mut steps = run.upcoming_steps(max_steps)?;
     if run.lacks_evaluation()? {
         run.evaluate()?;
