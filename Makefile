@@ -55,7 +55,8 @@ fuzz: ## the readers on random input, a few seconds each; FUZZ_SECONDS=600 for l
 mutants: setup ## small faults in the data path that the tests must catch: hours, goes on where it was stopped; PARTS=16
 	@scripts/mutants.sh $(PARTS)
 
-test-long: test ## make test, long fuzzing and all mutants
+test-long: test ## make test, every filing beside a browser, long fuzzing and all mutants
+	TENK_DATA_REQUIRED=1 cargo test -p corpus --lib -- --ignored
 	@scripts/fuzz.sh 600
 	@scripts/mutants.sh
 
