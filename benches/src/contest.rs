@@ -34,18 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) peer_name: &'static str,
     pub(crate) ours: Vec<f64>,
     pub(crate) peer: Vec<f64>,
-    pub(crate) missing: Option<Missing>,
-}
-
-/// Why a figure has no rates.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Missing {
-    /// A contestant is not installed, which is nobody's fault.
-    #[error("skipped: {0}")]
-    Skipped(String),
-    /// A contestant failed.
-    #[error("failed: {0}")]
-    Failed(String),
+    /// Why there are no rates: what a contestant that failed said.
+    pub(crate) failed: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -53,15 +43,15 @@ struct Measured {
     rate: f64,
 }
 
-/// Runs each contestant once uncounted, then `runs` times in turn. A contestant that is missing or
-/// fails ends its figure, and no other.
+/// Runs each contestant once uncounted, then `runs` times in turn. A contestant that fails ends its
+/// figure, and no other.
 pub(crate) fn run(figure: &Figure, runs: usize) -> Outcome {
     let measured = (0..=runs)
         .map(|_| Ok((rate(&figure.ours)?, rate(&figure.peer)?)))
         .collect::<Result<Vec<_>>>();
-    let (pairs, missing) = match measured {
+    let (pairs, failed) = match measured {
         Ok(pairs) => (pairs, None),
-        Err(error) => (Vec::new(), Some(missing(error))),
+        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
     };
     let (ours, peer) = pairs.into_iter().skip(1).unzip();
     Outcome {
@@ -71,35 +61,21 @@ pub(crate) fn run(figure: &Figure, runs: usize) -> Outcome {
         peer_name: figure.peer_name,
         ours,
         peer,
-        missing,
+        failed,
     }
 }
 
-fn missing(error: anyhow::Error) -> Missing {
-    error
-        .downcast()
-        .unwrap_or_else(|error| Missing::Failed(format!("{error:#}")))
-}
-
-/// Whether every figure was measured or skipped.
+/// Whether every figure was measured.
 ///
 /// # Errors
 /// Names the figures that failed.
 pub(crate) fn none_failed(outcomes: &[Outcome]) -> Result<()> {
     let failed: Vec<String> = outcomes
         .iter()
-        .filter_map(|outcome| match &outcome.missing {
-            Some(reason @ Missing::Failed(_)) => Some(format!("{}: {reason}", outcome.name)),
-            _ => None,
-        })
+        .filter_map(|outcome| Some(format!("{}: failed: {}", outcome.name, outcome.failed.as_ref()?)))
         .collect();
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
     Ok(())
-}
-
-/// A contestant that is not there.
-pub(crate) fn skipped(reason: String) -> Contestant {
-    Contestant(Box::new(move || Err(Missing::Skipped(reason.clone()).into())))
 }
 
 fn rate(contestant: &Contestant) -> Result<f64> {
@@ -150,16 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_whose_peer_fails_or_is_missing_has_its_reason_and_the_others_have_rates() {
-        let outcomes = [
-            against(says("no rate")),
-            against(skipped("not installed".to_owned())),
-            against(says(r#"{"rate": 1.0}"#)),
-        ];
-        assert!(matches!(&outcomes[0].missing, Some(Missing::Failed(why)) if why.contains("no rate")));
-        assert!(matches!(&outcomes[1].missing, Some(Missing::Skipped(why)) if why == "not installed"));
+    fn a_figure_whose_peer_fails_has_its_reason_and_the_others_have_rates() {
+        let outcomes = [against(says("no rate")), against(says(r#"{"rate": 1.0}"#))];
+        assert!(
+            outcomes[0]
+                .failed
+                .as_ref()
+                .is_some_and(|why| why.contains("no rate"))
+        );
         assert_eq!(
-            (&outcomes[2].ours, &outcomes[2].peer),
+            (&outcomes[1].ours, &outcomes[1].peer),
             (&vec![2.0; 2], &vec![1.0; 2])
         );
         assert!(none_failed(&outcomes).is_err() && none_failed(&outcomes[1..]).is_ok());

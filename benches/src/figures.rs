@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::Arguments;
-use crate::contest::{Contestant, Figure, skipped, succeed};
+use crate::contest::{Contestant, Figure, succeed};
 
 const GROUPS: [&str; 2] = ["corpus", "training"];
 const TRAINING_STEPS: usize = 12;
@@ -227,21 +227,9 @@ fn wiki_to_text(inputs: &Inputs) -> Result<Vec<Figure>> {
         figure(
             "wiki XML.bz2 to text, all cores",
             "gensim filter_wiki, a process a core",
-            gensim(inputs, arguments.clone()),
+            peer(inputs, "wiki_text.py", arguments.clone()),
         ),
     ])
-}
-
-/// gensim is not among the peers that are installed for tests.
-fn gensim(inputs: &Inputs, arguments: Vec<PathBuf>) -> Contestant {
-    let found = Command::new(&inputs.python)
-        .args(["-c", "import gensim"])
-        .output();
-    if found.is_ok_and(|output| output.status.success()) {
-        peer(inputs, "wiki_text.py", arguments)
-    } else {
-        skipped("gensim is not installed among the peers; `pip install gensim==4.4.0` there".to_owned())
-    }
 }
 
 fn loading(inputs: &Inputs) -> Figure {

@@ -39,12 +39,11 @@ fn table<'a>(group: &str, outcomes: impl Iterator<Item = &'a Outcome>) -> String
         machine::description()
     );
     for outcome in outcomes {
-        if let Some(missing) = &outcome.missing {
-            let reason = missing.to_string();
+        if let Some(reason) = &outcome.failed {
             let reason = reason.lines().next().unwrap_or_default();
             let _ = writeln!(
                 text,
-                "| {} | {} | {reason} | | {} | |",
+                "| {} | {} | failed: {reason} | | {} | |",
                 outcome.name, outcome.unit, outcome.peer_name
             );
             continue;
