@@ -17,8 +17,9 @@ def text(raw):
     return " ".join(tree.itertext())
 
 
-files = [open(path, "rb").read() for path in sys.argv[1:]]
-start = time.perf_counter()
-words = sum(len(text(raw).split()) for raw in files)
-seconds = time.perf_counter() - start
-print(json.dumps({"rate": sum(map(len, files)) / seconds / 1e6, "words": words}))
+if __name__ == "__main__":
+    files = [open(path, "rb").read() for path in sys.argv[1:]]
+    start = time.perf_counter()
+    words = sum(len(text(raw).split()) for raw in files)
+    seconds = time.perf_counter() - start
+    print(json.dumps({"rate": sum(map(len, files)) / seconds / 1e6, "words": words}))

@@ -32,10 +32,9 @@ pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
     {
         bail!("no group {unknown}; there are {}", GROUPS.join(", "));
     }
-    let wanted = |group: &str| arguments.group.is_empty() || arguments.group.iter().any(|name| name == group);
     let inputs = prepare(arguments)?;
     let mut figures = Vec::new();
-    if wanted("corpus") {
+    if arguments.wants("corpus") {
         figures.extend([
             html_to_text(&inputs),
             filings_to_shards(&inputs),
@@ -43,17 +42,13 @@ pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
         ]);
         figures.extend(wiki_to_text(&inputs)?);
     }
-    if wanted("training") {
+    if arguments.wants("training") {
         figures.extend([training(&inputs)?, loading(&inputs)]);
     }
     Ok(figures)
 }
 
 fn prepare(arguments: &Arguments) -> Result<Inputs> {
-    let peers = arguments
-        .peers
-        .as_ref()
-        .context("--peers names the peers' environment; `make bench` does")?;
     let folder = std::path::absolute("runs/bench")?;
     if folder.exists() {
         make_writable_and_remove(&folder)?;
@@ -96,7 +91,7 @@ fn prepare(arguments: &Arguments) -> Result<Inputs> {
     Ok(Inputs {
         dump,
         bin,
-        python: peers.join("bin/python"),
+        python: arguments.python()?,
         folder,
         html_files,
         described,

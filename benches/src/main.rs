@@ -1,6 +1,7 @@
 //! `make bench`: every figure beside its peer. The contestants of a figure run in turn, ours and
 //! theirs, in one run on one machine; medians and spread go to stdout and `docs/benchmarks.md`.
 
+mod agreement;
 mod contest;
 mod figures;
 mod loading;
@@ -12,7 +13,7 @@ mod wiki;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 /// Measures tenk beside its peers.
@@ -32,6 +33,19 @@ struct Arguments {
     runs: usize,
     #[command(subcommand)]
     measure: Option<Measure>,
+}
+
+impl Arguments {
+    fn wants(&self, group: &str) -> bool {
+        self.group.is_empty() || self.group.iter().any(|name| name == group)
+    }
+
+    /// The peers' Python.
+    fn python(&self) -> Result<PathBuf> {
+        let peers = self.peers.as_ref();
+        let peers = peers.context("--peers names the peers' environment; `make bench` does")?;
+        Ok(peers.join("bin/python"))
+    }
 }
 
 /// One timed run of ours, in a process of its own as the peer's is.
@@ -98,6 +112,9 @@ fn run(arguments: &Arguments) -> Result<()> {
                 .map(|figure| contest::run(figure, arguments.runs))
                 .collect();
             report::write(&results)?;
+            if arguments.wants("corpus") {
+                report::write_section("agreement", &agreement::table(&arguments.python()?)?)?;
+            }
             contest::none_failed(&results)
         }
     }

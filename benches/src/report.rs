@@ -13,19 +13,24 @@ const HEADER: &str = "# Benchmarks\n\nWritten by `make bench`. The contestants o
 
 /// Prints the results and replaces the tables of their groups in the page.
 pub(crate) fn write(outcomes: &[Outcome]) -> Result<()> {
-    let mut page = std::fs::read_to_string(PAGE).unwrap_or_else(|_| HEADER.to_owned());
     let mut groups: Vec<&str> = outcomes.iter().map(|outcome| outcome.group).collect();
     groups.dedup();
     for group in groups {
         let table = table(group, outcomes.iter().filter(|outcome| outcome.group == group));
-        print(&table);
-        page = replace_section(&page, group, &table);
+        write_section(group, &table)?;
     }
+    Ok(())
+}
+
+/// Prints a group's table and puts it into the page.
+pub(crate) fn write_section(group: &str, table: &str) -> Result<()> {
+    print(table);
+    let page = std::fs::read_to_string(PAGE).unwrap_or_else(|_| HEADER.to_owned());
+    let page = replace_section(&page, group, table);
     durable::commit_file(&durable::DISK, Path::new(PAGE), |file| {
         file.write_all(page.as_bytes())
     })
-    .context("writing the page of benchmarks")?;
-    Ok(())
+    .context("writing the page of benchmarks")
 }
 
 #[expect(clippy::print_stdout, reason = "the program's result")]

@@ -20,8 +20,9 @@ const SIGNATURES: [(&[u8], &str); 8] = [
     (b"\x28\xb5\x2f\xfd", "a zstd stream"),
 ];
 
-/// The input as text; borrowed when it is UTF-8 already.
-pub(crate) fn decode(bytes: &[u8]) -> Cow<'_, str> {
+/// The input as text: by its byte order mark, as UTF-8, else as windows-1252; borrowed when it is
+/// UTF-8 already.
+pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     if let Some((encoding, mark_length)) = Encoding::for_bom(bytes) {
         return encoding.decode_without_bom_handling(&bytes[mark_length..]).0;
     }

@@ -259,8 +259,10 @@ fn read_page(name: &str, text: &str) -> (Page, InlineFacts) {
     (page, facts)
 }
 
+/// Whether a document's text is HTML, by its file name (empty where it has none) and its beginning.
+///
 /// Plain text of the 1990s has tags too, so HTML must show one of its own.
-fn is_html(name: &str, text: &str) -> bool {
+pub fn is_html(name: &str, text: &str) -> bool {
     let probe = text[..text.floor_char_boundary(MARKUP_PROBE_BYTES)].to_ascii_lowercase();
     let has = |marks: &[&str]| marks.iter().any(|mark| probe.contains(mark));
     if has(&[

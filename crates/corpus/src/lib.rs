@@ -33,6 +33,7 @@ mod workplace;
 
 pub use assign::{DocumentSize, assign_shards};
 pub use build::{BuildOptions, PackingChoice, build_shards};
+pub use decode::decode;
 pub use docs_manifest::{DOCS_FORMAT_VERSION, DocsFile, DocsManifest, InputFile};
 pub use document::{Block, BlockKind, CELL_SEPARATOR, Document, Section, document_text_blocks};
 pub use documents::DocumentReader;

@@ -4,6 +4,8 @@
 //! line to the file that `TENK_SKIPS` names; `scripts/count_tests.sh` takes these from the passed.
 //! For tests only: no program depends on this crate.
 
+pub mod agreement;
+
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -1,0 +1,282 @@
+//! How well the text of a filing agrees with what a reader sees: its words against a browser or
+//! the raw text, its page furniture against labels set by hand. Tests hold the bounds, `make bench`
+//! prints the figures.
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A file of the test data a line, then the words of its document that are furniture, as
+/// `FIRST+COUNT` by their positions among all its words.
+const PAGE_FURNITURE: &str = include_str!("page_furniture.tsv");
+const FOLDERS: [&str; 3] = ["filings", "filings-older", "sections"];
+
+/// The filings of the test data in the order of their names.
+///
+/// # Panics
+/// Where a folder cannot be listed.
+pub fn filings(data: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = FOLDERS.iter().map(|name| data.join(name)).collect();
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        assert!(entries.is_ok(), "cannot list {}", folder.display());
+        for path in entries.into_iter().flatten().map(|entry| entry.path()) {
+            let extension = path.extension().unwrap_or_default();
+            if path.is_dir() {
+                folders.push(path);
+            } else if extension != "tsv" && extension != "json" {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The page that EDGAR's viewer would serve of a filing's first document: what `<TEXT>` holds,
+/// without an XML declaration.
+pub fn page(filing: &[u8]) -> &[u8] {
+    let start = find(filing, b"<TEXT>").map_or(0, |at| at + b"<TEXT>".len());
+    let body = &filing[start..];
+    let body = &body[..find(body, b"</TEXT>").unwrap_or(body.len())];
+    match find(body, b"?>") {
+        Some(end) if body.trim_ascii_start().starts_with(b"<?xml") => &body[end + 2..],
+        _ => body,
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, wanted)
+}
+
+/// The raw text of the reports and annual reports of a file, in order.
+pub fn raw_parts(text: &str) -> Vec<&str> {
+    let mut parts: Vec<&str> = text.split("<DOCUMENT>").collect();
+    if parts.len() == 1 {
+        return parts;
+    }
+    parts.remove(0);
+    let is_kept = |part: &&str| {
+        let kind = part.split("<TYPE>").nth(1).unwrap_or_default().trim_start();
+        ["10-K", "10-Q", "EX-13"]
+            .iter()
+            .any(|form| kind.starts_with(form))
+    };
+    let body = |part| {
+        let text: &str = str::split_once(part, "<TEXT>").map_or("", |(_, text)| text);
+        text.rsplit_once("</TEXT>").map_or(text, |(text, _)| text)
+    };
+    parts.into_iter().filter(is_kept).map(body).collect()
+}
+
+/// A plain-text document as its reader sees it: without SGML tags, entities resolved.
+pub fn without_sgml_tags(part: &str) -> String {
+    let tag = regex::Regex::new("</?[A-Z][A-Z0-9-]*>");
+    let text = tag.map_or_else(|_| part.into(), |tag| tag.replace_all(part, " "));
+    htmlize::unescape(&*text).into_owned()
+}
+
+/// The era of a filing by its period of report (`YYYY-MM-DD`); one without is of these years.
+pub fn era(period_of_report: Option<&str>) -> &'static str {
+    let year = period_of_report.and_then(|period| period.get(..4)?.parse().ok());
+    match year.unwrap_or(2019) {
+        ..=2008 => "1996-2008",
+        2009..=2018 => "2009-2018",
+        _ => "2019 on",
+    }
+}
+
+/// Shares of words and of runs of five words, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Agreement {
+    /// The reference's words that were kept.
+    pub kept: f64,
+    /// Our words that the reference has.
+    pub right: f64,
+    /// The reference's runs of five words that were kept.
+    pub five_kept: f64,
+    /// Our runs of five words that the reference has.
+    pub five_right: f64,
+}
+
+impl Agreement {
+    /// Compares two texts as multisets of words and of runs of five.
+    pub fn new(reference: &str, ours: &str) -> Self {
+        let (reference, ours) = (words(reference), words(ours));
+        let (kept, right) = shares(&reference, &ours, 1);
+        let (five_kept, five_right) = shares(&reference, &ours, 5);
+        Self {
+            kept,
+            right,
+            five_kept,
+            five_right,
+        }
+    }
+
+    /// The lowest of the four shares, by which the worst file is found.
+    pub fn lowest(&self) -> f64 {
+        [self.kept, self.right, self.five_kept, self.five_right]
+            .into_iter()
+            .fold(1.0, f64::min)
+    }
+}
+
+/// Maximal runs of letters and digits.
+pub fn words(text: &str) -> Vec<&str> {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// Share of the reference's runs of `length` words that were kept, and of ours that are right.
+fn shares(reference: &[&str], ours: &[&str], length: usize) -> (f64, f64) {
+    let mut counts: HashMap<&[&str], (usize, usize)> = HashMap::new();
+    for run in reference.windows(length) {
+        counts.entry(run).or_default().0 += 1;
+    }
+    for run in ours.windows(length) {
+        counts.entry(run).or_default().1 += 1;
+    }
+    let common: usize = counts.values().map(|(a, b)| a.min(b)).sum();
+    let share = |words: &[&str]| common as f64 / (words.len() + 1).saturating_sub(length).max(1) as f64;
+    (share(reference), share(ours))
+}
+
+/// `document.body.innerText` of a page in headless Chromium; `None` without a browser.
+///
+/// # Panics
+/// Where the page cannot be written to a scratch folder.
+pub fn browser_text(html: &[u8]) -> Option<String> {
+    let script = "<script>addEventListener('load',()=>{const t=document.body.innerText;\
+        document.documentElement.innerHTML='<body><pre id=t></pre></body>';document.getElementById('t').textContent=t;});</script>";
+    let charset = if std::str::from_utf8(html).is_ok() {
+        "utf-8"
+    } else {
+        "windows-1252"
+    };
+    let charset = format!("<meta charset=\"{charset}\">");
+    let page = [charset.as_bytes(), html, script.as_bytes()].concat();
+    let folder = tempfile::tempdir().and_then(|folder| {
+        let path = folder.path().join("page.html");
+        let mut file = OpenOptions::new().create_new(true).write(true).open(path)?;
+        file.write_all(&page)?;
+        Ok(folder)
+    });
+    assert!(folder.is_ok(), "cannot write a page for the browser: {folder:?}");
+    let folder = folder.ok()?;
+    // `timeout`: a page that the browser never finishes must not hold the caller for ever.
+    let output = Command::new("timeout")
+        .args(["300", "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
+        .args([
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-quic",
+        ])
+        .args(["--disable-component-update", "--disable-sync", "--dump-dom"])
+        .args([
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--virtual-time-budget=60000",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
+        ))
+        .arg(format!("file://{}", folder.path().join("page.html").display()))
+        .output();
+    let dom = String::from_utf8_lossy(&output.ok()?.stdout).into_owned();
+    let text = dom.split_once("<pre id=\"t\">")?.1.rsplit_once("</pre>")?.0;
+    Some(htmlize::unescape(text).into_owned())
+}
+
+/// The words of one file that a person labelled as page furniture.
+#[derive(Debug, Clone)]
+pub struct FurnitureLabels {
+    /// The file, below the folder of the test data.
+    pub file: &'static str,
+    /// First word and number of words of each piece of furniture.
+    ranges: Vec<(usize, usize)>,
+}
+
+/// The labels of all labelled filings.
+///
+/// # Panics
+/// Where the list of labels is malformed.
+pub fn furniture_labels() -> Vec<FurnitureLabels> {
+    let labels = PAGE_FURNITURE.lines().filter(|line| !line.starts_with('#'));
+    let parsed: Option<Vec<_>> = labels.map(furniture_label).collect();
+    assert!(
+        parsed.is_some(),
+        "page_furniture.tsv: FILE, a tab, FIRST+COUNT ..."
+    );
+    parsed.unwrap_or_default()
+}
+
+fn furniture_label(line: &'static str) -> Option<FurnitureLabels> {
+    let (file, ranges) = line.split_once('\t')?;
+    let range = |range: &str| {
+        let (first, count) = range.split_once('+')?;
+        Some((first.parse().ok()?, count.parse().ok()?))
+    };
+    let ranges = ranges.split(' ').map(range).collect::<Option<_>>()?;
+    Some(FurnitureLabels { file, ranges })
+}
+
+/// Numbers of blocks: a page number counts as much as a long header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FurnitureCounts {
+    /// Marked as furniture.
+    pub marked: usize,
+    /// Labelled as furniture.
+    pub labelled: usize,
+    /// Both.
+    pub right: usize,
+}
+
+impl FurnitureCounts {
+    /// Adds those of another file.
+    pub fn add(&mut self, other: Self) {
+        self.marked += other.marked;
+        self.labelled += other.labelled;
+        self.right += other.right;
+    }
+
+    /// The share of what is marked that is furniture, and the share of the furniture that is marked.
+    pub fn precision_and_recall(&self) -> (f64, f64) {
+        let share = |of: usize| self.right as f64 / of.max(1) as f64;
+        (share(self.marked), share(self.labelled))
+    }
+}
+
+impl FurnitureLabels {
+    /// Counts the blocks of this file's document, each whether it is marked and its text; `differs`
+    /// gets those in which mark and label differ.
+    pub fn count<'a>(
+        &self,
+        blocks: impl IntoIterator<Item = (bool, &'a str)>,
+        mut differs: impl FnMut(bool, &str),
+    ) -> FurnitureCounts {
+        let mut counts = FurnitureCounts::default();
+        let mut word = 0;
+        for (is_marked, text) in blocks {
+            let end = word + words(text).len();
+            let is_labelled = (word..end).all(|word| self.has(word));
+            counts.marked += usize::from(is_marked);
+            counts.labelled += usize::from(is_labelled);
+            counts.right += usize::from(is_marked && is_labelled);
+            if is_marked != is_labelled {
+                differs(is_marked, text);
+            }
+            word = end;
+        }
+        counts
+    }
+
+    fn has(&self, word: usize) -> bool {
+        self.ranges
+            .iter()
+            .any(|&(first, count)| (first..first + count).contains(&word))
+    }
+}
