@@ -3,7 +3,7 @@
 //! B sequences, T positions, D hidden, N heads, H per head.
 
 use tch::{Device, Kind, Tensor};
-use torch_native::{Dropout, DropoutKey, fused_attention, philox4x32_10, purpose_key};
+use torch_native::{Dropout, DropoutKey, fused_attention, philox4x32_10, purpose_key, seed_generator};
 
 use crate::dropout_site::DropoutSite;
 use crate::layout::fused_attention_leaf;
@@ -73,8 +73,8 @@ impl SelfAttention {
 }
 
 /// Scaled dot-product attention: `fused` [B, T, 3D] -> [B, T, D]. The one place where a kernel
-/// is chosen: on the CPU our own, in f32 also where the model is bf16; elsewhere libtorch's
-/// without dropout, and steps with it, since libtorch's makes its own bits.
+/// is chosen: on the CPU our own, in f32 also where the model is bf16, and by steps for f64 with
+/// dropout; on a GPU libtorch's, which takes its dropout from a generator seeded here.
 fn attend(
     fused: &Tensor,
     num_heads: i64,
@@ -95,17 +95,12 @@ fn attend(
     };
     let heads = Heads { query, key, value };
     let attended = match dropout {
-        Some(dropout) => attend_by_steps(&heads, mask, dropout)?,
-        None => Tensor::f_scaled_dot_product_attention(
-            &heads.query,
-            &heads.key,
-            &heads.value,
-            mask,
-            0.0,
-            false,
-            None,
-            false,
-        )?,
+        Some(dropout) if fused.device() == Device::Cpu => attend_by_steps(&heads, mask, dropout)?,
+        Some(dropout) => {
+            seed_generator(dropout.key, dropout.site);
+            heads.attend(mask, dropout.probability)?
+        }
+        None => heads.attend(mask, 0.0)?,
     }; // [B, N, T, H]
     Ok(attended
         .f_transpose(1, 2)?
@@ -118,6 +113,23 @@ struct Heads {
     query: Tensor,
     key: Tensor,
     value: Tensor,
+}
+
+impl Heads {
+    /// libtorch's attention -> [B, N, T, H].
+    fn attend(&self, mask: Option<&Tensor>, dropout_probability: f64) -> Result<Tensor, ModelError> {
+        let Self { query, key, value } = self;
+        Ok(Tensor::f_scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            mask,
+            dropout_probability,
+            false,
+            None,
+            false,
+        )?)
+    }
 }
 
 /// Attention with its probabilities in memory, softmax in f32 (f64) -> [B, N, T, H].

@@ -2,7 +2,7 @@
 //! the forms that are fused with what stands beside it.
 
 use tch::{Kind, Tensor};
-use torch_native::{Dropout, LayerNormWeights, ResidualInputs, bias_gelu, residual_layer_norm};
+use torch_native::{Dropout, LayerNormWeights, ResidualInputs, bias_gelu, layer_norm, residual_layer_norm};
 
 use crate::{ModelError, Parameters};
 
@@ -51,7 +51,7 @@ impl Linear {
     }
 }
 
-/// `LayerNorm` over the last dimension. A bf16 input is normalised in f32: the statistics, and
+/// `LayerNorm` over the last dimension. A bf16 or fp16 input is normalised in f32: the statistics, and
 /// the weights, which stay f32.
 #[derive(Debug)]
 pub(crate) struct LayerNorm {
@@ -72,14 +72,15 @@ impl LayerNorm {
 
     /// `input`: [.., D] -> [.., D] in the same kind.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor, ModelError> {
-        let width = self.weight.size();
-        Ok(input.f_layer_norm(
-            &width[..],
-            Some(&self.weight),
-            Some(&self.bias),
-            self.epsilon,
-            false,
-        )?)
+        Ok(layer_norm(input, self.weights())?)
+    }
+
+    fn weights(&self) -> LayerNormWeights<'_> {
+        LayerNormWeights {
+            weight: &self.weight,
+            bias: &self.bias,
+            epsilon: self.epsilon,
+        }
     }
 
     /// `LayerNorm(residual + dropout(product + bias))`: what stands behind both halves of a layer.
@@ -96,11 +97,6 @@ impl LayerNorm {
             bias: &bias,
             residual,
         };
-        let norm = LayerNormWeights {
-            weight: &self.weight,
-            bias: &self.bias,
-            epsilon: self.epsilon,
-        };
-        Ok(residual_layer_norm(inputs, norm, dropout)?)
+        Ok(residual_layer_norm(inputs, self.weights(), dropout)?)
     }
 }

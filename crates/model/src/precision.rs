@@ -15,6 +15,9 @@ pub enum Precision {
     /// Matrix products in bf16: the forward pass casts the f32 parameters inside the graph,
     /// so that gradients arrive in f32.
     Bf16,
+    /// Matrix products in fp16, otherwise as bf16. Its range is so narrow that the loss has to be
+    /// scaled before the backward pass, which the trainer does.
+    Fp16,
 }
 
 impl Precision {
@@ -22,7 +25,7 @@ impl Precision {
     pub fn storage(self) -> Kind {
         match self {
             Self::F64 => Kind::Double,
-            Self::F32 | Self::Bf16 => Kind::Float,
+            Self::F32 | Self::Bf16 | Self::Fp16 => Kind::Float,
         }
     }
 
@@ -32,6 +35,7 @@ impl Precision {
             Self::F64 => Kind::Double,
             Self::F32 => Kind::Float,
             Self::Bf16 => Kind::BFloat16,
+            Self::Fp16 => Kind::Half,
         }
     }
 }

@@ -256,20 +256,20 @@ fn the_mean_over_dropout_masks_is_near_the_pass_without() {
 }
 
 #[test]
-fn bf16_stays_near_f32_and_its_gradients_are_f32() {
+fn half_precision_stays_near_f32_and_its_gradients_are_f32() {
     let single = initialized(&tiny_config(), Precision::F32);
-    let half = initialized(&tiny_config(), Precision::Bf16);
-    assert_eq!(half.parameters().grad().kind(), Kind::Float);
-    for key in [None, Some(&KEY)] {
-        let (a, b) = (gradients(&single, key), gradients(&half, key));
-        let scale = a.iter().fold(0.0f64, |max, value| max.max(value.abs()));
-        // bf16 keeps 8 bits: 2^-8 an operation, some ten operations deep.
-        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 0.04 * scale));
+    // bf16 keeps 8 bits and fp16 11: 2^-8 and 2^-11 an operation, some ten operations deep.
+    for (precision, tolerance) in [(Precision::Bf16, 0.04), (Precision::Fp16, 0.005)] {
+        let half = initialized(&tiny_config(), precision);
+        assert_eq!(half.parameters().grad().kind(), Kind::Float);
+        for key in [None, Some(&KEY)] {
+            let (a, b) = (gradients(&single, key), gradients(&half, key));
+            let scale = a.iter().fold(0.0f64, |max, value| max.max(value.abs()));
+            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < tolerance * scale));
+        }
+        let logits = half.masked_logits(&batch(half.config())).unwrap();
+        assert_eq!(logits.kind(), Kind::Float);
     }
-    assert_eq!(
-        half.masked_logits(&batch(half.config())).unwrap().kind(),
-        Kind::Float
-    );
 }
 
 #[test]

@@ -12,7 +12,10 @@ use crate::TorchError;
 use crate::autograd::attach_backward;
 use crate::dropout_mask::{MAX_ELEMENTS, Scale, Stream, mask_slices};
 use crate::memory::{Bf16, with_slice, with_slice_mut};
+use crate::philox::{halves, philox4x32_10, purpose_key};
 
+/// Purpose of the seeds of [`seed_generator`]: "gene" in ASCII.
+const GENERATOR_PURPOSE: u32 = 0x6765_6e65;
 /// Values that 16 random bits take.
 const STEPS: u32 = 1 << 16;
 
@@ -99,15 +102,6 @@ fn mask_tensor<T: Scale>(
 /// `input` times its mask times the scale; no gradient.
 fn masked(stream: Stream, rate: DropoutRate, input: &Tensor) -> Result<Tensor, TorchError> {
     let _no_grad = tch::no_grad_guard();
-    if input.device() != Device::Cpu {
-        // Right but slow: the bits are made on the CPU.
-        let mask = masked(
-            stream,
-            rate,
-            &Tensor::f_ones(input.size(), (Kind::Float, Device::Cpu))?,
-        )?;
-        return Ok(input.f_mul(&mask.f_to_kind(input.f_kind()?)?.f_to_device(input.device())?)?);
-    }
     if input.numel() > MAX_ELEMENTS {
         return Err(TorchError::OutOfRange {
             name: "dropout elements",
@@ -121,6 +115,8 @@ fn masked(stream: Stream, rate: DropoutRate, input: &Tensor) -> Result<Tensor, T
         Kind::Float => mask_tensor::<f32>(stream, rate.scale(), &input, &output)?,
         Kind::Double => mask_tensor::<f64>(stream, rate.scale(), &input, &output)?,
         Kind::BFloat16 => mask_tensor::<Bf16>(stream, rate.scale(), &input, &output)?,
+        // No kernel of its own: fp16 is for GPUs, and comes here in tests alone.
+        Kind::Half => return Ok(masked(stream, rate, &input.f_to_kind(Kind::Float)?)?.f_to_kind(Kind::Half)?),
         kind => {
             return Err(TorchError::UnsupportedKind {
                 operation: "dropout",
@@ -131,10 +127,25 @@ fn masked(stream: Stream, rate: DropoutRate, input: &Tensor) -> Result<Tensor, T
     Ok(output)
 }
 
+/// Seeds libtorch's generators for one use of dropout, so that on a GPU too the mask is a function
+/// of (key, site), in a second forward pass through the same place as well. Setting a GPU's
+/// generator starts nothing on the device.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "libtorch's GPU dropout reads its generator; seeded before each use, it is a function again"
+)]
+pub fn seed_generator(key: &DropoutKey, site: u32) {
+    let [step, step_high] = halves(key.step);
+    let [micro_batch, micro_batch_high] = halves(key.micro_batch);
+    let purpose = purpose_key(key.seed, GENERATOR_PURPOSE, micro_batch_high, step_high);
+    let [low, high, ..] = philox4x32_10([0, site, micro_batch, step], purpose);
+    tch::manual_seed(((u64::from(high) << 32) | u64::from(low)).cast_signed());
+}
+
 /// Dropout: zeroes each element with `probability` and scales the others by the inverse of the
 /// keep probability. The mask is a function of (key, site, element index), whatever the
-/// kind, the number of threads and the processor. Differentiable; `input` of any shape, f32,
-/// f64 or bf16.
+/// kind, the number of threads and the processor; on a GPU libtorch makes it, from a generator
+/// that is seeded with (key, site). Differentiable; `input` of any shape, f32, f64, bf16 or fp16.
 ///
 /// # Errors
 /// [`TorchError::OutOfRange`] for a probability outside [0, 1) or a tensor beyond the
@@ -143,17 +154,21 @@ pub fn dropout(input: &Tensor, probability: f64, key: &DropoutKey, site: u32) ->
     let Some(rate) = DropoutRate::quantise(probability)? else {
         return Ok(input.shallow_clone());
     };
+    if input.device() != Device::Cpu {
+        seed_generator(key, site);
+        return Ok(input.f_dropout(probability, true)?);
+    }
     let stream = Stream::new(key, site, rate);
     let output = masked(stream, rate, input)?;
     attach_backward(output, &[input], move |gradient| {
         Ok(vec![Some(masked(stream, rate, gradient)?)])
     })
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dropout_mask::PURPOSE;
-    use crate::philox::{philox4x32_10, purpose_key};
     use crate::{num_threads, set_num_threads};
 
     const KEY: DropoutKey = DropoutKey {

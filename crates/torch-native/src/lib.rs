@@ -29,7 +29,7 @@ pub use adamw::{AdamW, adamw_step};
 pub use attention::fused_attention;
 pub use autograd::{attach_backward, leaf_view, preset_grad};
 pub use bias_gelu::bias_gelu;
-pub use dropout::{Dropout, DropoutKey, DropoutRate, dropout};
+pub use dropout::{Dropout, DropoutKey, DropoutRate, dropout, seed_generator};
 pub use error::TorchError;
 pub use large_blocks::keep_large_blocks;
 pub use memory::{
@@ -40,4 +40,4 @@ pub use normal::fill_normal;
 pub use parallel::{libtorch_version, num_threads, set_num_threads};
 pub use philox::{philox4x32_10, purpose_key};
 pub use reduce::squared_norm;
-pub use residual_norm::{LayerNormWeights, ResidualInputs, residual_layer_norm};
+pub use residual_norm::{LayerNormWeights, ResidualInputs, layer_norm, residual_layer_norm};

@@ -7,7 +7,7 @@
 
 mod rows;
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use crate::autograd::attach_backward;
 use crate::dropout_mask::Stream;
@@ -138,15 +138,25 @@ fn by_operations(
     {
         sum = dropout(&sum, probability, key, site)?;
     }
-    let width = norm.weight.size();
-    let sum = sum.f_add(inputs.residual)?;
-    Ok(sum.f_layer_norm(
-        &width[..],
-        Some(norm.weight),
-        Some(norm.bias),
-        norm.epsilon,
-        false,
-    )?)
+    layer_norm(&sum.f_add(inputs.residual)?, norm)
+}
+
+/// `LayerNorm` over the last dimension of `input`: [.., D] -> [.., D] in the kind of the input,
+/// computed in that of the weights. Differentiable.
+///
+/// # Errors
+/// [`TorchError::Tch`] when the shapes do not fit or libtorch fails.
+pub fn layer_norm(input: &Tensor, norm: LayerNormWeights<'_>) -> Result<Tensor, TorchError> {
+    let normalize = |input: &Tensor| {
+        let (weight, bias) = (Some(norm.weight), Some(norm.bias));
+        input.f_layer_norm(&norm.weight.size()[..], weight, bias, norm.epsilon, false)
+    };
+    // libtorch's CPU kernel reads half precision beside f32 weights; its GPU kernel does not.
+    let (kind, weight_kind) = (input.f_kind()?, norm.weight.f_kind()?);
+    if kind == weight_kind || input.device() == Device::Cpu {
+        return Ok(normalize(input)?);
+    }
+    Ok(normalize(&input.f_to_kind(weight_kind)?)?.f_to_kind(kind)?)
 }
 
 /// `LayerNorm(residual + dropout(input + bias))` -> [.., D] in the kind of the inputs,

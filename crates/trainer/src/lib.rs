@@ -19,6 +19,7 @@ pub mod launch;
 mod lineage;
 mod liveness;
 pub mod logs;
+mod loss_scale;
 pub mod metrics;
 mod model_section;
 mod optimizer;

@@ -28,6 +28,12 @@ pub struct StepLine {
     pub learning_rate: f64,
     /// Norm of the gradient before clipping.
     pub grad_norm: f64,
+    /// In fp16, what the loss was multiplied by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<f64>,
+    /// Whether fp16 overflowed, so that nothing was updated; left out where not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skipped_update: bool,
     /// Digest of the step's sequences and masks.
     #[serde(serialize_with = "as_digest")]
     pub digest: u64,
@@ -160,6 +166,8 @@ mod tests {
             loss: 1.5,
             learning_rate: 0.1,
             grad_norm: 2.0,
+            loss_scale: None,
+            skipped_update: false,
             digest: 0xab,
             tokens: 10,
             masked_tokens: 2,

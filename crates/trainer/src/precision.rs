@@ -16,6 +16,8 @@ use crate::{
 /// bf16 rounds every product, so it has to be worth it: this much faster at least.
 const WORTH_IT: f64 = 1.2;
 
+const ALL: [Precision; 4] = [Precision::F64, Precision::F32, Precision::Bf16, Precision::Fp16];
+
 /// Decides the precision of a new run for the processors of all ranks, because the slowest
 /// one sets the pace. All ranks must call it and get the same answer.
 ///
@@ -113,14 +115,13 @@ pub fn name(precision: Precision) -> &'static str {
         Precision::F64 => "f64",
         Precision::F32 => "f32",
         Precision::Bf16 => "bf16",
+        Precision::Fp16 => "fp16",
     }
 }
 
 /// The precision with this name.
 pub fn parse(name_of: &str) -> Option<Precision> {
-    [Precision::F64, Precision::F32, Precision::Bf16]
-        .into_iter()
-        .find(|&precision| name(precision) == name_of)
+    ALL.into_iter().find(|&precision| name(precision) == name_of)
 }
 
 /// Whether a run that asked for `choice` may go on in `precision`.
@@ -130,7 +131,7 @@ pub fn fits(choice: PrecisionChoice, precision: Precision) -> bool {
         PrecisionChoice::F64 => precision == Precision::F64,
         PrecisionChoice::F32 => precision == Precision::F32,
         PrecisionChoice::Bf16 => precision == Precision::Bf16,
-        PrecisionChoice::Fp16 => false,
+        PrecisionChoice::Fp16 => precision == Precision::Fp16,
     }
 }
 
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn names_read_back_and_auto_fits_what_was_decided() {
-        for precision in [Precision::F64, Precision::F32, Precision::Bf16] {
+        for precision in ALL {
             assert_eq!(parse(name(precision)), Some(precision));
             assert!(fits(PrecisionChoice::Auto, precision));
         }

@@ -62,6 +62,7 @@ impl RunFolder {
             Precision::F64 => PrecisionChoice::F64,
             Precision::F32 => PrecisionChoice::F32,
             Precision::Bf16 => PrecisionChoice::Bf16,
+            Precision::Fp16 => PrecisionChoice::Fp16,
         };
         let config = config_file::to_toml(&config)?;
         durable::commit_bytes(&DISK, &self.dir.join("config.toml"), config.as_bytes())?;

@@ -96,7 +96,7 @@ fn trainer_state(session: &Session, learner: &Learner, progress: Progress) -> Re
         "tokens_seen": progress.tokens_seen,
         "loss": progress.loss,
         "precision": precision::name(learner.model.precision()),
-        "loss_scale": null,
+        "loss_scale": learner.loss_scale,
         "schedule": learner.schedule.describe(),
         "seed": config.run.seed,
         "model_config": config.model.config,
@@ -263,6 +263,12 @@ impl Restored {
             learner
                 .optimizer
                 .load_tensors(learner.model.parameters(), lookup)?;
+            if learner.loss_scale.is_some() {
+                let saved = &self.checkpoint.trainer["loss_scale"];
+                let loss_scale =
+                    serde_json::from_value(saved.clone()).map_err(|_| self.lacks("loss_scale"))?;
+                learner.loss_scale = Some(loss_scale);
+            }
         }
         Ok(())
     }

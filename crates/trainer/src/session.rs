@@ -19,6 +19,7 @@ use crate::{
     data::{MissingPacking, Text, open_loader, open_packings, packing_hash},
     error::{TrainError, chain},
     identity::{Hashes, Tuple, essential, program, shared_by_ranks},
+    loss_scale::LossScale,
     optimizer::Optimizer,
     plan::{Facts, PlanError, TrainPlan},
     processor::Processor,
@@ -111,6 +112,7 @@ impl Session {
             schedule: self.plan.schedule.clone(),
             max_grad_norm: config.optimizer.max_grad_norm,
             seed: config.run.seed,
+            loss_scale: (precision == Precision::Fp16).then(LossScale::default),
         })
     }
 }

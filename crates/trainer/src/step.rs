@@ -9,7 +9,9 @@ use model::{BatchSlices, BatchTensors, DropoutKey, Parameters, RobertaForMaskedL
 use tch::{Kind, Tensor};
 use torch_native::{squared_norm, with_slice_mut_f32, with_slice_mut_f64};
 
-use crate::{error::TrainError, optimizer::Optimizer, schedule::Schedule, stop::StopRequest};
+use crate::{
+    error::TrainError, loss_scale::LossScale, optimizer::Optimizer, schedule::Schedule, stop::StopRequest,
+};
 
 /// What a step changes, and what it needs for that.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Learner {
     pub max_grad_norm: f64,
     /// The run's seed, for dropout.
     pub seed: u64,
+    /// Only there in fp16.
+    pub loss_scale: Option<LossScale>,
 }
 
 /// What one step did, the same on all ranks.
@@ -31,10 +35,14 @@ pub struct Learner {
 pub struct StepRecord {
     /// Steps finished.
     pub step: Step,
-    /// Mean loss of the masked tokens.
+    /// Mean loss of the masked tokens; not finite where fp16 overflowed.
     pub loss: f64,
-    /// Norm of the gradient before clipping.
+    /// Norm of the gradient before clipping; not finite where fp16 overflowed.
     pub grad_norm: f64,
+    /// In fp16, what the loss was multiplied by.
+    pub loss_scale: Option<f64>,
+    /// Whether fp16 overflowed, so that nothing was updated.
+    pub skipped_update: bool,
     /// Learning rate of the update.
     pub learning_rate: f64,
     /// Digest of the step's sequences and masks.
@@ -71,35 +79,35 @@ pub fn train_step(
     let finished = batches.step;
     collective.at_step(finished.0 + 1);
     let counts = sum_counts(collective, batches)?;
+    let loss_scale = learner.loss_scale.map(|loss_scale| loss_scale.scale);
+    let scale = loss_scale.unwrap_or(1.0);
     let mut local_loss = 0.0;
     for batch in &batches.micro_batches {
-        local_loss += forward_backward(learner, batch, counts.masked_tokens)?;
+        local_loss += forward_backward(learner, batch, scale / counts.masked_tokens as f64)?;
     }
     reduce_gradients(collective, learner.model.parameters())?;
-    let grad_norm = squared_norm(learner.model.parameters().grad())?.sqrt();
-    let (loss_sum, stop) = agree_on_finite(
-        learner,
-        collective,
-        finished,
-        (local_loss, grad_norm),
-        stop.asked(),
-    )?;
-    clip(learner.model.parameters(), grad_norm, learner.max_grad_norm)?;
+    let grad_norm = squared_norm(learner.model.parameters().grad())?.sqrt() / scale;
+    let sums = sum_losses(collective, (local_loss, grad_norm), stop.asked())?;
+    let skipped_update = overflowed(learner, finished, &sums)?;
     let learning_rate = learner.schedule.learning_rate(finished);
-    learner
-        .optimizer
-        .step(learner.model.parameters(), learning_rate, finished.0 + 1)?;
+    if !skipped_update {
+        let factor = clip_factor(grad_norm, learner.max_grad_norm) / scale;
+        scale_gradients(learner.model.parameters(), factor)?;
+        update(learner, learning_rate, finished)?;
+    }
     learner.model.parameters().zero_grad()?;
     Ok(StepRecord {
         step: Step(finished.0 + 1),
-        loss: loss_sum / counts.masked_tokens as f64,
+        loss: sums.loss / counts.masked_tokens as f64,
         grad_norm,
+        loss_scale,
+        skipped_update,
         learning_rate,
         digest: counts.digest,
         masked_tokens: counts.masked_tokens,
         tokens: counts.tokens,
         local_sequences: counts.local_sequences,
-        stop,
+        stop: sums.stop,
     })
 }
 
@@ -125,8 +133,9 @@ fn sum_counts(collective: &mut dyn Collective, batches: &StepBatches) -> Result<
     })
 }
 
-/// Adds the micro-batch's share of the gradient; returns its summed loss.
-fn forward_backward(learner: &Learner, batch: &MicroBatch, masked_tokens: u64) -> Result<f64, TrainError> {
+/// Adds the micro-batch's share of the gradient, that of its loss times `factor`; returns its summed
+/// loss.
+fn forward_backward(learner: &Learner, batch: &MicroBatch, factor: f64) -> Result<f64, TrainError> {
     let tensors = tensors_of(batch, &learner.model)?;
     let dropout = DropoutKey {
         seed: learner.seed,
@@ -134,7 +143,7 @@ fn forward_backward(learner: &Learner, batch: &MicroBatch, masked_tokens: u64) -
         micro_batch: batch.index,
     };
     let loss_sum = learner.model.loss_sum(&tensors, Some(&dropout))?;
-    loss_sum.f_mul_scalar(1.0 / masked_tokens as f64)?.f_backward()?;
+    loss_sum.f_mul_scalar(factor)?.f_backward()?;
     Ok(loss_sum.f_double_value(&[])?)
 }
 
@@ -171,14 +180,19 @@ fn reduce_gradients(collective: &mut dyn Collective, parameters: &Parameters) ->
     Ok(())
 }
 
-/// The global loss, and whether a rank wants to stop; or the same error on all ranks.
-fn agree_on_finite(
-    learner: &Learner,
+/// What the ranks' losses and norms come to, the same on all of them.
+struct Sums {
+    loss: f64,
+    bad_loss: bool,
+    bad_gradient: bool,
+    stop: bool,
+}
+
+fn sum_losses(
     collective: &mut dyn Collective,
-    finished: Step,
     (local_loss, grad_norm): (f64, f64),
     stop: bool,
-) -> Result<(f64, bool), TrainError> {
+) -> Result<Sums, TrainError> {
     let flag = |set: bool| if set { 1.0 } else { 0.0 };
     let mut sums = [
         local_loss,
@@ -187,17 +201,45 @@ fn agree_on_finite(
         flag(stop),
     ];
     collective.all_reduce_sum_f64(&mut sums)?;
-    let [loss, bad_losses, bad_norms, stops] = sums;
-    let what = match (bad_losses > 0.0, bad_norms > 0.0) {
-        (false, false) => return Ok((loss, stops > 0.0)),
+    let [loss, bad_losses, bad_gradients, stops] = sums;
+    Ok(Sums {
+        loss,
+        bad_loss: bad_losses > 0.0,
+        bad_gradient: bad_gradients > 0.0,
+        stop: stops > 0.0,
+    })
+}
+
+/// Whether fp16 overflowed, which costs the step and lowers the scale of the loss. Where that
+/// cannot be it, what is not finite ends the run.
+fn overflowed(learner: &mut Learner, finished: Step, sums: &Sums) -> Result<bool, TrainError> {
+    let what = match (sums.bad_loss, sums.bad_gradient) {
+        (false, false) => {
+            learner.loss_scale.iter_mut().for_each(LossScale::succeed);
+            return Ok(false);
+        }
         (true, _) => "loss",
         (false, true) => "gradient",
     };
+    if learner.loss_scale.as_mut().is_some_and(LossScale::back_off) {
+        return Ok(true);
+    }
     Err(TrainError::NotFinite {
         step: finished.0 + 1,
         what,
         parameter: first_bad_gradient(learner.model.parameters())?,
     })
+}
+
+/// The optimizer counts its own updates: those that fp16 skipped move no moment.
+fn update(learner: &mut Learner, learning_rate: f64, finished: Step) -> Result<(), TrainError> {
+    let skipped = learner
+        .loss_scale
+        .map_or(0, |loss_scale| loss_scale.skipped_updates);
+    let update = (finished.0 + 1).saturating_sub(skipped);
+    learner
+        .optimizer
+        .step(learner.model.parameters(), learning_rate, update)
 }
 
 fn first_bad_gradient(parameters: &Parameters) -> Result<Option<String>, TrainError> {
@@ -214,9 +256,18 @@ fn first_bad_gradient(parameters: &Parameters) -> Result<Option<String>, TrainEr
 }
 
 /// As `torch.nn.utils.clip_grad_norm_`, its 1e-6 included.
-fn clip(parameters: &Parameters, grad_norm: f64, max_grad_norm: f64) -> Result<(), TrainError> {
+fn clip_factor(grad_norm: f64, max_grad_norm: f64) -> f64 {
     let factor = max_grad_norm / (grad_norm + 1e-6);
     if max_grad_norm > 0.0 && factor < 1.0 {
+        factor
+    } else {
+        1.0
+    }
+}
+
+#[expect(clippy::float_cmp, reason = "exactly 1 is the factor that changes nothing")]
+fn scale_gradients(parameters: &Parameters, factor: f64) -> Result<(), TrainError> {
+    if factor != 1.0 {
         let _no_grad = tch::no_grad_guard();
         let mut grad: Tensor = parameters.grad().shallow_clone();
         let _ = grad.f_mul_scalar_(factor)?;

@@ -1,6 +1,7 @@
 //! Whole runs of a tiny model, ranks as threads.
 
 mod beginnings;
+mod half_precision;
 
 use std::{
     collections::BTreeMap,

@@ -142,7 +142,7 @@ impl Run<'_> {
         self.progress = Progress {
             step: record.step.0,
             tokens_seen: self.progress.tokens_seen + record.tokens,
-            loss: Some(record.loss),
+            loss: Some(record.loss).filter(|loss| loss.is_finite()),
         };
         let due = self.is_due(self.session.plan.config.logging.every_steps);
         self.reporter.log(record, took, self.progress.tokens_seen, due)
@@ -216,6 +216,8 @@ impl Reporter {
             loss: record.loss,
             learning_rate: record.learning_rate,
             grad_norm: record.grad_norm,
+            loss_scale: record.loss_scale,
+            skipped_update: record.skipped_update,
             digest: record.digest,
             tokens: record.tokens,
             masked_tokens: record.masked_tokens,
