@@ -54,15 +54,25 @@ impl BatchTensors {
         config.validate_sequence_length(slices.sequence_length)?;
         check(slices, config)?;
         let shape = [dimension(slices.sequences), dimension(slices.sequence_length)];
-        let tensor = |values: &[i64]| Tensor::f_from_slice(values)?.f_to_device(device);
+        let tensor = |values: &[i64]| to_device(&Tensor::f_from_slice(values)?, device);
         Ok(Self {
             input_ids: tensor(slices.input_ids)?.f_view(shape)?,
             attention_mask: attention_mask(slices, shape, device)?,
             masked_positions: tensor(slices.masked_positions)?,
             labels: tensor(slices.labels)?,
-            weights: Tensor::f_from_slice(slices.weights)?.f_to_device(device)?,
+            weights: to_device(&Tensor::f_from_slice(slices.weights)?, device)?,
         })
     }
+}
+
+/// To a GPU through pinned memory, so that the copy runs beside what is computed there.
+fn to_device(tensor: &Tensor, device: Device) -> Result<Tensor, ModelError> {
+    if device == Device::Cpu {
+        return Ok(tensor.shallow_clone());
+    }
+    let (non_blocking, copy) = (true, false);
+    let pinned = tensor.f_pin_memory(device)?;
+    Ok(pinned.f_to_device_(device, tensor.f_kind()?, non_blocking, copy)?)
 }
 
 fn dimension(size: usize) -> i64 {
@@ -83,12 +93,10 @@ fn attention_mask(
         .iter()
         .flat_map(|&tokens| (0..length).map(move |position| position < tokens as usize))
         .collect();
-    Ok(Some(
-        Tensor::f_from_slice(&mask)?
-            .f_to_kind(Kind::Bool)?
-            .f_view(shape)?
-            .f_to_device(device)?,
-    ))
+    let mask = Tensor::f_from_slice(&mask)?
+        .f_to_kind(Kind::Bool)?
+        .f_view(shape)?;
+    Ok(Some(to_device(&mask, device)?))
 }
 
 fn check(slices: &BatchSlices<'_>, config: &RobertaConfig) -> Result<(), ModelError> {

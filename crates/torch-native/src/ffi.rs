@@ -23,6 +23,8 @@ unsafe extern "C" {
     pub(crate) fn tenk_error(message: *const c_char) -> *mut c_char;
     fn tenk_free(message: *mut c_char);
     pub(crate) fn tenk_keep_large_blocks();
+    pub(crate) fn tenk_compute_capability(index: c_int, major: *mut c_int, minor: *mut c_int) -> *mut c_char;
+    pub(crate) fn tenk_use_deterministic_algorithms() -> *mut c_char;
     pub(crate) fn tenk_libtorch_version() -> *const c_char;
     pub(crate) fn tenk_preset_grad(leaf: *const RawTensor, gradient: *const RawTensor) -> *mut c_char;
     pub(crate) fn tenk_parallel_for(

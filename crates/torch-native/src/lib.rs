@@ -14,6 +14,7 @@ mod dropout;
 mod dropout_mask;
 mod error;
 mod ffi;
+mod gpu;
 mod keep_bits;
 mod lanes;
 mod large_blocks;
@@ -31,6 +32,7 @@ pub use autograd::{attach_backward, leaf_view, preset_grad};
 pub use bias_gelu::bias_gelu;
 pub use dropout::{Dropout, DropoutKey, DropoutRate, dropout, seed_generator};
 pub use error::TorchError;
+pub use gpu::{compute_capability, num_gpus, use_deterministic_algorithms};
 pub use large_blocks::keep_large_blocks;
 pub use memory::{
     copy_from_bytes, tensor_bytes, tensor_from_bytes, with_slice_f32, with_slice_f64, with_slice_mut_f32,

@@ -47,11 +47,8 @@ fn slice_sum<T: Copy + Into<f64> + Sync>(slice: &[T]) -> Result<f64, TorchError>
 pub fn squared_norm(tensor: &Tensor) -> Result<f64, TorchError> {
     if tensor.device() != Device::Cpu {
         let _no_grad = tch::no_grad_guard();
-        return Ok(tensor
-            .f_to_kind(Kind::Double)?
-            .f_square()?
-            .f_sum(Kind::Double)?
-            .f_double_value(&[])?);
+        let norm = tensor.f_norm_scalaropt_dtype(2, Kind::Double)?;
+        return Ok(norm.f_double_value(&[])?.powi(2));
     }
     match tensor.f_kind()? {
         Kind::Float => with_slice("squared_norm", tensor, slice_sum::<f32>)?,

@@ -2,11 +2,14 @@
 // autograd nodes whose backward is a Rust function. C ABI; every C++ exception ends as an
 // error string that Rust frees with tenk_free, and no Rust panic comes in (the Rust side
 // catches it and reports an error string instead).
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/variable.h>
 #include <torch/version.h>
+
+#include <dlfcn.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -87,6 +90,22 @@ char *tenk_error(const char *message) { return copy_message(message); }
 void tenk_free(char *message) { free(message); }
 
 const char *tenk_libtorch_version() { return TORCH_VERSION; }
+
+// The CUDA runtime comes with a CUDA build of libtorch; it is looked up so that nothing links it.
+// 75 and 76 are cudaDevAttrComputeCapabilityMajor and -Minor of the runtime's driver_types.h.
+char *tenk_compute_capability(int index, int *major, int *minor) {
+  return guarded([&] {
+    using Attribute = int (*)(int *value, int attribute, int device);
+    auto attribute = reinterpret_cast<Attribute>(dlsym(RTLD_DEFAULT, "cudaDeviceGetAttribute"));
+    if (attribute == nullptr) throw std::runtime_error("the CUDA runtime is not loaded");
+    if (attribute(major, 75, index) != 0 || attribute(minor, 76, index) != 0)
+      throw std::runtime_error("the CUDA runtime has no GPU " + std::to_string(index));
+  });
+}
+
+char *tenk_use_deterministic_algorithms() {
+  return guarded([&] { at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false); });
+}
 
 char *tenk_preset_grad(const at::Tensor *leaf, const at::Tensor *gradient) {
   return guarded([&] {

@@ -239,7 +239,7 @@ pub enum PrecisionChoice {
     F32,
     /// bf16 matrix products, f32 everywhere else.
     Bf16,
-    /// Needs a GPU; refused by the plan.
+    /// fp16 matrix products with a scaled loss, f32 everywhere else; needs a GPU.
     Fp16,
 }
 
@@ -249,6 +249,8 @@ pub enum PrecisionChoice {
 pub struct ParallelSection {
     /// How ranks talk to each other.
     pub backend: BackendChoice,
+    /// What ranks compute on.
+    pub device: DeviceChoice,
     /// Computing threads of a rank; by default the cores that it may use, shared fairly with
     /// the other ranks on them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -266,12 +268,26 @@ impl Default for ParallelSection {
     fn default() -> Self {
         Self {
             backend: BackendChoice::default(),
+            device: DeviceChoice::default(),
             threads: None,
             timeout_s: 600,
             silence_s: 15,
             abort_s: 5,
         }
     }
+}
+
+/// `parallel.device`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceChoice {
+    /// A GPU for every rank where libtorch finds one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A GPU for every rank.
+    Cuda,
 }
 
 /// `parallel.backend`

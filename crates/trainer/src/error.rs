@@ -133,13 +133,27 @@ pub enum TrainError {
     },
     /// The processor has no fast instructions for the precision.
     #[error(
-        "training.precision = \"bf16\": the processor of rank {rank} ({processor}) has neither AVX512-BF16 nor AMX, so bf16 would be a hundred times slower than f32; use \"f32\" or \"auto\""
+        "training.precision = \"{precision}\": rank {rank} ({processor}) has no instructions for it and would be a hundred times slower than in f32; bf16 needs AVX512-BF16, AMX or a GPU of compute capability 8.0, fp16 a GPU of 7.0; use \"f32\" or \"auto\""
     )]
     SlowPrecision {
+        /// What was asked for.
+        precision: &'static str,
         /// The first rank with such a processor.
         rank: usize,
         /// The processor's name.
         processor: String,
+    },
+    /// A rank has no GPU of its own.
+    #[error(
+        "parallel.device = \"cuda\": host {host} has {num_gpus} GPUs that libtorch can use, none of them for rank {local_rank} of its host (counted from 0); start at most one rank a GPU, put a CUDA build of libtorch 2.11 first on LD_LIBRARY_PATH, or use \"cpu\""
+    )]
+    NoGpu {
+        /// The host.
+        host: String,
+        /// Ranks of the host before this one.
+        local_rank: usize,
+        /// Usable GPUs of the host.
+        num_gpus: usize,
     },
     /// The run folder already has checkpoints.
     #[error(

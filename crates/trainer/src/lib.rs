@@ -10,6 +10,7 @@ pub mod command;
 pub mod compare;
 pub mod config;
 mod data;
+mod device;
 pub mod error;
 pub mod evaluate;
 pub mod exit;

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt};
 use loader::{SkippedSteps, nearest_divisors};
 use masking::mask_capacity;
 
-use crate::config::{PrecisionChoice, RunConfig};
+use crate::config::RunConfig;
 use crate::schedule::Schedule;
 
 /// Longest deadline of a collective call: a year, which every clock can add.
@@ -253,12 +253,6 @@ fn check_optimizer(config: &RunConfig, problems: &mut Vec<String>) {
 
 fn check_training(config: &RunConfig, facts: &Facts<'_>, problems: &mut Vec<String>) {
     let training = &config.training;
-    if training.precision == PrecisionChoice::Fp16 {
-        problems.push(
-            "training.precision = \"fp16\": not supported on a CPU; use \"auto\", \"bf16\" or \"f32\""
-                .to_owned(),
-        );
-    }
     if training.max_steps == 0 {
         problems.push("training.max_steps = 0: a run has at least one step".to_owned());
     } else if config.schedule.warmup_steps > training.max_steps {
@@ -399,7 +393,6 @@ mod tests {
                 "masking.mlm_probability=0.0",
                 "optimizer.learning_rate=-1",
                 "schedule.warmup_steps=11",
-                "training.precision='fp16'",
                 "training.micro_batch_size=3",
                 "checkpoint.keep_last=0",
                 "parallel.timeout_s=9223372036854775807",

@@ -22,7 +22,7 @@ const ALL: [Precision; 4] = [Precision::F64, Precision::F32, Precision::Bf16, Pr
 /// one sets the pace. All ranks must call it and get the same answer.
 ///
 /// # Errors
-/// [`TrainError::SlowPrecision`] for bf16 where a processor has no instructions for it.
+/// [`TrainError::SlowPrecision`] for bf16 and fp16 where a rank has no instructions for it.
 pub(crate) fn decide(
     collective: &mut dyn Collective,
     config: &RunConfig,
@@ -44,44 +44,64 @@ fn choose(
     processors: &[Processor],
     bf16_speed: impl FnOnce() -> Result<f64, TrainError>,
 ) -> Result<Precision, TrainError> {
-    let slow = processors
-        .iter()
-        .enumerate()
-        .find(|(_, processor)| !processor.has_bf16);
-    match (choice, slow) {
-        (PrecisionChoice::F64, _) => Ok(Precision::F64),
-        (PrecisionChoice::F32, _) => Ok(Precision::F32),
-        (PrecisionChoice::Bf16, None) => Ok(Precision::Bf16),
-        // The plan has refused fp16; here it is as slow as bf16 without instructions.
-        (PrecisionChoice::Bf16 | PrecisionChoice::Fp16, _) => {
-            let (rank, processor) = slow.unwrap_or((0, &processors[0]));
-            Err(TrainError::SlowPrecision {
-                rank,
-                processor: processor.name.clone(),
-            })
-        }
-        (PrecisionChoice::Auto, Some((rank, processor))) => {
-            tracing::info!(
-                rank,
-                processor = processor.name,
-                "precision f32: the processor has no bf16 instructions"
-            );
-            Ok(Precision::F32)
-        }
-        (PrecisionChoice::Auto, None) => {
-            let speed = bf16_speed()?;
-            let precision = if speed >= WORTH_IT {
-                Precision::Bf16
-            } else {
-                Precision::F32
-            };
-            tracing::info!(
-                "precision {}: bf16 products are {speed:.2} times as fast as f32",
-                name(precision)
-            );
-            Ok(precision)
-        }
+    match choice {
+        PrecisionChoice::F64 => Ok(Precision::F64),
+        PrecisionChoice::F32 => Ok(Precision::F32),
+        PrecisionChoice::Bf16 => require(Precision::Bf16, processors, |processor| processor.has_bf16),
+        PrecisionChoice::Fp16 => require(Precision::Fp16, processors, |processor| processor.has_fp16),
+        PrecisionChoice::Auto => choose_best(processors, bf16_speed),
     }
+}
+
+/// `precision`, unless a rank is slow in it.
+fn require(
+    precision: Precision,
+    processors: &[Processor],
+    is_fast: impl Fn(&Processor) -> bool,
+) -> Result<Precision, TrainError> {
+    match processors.iter().position(|processor| !is_fast(processor)) {
+        None => Ok(precision),
+        Some(rank) => Err(TrainError::SlowPrecision {
+            precision: name(precision),
+            rank,
+            processor: processors[rank].name.clone(),
+        }),
+    }
+}
+
+fn choose_best(
+    processors: &[Processor],
+    bf16_speed: impl FnOnce() -> Result<f64, TrainError>,
+) -> Result<Precision, TrainError> {
+    let Some((rank, processor)) = processors.iter().enumerate().find(|(_, one)| !one.has_bf16) else {
+        if processors.iter().all(|processor| processor.is_gpu) {
+            tracing::info!("precision bf16: every rank has a GPU that is fast in it");
+            return Ok(Precision::Bf16);
+        }
+        let speed = bf16_speed()?;
+        let precision = if speed >= WORTH_IT {
+            Precision::Bf16
+        } else {
+            Precision::F32
+        };
+        tracing::info!(
+            "precision {}: bf16 products are {speed:.2} times as fast as f32",
+            name(precision)
+        );
+        return Ok(precision);
+    };
+    let precision = if processors.iter().all(|processor| processor.has_fp16) {
+        Precision::Fp16
+    } else {
+        Precision::F32
+    };
+    tracing::info!(
+        rank,
+        processor = processor.name,
+        "precision {}: the processor has no bf16 instructions",
+        name(precision)
+    );
+    Ok(precision)
 }
 
 /// How much faster this run's feed-forward product is in bf16 than in f32.
@@ -143,6 +163,7 @@ mod tests {
         let processor = |(rank, &has_bf16)| Processor {
             name: format!("processor {rank}"),
             has_bf16,
+            ..Processor::default()
         };
         has_bf16.iter().enumerate().map(processor).collect()
     }
@@ -161,6 +182,26 @@ mod tests {
     fn with_instructions_the_measurement_decides() {
         let auto = |speed| choose(PrecisionChoice::Auto, &processors(&[true, true]), || Ok(speed)).unwrap();
         assert_eq!((auto(2.5), auto(1.1)), (Precision::Bf16, Precision::F32));
+    }
+
+    #[test]
+    fn gpus_decide_by_what_all_of_them_have_and_are_not_measured() {
+        let gpu = |has_bf16| Processor {
+            has_bf16,
+            has_fp16: true,
+            is_gpu: true,
+            ..Processor::default()
+        };
+        let auto = |gpus: &[Processor]| {
+            choose(PrecisionChoice::Auto, gpus, || panic!("not to be measured")).unwrap()
+        };
+        assert_eq!(auto(&[gpu(true), gpu(true)]), Precision::Bf16);
+        assert_eq!(auto(&[gpu(true), gpu(false)]), Precision::Fp16);
+        let error = choose(PrecisionChoice::Fp16, &processors(&[true]), || Ok(1.0)).unwrap_err();
+        assert!(
+            error.to_string().starts_with("training.precision = \"fp16\""),
+            "{error}"
+        );
     }
 
     #[test]

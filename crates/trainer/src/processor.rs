@@ -1,17 +1,22 @@
-//! The processor's name and the instructions that decide about precision.
+//! What a rank computes on, its name and the instructions that decide about precision.
 
 use collectives::Collective;
 use serde::{Deserialize, Serialize};
+use tch::Device;
 
-use crate::error::TrainError;
+use crate::{agree::agree, error::TrainError};
 
-/// What `/proc/cpuinfo` says about the first processor.
+/// A GPU, or what `/proc/cpuinfo` says about the first processor.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Processor {
     /// Its name.
     pub name: String,
     /// Whether it multiplies bf16 matrices in hardware.
     pub has_bf16: bool,
+    /// Whether it multiplies fp16 matrices in hardware.
+    pub has_fp16: bool,
+    /// Whether it is a GPU.
+    pub is_gpu: bool,
 }
 
 impl Processor {
@@ -20,16 +25,40 @@ impl Processor {
         Self::parse(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
     }
 
-    /// Those of all ranks, in rank order. All ranks must call it.
+    /// That of a device.
     ///
     /// # Errors
-    /// When the ranks cannot reach each other.
-    pub(crate) fn of_all_ranks(collective: &mut dyn Collective) -> Result<Vec<Self>, TrainError> {
+    /// When the CUDA runtime does not know the GPU.
+    fn of(device: Device) -> Result<Self, TrainError> {
+        match device {
+            Device::Cuda(index) => Ok(Self::gpu(torch_native::compute_capability(index)?)),
+            _ => Ok(Self::read()),
+        }
+    }
+
+    /// Tensor cores came with Volta (7.0) for fp16, and with Ampere (8.0) for bf16.
+    fn gpu((major, minor): (i32, i32)) -> Self {
+        Self {
+            name: format!("GPU of compute capability {major}.{minor}"),
+            has_bf16: major >= 8,
+            has_fp16: major >= 7,
+            is_gpu: true,
+        }
+    }
+
+    /// Those of all ranks, in rank order. All ranks must call it, each with its own device.
+    ///
+    /// # Errors
+    /// When the ranks cannot reach each other or a GPU does not answer.
+    pub(crate) fn of_all_ranks(
+        collective: &mut dyn Collective,
+        device: Device,
+    ) -> Result<Vec<Self>, TrainError> {
         let json = |source| TrainError::Json {
             what: "a processor".to_owned(),
             source,
         };
-        let own = serde_json::to_vec(&Self::read()).map_err(json)?;
+        let own = serde_json::to_vec(&agree(collective, Self::of(device))?).map_err(json)?;
         collective
             .all_gather(&own)?
             .iter()
@@ -61,6 +90,8 @@ impl Processor {
             has_bf16: flags
                 .split(' ')
                 .any(|flag| flag == "avx512_bf16" || flag == "amx_bf16"),
+            has_fp16: false,
+            is_gpu: false,
         }
     }
 }
@@ -76,9 +107,28 @@ mod tests {
         let expected = Processor {
             name: "AMD EPYC".to_owned(),
             has_bf16: true,
+            ..Processor::default()
         };
         assert_eq!(Processor::parse(text), expected);
         assert!(!Processor::parse(&text.replace("avx512_bf16", "avx512f")).has_bf16);
         assert_eq!(Processor::parse("").name, "unknown");
+    }
+
+    #[test]
+    fn volta_has_fp16_and_ampere_bf16_too() {
+        let precisions = |capability| {
+            let gpu = Processor::gpu(capability);
+            (gpu.has_fp16, gpu.has_bf16)
+        };
+        assert_eq!(
+            [(6, 1), (7, 0), (7, 5), (8, 0), (9, 0)].map(precisions),
+            [
+                (false, false),
+                (true, false),
+                (true, false),
+                (true, true),
+                (true, true)
+            ]
+        );
     }
 }

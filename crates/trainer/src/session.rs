@@ -17,6 +17,7 @@ use crate::{
     agree::{agree, compare},
     config::RunConfig,
     data::{MissingPacking, Text, open_loader, open_packings, packing_hash},
+    device,
     error::{TrainError, chain},
     identity::{Hashes, Tuple, essential, program, shared_by_ranks},
     loss_scale::LossScale,
@@ -43,7 +44,9 @@ pub struct Session {
     pub tuple: Tuple,
     /// Hosts of the ranks, in rank order.
     pub hosts: Vec<String>,
-    /// Processors of the ranks, in rank order.
+    /// What this rank computes on.
+    pub device: Device,
+    /// Processors or GPUs of the ranks, in rank order.
     pub processors: Vec<Processor>,
 }
 
@@ -67,8 +70,9 @@ impl Session {
             collective,
             &json!({ "hashes": { "corpus": corpus, "tokenizer": tokenizer } }),
         )?;
-        let processors = Processor::of_all_ranks(collective)?;
         let (threads, hosts) = start_threads(collective, &plan.config)?;
+        let device = device::decide(collective, plan.config.parallel.device, &hosts)?;
+        let processors = Processor::of_all_ranks(collective, device)?;
         let packings = open_packings(collective, &text.corpus, &plan.config, missing)?;
         let packing = packing_hash(&packings);
         let loader = agree(collective, open_loader(&plan, &text, &packings))?;
@@ -94,6 +98,7 @@ impl Session {
             hashes,
             tuple,
             hosts,
+            device,
             processors,
         })
     }
@@ -104,7 +109,7 @@ impl Session {
     /// When the memory is not there.
     pub fn learner(&self, precision: Precision) -> Result<Learner, TrainError> {
         let config = &self.plan.config;
-        let mut model = RobertaForMaskedLm::new(&config.model.config, precision, Device::Cpu)?;
+        let mut model = RobertaForMaskedLm::new(&config.model.config, precision, self.device)?;
         model.set_attention_permutation(config.model.attention_permutation);
         Ok(Learner {
             optimizer: Optimizer::new(config.optimizer.clone(), &model)?,

@@ -6,7 +6,7 @@
 use collectives::Collective;
 use loader::{MicroBatch, Step, StepBatches};
 use model::{BatchSlices, BatchTensors, DropoutKey, Parameters, RobertaForMaskedLm};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use torch_native::{squared_norm, with_slice_mut_f32, with_slice_mut_f64};
 
 use crate::{
@@ -172,10 +172,15 @@ fn reduce_gradients(collective: &mut dyn Collective, parameters: &Parameters) ->
     if collective.world_size() == 1 {
         return Ok(());
     }
+    // MPI reduces host memory: a GPU's gradient goes there and back.
     let grad = parameters.grad();
+    let on_host = grad.f_to_device(Device::Cpu)?;
     match grad.f_kind()? {
-        Kind::Double => with_slice_mut_f64(grad, |values| collective.all_reduce_sum_f64(values))??,
-        _ => with_slice_mut_f32(grad, |values| collective.all_reduce_sum_f32(values))??,
+        Kind::Double => with_slice_mut_f64(&on_host, |values| collective.all_reduce_sum_f64(values))??,
+        _ => with_slice_mut_f32(&on_host, |values| collective.all_reduce_sum_f32(values))??,
+    }
+    if grad.device() != Device::Cpu {
+        tch::no_grad(|| grad.shallow_clone().f_copy_(&on_host))?;
     }
     Ok(())
 }
