@@ -407,7 +407,6 @@ mod tests {
             "masking.mlm_probability",
             "data.weights.\"news\"",
             "optimizer.learning_rate",
-            "training.precision",
             "schedule.warmup_steps",
             "training.global_batch_size",
             "run.dir",
