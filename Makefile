@@ -13,7 +13,7 @@ TEST_LOG := target/test.log
 TEST_SKIPS := $(CURDIR)/target/test.skips
 TEST_PACKAGES := --workspace --features tests/libtorch
 
-.PHONY: help setup peers build demo test test-long test-binaries lint bench fuzz mutants
+.PHONY: help setup peers build demo test test-long test-binaries lint bench fuzz mutants gpu-check
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ test-long: test ## make test, every filing beside a browser, long fuzzing and al
 	TENK_DATA_REQUIRED=1 cargo test -p corpus --lib -- --ignored
 	@scripts/fuzz.sh 600
 	@scripts/mutants.sh
+
+gpu-check: setup ## whether a GPU computes what the CPU does, and how fast; says so where there is none
+	@scripts/gpu_check.sh
 
 bench: peers build ## every figure beside its peer; GROUP=corpus,training
 	cargo run --release --quiet -p benches -- --bin target/release \

@@ -17,6 +17,7 @@ use crate::{
     error::{TrainError, chain},
     exit::ExitStatus,
     export::export_run,
+    gpu_check::{Finding, gpu_check},
     launch::{DryRun, Resume, dry_run, train_run},
     lineage,
     logs::LogFile,
@@ -47,6 +48,8 @@ enum Command {
     Export(ExportArguments),
     /// Show the held-out figures of runs side by side, before and after training.
     Compare(CompareArguments),
+    /// Check this machine's GPU against its CPU, and time it; says so where there is none.
+    GpuCheck,
 }
 
 #[derive(Debug, Args)]
@@ -157,6 +160,7 @@ pub fn run(arguments: Arguments, variable: impl Fn(&str) -> Option<String>) -> E
         Command::Replay(arguments) => print_or_fail(replay(&arguments)),
         Command::Export(arguments) => print_or_fail(export(&arguments)),
         Command::Compare(arguments) => print_or_fail(compare(&arguments)),
+        Command::GpuCheck => check_gpu(),
     }
 }
 
@@ -255,6 +259,24 @@ fn export(arguments: &ExportArguments) -> Result<String, TrainError> {
         report.num_parameters,
         arguments.out.display()
     ))
+}
+
+/// A check that did not pass is a failure of the command, after its whole report.
+fn check_gpu() -> ExitStatus {
+    let findings = match gpu_check() {
+        Ok(findings) => findings,
+        Err(error) => return fail(&error),
+    };
+    let line = |finding: &Finding| {
+        let verdict = if finding.passed { "ok" } else { "FAILED" };
+        format!("{verdict:<6} {:<28} {}", finding.what, finding.found)
+    };
+    let status = print(&findings.iter().map(line).collect::<Vec<_>>().join("\n"));
+    if findings.iter().all(|finding| finding.passed) {
+        status
+    } else {
+        ExitStatus::Failed
+    }
 }
 
 fn compare(arguments: &CompareArguments) -> Result<String, TrainError> {

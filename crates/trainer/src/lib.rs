@@ -15,6 +15,7 @@ pub mod error;
 pub mod evaluate;
 pub mod exit;
 mod export;
+pub mod gpu_check;
 mod identity;
 pub mod launch;
 mod lineage;

@@ -1,0 +1,398 @@
+//! `tenk-pretrain gpu-check`: whether this machine's GPU computes what the CPU computes, and how
+//! fast it trains. Needs no corpus: its micro-batches are made of random tokens.
+
+use std::time::Instant;
+
+use collectives::Single;
+use loader::{MicroBatch, Step, StepBatches};
+use masking::mask_capacity;
+use model::{DropoutKey, Precision, RobertaConfig, RobertaForMaskedLm};
+use serde_json::json;
+use tch::{Device, Kind, Tensor};
+use torch_native::philox4x32_10;
+
+use crate::{
+    config::{OptimizerSection, ScheduleKind, ScheduleSection},
+    error::{TrainError, chain},
+    loss_scale::LossScale,
+    optimizer::Optimizer,
+    precision,
+    schedule::Schedule,
+    step::{Learner, StepRecord, tensors_of, train_step},
+    stop::StopRequest,
+};
+
+const SEED: u64 = 1;
+/// Steps that warm a GPU up, and those that are timed.
+const WARM_UP_STEPS: u64 = 5;
+const TIMED_STEPS: u64 = 20;
+/// A scale at which the first gradients overflow.
+const TOO_LARGE_A_SCALE: f64 = 16_777_216.0;
+
+/// One line of the report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// What was checked.
+    pub what: String,
+    /// What was found.
+    pub found: String,
+    /// Whether it is as it has to be.
+    pub passed: bool,
+}
+
+/// Checks the first GPU; one finding that says so where there is none.
+///
+/// # Errors
+/// When libtorch fails.
+pub fn gpu_check() -> Result<Vec<Finding>, TrainError> {
+    if torch_native::num_gpus() == 0 {
+        let version = torch_native::libtorch_version();
+        return Ok(vec![Finding {
+            what: "GPU".to_owned(),
+            found: format!(
+                "there is none that libtorch {version} can use: nothing was checked. On a machine with a \
+                 GPU, put the folder of a CUDA build of libtorch {version} first on LD_LIBRARY_PATH"
+            ),
+            passed: true,
+        }]);
+    }
+    let capability = torch_native::compute_capability(0)?;
+    let mut findings = vec![Finding {
+        what: "GPU".to_owned(),
+        found: format!(
+            "compute capability {}.{}, libtorch {}",
+            capability.0,
+            capability.1,
+            torch_native::libtorch_version()
+        ),
+        passed: true,
+    }];
+    let mut half = vec![Precision::Fp16];
+    half.extend((capability.0 >= 8).then_some(Precision::Bf16));
+    let check = Check {
+        device: Device::Cuda(0),
+        config: model_of(256, 4, 5003)?,
+        shape: (4, 128),
+    };
+    findings.extend(check.correctness(&half)?);
+    let base = model_of(768, 12, 50_265)?;
+    for precision in [vec![Precision::F32], half].concat() {
+        for micro_batch_size in [8, 32] {
+            findings.push(throughput(Device::Cuda(0), &base, precision, micro_batch_size)?);
+        }
+    }
+    Ok(findings)
+}
+
+/// Width, layers and vocabulary; the rest as RoBERTa has it.
+fn model_of(hidden_size: usize, layers: usize, vocab_size: usize) -> Result<RobertaConfig, TrainError> {
+    let config = json!({
+        "model_type": "roberta", "vocab_size": vocab_size, "hidden_size": hidden_size,
+        "num_hidden_layers": layers, "num_attention_heads": hidden_size / 64,
+        "intermediate_size": 4 * hidden_size, "max_position_embeddings": 514, "type_vocab_size": 1,
+    });
+    Ok(RobertaConfig::from_json(&config.to_string())?)
+}
+
+/// A micro-batch of random tokens; the last sequence is a quarter shorter, so that there is padding.
+fn micro_batch(config: &RobertaConfig, (sequences, length): (usize, usize), step: u64) -> MicroBatch {
+    let capacity = mask_capacity(length, 0.15);
+    let number = |position: usize, purpose: u32, below: usize| {
+        let position = u32::try_from(position).unwrap_or(u32::MAX);
+        let low = u32::try_from(step & 0xffff_ffff).unwrap_or(0);
+        let [word, ..] = philox4x32_10([position, purpose, low, 0], [7, 7]);
+        (u64::from(word) * below as u64) >> 32
+    };
+    let token = |position, purpose| 5 + number(position, purpose, config.vocab_size - 5).cast_signed();
+    let lengths: Vec<u32> = (1..=sequences)
+        .map(|sequence| {
+            if sequence == sequences {
+                length - length / 4
+            } else {
+                length
+            }
+        })
+        .map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX))
+        .collect();
+    let input_ids = (0..sequences * length)
+        .map(|position| {
+            let is_token = position % length < lengths[position / length] as usize;
+            if is_token {
+                token(position, 0)
+            } else {
+                i64::from(config.pad_token_id)
+            }
+        })
+        .collect();
+    let slots = 0..sequences * capacity;
+    let masked_position = |slot: usize| {
+        let row = slot / capacity;
+        (row * length) as u64 + number(slot, 1, lengths[row] as usize)
+    };
+    let masked_positions = slots
+        .clone()
+        .map(|slot| masked_position(slot).cast_signed())
+        .collect();
+    MicroBatch {
+        index: 0,
+        step: Step(step),
+        sequences,
+        sequence_length: length,
+        input_ids,
+        tokens: lengths.iter().map(|&tokens| u64::from(tokens)).sum(),
+        lengths,
+        masked_positions,
+        labels: slots.clone().map(|slot| token(slot, 2)).collect(),
+        weights: vec![1.0; slots.len()],
+        capacity,
+        masked_tokens: slots.len() as u64,
+        digest: step,
+    }
+}
+
+/// A device, and the model and micro-batch (sequences and their length) that it is checked with.
+struct Check {
+    device: Device,
+    config: RobertaConfig,
+    shape: (usize, usize),
+}
+
+impl Check {
+    /// Everything that does not depend on speed.
+    fn correctness(&self, half: &[Precision]) -> Result<Vec<Finding>, TrainError> {
+        // Sums of a few thousand products, each rounded to 24 bits (f64: 53); cuBLAS adds in another
+        // order. The half precisions keep 8 and 11 bits, some ten operations deep.
+        let mut findings = vec![
+            self.parity(Precision::F64, 1e-12)?,
+            self.parity(Precision::F32, 1e-5)?,
+        ];
+        for &precision in half {
+            let tolerance = if precision == Precision::Fp16 { 0.01 } else { 0.08 };
+            findings.push(self.parity(precision, tolerance)?);
+        }
+        findings.push(self.dropout_repeats()?);
+        if half.contains(&Precision::Fp16) {
+            findings.push(self.overflow_is_skipped()?);
+        }
+        Ok(findings)
+    }
+
+    /// Loss a masked token and gradient of a model's first micro-batch, in f64 on the CPU.
+    fn gradient(
+        &self,
+        device: Device,
+        precision: Precision,
+        dropout: Option<&DropoutKey>,
+    ) -> Result<(f64, Tensor), TrainError> {
+        let mut model = RobertaForMaskedLm::new(&self.config, precision, device)?;
+        model.initialize(SEED)?;
+        let batch = micro_batch(model.config(), self.shape, 0);
+        let loss = model.loss_sum(&tensors_of(&batch, &model)?, dropout)?;
+        let scale = if precision == Precision::Fp16 { 1024.0 } else { 1.0 };
+        let mean = 1.0 / batch.masked_tokens as f64;
+        loss.f_mul_scalar(scale * mean)?.f_backward()?;
+        let gradient = model.parameters().grad().f_to_device(Device::Cpu)?;
+        let gradient = gradient.f_to_kind(Kind::Double)?.f_div_scalar(scale)?;
+        Ok((loss.f_double_value(&[])? * mean, gradient))
+    }
+
+    /// Loss and gradient against the CPU's: in the same precision, the half ones against f32.
+    fn parity(&self, precision: Precision, tolerance: f64) -> Result<Finding, TrainError> {
+        let reference = if precision == Precision::F64 {
+            Precision::F64
+        } else {
+            Precision::F32
+        };
+        let (expected_loss, expected) = self.gradient(Device::Cpu, reference, None)?;
+        let (loss, found) = self.gradient(self.device, precision, None)?;
+        let loss_error = (loss - expected_loss).abs() / expected_loss;
+        let error = relative_error(&found, &expected)?;
+        Ok(Finding {
+            what: format!(
+                "{} against the CPU in {}",
+                precision::name(precision),
+                precision::name(reference)
+            ),
+            found: format!("loss {loss_error:.1e}, gradient {error:.1e} relative (at most {tolerance:.0e})"),
+            passed: loss_error <= tolerance && error <= tolerance,
+        })
+    }
+
+    /// Dropout is a function of its key: equal keys give equal losses, another one another.
+    fn dropout_repeats(&self) -> Result<Finding, TrainError> {
+        let loss = |step| -> Result<f64, TrainError> {
+            let key = DropoutKey {
+                seed: SEED,
+                step,
+                micro_batch: 0,
+            };
+            Ok(self.gradient(self.device, Precision::F32, Some(&key))?.0)
+        };
+        let (first, again, other) = (loss(1)?, loss(1)?, loss(2)?);
+        Ok(Finding {
+            what: "dropout by its key".to_owned(),
+            found: format!("losses {first:.7}, again {again:.7}, with another key {other:.7}"),
+            passed: (first - again).abs() <= 1e-6 * first && (first - other).abs() > 1e-6 * first,
+        })
+    }
+
+    /// From a scale that is far too large, fp16 has to come to one at which it learns.
+    fn overflow_is_skipped(&self) -> Result<Finding, TrainError> {
+        let mut trainee = Trainee::new(self.device, &self.config, Precision::Fp16, self.shape)?;
+        trainee.learner.loss_scale = Some(LossScale {
+            scale: TOO_LARGE_A_SCALE,
+            ..LossScale::default()
+        });
+        let records = (0..25).map(|_| trainee.step()).collect::<Result<Vec<_>, _>>()?;
+        let num_skipped = records.iter().filter(|record| record.skipped_update).count();
+        let scale = trainee.learner.loss_scale.unwrap_or_default().scale;
+        let last = &records[records.len() - 1];
+        Ok(Finding {
+            what: "fp16 overflow".to_owned(),
+            found: format!(
+                "{num_skipped} steps skipped from a scale of 2^24 to {scale}, then a loss of {:.4}",
+                last.loss
+            ),
+            passed: num_skipped > 0 && !last.skipped_update && last.loss.is_finite(),
+        })
+    }
+}
+
+/// Frobenius norm of the difference, relative to the expected one.
+fn relative_error(found: &Tensor, expected: &Tensor) -> Result<f64, TrainError> {
+    let norm = |tensor: &Tensor| tensor.f_norm()?.f_double_value(&[]);
+    Ok(norm(&found.f_sub(expected)?)? / norm(expected)?)
+}
+
+/// A model that trains on random micro-batches.
+struct Trainee {
+    learner: Learner,
+    shape: (usize, usize),
+    step: u64,
+}
+
+impl Trainee {
+    fn new(
+        device: Device,
+        config: &RobertaConfig,
+        precision: Precision,
+        shape: (usize, usize),
+    ) -> Result<Self, TrainError> {
+        let mut model = RobertaForMaskedLm::new(config, precision, device)?;
+        model.initialize(SEED)?;
+        let optimizer = OptimizerSection {
+            learning_rate: 1e-4,
+            adam_beta1: 0.9,
+            adam_beta2: 0.98,
+            adam_epsilon: 1e-6,
+            weight_decay: 0.01,
+            max_grad_norm: 0.0,
+        };
+        let schedule = ScheduleSection {
+            kind: ScheduleKind::Linear,
+            warmup_steps: 0,
+        };
+        let schedule = Schedule::new(&optimizer, &schedule, 1000);
+        let learner = Learner {
+            optimizer: Optimizer::new(optimizer, &model)?,
+            model,
+            schedule,
+            max_grad_norm: 0.0,
+            seed: SEED,
+            loss_scale: (precision == Precision::Fp16).then(LossScale::default),
+        };
+        Ok(Self {
+            learner,
+            shape,
+            step: 0,
+        })
+    }
+
+    fn step(&mut self) -> Result<StepRecord, TrainError> {
+        let batch = micro_batch(self.learner.model.config(), self.shape, self.step);
+        let batches = StepBatches {
+            step: Step(self.step),
+            digest: batch.digest,
+            micro_batches: vec![batch],
+        };
+        self.step += 1;
+        train_step(
+            &mut self.learner,
+            &mut Single::new(),
+            &batches,
+            &StopRequest::new(),
+        )
+    }
+}
+
+/// Tokens a second of whole steps, dropout on, sequence 512.
+fn throughput(
+    device: Device,
+    config: &RobertaConfig,
+    precision: Precision,
+    micro_batch_size: usize,
+) -> Result<Finding, TrainError> {
+    let what = format!(
+        "{}, micro-batch {micro_batch_size} x 512",
+        precision::name(precision)
+    );
+    let timed = Trainee::new(device, config, precision, (micro_batch_size, 512)).and_then(|mut trainee| {
+        (0..WARM_UP_STEPS).try_for_each(|_| trainee.step().map(drop))?;
+        let begun = Instant::now();
+        // A step ends with the loss on the host, so that nothing is left in flight.
+        let tokens = (0..TIMED_STEPS)
+            .map(|_| Ok(trainee.step()?.tokens))
+            .sum::<Result<u64, TrainError>>()?;
+        Ok(tokens as f64 / begun.elapsed().as_secs_f64())
+    });
+    Ok(match timed {
+        Ok(rate) => Finding {
+            what,
+            found: format!("{rate:.0} tokens/s"),
+            passed: true,
+        },
+        // Smaller GPUs lack the memory for the larger micro-batch, which is no fault.
+        Err(error) if chain(&error).contains("out of memory") => Finding {
+            what,
+            found: "out of memory".to_owned(),
+            passed: true,
+        },
+        Err(error) => return Err(error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check() -> Check {
+        Check {
+            device: Device::Cpu,
+            config: model_of(64, 1, 507).unwrap(),
+            shape: (4, 32),
+        }
+    }
+
+    #[test]
+    fn the_checks_pass_where_the_cpu_is_checked_against_itself() {
+        let findings = check().correctness(&[Precision::Fp16, Precision::Bf16]).unwrap();
+        assert_eq!(findings.len(), 6);
+        assert!(findings.iter().all(|finding| finding.passed), "{findings:#?}");
+    }
+
+    #[test]
+    fn a_result_that_is_off_does_not_pass() {
+        assert!(!check().parity(Precision::Fp16, 1e-7).unwrap().passed);
+    }
+
+    #[test]
+    fn without_a_gpu_the_one_finding_says_so() {
+        if torch_native::num_gpus() == 0 {
+            let findings = gpu_check().unwrap();
+            assert!(
+                findings.len() == 1 && findings[0].found.contains("nothing was checked"),
+                "{findings:?}"
+            );
+        }
+    }
+}
