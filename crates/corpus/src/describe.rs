@@ -50,6 +50,7 @@ pub(crate) fn describe(
         documents_file: files.documents,
         dropped: dropped(tokenised),
         made_from: made_from(options, tokenised, placement)?,
+        ..Manifest::default()
     })
 }
 

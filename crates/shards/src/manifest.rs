@@ -53,12 +53,18 @@ pub struct Manifest {
     pub sources: BTreeMap<String, SourceCounts>,
     /// What was kept apart.
     pub held_out: HeldOut,
-    /// Earliest filing date of a document, held-out ones included, `YYYY-MM-DD`. Documents
-    /// without one are not counted, wiki pages among them.
+    /// Earliest date of a document, held-out ones included, `YYYY-MM-DD`: its filing date; for a
+    /// wiki page the day of its revision.
     pub filed_earliest: Option<String>,
-    /// Latest filing date of a document, held-out ones included. It bounds what the corpus knows
-    /// only where every document has a filing date.
+    /// Latest date of a document, held-out ones included. It bounds what the corpus knows where
+    /// no document is undated.
     pub filed_latest: Option<String>,
+    /// Documents without a date, held-out ones included; none where there is a window.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub undated: u64,
+    /// The days between which documents were taken; `None` if all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// The list of documents.
     pub documents_file: DocumentsFile,
     /// Documents that are in neither shards nor held-out files, counted by reason.
@@ -134,6 +140,21 @@ pub struct SourceCounts {
     pub blocks: u64,
 }
 
+/// Which days documents may have, all `YYYY-MM-DD`; documents without a date are not taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The first day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The last day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// From this day on documents are held out, whoever filed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_from: Option<String>,
+}
+
 /// What was kept apart from training.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,6 +199,11 @@ impl HeldOutFile {
             idx_sha256: summary.idx_hash.clone(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Manifest {
