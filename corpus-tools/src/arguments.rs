@@ -163,6 +163,21 @@ pub(crate) struct Ingest {
     pub(crate) json: bool,
 }
 
+/// Which days documents may have.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Window {
+    /// Take documents of this day or later: the day of filing, of a wiki page that of its revision.
+    /// With any of these three, documents without a date are left out and counted.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) filed_from: Option<corpus::Day>,
+    /// Take documents of this day or earlier.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) filed_to: Option<corpus::Day>,
+    /// Hold out all documents of this day or later as a set of its own.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) held_out_from: Option<corpus::Day>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Tokenizer {
     /// The documents folder that `ingest` wrote.
@@ -177,6 +192,8 @@ pub(crate) struct Tokenizer {
     /// Share of the companies that `build` will hold out; they are not trained on.
     #[arg(long, default_value_t = corpus::HELD_OUT_FRACTION)]
     pub(crate) held_out_fraction: f64,
+    #[command(flatten)]
+    pub(crate) window: Window,
     /// The tokenizer folder to make.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -201,6 +218,30 @@ pub(crate) struct Build {
     /// Share of the companies (and wiki pages) that is held out for evaluation.
     #[arg(long, default_value_t = corpus::HELD_OUT_FRACTION)]
     pub(crate) held_out_fraction: f64,
+    #[command(flatten)]
+    pub(crate) window: Window,
+    /// Leave out the documents whose ids are in this file, one a line; every other document stays
+    /// where it is.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exclude: Option<PathBuf>,
+    /// Documents above this Jaccard similarity (of five-word runs) are near duplicates, of which the
+    /// earliest stays; 1 takes out only equal texts.
+    #[arg(long, value_name = "J", default_value_t = corpus::DUPLICATE_SIMILARITY)]
+    pub(crate) duplicate_similarity: f64,
+    /// Among which documents near duplicates are looked for: `company-and-form`, `company` or
+    /// `corpus`. All are compared with held-out ones.
+    #[arg(long, value_name = "SCOPE", default_value = "company-and-form")]
+    pub(crate) duplicate_scope: corpus::DuplicateScope,
+    /// Keep documents whatever they repeat.
+    #[arg(long, conflicts_with_all = ["duplicate_similarity", "duplicate_scope"])]
+    pub(crate) keep_duplicates: bool,
+    /// Do only the second of eight parts of the work (`2/8`) and keep it in OUT.parts, on one of
+    /// several machines that share the disk.
+    #[arg(long, value_name = "I/N", conflicts_with = "merge")]
+    pub(crate) part: Option<corpus::Part>,
+    /// Make the corpus of the parts in OUT.parts; give the options that each --part had.
+    #[arg(long)]
+    pub(crate) merge: bool,
     /// Also write a packing index: `full-sentences:512`, `doc-sentences:512` or
     /// `contiguous:512`; training makes a missing one.
     #[arg(long, value_name = "MODE:LENGTH")]
@@ -284,4 +325,14 @@ pub(crate) struct Stats {
     /// Print as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl From<Window> for corpus::DateWindow {
+    fn from(window: Window) -> Self {
+        Self {
+            from: window.filed_from,
+            to: window.filed_to,
+            held_out_from: window.held_out_from,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! `tenk-corpus build`.
 
 use anyhow::Result;
-use corpus::{BuildOptions, grouped};
+use corpus::{BuildOptions, DuplicateRule, Part, grouped};
 use shards::Manifest;
 
 use crate::arguments::Build;
@@ -15,15 +15,42 @@ pub(crate) fn run(arguments: &Build) -> Result<()> {
         out: arguments.out.clone(),
         num_shards: arguments.shards,
         held_out_fraction: arguments.held_out_fraction,
+        window: arguments.window.into(),
+        duplicates: (!arguments.keep_duplicates).then_some(DuplicateRule {
+            similarity: arguments.duplicate_similarity,
+            scope: arguments.duplicate_scope,
+        }),
+        exclude: arguments.exclude.clone(),
         packings: arguments.pack.clone(),
         threads: arguments.threads.threads,
     };
-    let manifest = corpus::build_shards(&options, &Bar::default())?;
+    if let Some(part) = arguments.part {
+        return run_part(&options, part, arguments.json);
+    }
+    let manifest = if arguments.merge {
+        corpus::merge_parts(&options, &Bar::default())?
+    } else {
+        corpus::build_shards(&options, &Bar::default())?
+    };
     if arguments.json {
         return print_json(&manifest);
     }
     print(&summary(&manifest))?;
     print(&format!("written: {}\n", arguments.out.display()))
+}
+
+fn run_part(options: &BuildOptions, part: Part, json: bool) -> Result<()> {
+    let report = corpus::build_part(options, part, &Bar::default())?;
+    if json {
+        return print_json(&report);
+    }
+    print(&format!(
+        "part {}: {} of {} segments are in {}; after all parts run the same command with --merge in place of --part\n",
+        report.part,
+        grouped(report.segments.into()),
+        grouped(report.all_segments.into()),
+        report.folder.display(),
+    ))
 }
 
 fn summary(manifest: &Manifest) -> String {
@@ -54,10 +81,16 @@ fn summary(manifest: &Manifest) -> String {
     for (reason, count) in &manifest.dropped {
         push_line(
             &mut text,
-            format_args!("left out: {} documents with {reason}", grouped(*count)),
+            format_args!("left out: {} documents: {reason}", grouped(*count)),
         );
     }
-    if let Some(note) = tokenizer_note(manifest) {
+    push_line(&mut text, format_args!("{}", dates(manifest)));
+    let notes = [
+        tokenizer_note(manifest),
+        window_note(manifest),
+        exclude_note(manifest),
+    ];
+    for note in notes.into_iter().flatten() {
         push_line(&mut text, format_args!("{note}"));
     }
     text + &format!("corpus hash: {}\n", manifest.corpus_hash)
@@ -72,6 +105,45 @@ fn tokenizer_note(manifest: &Manifest) -> Option<String> {
         format!(
             "note: the tokenizer was trained with a held-out fraction of {trained_with}, the corpus is built with \
              {built_with}; give both commands the same --held-out-fraction to keep held-out text from the tokenizer"
+        )
+    })
+}
+
+fn dates(manifest: &Manifest) -> String {
+    let day = |day: &Option<String>| day.clone().unwrap_or_else(|| "an unknown day".to_owned());
+    let undated = match manifest.undated {
+        0 => String::new(),
+        undated => format!(", and {} without a date", grouped(undated)),
+    };
+    format!(
+        "documents from {} to {}{undated}",
+        day(&manifest.filed_earliest),
+        day(&manifest.filed_latest)
+    )
+}
+
+/// What a tokenizer has seen beyond the window, where nobody can tell, or where it chose its
+/// sample by another window.
+fn window_note(manifest: &Manifest) -> Option<String> {
+    let window = manifest.window.as_ref()?;
+    let made_from = &manifest.made_from["tokenizer_made_from"];
+    if made_from["docs_hash"].is_null() {
+        return Some("note: nobody here knows up to which day the tokenizer was trained; train one with the same dates".to_owned());
+    }
+    let trained_with = serde_json::from_value(made_from["window"].clone()).ok();
+    (trained_with.as_ref() != Some(window)).then(|| {
+        "note: the tokenizer was trained with other dates (not with later text); give both commands the same \
+         --filed-from, --filed-to and --held-out-from"
+            .to_owned()
+    })
+}
+
+fn exclude_note(manifest: &Manifest) -> Option<String> {
+    let unknown = manifest.made_from["excluded_ids_unknown"].as_u64()?;
+    (unknown > 0).then(|| {
+        format!(
+            "note: {} ids to leave out belong to no document",
+            grouped(unknown)
         )
     })
 }

@@ -14,6 +14,7 @@ pub(crate) fn run(arguments: &Tokenizer) -> Result<()> {
         vocab_size: arguments.vocab_size,
         sample_bytes: arguments.sample_bytes,
         held_out_fraction: arguments.held_out_fraction,
+        window: arguments.window.into(),
         threads: arguments.threads.threads,
     };
     let report = corpus::train_tokenizer(&options, &Bar::default())?;
@@ -33,6 +34,16 @@ fn summary(report: &TokenizerReport) -> String {
         grouped(report.sample_bytes),
         grouped(report.held_out_documents),
     );
+    if report.outside_window > 0 {
+        push_line(
+            &mut text,
+            format_args!(
+                "{} documents outside of the window of dates were left out; the latest that was seen is of {}",
+                grouped(report.outside_window),
+                report.filed_latest.as_deref().unwrap_or("no known day"),
+            ),
+        );
+    }
     if report.vocab_size < report.requested_vocab_size {
         push_line(
             &mut text,

@@ -163,8 +163,8 @@ fn a_killed_build_leaves_nothing_under_the_final_name_and_the_next_one_clears_up
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let spool = root.path().join(".corpus.work/spool");
-    while !spool.exists() && child.try_wait().unwrap().is_none() {
+    let segments = root.path().join(".corpus.work/segments");
+    while !segments.exists() && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }
     child.kill().unwrap();
@@ -174,4 +174,63 @@ fn a_killed_build_leaves_nothing_under_the_final_name_and_the_next_one_clears_up
     }
     assert_eq!(names(root.path()), ["corpus"]);
     run(["verify", "--corpus", &text(&out)]);
+}
+
+#[test]
+fn a_build_that_is_killed_again_and_again_ends_in_the_same_bytes() {
+    let root = tempfile::tempdir().unwrap();
+    let out = root.path().join("corpus");
+    let segments = root.path().join(".corpus.work/segments");
+    let num_segments = || {
+        let names = std::fs::read_dir(&segments).into_iter().flatten();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| !name.ends_with(".unfinished")).count()
+    };
+    let mut num_kills = 0;
+    while !out.exists() {
+        let before = num_segments();
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin("tenk-corpus"))
+            .args(["build", "--shards", "8", "--docs"])
+            .arg(finished().at("docs"))
+            .arg("--tokenizer")
+            .arg(finished().at("tokenizer"))
+            .arg("--out")
+            .arg(&out)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Killed as soon as it has got on, while there is something to lose.
+        while child.try_wait().unwrap().is_none() {
+            if num_kills < 8 && num_segments() > before {
+                child.kill().unwrap();
+            }
+        }
+        if child.wait().unwrap().success() {
+            break;
+        }
+        num_kills += 1;
+    }
+    assert!(num_kills > 0, "it was never killed");
+    assert!(crate::programs::contents(&out) == crate::programs::contents(&finished().at("corpus")));
+    assert_eq!(names(root.path()), ["corpus"]);
+}
+
+#[test]
+fn parts_of_a_build_run_at_once_and_merged_are_the_corpus() {
+    let root = tempfile::tempdir().unwrap();
+    let out = text(&root.path().join("corpus"));
+    let (docs, tokenizer) = (text(&finished().at("docs")), text(&finished().at("tokenizer")));
+    let part = |part: &'static str| {
+        let (out, docs, tokenizer) = (&out, &docs, &tokenizer);
+        move || build(docs, tokenizer, out, &["--part", part])
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(part("2/2"));
+        scope.spawn(part("1/2"));
+    });
+    build(&docs, &tokenizer, &out, &["--merge"]);
+    let same = crate::programs::contents(Path::new(&out));
+    assert!(same == crate::programs::contents(&finished().at("corpus")));
+    assert_eq!(names(root.path()), ["corpus", "corpus.parts"]);
 }

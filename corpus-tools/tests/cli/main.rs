@@ -6,5 +6,6 @@
 mod bad_input;
 mod disks;
 mod fetch;
+mod memory;
 mod path;
 mod programs;

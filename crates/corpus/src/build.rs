@@ -1,24 +1,32 @@
 //! From documents to shards: the pipeline, and the manifest that describes its result.
 //!
-//! Two passes: documents become tokens in a spool on disk, then the spool is written out in the
-//! order of the shards. In memory stays a fixed 48 bytes a document. The bytes of the result
-//! depend on the documents, the tokenizer and the options, not on threads or order.
+//! Two passes: documents become tokens on disk, segment by segment, then these are written out in
+//! the order of the shards. A killed build goes on with the segments that it has. The bytes of
+//! the result depend on the documents, the tokenizer and the options: not on threads, on the
+//! order of documents, on parts or on kills.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use durable::{DISK, StagedDir, commit_dir};
+use serde::Serialize;
 use shards::{Corpus, Manifest, Packing, PackingMode, TOKENIZER_FOLDER, packing_name};
 use tokenizer::Tokenizer;
 
-use crate::describe::describe;
+use crate::describe::{Assembled, describe, refuse_later_tokenizer};
+use crate::dropped::DropReason;
+use crate::duplicates::{DuplicateRule, DuplicateSearch, drop_duplicates};
 use crate::error::CorpusError;
+use crate::exclude::Excluded;
 use crate::place::{Placement, place_documents};
 use crate::progress::Progress;
+use crate::segments::Part;
 use crate::shard_files::write_files;
 use crate::split::refuse_fraction;
-use crate::tokenise::tokenise_documents;
+use crate::tokenise::TokeniseJob;
+use crate::tokenised::Tokenised;
 use crate::tokenizer_sample::MODEL_MAX_LENGTH;
+use crate::window::DateWindow;
 use crate::workplace::{Workplace, worker_threads};
 
 /// Five digits of a shard's number in its file name.
@@ -37,10 +45,29 @@ pub struct BuildOptions {
     pub num_shards: u32,
     /// Share of the filers that is held out.
     pub held_out_fraction: f64,
+    /// Which days documents may have.
+    pub window: DateWindow,
+    /// Which documents are duplicates and leave; `None` keeps all.
+    pub duplicates: Option<DuplicateRule>,
+    /// A file of document ids to leave out, one a line.
+    pub exclude: Option<PathBuf>,
     /// Packing indices to write with it.
     pub packings: Vec<PackingChoice>,
     /// Worker threads; 0 means one a core.
     pub threads: usize,
+}
+
+/// What a part of a build has done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartReport {
+    /// Which part.
+    pub part: String,
+    /// Where parts are kept until they are merged.
+    pub folder: PathBuf,
+    /// Segments of this part.
+    pub segments: u32,
+    /// Segments of all parts.
+    pub all_segments: u32,
 }
 
 /// A packing index: how blocks are put into sequences, and how long those are.
@@ -72,50 +99,138 @@ impl std::str::FromStr for PackingChoice {
     }
 }
 
-/// Builds a corpus folder from a documents folder, whole or not at all.
+/// Builds a corpus folder from a documents folder, whole or not at all. After a kill the same call
+/// goes on where it was.
 ///
 /// # Errors
 /// When the documents, the tokenizer or the options do not fit, when nothing is left to train on,
 /// when the folder exists or is being built, or when it cannot be written.
 pub fn build_shards(options: &BuildOptions, progress: &dyn Progress) -> Result<Manifest, CorpusError> {
-    options.check()?;
-    let tokenizer = Tokenizer::open(&options.tokenizer)?;
+    let tokenizer = options.check()?;
     let workplace = Workplace::enter(&options.out, "tenk-corpus build")?;
-    let (pool, spool) = (worker_threads(options.threads)?, workplace.scratch("spool")?);
-    let mut tokenised = tokenise_documents(&options.docs, &tokenizer, &spool, &pool, progress)?;
-    let filers = std::mem::take(&mut tokenised.filers);
-    let placement = place_documents(
-        &tokenised.documents,
-        filers,
-        options.held_out_fraction,
-        options.num_shards,
-    )?;
+    let pool = worker_threads(options.threads)?;
+    let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, workplace.segments())?;
+    job.run(Part::WHOLE, &pool, progress)?;
+    assemble(options, &job, &workplace, &pool, progress)
+}
+
+/// Does a part of the first pass of a build, on one of several machines, and keeps it in the
+/// folder `OUT.parts` beside the output. After a kill the same call goes on where it was.
+///
+/// # Errors
+/// As [`build_shards`], or when this part is being built already.
+pub fn build_part(
+    options: &BuildOptions,
+    part: Part,
+    progress: &dyn Progress,
+) -> Result<PartReport, CorpusError> {
+    let tokenizer = options.check()?;
+    let folder = parts_folder(&options.out);
+    let name = format!("part-{}", part.to_string().replace('/', "-of-"));
+    let _workplace = Workplace::enter(&folder.join(name), "tenk-corpus build --part")?;
+    let pool = worker_threads(options.threads)?;
+    let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, folder.clone())?;
+    job.run(part, &pool, progress)?;
+    let (segments, all_segments) = job.num_segments(part);
+    Ok(PartReport {
+        part: part.to_string(),
+        folder,
+        segments,
+        all_segments,
+    })
+}
+
+/// Makes the corpus of all parts, the same that [`build_shards`] makes. `OUT.parts` stays.
+///
+/// # Errors
+/// [`CorpusError::MissingParts`], or as [`build_shards`].
+pub fn merge_parts(options: &BuildOptions, progress: &dyn Progress) -> Result<Manifest, CorpusError> {
+    let tokenizer = options.check()?;
+    let workplace = Workplace::enter(&options.out, "tenk-corpus build --merge")?;
+    let pool = worker_threads(options.threads)?;
+    let parts = parts_folder(&options.out);
+    let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, parts)?;
+    assemble(options, &job, &workplace, &pool, progress)
+}
+
+/// Where the parts of a corpus are kept.
+fn parts_folder(out: &Path) -> PathBuf {
+    let mut folder = out.as_os_str().to_owned();
+    folder.push(".parts");
+    folder.into()
+}
+
+/// The second pass: from all segments to the corpus folder.
+fn assemble(
+    options: &BuildOptions,
+    job: &TokeniseJob<'_>,
+    workplace: &Workplace,
+    pool: &rayon::ThreadPool,
+    progress: &dyn Progress,
+) -> Result<Manifest, CorpusError> {
+    let excluded = Excluded::read(options.exclude.as_deref())?;
+    let tokenizer = job.tokenizer;
+    let (mut tokenised, filers) =
+        Tokenised::gather(job.open_all()?, job.width, options.window, &options.docs)?;
+    let held_out = filers.hold_out(options.held_out_fraction)?;
+    let unknown_ids = excluded.len() - num_excluded(&tokenised, &excluded);
+    if let Some(rule) = options.duplicates {
+        let search = DuplicateSearch {
+            rule,
+            tokenizer,
+            workplace,
+            pool,
+            progress,
+        };
+        drop_duplicates(&mut tokenised, &held_out, &search)?;
+    }
+    tokenised.sort();
+    let mut placement = place_documents(&tokenised, &held_out, options.window, options.num_shards);
+    drop(held_out);
+    // Last, so that all others are where they would be with them.
+    for _ in 0..num_excluded(&tokenised, &excluded) {
+        tokenised.dropped.add(DropReason::Excluded);
+    }
+    placement.leave_out(&tokenised, |document| excluded.contains(document.id_hash()));
     refuse_nothing_to_train_on(&placement, options)?;
     commit_dir(&DISK, &options.out, |staged: &StagedDir<'_>| {
-        let files = write_files(staged, &tokenised, &placement, &pool, progress)?;
-        let tokenizer_files = copy_tokenizer(staged, &tokenizer)?;
-        describe(
-            options,
-            &tokenizer,
-            &tokenised,
-            &placement,
+        let files = write_files(staged, &tokenised, &placement, pool, progress)?;
+        let tokenizer_files = copy_tokenizer(staged, tokenizer)?;
+        let assembled = Assembled {
+            tokenised: &tokenised,
+            placement: &placement,
             files,
             tokenizer_files,
-        )?
-        .write(staged.storage(), staged.path())?;
+            unknown_ids,
+        };
+        describe(options, tokenizer, assembled)?.write(staged.storage(), staged.path())?;
         write_packings(staged, &options.packings)
     })?;
     Ok(Manifest::read(&options.out)?)
 }
 
+fn num_excluded(tokenised: &Tokenised, excluded: &Excluded) -> u64 {
+    let documents = tokenised.documents.iter();
+    documents
+        .filter(|document| excluded.contains(document.id_hash()))
+        .count() as u64
+}
+
 impl BuildOptions {
-    fn check(&self) -> Result<(), CorpusError> {
+    /// Refuses what cannot be, before any work; opens the tokenizer.
+    fn check(&self) -> Result<Tokenizer, CorpusError> {
         if !(1..=MOST_SHARDS).contains(&self.num_shards) {
             return Err(CorpusError::NumShards {
                 found: self.num_shards,
             });
         }
-        refuse_fraction(self.held_out_fraction)
+        refuse_fraction(self.held_out_fraction)?;
+        self.window.check()?;
+        self.duplicates.map_or(Ok(()), |rule| rule.check())?;
+        Excluded::read(self.exclude.as_deref())?;
+        let tokenizer = Tokenizer::open(&self.tokenizer)?;
+        refuse_later_tokenizer(&self.tokenizer, self.window)?;
+        Ok(tokenizer)
     }
 }
 
@@ -158,212 +273,4 @@ fn write_packings(staged: &StagedDir<'_>, packings: &[PackingChoice]) -> Result<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::docs_manifest::InputFile;
-    use crate::docs_writer::{DocsWriter, PreparedDocument};
-    use crate::document::{Block, BlockKind, Document};
-    use crate::progress::NoProgress;
-    use crate::tokenizer_sample::{TokenizerOptions, train_tokenizer};
-
-    fn filing(company: usize, year: usize) -> Document {
-        let text = |line: usize| {
-            format!(
-                "Company {company} sold {} widgets in line {line} of {year}.",
-                company * line
-            )
-        };
-        Document {
-            id: format!(
-                "{company:010}-{:02}-{line:06}:1",
-                year % 100,
-                line = company + year
-            ),
-            source: ["10-K", "10-Q"][year % 2].into(),
-            cik: Some(format!("{company:010}")),
-            filed: Some(format!("{year}-03-0{}", 1 + company % 9)),
-            blocks: (0..=company % 7)
-                .map(|line| Block::new(BlockKind::Paragraph, text(line)))
-                .collect(),
-            ..Document::default()
-        }
-    }
-
-    fn filings() -> Vec<Document> {
-        (1..60)
-            .flat_map(|company| (2010..2014).map(move |year| filing(company, year)))
-            .collect()
-    }
-
-    fn write_docs(out: &Path, documents: &[Document]) {
-        commit_dir(&DISK, out, |staged: &StagedDir<'_>| {
-            let mut docs = DocsWriter::create(staged)?;
-            docs.begin_input(InputFile {
-                path: "input".into(),
-                bytes: 1,
-                sha256: String::new(),
-            });
-            for document in documents {
-                docs.write("filings", &PreparedDocument::new(document)?)?;
-            }
-            docs.finish()
-        })
-        .unwrap();
-    }
-
-    /// Writes `docs` and builds `corpus` from it in a folder.
-    fn build(
-        root: &Path,
-        documents: &[Document],
-        tokenizer: &Path,
-        threads: usize,
-    ) -> Result<Manifest, CorpusError> {
-        let docs = root.join("docs");
-        write_docs(&docs, documents);
-        if !tokenizer.exists() {
-            let options = TokenizerOptions {
-                docs: docs.clone(),
-                out: tokenizer.to_path_buf(),
-                vocab_size: 400,
-                sample_bytes: 1 << 20,
-                held_out_fraction: 0.05,
-                threads,
-            };
-            train_tokenizer(&options, &NoProgress)?;
-        }
-        let options = BuildOptions {
-            docs,
-            tokenizer: tokenizer.to_path_buf(),
-            out: root.join("corpus"),
-            num_shards: 5,
-            held_out_fraction: 0.05,
-            packings: vec!["full-sentences:64".parse().unwrap()],
-            threads,
-        };
-        build_shards(&options, &NoProgress)
-    }
-
-    fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut files: Vec<_> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.is_file())
-            .map(|path| {
-                (
-                    path.strip_prefix(folder).unwrap().to_path_buf(),
-                    std::fs::read(&path).unwrap(),
-                )
-            })
-            .collect();
-        files.sort();
-        files
-    }
-
-    #[test]
-    fn the_bytes_depend_neither_on_the_order_of_documents_nor_on_threads() {
-        let roots = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-        let tokenizer = roots[0].path().join("tokenizer");
-        let mut documents = filings();
-        build(roots[0].path(), &documents, &tokenizer, 1).unwrap();
-        documents.reverse();
-        documents.swap(0, 100);
-        build(roots[1].path(), &documents, &tokenizer, 3).unwrap();
-        let [one, two] = roots.each_ref().map(|root| files(&root.path().join("corpus")));
-        assert_eq!(
-            one.len(),
-            5 * 2 + 2 * 2 + 3,
-            "shards, held-out files, list, packing, manifest"
-        );
-        for ((name, first), (other, second)) in one.iter().zip(&two) {
-            assert_eq!(name, other);
-            assert!(first == second, "{} differs", name.display());
-        }
-    }
-
-    #[test]
-    fn every_document_is_in_one_place_with_its_own_tokens_and_companies_are_not_split() {
-        let root = tempfile::tempdir().unwrap();
-        let tokenizer = root.path().join("tokenizer");
-        let documents = filings();
-        let manifest = build(root.path(), &documents, &tokenizer, 2).unwrap();
-        assert_eq!(
-            (
-                manifest.filed_earliest.as_deref(),
-                manifest.filed_latest.as_deref()
-            ),
-            (Some("2010-03-01"), Some("2013-03-09"))
-        );
-        let inspector = crate::CorpusInspector::open(&root.path().join("corpus")).unwrap();
-        let mut held_out = std::collections::BTreeMap::new();
-        for document in &documents {
-            let found = inspector
-                .document(&crate::Place::Id(document.id.clone()))
-                .unwrap();
-            let texts: Vec<&str> = found.blocks.iter().map(|block| block.text.as_str()).collect();
-            assert_eq!(texts, crate::document_text_blocks(document).collect::<Vec<_>>());
-            assert_eq!(found.row.accession.as_deref(), Some(&document.id[..20]));
-            let side = held_out
-                .entry(document.cik.clone())
-                .or_insert(found.row.shard.is_none());
-            assert_eq!(*side, found.row.shard.is_none(), "{:?}", document.cik);
-        }
-        assert_eq!(manifest.documents_file.rows, documents.len() as u64);
-        assert!(held_out.values().any(|held_out| *held_out));
-        shards::verify(&root.path().join("corpus"), |_, _| ()).unwrap();
-    }
-
-    #[test]
-    fn documents_without_text_are_counted_and_left_out() {
-        let root = tempfile::tempdir().unwrap();
-        let mut documents = filings();
-        documents[7].blocks = vec![Block::new(BlockKind::PageFurniture, "12")];
-        let manifest = build(root.path(), &documents, &root.path().join("tokenizer"), 1).unwrap();
-        assert_eq!(manifest.dropped.values().sum::<u64>(), 1);
-        assert_eq!(manifest.documents_file.rows, documents.len() as u64 - 1);
-    }
-
-    #[test]
-    fn impossible_options_are_refused_before_any_work() {
-        let options = BuildOptions {
-            docs: "no/docs".into(),
-            tokenizer: "no/tokenizer".into(),
-            out: "no/out".into(),
-            num_shards: 0,
-            held_out_fraction: 0.05,
-            packings: Vec::new(),
-            threads: 1,
-        };
-        assert!(matches!(
-            build_shards(&options, &NoProgress),
-            Err(CorpusError::NumShards { found: 0 })
-        ));
-        let options = BuildOptions {
-            num_shards: 1,
-            held_out_fraction: 1.5,
-            ..options
-        };
-        assert!(matches!(
-            build_shards(&options, &NoProgress),
-            Err(CorpusError::HeldOutFraction { .. })
-        ));
-    }
-
-    #[test]
-    fn packings_are_named_as_in_file_names() {
-        let choice: PackingChoice = "full-sentences:512".parse().unwrap();
-        assert_eq!(
-            (choice.mode, choice.max_length),
-            (PackingMode::FullSentences, 512)
-        );
-        let choice: PackingChoice = "doc-sentences:128".parse().unwrap();
-        assert_eq!(choice.mode, PackingMode::DocSentences);
-        for wrong in [
-            "full-sentences",
-            "full-sentences:2",
-            "half-sentences:512",
-            "full-sentences:x",
-        ] {
-            assert!(wrong.parse::<PackingChoice>().is_err(), "{wrong}");
-        }
-    }
-}
+pub(crate) mod tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use shards::{Balance, HeldOut, Manifest, ShardEntry, SourceCounts};
+use shards::{HeldOut, Manifest, ShardEntry, SourceCounts};
 use tokenizer::{FolderManifest, Tokenizer};
 
 use crate::build::BuildOptions;
@@ -13,23 +13,35 @@ use crate::error::CorpusError;
 use crate::place::Placement;
 use crate::shard_files::WrittenFiles;
 use crate::split::{CHOICE_SEED, HELD_OUT_RULE};
-use crate::tokenise::Tokenised;
+use crate::tokenised::Tokenised;
+use crate::window::DateWindow;
+
+/// A corpus whose files are written.
+pub(crate) struct Assembled<'a> {
+    pub(crate) tokenised: &'a Tokenised,
+    pub(crate) placement: &'a Placement,
+    pub(crate) files: WrittenFiles,
+    /// Hash of each file of the tokenizer by name.
+    pub(crate) tokenizer_files: BTreeMap<String, String>,
+    /// Ids to leave out that no document has.
+    pub(crate) unknown_ids: u64,
+}
 
 /// Describes a corpus whose files are written.
 pub(crate) fn describe(
     options: &BuildOptions,
     tokenizer: &Tokenizer,
-    tokenised: &Tokenised,
-    placement: &Placement,
-    files: WrittenFiles,
-    tokenizer_files: BTreeMap<String, String>,
+    assembled: Assembled<'_>,
 ) -> Result<Manifest, CorpusError> {
+    let made_from = made_from(options, &assembled)?;
+    let Assembled {
+        tokenised,
+        placement,
+        files,
+        tokenizer_files,
+        ..
+    } = assembled;
     Ok(Manifest {
-        // The first three and the balance are filled in when it is written.
-        format_version: 0,
-        kind: String::new(),
-        corpus_hash: String::new(),
-        balance: Balance::default(),
         tokenizer_hash: tokenizer.hash().to_owned(),
         tokenizer_files,
         vocab_size: tokenizer.vocab_size(),
@@ -45,11 +57,14 @@ pub(crate) fn describe(
             sources: files.held_out,
         },
         shards: files.shards,
-        filed_earliest: files.dates.earliest,
-        filed_latest: files.dates.latest,
+        filed_earliest: files.dates.earliest.map(|day| day.to_string()),
+        filed_latest: files.dates.latest.map(|day| day.to_string()),
+        undated: files.dates.undated,
+        window: options.window.described(),
         documents_file: files.documents,
-        dropped: dropped(tokenised),
-        made_from: made_from(options, tokenised, placement)?,
+        dropped: tokenised.dropped.by_text(),
+        made_from,
+        // Version, kind, hash and balance are filled in when it is written.
         ..Manifest::default()
     })
 }
@@ -65,24 +80,19 @@ fn count_sources(shards: &[ShardEntry]) -> BTreeMap<String, SourceCounts> {
     sources
 }
 
-fn dropped(tokenised: &Tokenised) -> BTreeMap<String, u64> {
-    let empty =
-        (tokenised.num_empty > 0).then(|| ("no text but page furniture".to_owned(), tokenised.num_empty));
-    empty.into_iter().collect()
-}
-
 /// Information only, and nothing that depends on names of folders or the order of documents.
-fn made_from(
-    options: &BuildOptions,
-    tokenised: &Tokenised,
-    placement: &Placement,
-) -> Result<Value, CorpusError> {
+fn made_from(options: &BuildOptions, assembled: &Assembled<'_>) -> Result<Value, CorpusError> {
     let docs = DocsManifest::open(&options.docs)?;
     Ok(json!({
         "program_version": env!("CARGO_PKG_VERSION"),
         "documents": docs.num_documents(),
-        "text_digest": format!("{:032x}", tokenised.text_digest),
-        "held_out_filers": placement.num_held_out_filers,
+        "text_digest": format!("{:032x}", assembled.tokenised.text_digest),
+        "held_out_filers": assembled.placement.num_held_out_filers,
+        "duplicates": options.duplicates.map(|rule| json!({
+            "similarity": rule.similarity,
+            "scope": rule.scope.name(),
+        })),
+        "excluded_ids_unknown": assembled.unknown_ids,
         "skipped": docs.skipped,
         "rejected": docs.rejected,
         "tokenizer_made_from": tokenizer_made_from(&options.tokenizer),
@@ -93,4 +103,25 @@ fn made_from(
 fn tokenizer_made_from(folder: &Path) -> Value {
     let manifest = std::fs::read(folder.join(tokenizer::MANIFEST_FILE)).unwrap_or_default();
     serde_json::from_slice(&manifest).map_or(Value::Null, |manifest: FolderManifest| manifest.made_from)
+}
+
+/// Refuses a tokenizer of ours that has seen what the corpus may not hold. What others were
+/// trained on nobody here knows; the manifest then says so.
+pub(crate) fn refuse_later_tokenizer(folder: &Path, window: DateWindow) -> Result<(), CorpusError> {
+    let made_from = tokenizer_made_from(folder);
+    let (Some(limit), Some(_)) = (window.last_training_day(), made_from.get("docs_hash")) else {
+        return Ok(());
+    };
+    let latest = made_from["filed_latest"].as_str();
+    let found = match (latest, made_from["undated_documents"].as_u64()) {
+        (Some(latest), Some(0)) if latest <= limit.to_string().as_str() => return Ok(()),
+        (Some(latest), Some(0)) => format!("documents up to {latest}"),
+        (_, Some(undated)) => format!("{undated} documents without a date"),
+        (_, None) => "documents of dates that it does not state".to_owned(),
+    };
+    Err(CorpusError::LaterTokenizer {
+        tokenizer: folder.to_path_buf(),
+        found,
+        limit,
+    })
 }

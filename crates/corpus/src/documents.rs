@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -25,13 +26,26 @@ pub struct DocumentReader {
     folder: PathBuf,
     manifest: DocsManifest,
     next_file: usize,
-    current: Option<(Arc<PathBuf>, FileLines, u64)>,
+    current: Option<OpenFile>,
+    /// Where the lines that are wanted begin, counted over all files; in order and apart.
+    wanted: Vec<Range<u64>>,
+    /// Where the next line begins.
+    position: u64,
+}
+
+struct OpenFile {
+    path: Arc<PathBuf>,
+    lines: FileLines,
+    /// Lines read.
+    number: u64,
 }
 
 /// One document as it stands in its file.
 #[derive(Debug)]
 pub(crate) struct DocumentLine {
     pub(crate) text: String,
+    /// Where it begins, counted over all files before compression.
+    pub(crate) start: u64,
     file: Arc<PathBuf>,
     number: u64,
 }
@@ -42,6 +56,12 @@ impl DocumentReader {
     /// # Errors
     /// [`CorpusError::NotDocs`] when its manifest is missing or does not fit its files.
     pub fn open(docs: &Path) -> Result<Self, CorpusError> {
+        Self::open_ranges(docs, std::iter::once(0..u64::MAX).collect())
+    }
+
+    /// Opens a documents folder for the documents that begin in one of `wanted`, byte ranges of
+    /// all files' JSON one after the other. Files without one are not read.
+    pub(crate) fn open_ranges(docs: &Path, wanted: Vec<Range<u64>>) -> Result<Self, CorpusError> {
         let manifest = DocsManifest::open(docs)?;
         for file in &manifest.files {
             let path = docs.join(&file.name);
@@ -62,6 +82,8 @@ impl DocumentReader {
             manifest,
             next_file: 0,
             current: None,
+            wanted,
+            position: 0,
         })
     }
 
@@ -70,35 +92,80 @@ impl DocumentReader {
         &self.manifest
     }
 
+    /// How much JSON is going to be read.
+    pub(crate) fn wanted_bytes(&self) -> u64 {
+        let end = self.manifest.json_bytes();
+        let bytes = |range: &Range<u64>| range.end.min(end).saturating_sub(range.start);
+        self.wanted.iter().map(bytes).sum()
+    }
+
     pub(crate) fn next_line(&mut self) -> Option<Result<DocumentLine, CorpusError>> {
         loop {
-            let Some((file, lines, number)) = &mut self.current else {
-                let name = &self.manifest.files.get(self.next_file)?.name;
-                let path = self.folder.join(name);
-                self.next_file += 1;
-                match open_lines(&path) {
-                    Ok(lines) => self.current = Some((Arc::new(path), lines, 0)),
+            let Some(file) = &mut self.current else {
+                match self.open_next()? {
+                    Ok(file) => self.current = Some(file),
                     Err(error) => return Some(Err(error)),
                 }
                 continue;
             };
-            let mut text = String::new();
-            *number += 1;
-            let (file, number) = (Arc::clone(file), *number);
-            match lines.read_line(&mut text) {
+            let (mut text, start) = (String::new(), self.position);
+            file.number += 1;
+            match file.lines.read_line(&mut text) {
                 Ok(0) => self.current = None,
-                Ok(_) => return Some(Ok(DocumentLine { text, file, number })),
+                Ok(bytes) => {
+                    self.position += bytes as u64;
+                    if self.wanted.iter().any(|range| range.contains(&start)) {
+                        return Some(Ok(DocumentLine {
+                            text,
+                            start,
+                            file: Arc::clone(&file.path),
+                            number: file.number,
+                        }));
+                    }
+                    if self.wanted.last().is_none_or(|last| last.end <= start) {
+                        self.stop();
+                    }
+                }
                 Err(source) => {
-                    self.current = None;
-                    self.next_file = self.manifest.files.len();
-                    return Some(Err(CorpusError::DamagedDocs {
-                        path: file.to_path_buf(),
-                        line: number,
+                    let error = CorpusError::DamagedDocs {
+                        path: file.path.to_path_buf(),
+                        line: file.number,
                         source,
-                    }));
+                    };
+                    self.stop();
+                    return Some(Err(error));
                 }
             }
         }
+    }
+
+    /// Opens the next file that has wanted lines; `None` when there is no more.
+    fn open_next(&mut self) -> Option<Result<OpenFile, CorpusError>> {
+        loop {
+            let file = self.manifest.files.get(self.next_file)?;
+            // A file that was cut short does not move those after it.
+            let before = &self.manifest.files[..self.next_file];
+            self.position = before.iter().map(|file| file.json_bytes).sum();
+            self.next_file += 1;
+            let (first, end) = (self.position, self.position + file.json_bytes);
+            if self
+                .wanted
+                .iter()
+                .any(|range| range.start < end && first < range.end)
+            {
+                let path = self.folder.join(&file.name);
+                return Some(open_lines(&path).map(|lines| OpenFile {
+                    path: Arc::new(path),
+                    lines,
+                    number: 0,
+                }));
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        self.current = None;
+        self.next_file = self.manifest.files.len();
     }
 
     /// The next lines, up to [`WINDOW_BYTES`]; empty at the end.

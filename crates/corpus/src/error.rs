@@ -105,6 +105,54 @@ pub enum CorpusError {
         /// The documents folder.
         docs: PathBuf,
     },
+    /// A window of dates leaves nothing to train on.
+    #[error(
+        "no day lies between {from} and {to}; give a --filed-from before --filed-to and before --held-out-from"
+    )]
+    EmptyWindow {
+        /// The first day.
+        from: crate::window::Day,
+        /// The last day of what would be trained on.
+        to: crate::window::Day,
+    },
+    /// A tokenizer was trained on later text than a corpus may hold.
+    #[error(
+        "the tokenizer {} was trained on {found}, the corpus ends with {limit}; train one with \
+         `tenk-corpus tokenizer --filed-to {limit}`",
+        tokenizer.display()
+    )]
+    LaterTokenizer {
+        /// The tokenizer folder.
+        tokenizer: PathBuf,
+        /// What it has seen.
+        found: String,
+        /// The last day of what is trained on.
+        limit: crate::window::Day,
+    },
+    /// A similarity that cannot be searched for.
+    #[error("a similarity of {found} cannot be searched for; give a number from {least} to 1")]
+    Similarity {
+        /// As given.
+        found: f64,
+        /// The least that is possible.
+        least: f64,
+    },
+    /// Parts of a job are not there.
+    #[error(
+        "{missing} of the {segments} segments in {} are missing or were made of other documents or with \
+         other options, the first is segment-{first:05}; run the same command with each --part, then --merge",
+        folder.display()
+    )]
+    MissingParts {
+        /// Where parts are kept.
+        folder: PathBuf,
+        /// How many are missing.
+        missing: usize,
+        /// How many there must be.
+        segments: u32,
+        /// The first that is missing.
+        first: u32,
+    },
     /// The fraction of held-out filers makes no sense.
     #[error(
         "a held-out fraction of {found} is not possible; give a number from 0 up to, but not including, 1"
@@ -170,7 +218,7 @@ pub enum CorpusError {
         source: rayon::ThreadPoolBuildError,
     },
     /// A value could not be written as JSON.
-    #[error("cannot write a value as JSON")]
+    #[error("cannot write a value as JSON; this is a fault of the program, please report it")]
     Json {
         /// Why not.
         #[source]

@@ -9,40 +9,50 @@ mod docs_manifest;
 mod docs_writer;
 mod document;
 mod documents;
+mod dropped;
 mod dump_end;
+mod duplicates;
 pub mod edgar;
 mod error;
+mod exclude;
+mod external_sort;
+mod fingerprint;
 mod grouped;
 mod ingest;
 mod inputs;
 mod inspect;
+mod minhash;
 mod outcome;
 mod place;
 mod progress;
 pub mod report;
 pub mod sample;
+mod segments;
 mod shard_files;
 mod split;
 mod spool;
 mod statistics;
 mod tokenise;
+mod tokenised;
 mod tokenizer_sample;
 mod web;
 pub mod wikipedia;
+mod window;
 mod workplace;
 
-pub use assign::{DocumentSize, assign_shards};
-pub use build::{BuildOptions, PackingChoice, build_shards};
+pub use build::{BuildOptions, PackingChoice, PartReport, build_part, build_shards, merge_parts};
 pub use decode::decode;
 pub use docs_manifest::{DOCS_FORMAT_VERSION, DocsFile, DocsManifest, InputFile};
 pub use document::{Block, BlockKind, CELL_SEPARATOR, Document, Section, document_text_blocks};
 pub use documents::DocumentReader;
+pub use duplicates::{DUPLICATE_SIMILARITY, DuplicateRule, DuplicateScope};
 pub use error::CorpusError;
 pub use grouped::grouped;
 pub use ingest::{IngestOptions, ingest};
 pub use inspect::{CorpusBlock, CorpusDocument, CorpusInspector, Place, find_document};
 pub use outcome::Outcome;
 pub use progress::{NoProgress, Progress};
+pub use segments::Part;
 pub use split::{DocumentHead, FilerKey, Filers, HELD_OUT_FRACTION, HeldOut};
 pub use statistics::{
     CorpusCounts, CorpusStatistics, CrossEntropy, DocsCounts, DocsStatistics, Unigram, corpus_statistics,
@@ -53,3 +63,4 @@ pub use web::{
     Connection, Fault, FetchError, MAX_REQUESTS_PER_SECOND, REQUESTS_PER_SECOND, RETRIES, RequestRate,
     UserAgent,
 };
+pub use window::{DateWindow, Day};

@@ -14,7 +14,8 @@ use crate::error::CorpusError;
 use crate::place::Placement;
 use crate::progress::Progress;
 use crate::spool::{DocumentFacts, SpoolRecord};
-use crate::tokenise::Tokenised;
+use crate::tokenised::Tokenised;
+use crate::window::Day;
 
 /// What was written into the corpus folder, for its manifest.
 #[derive(Debug)]
@@ -25,12 +26,16 @@ pub(crate) struct WrittenFiles {
     pub(crate) dates: FilingDates,
 }
 
-/// First and last filing date of all documents.
+/// First and last day of all documents, and how many have none.
 #[derive(Debug, Default)]
 pub(crate) struct FilingDates {
-    pub(crate) earliest: Option<String>,
-    pub(crate) latest: Option<String>,
+    pub(crate) earliest: Option<Day>,
+    pub(crate) latest: Option<Day>,
+    pub(crate) undated: u64,
 }
+
+/// A row of the list of documents and the day of its document.
+type DatedRow = (DocumentRow, Option<Day>);
 
 /// Which file, and which documents in which order.
 struct Job<'a> {
@@ -52,7 +57,7 @@ pub(crate) fn write_files(
     let (mut shards, mut held_out, mut dates) = (Vec::new(), BTreeMap::new(), FilingDates::default());
     let mut rows = DocumentsWriter::create(staged.storage(), staged.path())?;
     progress.start("writing shards", Some(tokenised.num_tokens()));
-    let jobs = jobs(tokenised, placement);
+    let jobs = jobs(placement);
     for window in jobs.chunks(2 * pool.current_num_threads()) {
         let files: Vec<_> = pool.install(|| {
             window
@@ -67,8 +72,8 @@ pub(crate) fn write_files(
                 Some(_) => shards.push(ShardEntry::new(&job.name, &summary, ranges(&documents))),
                 None => drop(held_out.insert(job.source.to_owned(), HeldOutFile::new(&job.name, &summary))),
             }
-            for row in &documents {
-                dates.add(row.filed.as_deref());
+            for (row, day) in &documents {
+                dates.add(*day);
                 rows.push(row)?;
             }
         }
@@ -82,7 +87,7 @@ pub(crate) fn write_files(
     })
 }
 
-fn jobs<'a>(tokenised: &'a Tokenised, placement: &'a Placement) -> Vec<Job<'a>> {
+fn jobs(placement: &Placement) -> Vec<Job<'_>> {
     let num_shards = u32::try_from(placement.shards.len()).unwrap_or(u32::MAX);
     let shards = (0..num_shards)
         .zip(&placement.shards)
@@ -93,9 +98,9 @@ fn jobs<'a>(tokenised: &'a Tokenised, placement: &'a Placement) -> Vec<Job<'a>> 
             documents,
         });
     let held_out = placement.held_out.iter().map(|(source, documents)| Job {
-        name: held_out_name(&tokenised.sources[*source as usize]),
+        name: held_out_name(source),
         shard: None,
-        source: &tokenised.sources[*source as usize],
+        source,
         documents,
     });
     shards.chain(held_out).collect()
@@ -105,14 +110,18 @@ fn write_file(
     staged: &StagedDir<'_>,
     tokenised: &Tokenised,
     job: &Job<'_>,
-) -> Result<(ShardSummary, Vec<DocumentRow>), CorpusError> {
+) -> Result<(ShardSummary, Vec<DatedRow>), CorpusError> {
     let path = staged.path().join(&job.name);
     let mut writer = ShardWriter::create(staged.storage(), &path, tokenised.width)?;
-    let mut rows: Vec<DocumentRow> = Vec::with_capacity(job.documents.len());
+    let mut rows = Vec::with_capacity(job.documents.len());
     for index in job.documents {
-        let record = tokenised.spool.read(&tokenised.documents[*index as usize])?;
+        let (record, day) = tokenised.record(&tokenised.documents[*index as usize])?;
         let span = write_document(&mut writer, &record)?;
-        rows.push(row(record.facts, job.shard, &span));
+        let mut row = row(record.facts, job.shard, &span);
+        if job.shard.is_none() {
+            job.source.clone_into(&mut row.source);
+        }
+        rows.push((row, day));
     }
     Ok((writer.finish()?, rows))
 }
@@ -139,9 +148,9 @@ fn row(facts: DocumentFacts, shard: Option<u32>, span: &DocumentSpan) -> Documen
 }
 
 /// Where the documents of each source stand in a file that is sorted by source.
-fn ranges(rows: &[DocumentRow]) -> BTreeMap<String, SourceRange> {
+fn ranges(rows: &[DatedRow]) -> BTreeMap<String, SourceRange> {
     let mut ranges = BTreeMap::<String, SourceRange>::new();
-    for row in rows {
+    for (row, _) in rows {
         let range = ranges.entry(row.source.clone()).or_insert(SourceRange {
             first_document: row.document.into(),
             first_block: row.first_block,
@@ -162,14 +171,10 @@ fn accession(id: &str) -> Option<String> {
 }
 
 impl FilingDates {
-    fn add(&mut self, filed: Option<&str>) {
-        let Some(filed) = filed else { return };
-        if self.earliest.as_deref().is_none_or(|earliest| filed < earliest) {
-            self.earliest = Some(filed.to_owned());
-        }
-        if self.latest.as_deref().is_none_or(|latest| filed > latest) {
-            self.latest = Some(filed.to_owned());
-        }
+    fn add(&mut self, day: Option<Day>) {
+        self.undated += u64::from(day.is_none());
+        self.earliest = self.earliest.into_iter().chain(day).min();
+        self.latest = self.latest.into_iter().chain(day).max();
     }
 }
 
@@ -190,12 +195,13 @@ mod tests {
     #[test]
     fn dates_are_the_first_and_the_last_of_those_that_are_known() {
         let mut dates = FilingDates::default();
-        for date in [Some("2012-03-01"), None, Some("2010-01-31"), Some("2011-12-31")] {
-            dates.add(date);
+        let day = |text: &str| text.parse::<Day>().ok();
+        for date in ["2012-03-01", "", "2010-01-31", "2011-12-31"] {
+            dates.add(day(date));
         }
         assert_eq!(
-            (dates.earliest.as_deref(), dates.latest.as_deref()),
-            (Some("2010-01-31"), Some("2012-03-01"))
+            (dates.earliest, dates.latest, dates.undated),
+            (day("2010-01-31"), day("2012-03-01"), 1)
         );
     }
 }

@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::document::Document;
 use crate::error::CorpusError;
+use crate::window::Day;
 
 /// Share of the filers that is held out: enough companies for a figure a source, few enough not
 /// to be missed in training.
@@ -40,17 +41,38 @@ pub struct DocumentHead {
     pub cik: Option<String>,
     /// Name of the filer.
     pub company: Option<String>,
+    /// Filing date.
+    pub filed: Option<String>,
+    /// When this text was accepted or saved.
+    pub accepted_at: Option<String>,
 }
 
 /// Stands for a filer while documents are counted; resolved by [`HeldOut::contains`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FilerKey(u64);
 
+/// How a document names its filer: by the key that it is placed by, and by the company's name
+/// beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FilerNames {
+    key: u64,
+    /// 0 where the name is the key, or not known.
+    company: u64,
+}
+
 /// All filers seen, by source, and which keys mean the same filer.
 #[derive(Debug, Default)]
 pub struct Filers {
     same_as: FxHashMap<u64, u64>,
-    by_source: BTreeMap<String, FxHashSet<u64>>,
+    by_source: BTreeMap<String, Keys>,
+}
+
+/// A set that grows: 8 to 16 bytes a key, for each wiki page is one.
+#[derive(Debug, Default)]
+struct Keys {
+    keys: Vec<u64>,
+    /// How many of them are sorted and each once.
+    num_distinct: usize,
 }
 
 /// The filers that are held out.
@@ -63,18 +85,20 @@ pub struct HeldOut {
 impl Filers {
     /// Counts a document in; the key tells later on which side it is.
     pub fn add(&mut self, document: &DocumentHead) -> FilerKey {
-        let key = filer_key(document);
-        if let (Some(_), Some(name)) = (&document.cik, company_key(document)) {
-            self.join(key, name);
+        self.add_names(&document.source, FilerNames::of(document))
+    }
+
+    pub(crate) fn add_names(&mut self, source: &str, names: FilerNames) -> FilerKey {
+        if names.company != 0 {
+            self.join(names.key, names.company);
         }
-        if !self.by_source.contains_key(&document.source) {
-            self.by_source
-                .insert(document.source.clone(), FxHashSet::default());
+        if !self.by_source.contains_key(source) {
+            self.by_source.insert(source.to_owned(), Keys::default());
         }
-        if let Some(keys) = self.by_source.get_mut(&document.source) {
-            keys.insert(key);
+        if let Some(keys) = self.by_source.get_mut(source) {
+            keys.insert(names.key);
         }
-        FilerKey(key)
+        FilerKey(names.key)
     }
 
     /// Chooses what is held out.
@@ -83,35 +107,28 @@ impl Filers {
     /// [`CorpusError::HeldOutFraction`] when the fraction is not in `0.0..1.0`.
     pub fn hold_out(self, fraction: f64) -> Result<HeldOut, CorpusError> {
         refuse_fraction(fraction)?;
+        let Self { same_as, by_source } = self;
         // By hash of the identity: the order of the sets does not reach the result.
-        let (mut chosen, mut all) = (BTreeMap::new(), BTreeMap::new());
-        for keys in self.by_source.values() {
-            let filers: BTreeMap<u64, u64> = keys
-                .iter()
-                .map(|key| root(&self.same_as, *key))
-                .map(|filer| (choice_hash(filer), filer))
-                .collect();
-            let num_below = filers
-                .keys()
-                .take_while(|hash| is_below(**hash, fraction))
-                .count();
-            let at_least = share_of(filers.len(), fraction);
-            chosen.extend(
-                filers
-                    .iter()
-                    .take(num_below.max(at_least))
-                    .map(|(hash, filer)| (*hash, *filer)),
-            );
-            all.extend(filers);
+        let (mut chosen, mut is_one_left) = (BTreeMap::new(), false);
+        let mut sources: Vec<Vec<(u64, u64)>> = Vec::with_capacity(by_source.len());
+        for keys in by_source.into_values() {
+            let filers = keys.into_filers(&same_as);
+            let num_below = filers.partition_point(|(hash, _)| is_below(*hash, fraction));
+            let num_chosen = num_below.max(share_of(filers.len(), fraction));
+            chosen.extend(filers.iter().take(num_chosen).copied());
+            is_one_left |= num_chosen < filers.len();
+            if num_chosen < filers.len() {
+                sources.push(filers);
+            }
         }
-        if chosen.len() == all.len() {
+        // A source may leave a filer that another one takes.
+        let is_left = |(hash, _): &(u64, u64)| !chosen.contains_key(hash);
+        is_one_left = is_one_left && sources.iter().flatten().any(is_left);
+        if !is_one_left {
             chosen.pop_last();
         }
         let filers = chosen.into_values().collect();
-        Ok(HeldOut {
-            same_as: self.same_as,
-            filers,
-        })
+        Ok(HeldOut { same_as, filers })
     }
 
     /// Two keys of one filer: the smaller root stands for both, so that order does not matter.
@@ -131,7 +148,14 @@ impl DocumentHead {
             source: document.source.clone(),
             cik: document.cik.clone(),
             company: document.company.clone(),
+            filed: document.filed.clone(),
+            accepted_at: document.accepted_at.clone(),
         }
+    }
+
+    /// The day of the document, where it is known.
+    pub(crate) fn day(&self) -> Option<Day> {
+        Day::of_dates(self.filed.as_deref(), self.accepted_at.as_deref())
     }
 }
 
@@ -142,10 +166,66 @@ impl FilerKey {
     }
 }
 
+impl FilerNames {
+    pub(crate) fn of(document: &DocumentHead) -> Self {
+        let company = document.cik.as_ref().and_then(|_| company_key(document));
+        Self {
+            key: filer_key(document),
+            company: company.unwrap_or(0),
+        }
+    }
+
+    /// Both, to be written down.
+    pub(crate) fn numbers(self) -> (u64, u64) {
+        (self.key, self.company)
+    }
+
+    pub(crate) fn from_numbers(key: u64, company: u64) -> Self {
+        Self { key, company }
+    }
+}
+
+impl Keys {
+    fn insert(&mut self, key: u64) {
+        // A filing often follows another one of its filer.
+        if self.keys.last() == Some(&key) {
+            return;
+        }
+        if self.keys.len() >= 1024.max(2 * self.num_distinct) {
+            self.compact();
+        }
+        self.keys.push(key);
+    }
+
+    fn compact(&mut self) {
+        self.keys.sort_unstable();
+        self.keys.dedup();
+        self.num_distinct = self.keys.len();
+    }
+
+    /// The filers behind the keys, each once with its hash, sorted by it.
+    fn into_filers(mut self, same_as: &FxHashMap<u64, u64>) -> Vec<(u64, u64)> {
+        self.compact();
+        let filer = |key: u64| {
+            let filer = root(same_as, key);
+            (choice_hash(filer), filer)
+        };
+        let mut filers: Vec<(u64, u64)> = self.keys.into_iter().map(filer).collect();
+        filers.sort_unstable();
+        filers.dedup();
+        filers
+    }
+}
+
 impl HeldOut {
     /// Whether the documents of this filer are held out.
     pub fn contains(&self, key: FilerKey) -> bool {
-        self.filers.contains(&root(&self.same_as, key.0))
+        self.filers.contains(&self.identity(key))
+    }
+
+    /// One number a filer, whatever it is called.
+    pub(crate) fn identity(&self, key: FilerKey) -> u64 {
+        root(&self.same_as, key.0)
     }
 
     /// How many filers are held out.
@@ -250,6 +330,7 @@ mod tests {
             source: source.into(),
             cik: cik.map(|cik| format!("{cik:010}")),
             company: company.map(String::from),
+            ..DocumentHead::default()
         }
     }
 
@@ -300,7 +381,7 @@ mod tests {
             let mut filers = Filers::default();
             for document in &documents { filers.add(document); }
             let num_filers: FxHashSet<u64> =
-                filers.by_source.values().flatten().map(|key| root(&filers.same_as, *key)).collect();
+                filers.by_source.values().flat_map(|keys| &keys.keys).map(|key| root(&filers.same_as, *key)).collect();
             if num_filers.len() > 3 {
                 for source in filers.by_source.keys() {
                     let held = documents.iter().zip(&side).any(|(d, held)| d.source == *source && *held);

@@ -1,30 +1,44 @@
-//! The tokens of all documents on disk, between the two passes of `build`, and the little that
-//! is kept of each in memory. It does not know shards.
+//! One segment of documents as tokens on disk, between the two passes of `build`. It does not
+//! know shards.
 //!
-//! One record a document, little-endian: length of the facts (u32), number of blocks (u32), the
-//! facts as JSON, tokens of each block (u32 each), the tokens (u16 or u32 each).
+//! A segment is a folder that appears whole or not at all: `spool`, `fingerprints` (a record of
+//! fixed size a document, see `fingerprint.rs`) and `segment.json`. A record of the spool,
+//! little-endian: length of the facts (u32), number of blocks (u32), the facts as JSON, tokens of
+//! each block (u32 each), the tokens (u16 or u32 each).
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use durable::{DurableError, Operation};
+use durable::{DISK, DurableError, Operation, Storage};
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_128;
 
 use crate::document::{Document, document_text_blocks};
+use crate::dropped::{DropReason, DroppedCounts};
 use crate::error::CorpusError;
-use crate::split::{DocumentHead, FilerKey};
+use crate::fingerprint::Fingerprint;
 
 const HEADER_BYTES: usize = 8;
+const SPOOL: &str = "spool";
+const FINGERPRINTS: &str = "fingerprints";
+const FACTS: &str = "segment.json";
+/// Ends the name of a folder that is being written.
+const UNFINISHED: &str = ".unfinished";
+
+/// A document as tokens, or why it is none.
+#[derive(Debug)]
+pub(crate) enum TokenisedDocument {
+    Taken(Box<TakenDocument>),
+    Dropped(DropReason),
+}
 
 /// A document as tokens.
 #[derive(Debug)]
-pub(crate) struct TokenisedDocument {
+pub(crate) struct TakenDocument {
     pub(crate) facts: DocumentFacts,
-    /// Hash of what the document says, id included: identifies the text that a corpus was made of.
-    pub(crate) text_hash: u128,
+    pub(crate) fingerprint: Fingerprint,
     pub(crate) block_tokens: Vec<u32>,
     pub(crate) tokens: Vec<u32>,
 }
@@ -40,17 +54,15 @@ pub(crate) struct DocumentFacts {
     pub(crate) title: Option<String>,
 }
 
-/// What is kept in memory of each document: 48 bytes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SpooledDocument {
-    pub(crate) id_hash: u128,
-    pub(crate) offset: u64,
-    pub(crate) filer: FilerKey,
-    /// Fits: the record's length does.
-    pub(crate) tokens: u32,
-    pub(crate) record_bytes: u32,
-    /// Which source, as an index.
-    pub(crate) source: u32,
+/// `segment.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SegmentFacts {
+    /// What the segment was made of and how; another job's segment is not used.
+    pub(crate) key: String,
+    pub(crate) documents: u32,
+    /// Names of the sources in the order of their first document.
+    pub(crate) sources: Vec<String>,
+    pub(crate) dropped: DroppedCounts,
 }
 
 /// A record read back.
@@ -61,44 +73,51 @@ pub(crate) struct SpoolRecord {
     pub(crate) tokens: Vec<u32>,
 }
 
-/// Appends records.
-pub(crate) struct SpoolWriter {
-    path: PathBuf,
-    file: BufWriter<File>,
+/// Writes a segment.
+pub(crate) struct SegmentWriter {
+    folder: PathBuf,
+    unfinished: PathBuf,
+    spool: ScratchWriter,
+    fingerprints: ScratchWriter,
     token_bytes: usize,
     offset: u64,
+    facts: SegmentFacts,
+    sources: BTreeMap<String, u32>,
 }
 
-/// Reads records at their offsets, from any thread.
+/// Reads a segment, from any thread.
 #[derive(Debug)]
-pub(crate) struct Spool {
-    path: PathBuf,
-    file: File,
+pub(crate) struct Segment {
+    folder: PathBuf,
+    spool: File,
+    fingerprints: File,
     token_bytes: usize,
+    pub(crate) facts: SegmentFacts,
 }
 
-impl TokenisedDocument {
+/// A file of a segment, written and read through one handle.
+struct ScratchWriter {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl TakenDocument {
     /// Encodes the blocks of a document, each closed by the newline token.
     pub(crate) fn new(
         document: &Document,
         newline: u32,
         mut encode: impl FnMut(&str, &mut Vec<u32>),
     ) -> Self {
-        let mut tokens = Vec::new();
-        let mut block_tokens = Vec::new();
-        let mut text = xxhash_rust::xxh3::Xxh3::new();
-        text.update(document.id.as_bytes());
+        let (mut tokens, mut block_tokens) = (Vec::new(), Vec::new());
         for block in document_text_blocks(document) {
             let first = tokens.len();
             encode(block, &mut tokens);
             tokens.push(newline);
             block_tokens.push(u32::try_from(tokens.len() - first).unwrap_or(u32::MAX));
-            text.update(b"\n");
-            text.update(block.as_bytes());
         }
         Self {
             facts: DocumentFacts::of(document),
-            text_hash: text.digest128(),
+            fingerprint: Fingerprint::of(document),
             block_tokens,
             tokens,
         }
@@ -116,35 +135,62 @@ impl DocumentFacts {
             title: document.title.clone(),
         }
     }
-
-    pub(crate) fn head(&self) -> DocumentHead {
-        DocumentHead {
-            id: self.id.clone(),
-            source: self.source.clone(),
-            cik: self.cik.clone(),
-            company: self.company.clone(),
-        }
-    }
-
-    pub(crate) fn id_hash(&self) -> u128 {
-        xxh3_128(self.id.as_bytes())
-    }
 }
 
-impl SpoolWriter {
-    pub(crate) fn create(path: &Path, token_bytes: usize) -> Result<Self, CorpusError> {
-        let file = scratch_file(path)?;
-        let file = BufWriter::with_capacity(1 << 20, file);
+impl SegmentWriter {
+    /// Begins the segment `folder`; what a killed writer of it left is removed.
+    pub(crate) fn create(folder: &Path, key: &str, token_bytes: usize) -> Result<Self, CorpusError> {
+        let mut unfinished = folder.as_os_str().to_owned();
+        unfinished.push(UNFINISHED);
+        let unfinished = PathBuf::from(unfinished);
+        remove_folder(&unfinished)?;
+        DISK.create_dir(&unfinished)
+            .map_err(|source| DurableError::new(Operation::Create, &unfinished, source))?;
         Ok(Self {
-            path: path.to_path_buf(),
-            file,
+            spool: ScratchWriter::create(unfinished.join(SPOOL))?,
+            fingerprints: ScratchWriter::create(unfinished.join(FINGERPRINTS))?,
+            folder: folder.to_path_buf(),
+            unfinished,
             token_bytes,
             offset: 0,
+            facts: SegmentFacts {
+                key: key.to_owned(),
+                ..SegmentFacts::default()
+            },
+            sources: BTreeMap::new(),
         })
     }
 
-    /// Appends a document; returns where it lies and its length in bytes.
-    pub(crate) fn append(&mut self, document: &TokenisedDocument) -> Result<(u64, u32), CorpusError> {
+    pub(crate) fn add(&mut self, document: &TokenisedDocument) -> Result<(), CorpusError> {
+        match document {
+            TokenisedDocument::Dropped(reason) => self.facts.dropped.add(*reason),
+            TokenisedDocument::Taken(document) => self.append(document)?,
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, document: &TakenDocument) -> Result<(), CorpusError> {
+        let record = self.record(document)?;
+        let record_bytes = u32::try_from(record.len()).map_err(|_| CorpusError::DocumentTooLarge {
+            id: document.facts.id.clone(),
+            bytes: record.len() as u64,
+        })?;
+        let fingerprint = Fingerprint {
+            record_offset: self.offset,
+            record_bytes,
+            // A token takes at least two bytes of a record whose length fits.
+            tokens: u32::try_from(document.tokens.len()).unwrap_or(u32::MAX),
+            source: self.source(&document.facts.source),
+            ..document.fingerprint.clone()
+        };
+        self.spool.write(&record)?;
+        self.fingerprints.write(&fingerprint.to_bytes())?;
+        self.offset += record.len() as u64;
+        self.facts.documents += 1;
+        Ok(())
+    }
+
+    fn record(&self, document: &TakenDocument) -> Result<Vec<u8>, CorpusError> {
         let facts = serde_json::to_vec(&document.facts).map_err(|source| CorpusError::Json { source })?;
         let mut record = Vec::with_capacity(
             HEADER_BYTES + facts.len() + 4 * (document.block_tokens.len() + document.tokens.len()),
@@ -159,55 +205,152 @@ impl SpoolWriter {
                 .iter()
                 .flat_map(|tokens| tokens.to_le_bytes()),
         );
-        let token_bytes = self.token_bytes;
         for token in &document.tokens {
-            record.extend_from_slice(&token.to_le_bytes()[..token_bytes]);
+            record.extend_from_slice(&token.to_le_bytes()[..self.token_bytes]);
         }
-        self.write(&record)?;
-        let offset = self.offset;
-        self.offset += record.len() as u64;
-        let record_bytes = u32::try_from(record.len()).map_err(|_| CorpusError::DocumentTooLarge {
-            id: document.facts.id.clone(),
-            bytes: record.len() as u64,
-        })?;
-        Ok((offset, record_bytes))
+        Ok(record)
     }
 
-    pub(crate) fn finish(self) -> Result<Spool, CorpusError> {
-        let Self {
-            path,
-            file,
-            token_bytes,
-            ..
-        } = self;
-        let file = file
-            .into_inner()
-            .map_err(|error| DurableError::new(Operation::Write, &path, error.into_error()))?;
-        Ok(Spool {
-            path,
-            file,
-            token_bytes,
+    fn source(&mut self, name: &str) -> u32 {
+        if let Some(index) = self.sources.get(name) {
+            return *index;
+        }
+        let index = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
+        self.sources.insert(name.to_owned(), index);
+        self.facts.sources.push(name.to_owned());
+        index
+    }
+
+    /// Flushes all to the disk and gives the segment its name.
+    pub(crate) fn finish(self) -> Result<Segment, CorpusError> {
+        let spool = self.spool.finish()?;
+        let fingerprints = self.fingerprints.finish()?;
+        let facts = serde_json::to_vec(&self.facts).map_err(|source| CorpusError::Json { source })?;
+        durable::commit_bytes(&DISK, &self.unfinished.join(FACTS), &facts)?;
+        DISK.sync_dir(&self.unfinished)
+            .map_err(|source| DurableError::new(Operation::Sync, &self.unfinished, source))?;
+        DISK.rename_new(&self.unfinished, &self.folder)
+            .map_err(|source| DurableError::new(Operation::Rename, &self.folder, source))?;
+        Ok(Segment {
+            folder: self.folder,
+            spool,
+            fingerprints,
+            token_bytes: self.token_bytes,
+            facts: self.facts,
         })
+    }
+}
+
+impl Segment {
+    /// Opens a segment; `None` if there is none of this key.
+    ///
+    /// # Errors
+    /// [`CorpusError::Read`] when it is there and cannot be read.
+    pub(crate) fn open(folder: &Path, key: &str, token_bytes: usize) -> Result<Option<Self>, CorpusError> {
+        let failed = |source| CorpusError::Read {
+            operation: "read",
+            path: folder.to_path_buf(),
+            source,
+        };
+        let facts = match std::fs::read(folder.join(FACTS)) {
+            Ok(facts) => facts,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let facts: SegmentFacts = serde_json::from_slice(&facts).map_err(|error| failed(error.into()))?;
+        if facts.key != key {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            spool: File::open(folder.join(SPOOL)).map_err(failed)?,
+            fingerprints: File::open(folder.join(FINGERPRINTS)).map_err(failed)?,
+            folder: folder.to_path_buf(),
+            token_bytes,
+            facts,
+        }))
+    }
+
+    /// Calls `each` with every document in order.
+    pub(crate) fn for_each(
+        &self,
+        mut each: impl FnMut(u32, Fingerprint) -> Result<(), CorpusError>,
+    ) -> Result<(), CorpusError> {
+        let mut file = BufReader::with_capacity(
+            1 << 18,
+            FromStart {
+                file: &self.fingerprints,
+                at: 0,
+            },
+        );
+        let mut bytes = [0; Fingerprint::BYTES];
+        for index in 0..self.facts.documents {
+            file.read_exact(&mut bytes)
+                .map_err(|source| self.failed(FINGERPRINTS, source))?;
+            each(index, Fingerprint::from_bytes(&bytes))?;
+        }
+        Ok(())
+    }
+
+    /// The fingerprint of the document that arrived after `index` others.
+    pub(crate) fn fingerprint(&self, index: u32) -> Result<Fingerprint, CorpusError> {
+        let mut bytes = [0; Fingerprint::BYTES];
+        self.fingerprints
+            .read_exact_at(&mut bytes, u64::from(index) * Fingerprint::BYTES as u64)
+            .map_err(|source| self.failed(FINGERPRINTS, source))?;
+        Ok(Fingerprint::from_bytes(&bytes))
+    }
+
+    /// The tokens of the document that arrived after `index` others, and what is known of it.
+    pub(crate) fn record(&self, index: u32) -> Result<(SpoolRecord, Fingerprint), CorpusError> {
+        let fingerprint = self.fingerprint(index)?;
+        let mut bytes = vec![0; fingerprint.record_bytes as usize];
+        self.spool
+            .read_exact_at(&mut bytes, fingerprint.record_offset)
+            .map_err(|source| self.failed(SPOOL, source))?;
+        let record = parse_record(&bytes, self.token_bytes)
+            .ok_or_else(|| self.failed(SPOOL, io::ErrorKind::InvalidData.into()))?;
+        Ok((record, fingerprint))
+    }
+
+    fn failed(&self, name: &str, source: io::Error) -> CorpusError {
+        CorpusError::Read {
+            operation: "read",
+            path: self.folder.join(name),
+            source,
+        }
+    }
+}
+
+/// Reads an open file from its start without moving its position for others.
+struct FromStart<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(bytes, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl ScratchWriter {
+    fn create(path: PathBuf) -> Result<Self, CorpusError> {
+        let file = BufWriter::with_capacity(1 << 20, scratch_file(&path)?);
+        Ok(Self { path, file })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), CorpusError> {
         let written = self.file.write_all(bytes);
         Ok(written.map_err(|source| DurableError::new(Operation::Write, &self.path, source))?)
     }
-}
 
-impl Spool {
-    pub(crate) fn read(&self, document: &SpooledDocument) -> Result<SpoolRecord, CorpusError> {
-        let failed = |source| CorpusError::Read {
-            operation: "read",
-            path: self.path.clone(),
-            source,
-        };
-        let mut bytes = vec![0; document.record_bytes as usize];
-        self.file
-            .read_exact_at(&mut bytes, document.offset)
-            .map_err(failed)?;
-        parse_record(&bytes, self.token_bytes).ok_or_else(|| failed(std::io::ErrorKind::InvalidData.into()))
+    fn finish(self) -> Result<File, CorpusError> {
+        let Self { path, file } = self;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error);
+        let file = file.and_then(|file| file.sync_all().map(|()| file));
+        Ok(file.map_err(|source| DurableError::new(Operation::Write, &path, source))?)
     }
 }
 
@@ -220,6 +363,16 @@ pub(crate) fn scratch_file(path: &Path) -> Result<File, CorpusError> {
         .create_new(true)
         .open(path);
     Ok(file.map_err(|source| DurableError::new(Operation::Create, path, source))?)
+}
+
+/// Removes a folder that may not be there.
+pub(crate) fn remove_folder(path: &Path) -> Result<(), CorpusError> {
+    match DISK.remove_dir_all(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(DurableError::new(Operation::Remove, path, source).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn parse_record(bytes: &[u8], token_bytes: usize) -> Option<SpoolRecord> {
@@ -266,37 +419,64 @@ mod tests {
         out.extend(text.bytes().map(u32::from));
     }
 
+    fn taken(document: &Document) -> TokenisedDocument {
+        TokenisedDocument::Taken(Box::new(TakenDocument::new(document, 10, encode_bytes)))
+    }
+
     #[test]
     fn records_come_back_in_any_order_at_both_token_widths() {
         for token_bytes in [2, 4] {
-            let folder = tempfile::tempdir().unwrap();
-            let mut writer = SpoolWriter::create(&folder.path().join("spool"), token_bytes).unwrap();
+            let root = tempfile::tempdir().unwrap();
+            let folder = root.path().join("segment");
+            let mut writer = SegmentWriter::create(&folder, "key", token_bytes).unwrap();
             let documents = [document(&["ab", "c"]), document(&[]), document(&["\u{1}"])];
-            let mut spooled = Vec::new();
             for document in &documents {
-                let tokenised = TokenisedDocument::new(document, 10, encode_bytes);
-                let (offset, record_bytes) = writer.append(&tokenised).unwrap();
-                let filer = crate::split::Filers::default().add(&tokenised.facts.head());
-                spooled.push((
-                    SpooledDocument {
-                        id_hash: 0,
-                        offset,
-                        filer,
-                        tokens: 0,
-                        record_bytes,
-                        source: 0,
-                    },
-                    tokenised,
-                ));
+                writer.add(&taken(document)).unwrap();
             }
-            let spool = writer.finish().unwrap();
-            for (document, tokenised) in spooled.iter().rev() {
-                let record = spool.read(document).unwrap();
-                assert_eq!(record.facts, tokenised.facts);
-                assert_eq!(record.block_tokens, tokenised.block_tokens);
-                assert_eq!(record.tokens, tokenised.tokens);
+            writer
+                .add(&TokenisedDocument::Dropped(DropReason::NoText))
+                .unwrap();
+            let written = writer.finish().unwrap();
+            let opened = Segment::open(&folder, "key", token_bytes).unwrap().unwrap();
+            assert_eq!(opened.facts, written.facts);
+            assert_eq!(opened.facts.sources, ["wiki"]);
+            for segment in [written, opened] {
+                for (index, document) in (0..3).zip(&documents).rev() {
+                    let TokenisedDocument::Taken(expected) = taken(document) else {
+                        unreachable!()
+                    };
+                    let (record, fingerprint) = segment.record(index).unwrap();
+                    assert_eq!(record.facts, expected.facts);
+                    assert_eq!(record.block_tokens, expected.block_tokens);
+                    assert_eq!(record.tokens, expected.tokens);
+                    assert_eq!(fingerprint.signature, expected.fingerprint.signature);
+                }
+                let mut indices = Vec::new();
+                segment
+                    .for_each(|index, fingerprint| {
+                        assert_eq!(fingerprint, segment.fingerprint(index).unwrap());
+                        indices.push(index);
+                        Ok(())
+                    })
+                    .unwrap();
+                assert_eq!(indices, [0, 1, 2]);
             }
         }
+    }
+
+    #[test]
+    fn a_segment_is_whole_or_absent_and_one_of_another_job_is_not_used() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("segment");
+        let mut writer = SegmentWriter::create(&folder, "key", 2).unwrap();
+        writer.add(&taken(&document(&["a"]))).unwrap();
+        drop(writer);
+        assert!(Segment::open(&folder, "key", 2).unwrap().is_none());
+        let writer = SegmentWriter::create(&folder, "key", 2).unwrap();
+        assert_eq!(writer.finish().unwrap().facts.documents, 0);
+        assert!(Segment::open(&folder, "other key", 2).unwrap().is_none());
+        assert!(Segment::open(&folder, "key", 2).unwrap().is_some());
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
     }
 
     #[test]
@@ -305,8 +485,8 @@ mod tests {
         with_furniture
             .blocks
             .insert(1, Block::new(BlockKind::PageFurniture, "12"));
-        let tokenised = TokenisedDocument::new(&with_furniture, 10, encode_bytes);
-        assert_eq!(tokenised.tokens, [97, 98, 10, 99, 10]);
-        assert_eq!(tokenised.block_tokens, [3, 2]);
+        let taken = TakenDocument::new(&with_furniture, 10, encode_bytes);
+        assert_eq!(taken.tokens, [97, 98, 10, 99, 10]);
+        assert_eq!(taken.block_tokens, [3, 2]);
     }
 }

@@ -1,161 +1,199 @@
-//! The first pass of `build`: every document to tokens, onto disk, in the order of the documents
-//! folder. Where they go is decided afterwards.
+//! The first pass of `build`: every document to tokens, onto disk, segment by segment in the
+//! order of the documents folder. Segments that are there already are kept. Where documents go is
+//! decided afterwards.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use durable::{DISK, DurableError, Operation, Storage};
+use serde_json::json;
 use shards::TokenWidth;
 use tokenizer::{Encoder, Tokenizer};
 
-use crate::document::Document;
+use crate::docs_manifest::DocsManifest;
+use crate::document::{Document, document_text_blocks};
 use crate::documents::{DocumentLine, DocumentReader, map_documents};
+use crate::dropped::DropReason;
 use crate::error::CorpusError;
 use crate::progress::Progress;
-use crate::split::Filers;
-use crate::spool::{Spool, SpoolWriter, SpooledDocument, TokenisedDocument};
+use crate::segments::{Part, Segments};
+use crate::spool::{Segment, SegmentWriter, TakenDocument, TokenisedDocument};
+use crate::window::{DateWindow, Day};
 
-/// All documents as tokens on disk, and what is known of each.
-#[derive(Debug)]
-pub(crate) struct Tokenised {
-    pub(crate) spool: Spool,
+/// Changes when a segment's content does.
+const SEGMENT_FORMAT: u32 = 1;
+
+/// What segments are made of and where they are kept.
+pub(crate) struct TokeniseJob<'a> {
+    docs: &'a Path,
+    pub(crate) tokenizer: &'a Tokenizer,
+    window: DateWindow,
+    folder: PathBuf,
+    segments: Segments,
+    /// Identifies all that segments depend on.
+    key: String,
     pub(crate) width: TokenWidth,
-    /// Sorted by source and hash of id.
-    pub(crate) documents: Vec<SpooledDocument>,
-    /// Names of the sources, sorted; [`SpooledDocument::source`] is an index into it.
-    pub(crate) sources: Vec<String>,
-    pub(crate) filers: Filers,
-    /// Identifies all texts, whatever their order.
-    pub(crate) text_digest: u128,
-    /// Documents without a single block.
-    pub(crate) num_empty: u64,
 }
 
-impl Tokenised {
-    pub(crate) fn num_tokens(&self) -> u64 {
-        self.documents
-            .iter()
-            .map(|document| u64::from(document.tokens))
-            .sum()
-    }
+/// Writes segments one after the other while their documents arrive in order.
+struct Collector<'a> {
+    job: &'a TokeniseJob<'a>,
+    /// The segments still to be written, the next one last.
+    wanted: Vec<u32>,
+    writer: Option<SegmentWriter>,
 }
 
-/// What grows while documents arrive.
-struct Collector {
-    spool: SpoolWriter,
-    documents: Vec<SpooledDocument>,
-    /// Numbered in the order of arrival.
-    sources: BTreeMap<String, u32>,
-    filers: Filers,
-    text_digest: u128,
-    num_empty: u64,
-}
-
-/// Encodes all documents of a folder on the pool's threads.
-pub(crate) fn tokenise_documents(
-    docs: &Path,
-    tokenizer: &Tokenizer,
-    spool: &Path,
-    pool: &rayon::ThreadPool,
-    progress: &dyn Progress,
-) -> Result<Tokenised, CorpusError> {
-    let reader = DocumentReader::open(docs)?;
-    progress.start("tokenising", Some(reader.manifest().json_bytes()));
-    let width = TokenWidth::for_vocab_size(tokenizer.vocab_size());
-    // One a thread, kept over all documents: each has a cache of words.
-    let encoders: Vec<Mutex<Encoder<'_>>> = (0..pool.current_num_threads())
-        .map(|_| Mutex::new(tokenizer.encoder()))
-        .collect();
-    let encode = |line: &DocumentLine| {
-        let document: Document = line.parse()?;
-        let thread = rayon::current_thread_index().unwrap_or(0);
-        let mut encoder = encoders[thread].lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(TokenisedDocument::new(
-            &document,
-            tokenizer.newline(),
-            |text, out| encoder.encode_into(text, out),
-        ))
-    };
-    let mut collector = Collector::new(SpoolWriter::create(spool, width.bytes())?);
-    map_documents(reader, pool, progress, encode, |document| {
-        collector.add(&document)
-    })?;
-    progress.finish();
-    collector.finish(docs, width)
-}
-
-impl Collector {
-    fn new(spool: SpoolWriter) -> Self {
-        Self {
-            spool,
-            documents: Vec::new(),
-            sources: BTreeMap::new(),
-            filers: Filers::default(),
-            text_digest: 0,
-            num_empty: 0,
-        }
-    }
-
-    fn add(&mut self, document: &TokenisedDocument) -> Result<(), CorpusError> {
-        if document.tokens.is_empty() {
-            self.num_empty += 1;
-            return Ok(());
-        }
-        let next = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
-        let source = *self.sources.entry(document.facts.source.clone()).or_insert(next);
-        let (offset, record_bytes) = self.spool.append(document)?;
-        self.documents.push(SpooledDocument {
-            id_hash: document.facts.id_hash(),
-            offset,
-            filer: self.filers.add(&document.facts.head()),
-            // A token takes at least two bytes of a record whose length fits.
-            tokens: u32::try_from(document.tokens.len()).unwrap_or(u32::MAX),
-            record_bytes,
-            source,
+impl<'a> TokeniseJob<'a> {
+    pub(crate) fn new(
+        docs: &'a Path,
+        tokenizer: &'a Tokenizer,
+        window: DateWindow,
+        folder: PathBuf,
+    ) -> Result<Self, CorpusError> {
+        let manifest = DocsManifest::open(docs)?;
+        let segments = Segments::of(manifest.json_bytes());
+        let key = json!({
+            "format": SEGMENT_FORMAT,
+            "docs_hash": manifest.hash(),
+            "tokenizer_hash": tokenizer.hash(),
+            "window": window.described(),
+            "segment_bytes": segments.bytes,
         });
-        // A sum, so that the order does not matter.
-        self.text_digest = self.text_digest.wrapping_add(document.text_hash);
+        Ok(Self {
+            docs,
+            tokenizer,
+            window,
+            folder,
+            segments,
+            key: durable::sha256_hex(key.to_string().as_bytes()),
+            width: TokenWidth::for_vocab_size(tokenizer.vocab_size()),
+        })
+    }
+
+    /// Writes the segments of a part that are not there yet.
+    pub(crate) fn run(
+        &self,
+        part: Part,
+        pool: &rayon::ThreadPool,
+        progress: &dyn Progress,
+    ) -> Result<(), CorpusError> {
+        DISK.create_dir_all(&self.folder)
+            .map_err(|source| DurableError::new(Operation::Create, &self.folder, source))?;
+        let mut wanted = Vec::new();
+        for segment in self.segments.of_part(part).rev() {
+            if self.open(segment)?.is_none() {
+                crate::spool::remove_folder(&self.path(segment))?;
+                wanted.push(segment);
+            }
+        }
+        let ranges = wanted.iter().rev().map(|segment| self.segments.range(*segment));
+        let reader = DocumentReader::open_ranges(self.docs, ranges.collect())?;
+        progress.start("tokenising", Some(reader.wanted_bytes()));
+        // One a thread, kept over all documents: each has a cache of words.
+        let encoders: Vec<Mutex<Encoder<'_>>> = (0..pool.current_num_threads())
+            .map(|_| Mutex::new(self.tokenizer.encoder()))
+            .collect();
+        let encode = |line: &DocumentLine| {
+            let thread = rayon::current_thread_index().unwrap_or(0);
+            let mut encoder = encoders[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            Ok((line.start, self.tokenise(&line.parse()?, &mut encoder)))
+        };
+        let mut collector = Collector {
+            job: self,
+            wanted,
+            writer: None,
+        };
+        map_documents(reader, pool, progress, encode, |(start, document)| {
+            collector.add(start, &document)
+        })?;
+        progress.finish();
+        collector.finish()
+    }
+
+    /// How many segments a part has, and all parts.
+    pub(crate) fn num_segments(&self, part: Part) -> (u32, u32) {
+        let of_part = self.segments.of_part(part).len();
+        (u32::try_from(of_part).unwrap_or(u32::MAX), self.segments.count())
+    }
+
+    /// All segments, in order.
+    ///
+    /// # Errors
+    /// [`CorpusError::MissingParts`] when some are not there.
+    pub(crate) fn open_all(&self) -> Result<Vec<Segment>, CorpusError> {
+        let (mut opened, mut missing) = (Vec::new(), Vec::new());
+        for segment in 0..self.segments.count() {
+            match self.open(segment)? {
+                Some(segment) => opened.push(segment),
+                None => missing.push(segment),
+            }
+        }
+        match missing.first() {
+            None => Ok(opened),
+            Some(first) => Err(CorpusError::MissingParts {
+                folder: self.folder.clone(),
+                missing: missing.len(),
+                segments: self.segments.count(),
+                first: *first,
+            }),
+        }
+    }
+
+    fn path(&self, segment: u32) -> PathBuf {
+        self.folder.join(format!("segment-{segment:05}"))
+    }
+
+    fn open(&self, segment: u32) -> Result<Option<Segment>, CorpusError> {
+        Segment::open(&self.path(segment), &self.key, self.width.bytes())
+    }
+
+    fn tokenise(&self, document: &Document, encoder: &mut Encoder<'_>) -> TokenisedDocument {
+        if let Some(reason) = self.window.refusal(Day::of(document)) {
+            return TokenisedDocument::Dropped(reason);
+        }
+        if document_text_blocks(document).next().is_none() {
+            return TokenisedDocument::Dropped(DropReason::NoText);
+        }
+        let newline = self.tokenizer.newline();
+        let taken = TakenDocument::new(document, newline, |text, out| encoder.encode_into(text, out));
+        TokenisedDocument::Taken(Box::new(taken))
+    }
+}
+
+impl Collector<'_> {
+    fn add(&mut self, start: u64, document: &TokenisedDocument) -> Result<(), CorpusError> {
+        let segment = self.job.segments.at(start);
+        while self.wanted.last().is_some_and(|wanted| *wanted < segment) {
+            self.close_segment()?;
+        }
+        self.writer()?.add(document)
+    }
+
+    fn finish(mut self) -> Result<(), CorpusError> {
+        while !self.wanted.is_empty() {
+            self.close_segment()?;
+        }
         Ok(())
     }
 
-    fn finish(mut self, docs: &Path, width: TokenWidth) -> Result<Tokenised, CorpusError> {
-        let spool = self.spool.finish()?;
-        let mut rank = vec![0; self.sources.len()];
-        for (sorted, arrived) in (0..).zip(self.sources.values()) {
-            rank[*arrived as usize] = sorted;
+    /// Ends the segment that is being written; it may have no document.
+    fn close_segment(&mut self) -> Result<(), CorpusError> {
+        self.writer()?;
+        self.wanted.pop();
+        if let Some(writer) = self.writer.take() {
+            writer.finish()?;
         }
-        for document in &mut self.documents {
-            document.source = rank[document.source as usize];
-        }
-        self.documents.sort_unstable_by_key(|document| document.id_hash);
-        refuse_duplicates(&self.documents, &spool, docs)?;
-        self.documents
-            .sort_unstable_by_key(|document| (document.source, document.id_hash));
-        Ok(Tokenised {
-            spool,
-            width,
-            documents: self.documents,
-            sources: self.sources.into_keys().collect(),
-            filers: self.filers,
-            text_digest: self.text_digest,
-            num_empty: self.num_empty,
-        })
+        Ok(())
     }
-}
 
-/// `documents` are sorted by hash of id.
-fn refuse_duplicates(documents: &[SpooledDocument], spool: &Spool, docs: &Path) -> Result<(), CorpusError> {
-    match documents
-        .windows(2)
-        .find(|pair| pair[0].id_hash == pair[1].id_hash)
-    {
-        Some(pair) => {
-            let id = spool.read(&pair[0])?.facts.id;
-            Err(CorpusError::DuplicateDocument {
-                id,
-                docs: docs.to_path_buf(),
-            })
-        }
-        None => Ok(()),
+    fn writer(&mut self) -> Result<&mut SegmentWriter, CorpusError> {
+        let writer = if let Some(writer) = self.writer.take() {
+            writer
+        } else {
+            let segment = self.wanted.last().copied().unwrap_or(0);
+            let path = self.job.path(segment);
+            SegmentWriter::create(&path, &self.job.key, self.job.width.bytes())?
+        };
+        Ok(self.writer.insert(writer))
     }
 }

@@ -16,6 +16,7 @@ use crate::documents::{DocumentLine, DocumentReader, map_documents};
 use crate::error::CorpusError;
 use crate::progress::Progress;
 use crate::split::{DocumentHead, FilerKey, Filers, HeldOut, refuse_fraction};
+use crate::window::{DateWindow, Day};
 use crate::workplace::{Workplace, worker_threads};
 
 /// Text that a tokenizer is trained on unless told otherwise: word counts of a gigabyte differ
@@ -41,6 +42,8 @@ pub struct TokenizerOptions {
     pub sample_bytes: u64,
     /// Share of the filers that will be held out.
     pub held_out_fraction: f64,
+    /// The window of dates that the corpus will have.
+    pub window: DateWindow,
     /// Worker threads; 0 means one a core.
     pub threads: usize,
 }
@@ -58,6 +61,12 @@ pub struct TokenizerReport {
     pub sample_bytes: u64,
     /// Documents of held-out filers, none of which is in the sample.
     pub held_out_documents: u64,
+    /// Documents outside of the window of dates, or dated later than what is trained on.
+    pub outside_window: u64,
+    /// The latest day of a document in the sample.
+    pub filed_latest: Option<String>,
+    /// Documents in the sample without a date.
+    pub undated_documents: u64,
     /// All documents of the folder.
     pub documents: u64,
     /// Identifies vocabulary and merges.
@@ -72,6 +81,10 @@ struct Sample {
     documents: u64,
     bytes: u64,
     held_out_documents: u64,
+    outside_window: u64,
+    latest: Option<Day>,
+    undated: u64,
+    window: DateWindow,
 }
 
 /// A document as the choice of the sample sees it.
@@ -79,6 +92,7 @@ struct Measured {
     hash: u64,
     bytes: u64,
     filer: FilerKey,
+    day: Option<Day>,
 }
 
 /// Trains a byte-level BPE tokenizer on a documents folder and writes it, whole or not at all.
@@ -91,6 +105,7 @@ pub fn train_tokenizer(
     progress: &dyn Progress,
 ) -> Result<TokenizerReport, CorpusError> {
     refuse_fraction(options.held_out_fraction)?;
+    options.window.check()?;
     let _workplace = Workplace::enter(&options.out, "tenk-corpus tokenizer")?;
     let pool = worker_threads(options.threads)?;
     let sample = choose_sample(options, &pool, progress)?;
@@ -103,6 +118,9 @@ pub fn train_tokenizer(
     let made_from = json!({
         "docs_hash": reader.manifest().hash(),
         "held_out_fraction": options.held_out_fraction,
+        "window": options.window.described(),
+        "filed_latest": report.filed_latest,
+        "undated_documents": report.undated_documents,
         "program_version": env!("CARGO_PKG_VERSION"),
         "sample_documents": report.sample_documents,
         "sample_bytes": report.sample_bytes,
@@ -123,6 +141,9 @@ fn report(
         sample_documents: sample.documents,
         sample_bytes: sample.bytes,
         held_out_documents: sample.held_out_documents,
+        outside_window: sample.outside_window,
+        filed_latest: sample.latest.map(|day| day.to_string()),
+        undated_documents: sample.undated,
         documents,
         tokenizer_hash: tokenizer.hash().to_owned(),
     }
@@ -141,29 +162,43 @@ fn choose_sample(
         let bytes = document_text_blocks(&document)
             .map(|text| text.len() as u64)
             .sum();
-        Ok((DocumentHead::of(&document), bytes))
+        Ok((DocumentHead::of(&document), bytes, Day::of(&document)))
     };
-    map_documents(reader, pool, progress, measure, |(head, bytes)| {
-        measured.push(Measured {
-            hash: sample_hash(&head.id),
-            bytes,
-            filer: filers.add(&head),
-        });
+    let mut outside_window = 0;
+    map_documents(reader, pool, progress, measure, |(head, bytes, day)| {
+        // As in `build`, a document without text or outside of the window is nobody's.
+        if options.window.refusal(day).is_some() {
+            outside_window += 1;
+        } else if bytes > 0 {
+            measured.push(Measured {
+                hash: sample_hash(&head.id),
+                bytes,
+                filer: filers.add(&head),
+                day,
+            });
+        }
         Ok(())
     })?;
     progress.finish();
-    Ok(sample_of(
-        measured,
-        filers.hold_out(options.held_out_fraction)?,
-        options.sample_bytes,
-    ))
+    let held_out = filers.hold_out(options.held_out_fraction)?;
+    let mut sample = sample_of(measured, held_out, options.window, options.sample_bytes);
+    sample.outside_window += outside_window;
+    Ok(sample)
 }
 
 /// Documents in the order of their hashes until the sample is full.
-fn sample_of(mut measured: Vec<Measured>, held_out: HeldOut, sample_bytes: u64) -> Sample {
+fn sample_of(
+    mut measured: Vec<Measured>,
+    held_out: HeldOut,
+    window: DateWindow,
+    sample_bytes: u64,
+) -> Sample {
     let before = measured.len();
     measured.retain(|document| !held_out.contains(document.filer));
     let held_out_documents = (before - measured.len()) as u64;
+    let before = measured.len();
+    measured.retain(|document| !window.is_later(document.day));
+    let outside_window = (before - measured.len()) as u64;
     measured.sort_unstable_by_key(|document| document.hash);
     let mut sample = Sample {
         held_out,
@@ -171,6 +206,10 @@ fn sample_of(mut measured: Vec<Measured>, held_out: HeldOut, sample_bytes: u64) 
         documents: 0,
         bytes: 0,
         held_out_documents,
+        outside_window,
+        latest: None,
+        undated: 0,
+        window,
     };
     for document in &measured {
         if sample.bytes >= sample_bytes {
@@ -179,6 +218,8 @@ fn sample_of(mut measured: Vec<Measured>, held_out: HeldOut, sample_bytes: u64) 
         sample.last = Some(document.hash);
         sample.documents += 1;
         sample.bytes += document.bytes;
+        sample.latest = sample.latest.into_iter().chain(document.day).max();
+        sample.undated += u64::from(document.day.is_none());
     }
     sample
 }
@@ -196,8 +237,7 @@ fn count_words(
         .map(|_| Mutex::default())
         .collect();
     let count = |line: &DocumentLine| {
-        let head: DocumentHead = line.parse()?;
-        if sample.holds(&head) {
+        if sample.holds(&line.parse::<DocumentHead>()?) {
             let document: Document = line.parse()?;
             let thread = rayon::current_thread_index().unwrap_or(0);
             let mut trainer = trainers[thread].lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,8 +256,11 @@ fn count_words(
 
 impl Sample {
     fn holds(&self, head: &DocumentHead) -> bool {
+        let day = head.day();
         self.last.is_some_and(|last| sample_hash(&head.id) <= last)
             && !self.held_out.contains(FilerKey::of(head))
+            && self.window.refusal(day).is_none()
+            && !self.window.is_later(day)
     }
 }
 
@@ -229,27 +272,35 @@ fn sample_hash(id: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn measured(filers: &mut Filers, n: u64) -> Measured {
-        let head = DocumentHead {
+    fn dated(n: u64) -> DocumentHead {
+        DocumentHead {
             id: format!("file:{n}"),
             source: "10-K".into(),
+            filed: (!n.is_multiple_of(10)).then(|| format!("20{:02}-06-30", 10 + n % 10)),
             ..DocumentHead::default()
-        };
-        Measured {
-            hash: sample_hash(&head.id),
-            bytes: 100,
-            filer: filers.add(&head),
         }
+    }
+
+    fn measured(filers: &mut Filers, n: u64) -> Measured {
+        let document = dated(n);
+        Measured {
+            hash: sample_hash(&document.id),
+            bytes: 100,
+            filer: filers.add(&document),
+            day: document.day(),
+        }
+    }
+
+    fn sample(numbers: impl Iterator<Item = u64>, window: DateWindow, bytes: u64) -> Sample {
+        let mut filers = Filers::default();
+        let measured: Vec<Measured> = numbers.map(|n| measured(&mut filers, n)).collect();
+        sample_of(measured, filers.hold_out(0.1).unwrap(), window, bytes)
     }
 
     #[test]
     fn the_sample_is_bounded_and_the_same_in_any_order() {
-        let sample = |numbers: &mut dyn Iterator<Item = u64>| {
-            let mut filers = Filers::default();
-            let measured: Vec<Measured> = numbers.map(|n| measured(&mut filers, n)).collect();
-            sample_of(measured, filers.hold_out(0.1).unwrap(), 950)
-        };
-        let (forward, backward) = (sample(&mut (0..1000)), sample(&mut (0..1000).rev()));
+        let forward = sample(0..1000, DateWindow::default(), 950);
+        let backward = sample((0..1000).rev(), DateWindow::default(), 950);
         assert_eq!((forward.documents, forward.bytes), (10, 1000));
         assert_eq!(forward.last, backward.last);
         assert!(forward.held_out_documents > 0);
@@ -257,19 +308,30 @@ mod tests {
 
     #[test]
     fn no_document_of_a_held_out_filer_is_in_the_sample() {
-        let mut filers = Filers::default();
-        let all: Vec<Measured> = (0..200).map(|n| measured(&mut filers, n)).collect();
-        let sample = sample_of(all, filers.hold_out(0.2).unwrap(), u64::MAX);
+        let sample = sample(0..200, DateWindow::default(), u64::MAX);
         let taken = (0..200)
-            .map(|n| DocumentHead {
-                id: format!("file:{n}"),
-                source: "10-K".into(),
-                ..DocumentHead::default()
-            })
-            .filter(|head| sample.holds(head))
-            .inspect(|head| assert!(!sample.held_out.contains(FilerKey::of(head))))
+            .map(dated)
+            .filter(|document| sample.holds(document))
+            .inspect(|document| assert!(!sample.held_out.contains(FilerKey::of(document))))
             .count();
         assert_eq!(taken as u64, sample.documents);
         assert_eq!(sample.documents + sample.held_out_documents, 200);
+        assert!(sample.undated > 0);
+    }
+
+    #[test]
+    fn the_sample_has_nothing_later_than_the_window_and_nothing_of_the_later_set() {
+        let window = DateWindow {
+            from: None,
+            to: "2016-12-31".parse().ok(),
+            held_out_from: "2015-01-01".parse().ok(),
+        };
+        let numbers = (0..200).filter(|n| n % 10 != 0 && n % 10 < 7);
+        let sample = sample(numbers, window, u64::MAX);
+        assert_eq!(sample.latest, "2014-06-30".parse().ok());
+        assert_eq!(sample.undated, 0);
+        let taken = (0..200).map(dated).filter(|document| sample.holds(document));
+        assert_eq!(taken.count() as u64, sample.documents);
+        assert!(sample.outside_window > 0);
     }
 }

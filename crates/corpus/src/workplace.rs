@@ -1,5 +1,5 @@
-//! What a command that writes a folder needs first: the name free, the lock held, leftovers of a
-//! killed predecessor gone, worker threads. It does not write the folder itself.
+//! What a command that writes a folder needs first: the name free, the lock held, half-written
+//! leftovers of a killed predecessor gone, worker threads. It does not write the folder itself.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,8 @@ use crate::error::CorpusError;
 /// The place beside an output folder where one command at a time prepares it.
 ///
 /// It is the hidden folder `.NAME.work`, which holds the lock and whatever does not belong into
-/// the result (the spool), and which goes when the command ends, well or not.
+/// the result (segments, files that are being sorted). It goes when the command ends, well or not;
+/// after a kill it stays, and the next command for the same output goes on with it.
 #[derive(Debug)]
 pub(crate) struct Workplace {
     folder: PathBuf,
@@ -38,6 +39,11 @@ impl Workplace {
         refuse_existing(out)?;
         durable::remove_stale_partials(&DISK, parent)?;
         Ok(Self { folder, _lock: lock })
+    }
+
+    /// The folder for finished segments of the work, which those of a killed predecessor are in.
+    pub(crate) fn segments(&self) -> PathBuf {
+        self.folder.join("segments")
     }
 
     /// A path for a file that does not belong into the result; what a killed predecessor left

@@ -1,0 +1,173 @@
+//! All documents of a build between its passes: the segments on disk, and 40 bytes a document in
+//! memory. It decides nothing.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use shards::TokenWidth;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::dropped::{DropReason, DroppedCounts};
+use crate::error::CorpusError;
+use crate::fingerprint::{Fingerprint, part};
+use crate::split::{FilerKey, Filers};
+use crate::spool::{Segment, SpoolRecord};
+use crate::window::{DateWindow, Day};
+
+/// All documents as tokens on disk, and what is known of each.
+#[derive(Debug)]
+pub(crate) struct Tokenised {
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) width: TokenWidth,
+    /// In the order of arrival, until they are [sorted](Self::sort).
+    pub(crate) documents: Vec<SpooledDocument>,
+    /// Names of the sources, sorted; [`SpooledDocument::source`] is an index into it.
+    pub(crate) sources: Vec<String>,
+    /// Identifies all texts, whatever their order.
+    pub(crate) text_digest: u128,
+    pub(crate) dropped: DroppedCounts,
+}
+
+/// What is kept in memory of each document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SpooledDocument {
+    /// High and low half: a `u128` would be padded.
+    id_hash: [u64; 2],
+    pub(crate) filer: FilerKey,
+    pub(crate) tokens: u32,
+    /// Its number in the segment.
+    index: u32,
+    segment: u16,
+    /// Which source, as an index.
+    pub(crate) source: u16,
+    /// Held out for its date.
+    pub(crate) is_later: bool,
+}
+
+impl SpooledDocument {
+    pub(crate) fn id_hash(&self) -> u128 {
+        u128::from(self.id_hash[0]) << 64 | u128::from(self.id_hash[1])
+    }
+}
+
+impl Tokenised {
+    /// Reads what segments hold.
+    ///
+    /// # Errors
+    /// When one cannot be read, or two documents have one id.
+    pub(crate) fn gather(
+        segments: Vec<Segment>,
+        width: TokenWidth,
+        window: DateWindow,
+        docs: &Path,
+    ) -> Result<(Self, Filers), CorpusError> {
+        let mut filers = Filers::default();
+        let mut tokenised = Self {
+            sources: source_names(&segments),
+            segments: Vec::new(),
+            width,
+            documents: Vec::new(),
+            text_digest: 0,
+            dropped: DroppedCounts::default(),
+        };
+        for (number, segment) in (0..).zip(&segments) {
+            tokenised.dropped.add_all(&segment.facts.dropped);
+            let sources = tokenised.indices_of(&segment.facts.sources);
+            segment.for_each(|index, fingerprint| {
+                let source = sources.get(fingerprint.source as usize).copied().unwrap_or(0);
+                let name = tokenised.sources.get(source as usize).map_or("", String::as_str);
+                let filer = filers.add_names(name, fingerprint.filer);
+                // A sum, so that the order does not matter.
+                let digest = tokenised.text_digest.wrapping_add(digest(&fingerprint));
+                tokenised.text_digest = digest;
+                tokenised.documents.push(SpooledDocument {
+                    id_hash: halves(fingerprint.id),
+                    filer,
+                    tokens: fingerprint.tokens,
+                    index,
+                    segment: number,
+                    source,
+                    is_later: window.is_later(fingerprint.day()),
+                });
+                Ok(())
+            })?;
+        }
+        tokenised.segments = segments;
+        tokenised.refuse_duplicate_ids(docs)?;
+        Ok((tokenised, filers))
+    }
+
+    pub(crate) fn num_tokens(&self) -> u64 {
+        let tokens = self.documents.iter().map(|document| u64::from(document.tokens));
+        tokens.sum()
+    }
+
+    pub(crate) fn fingerprint(&self, document: &SpooledDocument) -> Result<Fingerprint, CorpusError> {
+        self.segments[usize::from(document.segment)].fingerprint(document.index)
+    }
+
+    pub(crate) fn record(
+        &self,
+        document: &SpooledDocument,
+    ) -> Result<(SpoolRecord, Option<Day>), CorpusError> {
+        let (record, fingerprint) = self.segments[usize::from(document.segment)].record(document.index)?;
+        Ok((record, fingerprint.day()))
+    }
+
+    /// Takes documents out, `fates` giving why in the order of the documents.
+    pub(crate) fn drop_documents(&mut self, fates: &[Option<DropReason>]) {
+        let mut fate = fates.iter();
+        self.documents.retain(|_| fate.next().is_none_or(Option::is_none));
+        for reason in fates.iter().flatten() {
+            self.dropped.add(*reason);
+        }
+    }
+
+    /// Sorts documents by source and hash of id, the order in which they stand in files.
+    pub(crate) fn sort(&mut self) {
+        self.documents
+            .sort_unstable_by_key(|document| (document.source, document.id_hash));
+    }
+
+    fn indices_of(&self, names: &[String]) -> Vec<u16> {
+        let index = |name| self.sources.binary_search(name).unwrap_or(0);
+        names
+            .iter()
+            .map(|name| u16::try_from(index(name)).unwrap_or(u16::MAX))
+            .collect()
+    }
+
+    fn refuse_duplicate_ids(&mut self, docs: &Path) -> Result<(), CorpusError> {
+        self.documents
+            .sort_unstable_by_key(|document| (document.id_hash, document.segment, document.index));
+        let pair = self
+            .documents
+            .windows(2)
+            .find(|pair| pair[0].id_hash == pair[1].id_hash);
+        if let Some([first, ..]) = pair {
+            let id = self.record(first)?.0.facts.id;
+            return Err(CorpusError::DuplicateDocument {
+                id,
+                docs: docs.to_path_buf(),
+            });
+        }
+        self.documents
+            .sort_unstable_by_key(|document| (document.segment, document.index));
+        Ok(())
+    }
+}
+
+fn halves(id: u128) -> [u64; 2] {
+    let bytes = id.to_be_bytes();
+    [part(&bytes, 0), part(&bytes, 8)].map(u64::from_be_bytes)
+}
+
+fn source_names(segments: &[Segment]) -> Vec<String> {
+    let names = segments.iter().flat_map(|segment| &segment.facts.sources);
+    let counted: BTreeSet<&String> = names.collect();
+    counted.into_iter().cloned().collect()
+}
+
+fn digest(fingerprint: &Fingerprint) -> u128 {
+    xxh3_128(&[fingerprint.id.to_le_bytes(), fingerprint.text.to_le_bytes()].concat())
+}
