@@ -59,7 +59,7 @@ pub(crate) fn describe(
         shards: files.shards,
         filed_earliest: files.dates.earliest.map(|day| day.to_string()),
         filed_latest: files.dates.latest.map(|day| day.to_string()),
-        undated: files.dates.undated,
+        undated: Some(files.dates.undated),
         window: options.window.described(),
         documents_file: files.documents,
         dropped: tokenised.dropped.by_text(),

@@ -8,15 +8,16 @@ use checkpoint::{Checkpoint, NamedTensor};
 use durable::{StagedDir, Storage, commit_dir};
 use model::RobertaConfig;
 use safetensors::tensor::{Dtype, View};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokenizer::Tokenizer;
 
 use crate::error::HfFolderError;
 use crate::files::{
     CONFIG_JSON, MODEL_SAFETENSORS, MODULES_JSON, POOLING_CONFIG_JSON, POOLING_FOLDER, README_MD,
-    SENTENCE_BERT_CONFIG_JSON, modules, pooling, pretty, sentence_bert_config,
+    SENTENCE_BERT_CONFIG_JSON, TEXT_DATES_JSON, modules, pooling, pretty, sentence_bert_config,
 };
 use crate::model_card::ModelCard;
+use crate::text_dates::TextDates;
 
 /// What was exported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,9 @@ pub fn export(
         write_bytes(folder, POOLING_CONFIG_JSON, &pretty(&pooling(config.hidden_size)))?;
         let sentence_bert = sentence_bert_config(config.max_sequence_length());
         write_bytes(folder, SENTENCE_BERT_CONFIG_JSON, &pretty(&sentence_bert))?;
+        if let Some(dates) = TextDates::of_trainer(&checkpoint.trainer) {
+            write_bytes(folder, TEXT_DATES_JSON, &pretty(&json!(dates)))?;
+        }
         write_bytes(
             folder,
             README_MD,

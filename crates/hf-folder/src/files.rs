@@ -9,6 +9,7 @@ pub(crate) const POOLING_FOLDER: &str = "1_Pooling";
 pub(crate) const POOLING_CONFIG_JSON: &str = "1_Pooling/config.json";
 pub(crate) const SENTENCE_BERT_CONFIG_JSON: &str = "sentence_bert_config.json";
 pub(crate) const README_MD: &str = "README.md";
+pub(crate) const TEXT_DATES_JSON: &str = "text_dates.json";
 
 /// Encoder, then pooling in the folder beside.
 pub(crate) fn modules() -> Value {

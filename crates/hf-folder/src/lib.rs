@@ -10,6 +10,7 @@ mod files;
 mod import;
 mod model_card;
 mod tensors;
+mod text_dates;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
     clippy::unwrap_used,
@@ -23,3 +24,4 @@ pub use export::{ExportReport, export};
 pub use import::HfModel;
 pub use model_card::{ModelCard, SourceFacts};
 pub use tensors::ModelTensors;
+pub use text_dates::TextDates;

@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 use model::RobertaConfig;
 use serde_json::Value;
 
+use crate::text_dates::TextDates;
+
 /// What the corpus adds to the facts of a checkpoint. All of it may be unknown.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelCard {
@@ -15,10 +17,6 @@ pub struct ModelCard {
     pub name: String,
     /// Training text by source.
     pub sources: BTreeMap<String, SourceFacts>,
-    /// Filing date of the earliest training document.
-    pub filed_earliest: Option<String>,
-    /// Filing date of the latest training document.
-    pub filed_latest: Option<String>,
     /// How held-out documents were chosen.
     pub held_out: Option<String>,
     /// Version of the program that exports.
@@ -30,8 +28,6 @@ pub struct ModelCard {
 pub struct SourceFacts {
     /// Documents.
     pub documents: u64,
-    /// Those of them whose date is not known.
-    pub undated: u64,
     /// Tokens.
     pub tokens: u64,
 }
@@ -60,7 +56,7 @@ impl ModelCard {
             vocab_size = config.vocab_size,
             version = self.program_version,
             sources = self.sources_table(),
-            dates = self.dates(trainer),
+            dates = Self::dates(trainer),
             origin = origin(trainer),
             held_out = self.held_out_line(),
             left_out = left_out(trainer),
@@ -82,49 +78,15 @@ impl ModelCard {
         table + "\n"
     }
 
-    fn dates(&self, trainer: &Value) -> String {
-        let latest = self
-            .filed_latest
-            .as_deref()
-            .or(trainer["latest_filing_date"].as_str());
-        let span = match (self.filed_earliest.as_deref(), latest) {
+    fn dates(trainer: &Value) -> String {
+        let dates = TextDates::of_trainer(trainer).unwrap_or_default();
+        let span = match (dates.earliest.as_deref(), dates.latest.as_deref()) {
             (Some(earliest), Some(latest)) => {
-                format!("The filings whose date is known are of {earliest} to {latest}. ")
+                format!("The documents, held-out ones included, are of {earliest} to {latest}. ")
             }
-            (None, Some(latest)) => format!("The latest filing whose date is known is of {latest}. "),
             _ => String::new(),
         };
-        let horizon = if trainer["lineage"]["init_from"].is_null() {
-            self.horizon(latest)
-        } else {
-            "What the model that it was continued from has seen is not recorded here.".to_owned()
-        };
-        if span.is_empty() && horizon.is_empty() {
-            return String::new();
-        }
-        format!("{span}{horizon}\n\n")
-    }
-
-    /// After which date the model has seen nothing, as far as that can be said.
-    fn horizon(&self, latest: Option<&str>) -> String {
-        let undated: Vec<String> = self
-            .sources
-            .iter()
-            .filter(|(_, facts)| facts.undated > 0)
-            .map(|(name, facts)| format!("{} of {name}", facts.undated))
-            .collect();
-        match (latest, self.sources.is_empty(), undated.as_slice()) {
-            (Some(latest), false, []) => format!("The model has seen no document after {latest}."),
-            (_, false, [_, ..]) => format!(
-                "Documents without a date: {}. They may be later, so there is no date after which the \
-                 model has seen nothing.",
-                undated.join(", ")
-            ),
-            (Some(_), true, _) => {
-                "Whether documents without a date were among the text is not recorded here.".to_owned()
-            }
-            (None, ..) => String::new(),
-        }
+        format!("{span}{}\n\n", dates.horizon())
     }
 
     fn held_out_line(&self) -> String {
@@ -225,6 +187,15 @@ mod tests {
             .unwrap()
     }
 
+    fn dates() -> TextDates {
+        TextDates {
+            earliest: Some("1999-03-01".to_owned()),
+            latest: Some("2024-12-30".to_owned()),
+            undated_documents: Some(0),
+            ..TextDates::default()
+        }
+    }
+
     #[test]
     fn the_card_states_every_fact_that_was_recorded() {
         let card = ModelCard {
@@ -233,23 +204,20 @@ mod tests {
                 "10-K".to_owned(),
                 SourceFacts {
                     documents: 7,
-                    undated: 0,
                     tokens: 12_345,
                 },
             )]),
-            filed_earliest: Some("1999-03-01".to_owned()),
-            filed_latest: Some("2024-12-30".to_owned()),
             held_out: Some("5 % of companies".to_owned()),
             program_version: "0.1.0".to_owned(),
         };
         let trainer = json!({"step": 120, "tokens_seen": 99_000, "loss": 4.25, "precision": "bf16",
-            "hashes": {"corpus": "c0ffee"}});
+            "text_dates": dates(), "hashes": {"corpus": "c0ffee"}});
         let text = card.render(&config(), &trainer);
         for fact in [
             "# demo",
             "| 10-K | 7 | 12345 |",
             "1999-03-01 to 2024-12-30",
-            "no document after 2024-12-30",
+            "seen no document after 2024-12-30",
             "| steps | 120 |",
             "| 4.25 |",
             "bf16",
@@ -268,21 +236,15 @@ mod tests {
         for word in ["null", "None", "seed", "Held out"] {
             assert!(!text.contains(word), "{word} in {text}");
         }
-        let text = ModelCard::default().render(&config(), &json!({"latest_filing_date": "2020-02-02"}));
-        assert!(
-            text.contains("of 2020-02-02") && text.contains("not recorded here"),
-            "{text}"
-        );
     }
 
     #[test]
     fn a_continued_model_names_its_origin_and_claims_no_last_date() {
         let card = ModelCard {
             sources: BTreeMap::from([("10-K".to_owned(), SourceFacts::default())]),
-            filed_latest: Some("2024-12-30".to_owned()),
             ..ModelCard::default()
         };
-        let scratch = card.render(&config(), &json!({}));
+        let scratch = card.render(&config(), &json!({ "text_dates": dates() }));
         assert!(scratch.contains("from scratch") && scratch.contains("no document after 2024-12-30"));
         assert!(!scratch.contains("Left out"), "{scratch}");
         let lineage = json!({
@@ -294,7 +256,7 @@ mod tests {
                 {"after_step": 120, "exclude": [], "skip_steps": []},
             ],
         });
-        let text = card.render(&config(), &json!({ "lineage": lineage }));
+        let text = card.render(&config(), &json!({ "text_dates": dates(), "lineage": lineage }));
         for fact in [
             "pre-trained further from models/roberta (model.safetensors with SHA-256 abc)",
             "- after step 0: documents a:1, b:2\n- after step 90: documents a:1; steps 95..99\n\
@@ -306,30 +268,5 @@ mod tests {
             !text.contains("scratch") && !text.contains("no document after"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn documents_without_a_date_are_counted_and_no_last_date_is_claimed() {
-        let facts = |undated| SourceFacts {
-            documents: 9,
-            undated,
-            tokens: 100,
-        };
-        let card = ModelCard {
-            sources: [
-                ("10-K".to_owned(), facts(2)),
-                ("wiki".to_owned(), facts(9)),
-                ("10-Q".to_owned(), facts(0)),
-            ]
-            .into(),
-            filed_latest: Some("2024-12-30".to_owned()),
-            ..ModelCard::default()
-        };
-        let text = card.render(&config(), &json!({}));
-        assert!(
-            text.contains("Documents without a date: 2 of 10-K, 9 of wiki."),
-            "{text}"
-        );
-        assert!(!text.contains("no document after"), "{text}");
     }
 }

@@ -48,7 +48,7 @@ pub fn trainer_state(config: &RobertaConfig, tokenizer: &Tokenizer) -> Value {
         "model_config": serde_json::from_str::<Value>(&config.to_json().unwrap()).unwrap(),
         "attention_permutation": null,
         "hashes": {"config": "a", "corpus": "b", "packing": "c", "tokenizer": tokenizer.hash()},
-        "latest_filing_date": "2024-01-31",
+        "text_dates": {"latest": "2024-01-31", "undated_documents": 0},
     })
 }
 

@@ -59,9 +59,10 @@ pub struct Manifest {
     /// Latest date of a document, held-out ones included. It bounds what the corpus knows where
     /// no document is undated.
     pub filed_latest: Option<String>,
-    /// Documents without a date, held-out ones included; none where there is a window.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub undated: u64,
+    /// Documents without a date, held-out ones included; none where there is a window. A corpus
+    /// that counted no days of wiki pages does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undated: Option<u64>,
     /// The days between which documents were taken; `None` if all were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
@@ -199,11 +200,6 @@ impl HeldOutFile {
             idx_sha256: summary.idx_hash.clone(),
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl Manifest {

@@ -1,14 +1,11 @@
 //! The Hugging Face folder of a run's checkpoint.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use durable::DISK;
 use hf_folder::{ExportReport, ModelCard, SourceFacts};
 use serde_json::Value;
-use shards::{Corpus, ShardError};
+use shards::Corpus;
 use tokenizer::Tokenizer;
 
 use crate::{
@@ -46,10 +43,9 @@ pub(crate) fn export_run(
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         ..ModelCard::default()
     };
-    let described = corpus_of(run_dir, &config.data.corpus, &trainer)
-        .and_then(|corpus| describe(&mut card, &corpus).map_err(|error| chain(&error)));
-    if let Err(reason) = described {
-        tracing::warn!("the model card does not state the training data: {reason}");
+    match corpus_of(run_dir, &config.data.corpus, &trainer) {
+        Ok(corpus) => describe(&mut card, &corpus),
+        Err(reason) => tracing::warn!("the model card does not state the training data: {reason}"),
     }
     Ok(hf_folder::export(&DISK, &checkpoint_dir, &tokenizer, out, &card)?)
 }
@@ -99,28 +95,17 @@ fn corpus_of(run_dir: &Path, recorded: &Path, trainer: &Value) -> Result<Corpus,
     Err(reason.unwrap_or_else(|| format!("there is no corpus {}", recorded.display())))
 }
 
-/// Puts what the corpus holds into the card, which stays as it is when that cannot be read.
-fn describe(card: &mut ModelCard, corpus: &Corpus) -> Result<(), ShardError> {
+/// Puts what the corpus holds into the card.
+fn describe(card: &mut ModelCard, corpus: &Corpus) {
     let manifest = corpus.manifest();
-    let mut undated: BTreeMap<String, u64> = BTreeMap::new();
-    for row in corpus.documents().rows() {
-        let row = row?;
-        if row.shard.is_some() && row.filed.is_none() {
-            *undated.entry(row.source).or_default() += 1;
-        }
-    }
     for (name, counts) in &manifest.sources {
         let facts = SourceFacts {
             documents: counts.documents,
-            undated: undated.get(name).copied().unwrap_or(0),
             tokens: counts.tokens,
         };
         card.sources.insert(name.clone(), facts);
     }
-    card.filed_earliest.clone_from(&manifest.filed_earliest);
-    card.filed_latest.clone_from(&manifest.filed_latest);
     card.held_out = Some(manifest.held_out.rule.clone());
-    Ok(())
 }
 
 #[cfg(test)]

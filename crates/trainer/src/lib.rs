@@ -38,6 +38,7 @@ mod session;
 pub mod step;
 pub mod stop;
 pub mod train;
+mod text_dates;
 mod unigram;
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::{
     precision,
     session::Session,
     step::Learner,
+    text_dates::text_dates,
 };
 
 /// How far a run is.
@@ -104,7 +105,7 @@ fn trainer_state(session: &Session, learner: &Learner, progress: Progress) -> Re
         "hashes": session.hashes,
         "config": essential(config)?,
         "tuple": session.tuple,
-        "latest_filing_date": session.text.corpus.manifest().filed_latest,
+        "text_dates": text_dates(session.text.corpus.manifest()),
         "tokenizer_folder": session.text.tokenizer_dir.to_string_lossy(),
         "program_version": env!("CARGO_PKG_VERSION"),
     }))

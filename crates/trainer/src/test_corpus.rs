@@ -74,6 +74,7 @@ fn write_corpus(folder: &Path, tokenizer: &Tokenizer) {
         held_out,
         filed_earliest: Some("2018-02-01".to_owned()),
         filed_latest: Some("2019-11-30".to_owned()),
+        undated: Some(48),
         documents_file: documents.finish().unwrap(),
         ..Manifest::default()
     };

@@ -257,7 +257,7 @@ fn the_last_step_always_has_a_checkpoint_and_old_ones_go() {
     )
     .unwrap();
     assert_eq!(
-        (trainer["step"].as_u64(), trainer["latest_filing_date"].as_str()),
+        (trainer["step"].as_u64(), trainer["text_dates"]["latest"].as_str()),
         (Some(10), Some("2019-11-30"))
     );
     assert_eq!(trainer["model_config"]["model_type"].as_str(), Some("roberta"));
@@ -424,10 +424,7 @@ fn an_export_states_the_training_data_only_from_the_corpus_of_the_checkpoint() {
     };
     let card = export("with");
     assert!(card.contains("| wiki |") && card.contains("2019-11-30"), "{card}");
-    assert!(
-        card.contains("Documents without a date: 24 of 10-K, 24 of wiki."),
-        "{card}"
-    );
+    assert!(card.contains("48 documents have no date."), "{card}");
     let mut manifest = shards::Corpus::open(&config.data.corpus)
         .unwrap()
         .manifest()
@@ -440,12 +437,47 @@ fn an_export_states_the_training_data_only_from_the_corpus_of_the_checkpoint() {
         "{card}"
     );
     assert!(!card.contains("another"), "{card}");
+    assert!(
+        card.contains("48 documents have no date."),
+        "the checkpoint knows it: {card}"
+    );
 
     std::fs::rename(place.path("tokenizer"), place.path("elsewhere")).unwrap();
     let error = export_run(&config.run.dir, None, None, &place.path("lost")).unwrap_err();
     assert!(error.to_string().contains("--tokenizer DIR"), "{error}");
     let elsewhere = place.path("elsewhere");
     export_run(&config.run.dir, None, Some(&elsewhere), &place.path("found")).unwrap();
+}
+
+#[test]
+fn the_last_day_of_the_text_travels_from_the_manifest_to_the_checkpoint_and_the_exported_model() {
+    let place = Place::new();
+    let config = place.config("run", &["training.max_steps=1", "schedule.warmup_steps=0"]);
+    let mut manifest = shards::Corpus::open(&config.data.corpus)
+        .unwrap()
+        .manifest()
+        .clone();
+    manifest.undated = Some(0);
+    manifest.window = Some(shards::Window {
+        to: Some("2019-11-30".to_owned()),
+        held_out_from: Some("2019-07-01".to_owned()),
+        ..shards::Window::default()
+    });
+    manifest.made_from = serde_json::json!({
+        "tokenizer_made_from": {"filed_latest": "2019-06-28", "undated_documents": 0},
+    });
+    manifest.write(&durable::DISK, &config.data.corpus).unwrap();
+    run(1, &config);
+    let newest = find_checkpoint(&config.run.dir, None).unwrap();
+    let trainer = Restored::read(newest).unwrap().checkpoint.trainer;
+    assert_eq!(trainer["text_dates"]["latest"], "2019-11-30");
+    let out = place.path("export");
+    export_run(&config.run.dir, None, None, &out).unwrap();
+    let dates = hf_folder::TextDates::read(&out).unwrap().unwrap();
+    assert_eq!(dates, crate::text_dates::text_dates(&manifest));
+    let card = std::fs::read_to_string(out.join("README.md")).unwrap();
+    let horizon = "Model and tokenizer have seen no document of 2019-07-01 or later.";
+    assert!(dates.horizon() == horizon && card.contains(horizon), "{card}");
 }
 
 #[test]

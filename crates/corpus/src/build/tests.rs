@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::docs_manifest::InputFile;
-use crate::docs_writer::{DocsWriter, PreparedDocument};
+use crate::docs_writer::{DocsWriter, json_line};
 use crate::document::{Block, BlockKind, Document};
 use crate::progress::NoProgress;
 use crate::tokenizer_sample::{TokenizerOptions, train_tokenizer};
@@ -29,13 +28,8 @@ impl Desk {
     fn write_docs(&self, name: &str, documents: &[Document]) {
         commit_dir(&DISK, &self.at(name), |staged: &StagedDir<'_>| {
             let mut docs = DocsWriter::create(staged)?;
-            docs.begin_input(InputFile {
-                path: "input".into(),
-                bytes: 1,
-                sha256: String::new(),
-            });
             for document in documents {
-                docs.write("filings", &PreparedDocument::new(document)?)?;
+                docs.write("filings", &document.source, &json_line(document)?)?;
             }
             docs.finish()
         })
@@ -288,7 +282,7 @@ fn nothing_later_than_the_window_and_nothing_undated_is_in_a_corpus() {
     let manifest = build_shards(&options, &NoProgress).unwrap();
     assert_eq!(
         (manifest.filed_earliest.as_deref(), manifest.undated),
-        (Some("2011-03-01"), 0)
+        (Some("2011-03-01"), Some(0))
     );
     assert_eq!(manifest.filed_latest.as_deref(), Some("2012-03-09"));
     assert_eq!(manifest.window, window.described());
@@ -313,7 +307,7 @@ fn nothing_later_than_the_window_and_nothing_undated_is_in_a_corpus() {
 fn an_undated_document_without_a_window_is_counted_in_the_manifest() {
     let mut documents = filings();
     documents[8].filed = None;
-    assert_eq!(Desk::new(&documents).build("corpus").undated, 1);
+    assert_eq!(Desk::new(&documents).build("corpus").undated, Some(1));
 }
 
 #[test]

@@ -3,7 +3,6 @@ use crate::HfModel;
 use crate::testing::{config, random_model, save, tokenizer, trainer_state, values};
 use durable::{DISK, DurableError};
 use model::Precision;
-use serde_json::json;
 use std::collections::BTreeSet;
 use tch::Device;
 
@@ -33,6 +32,7 @@ fn an_exported_folder_has_exactly_its_files_and_gives_back_every_tensor() {
         "modules.json",
         "sentence_bert_config.json",
         "special_tokens_map.json",
+        "text_dates.json",
         "tokenizer.json",
         "tokenizer_config.json",
         "vocab.json",
@@ -60,6 +60,9 @@ fn an_exported_folder_has_exactly_its_files_and_gives_back_every_tensor() {
         card.contains("| steps | 7 |") && card.contains("2024-01-31"),
         "{card}"
     );
+    let dates = TextDates::read(&out).unwrap().unwrap();
+    assert_eq!(dates.latest.as_deref(), Some("2024-01-31"));
+    assert!(card.contains(&dates.horizon()), "{card}");
 }
 
 #[test]
