@@ -153,6 +153,8 @@ pub(crate) struct Ingest {
     /// Which exhibits of reports become documents too: none, annual-reports (EX-13) or all.
     #[arg(long, value_name = "WHICH", default_value_t = corpus::edgar::Exhibits::default())]
     pub(crate) exhibits: corpus::edgar::Exhibits,
+    #[command(flatten)]
+    pub(crate) parts: Parts,
     /// The documents folder to make.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -161,6 +163,18 @@ pub(crate) struct Ingest {
     /// Print the report as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Division of a command over machines.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Parts {
+    /// Do only the second of eight parts of the work (`2/8`) and keep it in OUT.parts, on one of
+    /// several machines that share the disk.
+    #[arg(long, value_name = "I/N", conflicts_with = "merge")]
+    pub(crate) part: Option<corpus::Part>,
+    /// Make the result of the parts in OUT.parts; give the options that each --part had.
+    #[arg(long)]
+    pub(crate) merge: bool,
 }
 
 /// Which days documents may have.
@@ -235,13 +249,8 @@ pub(crate) struct Build {
     /// Keep documents whatever they repeat.
     #[arg(long, conflicts_with_all = ["duplicate_similarity", "duplicate_scope"])]
     pub(crate) keep_duplicates: bool,
-    /// Do only the second of eight parts of the work (`2/8`) and keep it in OUT.parts, on one of
-    /// several machines that share the disk.
-    #[arg(long, value_name = "I/N", conflicts_with = "merge")]
-    pub(crate) part: Option<corpus::Part>,
-    /// Make the corpus of the parts in OUT.parts; give the options that each --part had.
-    #[arg(long)]
-    pub(crate) merge: bool,
+    #[command(flatten)]
+    pub(crate) parts: Parts,
     /// Also write a packing index: `full-sentences:512`, `doc-sentences:512` or
     /// `contiguous:512`; training makes a missing one.
     #[arg(long, value_name = "MODE:LENGTH")]

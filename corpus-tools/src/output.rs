@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::Result;
+use corpus::{PartReport, grouped};
 use serde::Serialize;
 
 /// Prints an answer to stdout.
@@ -16,6 +17,20 @@ pub(crate) fn print(text: &str) -> Result<()> {
 /// Prints an answer as JSON to stdout.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// Prints what a part of a job has done.
+pub(crate) fn print_part(report: &PartReport, json: bool) -> Result<()> {
+    if json {
+        return print_json(report);
+    }
+    print(&format!(
+        "part {}: {} of {} segments are in {}; after all parts run the same command with --merge in place of --part\n",
+        report.part,
+        grouped(report.segments.into()),
+        grouped(report.all_segments.into()),
+        report.folder.display(),
+    ))
 }
 
 /// Prints an error and its causes to stderr.

@@ -1,11 +1,11 @@
 //! `tenk-corpus build`.
 
 use anyhow::Result;
-use corpus::{BuildOptions, DuplicateRule, Part, grouped};
+use corpus::{BuildOptions, DuplicateRule, grouped};
 use shards::Manifest;
 
 use crate::arguments::Build;
-use crate::output::{Table, print, print_json, push_line};
+use crate::output::{Table, print, print_json, print_part, push_line};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Build) -> Result<()> {
@@ -24,10 +24,11 @@ pub(crate) fn run(arguments: &Build) -> Result<()> {
         packings: arguments.pack.clone(),
         threads: arguments.threads.threads,
     };
-    if let Some(part) = arguments.part {
-        return run_part(&options, part, arguments.json);
+    if let Some(part) = arguments.parts.part {
+        let report = corpus::build_part(&options, part, &Bar::default())?;
+        return print_part(&report, arguments.json);
     }
-    let manifest = if arguments.merge {
+    let manifest = if arguments.parts.merge {
         corpus::merge_parts(&options, &Bar::default())?
     } else {
         corpus::build_shards(&options, &Bar::default())?
@@ -37,20 +38,6 @@ pub(crate) fn run(arguments: &Build) -> Result<()> {
     }
     print(&summary(&manifest))?;
     print(&format!("written: {}\n", arguments.out.display()))
-}
-
-fn run_part(options: &BuildOptions, part: Part, json: bool) -> Result<()> {
-    let report = corpus::build_part(options, part, &Bar::default())?;
-    if json {
-        return print_json(&report);
-    }
-    print(&format!(
-        "part {}: {} of {} segments are in {}; after all parts run the same command with --merge in place of --part\n",
-        report.part,
-        grouped(report.segments.into()),
-        grouped(report.all_segments.into()),
-        report.folder.display(),
-    ))
 }
 
 fn summary(manifest: &Manifest) -> String {
@@ -112,8 +99,8 @@ fn tokenizer_note(manifest: &Manifest) -> Option<String> {
 fn dates(manifest: &Manifest) -> String {
     let day = |day: &Option<String>| day.clone().unwrap_or_else(|| "an unknown day".to_owned());
     let undated = match manifest.undated {
-        0 => String::new(),
-        undated => format!(", and {} without a date", grouped(undated)),
+        None | Some(0) => String::new(),
+        Some(undated) => format!(", and {} without a date", grouped(undated)),
     };
     format!(
         "documents from {} to {}{undated}",

@@ -4,7 +4,7 @@ use anyhow::Result;
 use corpus::{DocsManifest, IngestOptions, grouped};
 
 use crate::arguments::Ingest;
-use crate::output::{Table, print, print_json, push_line};
+use crate::output::{Table, print, print_json, print_part, push_line};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Ingest) -> Result<()> {
@@ -15,7 +15,15 @@ pub(crate) fn run(arguments: &Ingest) -> Result<()> {
         out: arguments.out.clone(),
         threads: arguments.threads.threads,
     };
-    let manifest = corpus::ingest(&options, &Bar::default())?;
+    if let Some(part) = arguments.parts.part {
+        let report = corpus::ingest_part(&options, part, &Bar::default())?;
+        return print_part(&report, arguments.json);
+    }
+    let manifest = if arguments.parts.merge {
+        corpus::merge_ingested_parts(&options, &Bar::default())?
+    } else {
+        corpus::ingest(&options, &Bar::default())?
+    };
     if arguments.json {
         return print_json(&manifest);
     }

@@ -81,6 +81,48 @@ fn a_disk_that_fills_up_at_any_point_ends_each_command_in_one_message_and_leaves
 }
 
 #[test]
+fn a_disk_that_fills_up_in_mid_build_ends_it_in_one_message_whichever_pass_it_is_in() {
+    let (docs, tokenizer) = (text(&finished().at("docs")), text(&finished().at("tokenizer")));
+    let mut failures = 0;
+    // From too little for the first pass, by a sixth more each time, to enough for all.
+    let mut kilobytes = 200;
+    loop {
+        let Some(disk) = Mount::tmpfs(&format!("size={kilobytes}k")) else {
+            return;
+        };
+        let out = text(&disk.at.join("corpus"));
+        let mut command = crate::programs::tenk_corpus([
+            "build",
+            "--docs",
+            &docs,
+            "--tokenizer",
+            &tokenizer,
+            "--shards",
+            "8",
+            "--out",
+            &out,
+        ]);
+        let output = command.output().unwrap();
+        let said = crate::programs::message(&output);
+        if output.status.success() {
+            assert_eq!(names(&disk.at), ["corpus"]);
+            break;
+        }
+        assert!(
+            output.status.code() == Some(1)
+                && said.contains("the disk is full")
+                && said.contains("free space"),
+            "{kilobytes} kB: {said}"
+        );
+        assert!(names(&disk.at).is_empty(), "{:?}", names(&disk.at));
+        failures += 1;
+        kilobytes += kilobytes / 6;
+        assert!(kilobytes < 100_000, "it never suffices");
+    }
+    assert!(failures > 5, "{failures} failures");
+}
+
+#[test]
 fn a_read_only_folder_is_named_with_the_way_out() {
     let Some(disk) = Mount::tmpfs("ro") else { return };
     let filings = text(&finished().at("sample/filings"));

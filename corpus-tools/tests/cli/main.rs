@@ -6,6 +6,7 @@
 mod bad_input;
 mod disks;
 mod fetch;
+mod kills;
 mod memory;
 mod path;
 mod programs;

@@ -1,4 +1,5 @@
-//! Peak memory of `build` on a small and on a large documents folder: the same.
+//! Peak memory: that of `build` is the same on a small and on a large documents folder, that of
+//! `ingest` grows by the paths of the inputs alone.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,66 +7,85 @@ use std::process::{Command, Stdio};
 
 use crate::programs::finished;
 
-/// Writes a documents folder of about this much JSON: reports of numbered words.
-fn write_docs(folder: &Path, megabytes: usize) {
+/// Writes a documents folder of so many documents; `document` gives each.
+fn write_docs(folder: &Path, number: usize, document: impl Fn(usize) -> serde_json::Value) {
     std::fs::create_dir(folder).unwrap();
     let name = "filings-00000.jsonl.zst";
     let file = std::fs::File::create_new(folder.join(name)).unwrap();
     let mut encoder = zstd::Encoder::new(file, 1).unwrap();
-    let (mut json_bytes, mut documents) = (0, 0_usize);
-    while json_bytes < megabytes << 20 {
-        let blocks: Vec<_> = (0..400)
-            .map(|line| {
-                let words =
-                    (0..12).map(|word| format!("item{}", (documents * 31 + line * 7 + word * word) % 9973));
-                let text = words.collect::<Vec<_>>().join(" ");
-                serde_json::json!({ "kind": "paragraph", "text": text })
-            })
-            .collect();
-        let cik = format!("{:010}", documents / 8 + 1);
-        let mut line = serde_json::json!({
-            "id": format!("{cik}-15-{documents:06}:1"),
-            "source": "10-K",
-            "cik": cik,
-            "filed": "2015-06-30",
-            "sha256": "",
-            "blocks": blocks,
-        })
-        .to_string();
-        line.push('\n');
+    let mut json_bytes = 0;
+    for index in 0..number {
+        let line = document(index).to_string() + "\n";
         encoder.write_all(line.as_bytes()).unwrap();
-        (json_bytes, documents) = (json_bytes + line.len(), documents + 1);
+        json_bytes += line.len();
     }
     encoder.finish().unwrap();
     let path = folder.join(name);
     let manifest = serde_json::json!({
-        "format_version": 1,
+        "format_version": corpus::DOCS_FORMAT_VERSION,
         "program_version": "test",
         "files": [{
             "name": name,
-            "documents": documents,
+            "documents": number,
             "json_bytes": json_bytes,
             "bytes": path.metadata().unwrap().len(),
             "sha256": durable::sha256_file(&path).unwrap(),
         }],
-        "documents": { "10-K": documents },
+        "documents": { "10-K": number },
         "skipped": {},
         "rejected": {},
-        "inputs": [],
+        "inputs": { "files": 0, "bytes": 0, "sha256": "" },
     });
     let text = manifest.to_string();
     durable::commit_bytes(&durable::DISK, &folder.join("manifest.json"), text.as_bytes()).unwrap();
 }
 
-/// Builds a corpus; the last peak that the kernel told of the process, in kilobytes.
+/// A report of numbered words, 46 kB of JSON.
+fn report(number: usize) -> serde_json::Value {
+    let blocks: Vec<_> = (0..400)
+        .map(|line| {
+            let words = (0..12).map(|word| format!("item{}", (number * 31 + line * 7 + word * word) % 9973));
+            let text = words.collect::<Vec<_>>().join(" ");
+            serde_json::json!({ "kind": "paragraph", "text": text })
+        })
+        .collect();
+    let cik = format!("{:010}", number / 8 + 1);
+    serde_json::json!({
+        "id": format!("{cik}-15-{number:06}:1"),
+        "source": "10-K",
+        "cik": cik,
+        "filed": "2015-06-30",
+        "sha256": "",
+        "blocks": blocks,
+    })
+}
+
+/// A page that is hardly more than its id.
+fn stub(number: usize) -> serde_json::Value {
+    serde_json::json!({
+        "id": format!("wiki:{number}:{number}"),
+        "source": "wiki",
+        "sha256": "",
+        "blocks": [{ "kind": "paragraph", "text": format!("item {number}") }],
+    })
+}
+
+/// Builds a corpus; its peak memory in kilobytes.
 fn peak_of_build(docs: &Path, out: &Path) -> u64 {
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("tenk-corpus"))
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("tenk-corpus"));
+    command
         .args(["build", "--shards", "16", "--threads", "2", "--docs"])
         .arg(docs)
         .arg("--tokenizer")
         .arg(finished().at("tokenizer"))
         .arg("--out")
-        .arg(out)
+        .arg(out);
+    peak_of(&mut command)
+}
+
+/// Runs a command to success; the last peak that the kernel told of its process, in kilobytes.
+fn peak_of(command: &mut Command) -> u64 {
+    let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -88,15 +108,67 @@ fn peak_of_build(docs: &Path, out: &Path) -> u64 {
 #[test]
 fn the_peak_memory_of_a_build_does_not_grow_with_the_corpus() {
     let root = tempfile::tempdir().unwrap();
-    let peak = |megabytes: usize| {
-        let docs = root.path().join(format!("docs-{megabytes}"));
-        write_docs(&docs, megabytes);
-        peak_of_build(&docs, &root.path().join(format!("corpus-{megabytes}")))
+    let peak = |documents: usize| {
+        let docs = root.path().join(format!("docs-{documents}"));
+        write_docs(&docs, documents, report);
+        peak_of_build(&docs, &root.path().join(format!("corpus-{documents}")))
     };
-    let (small, large) = (peak(64), peak(192));
+    let (small, large) = (peak(1_400), peak(4_200));
     assert!(small > 0 && large < 1 << 20, "{small} kB and {large} kB");
     assert!(
         large < small + small / 4,
         "three times the text took {large} kB in place of {small} kB"
     );
+}
+
+#[test]
+#[ignore = "builds a corpus of 1,200,000 documents, minutes"]
+fn a_build_keeps_less_than_100_bytes_in_memory_of_each_document_however_small() {
+    let root = tempfile::tempdir().unwrap();
+    let peak = |documents: usize| {
+        let docs = root.path().join(format!("docs-{documents}"));
+        write_docs(&docs, documents, stub);
+        peak_of_build(&docs, &root.path().join(format!("corpus-{documents}")))
+    };
+    let (few, many) = (peak(400_000), peak(1_200_000));
+    let bytes_each = (many.saturating_sub(few)) * 1024 / 800_000;
+    assert!(
+        few > 0 && bytes_each < 100,
+        "{few} kB and {many} kB, {bytes_each} bytes each"
+    );
+}
+
+/// Writes small filings, each with an accession number of its own.
+fn write_filings(folder: &Path, number: usize) {
+    std::fs::create_dir(folder).unwrap();
+    for company in 0..number {
+        let accession = format!("{company:010}-10-000001");
+        let text = format!(
+            "<SEC-DOCUMENT>{accession}.txt : 20100301\n<SEC-HEADER>{accession}.hdr.sgml : 20100301\n\
+             ACCESSION NUMBER:\t\t{accession}\nCONFORMED SUBMISSION TYPE:\t10-K\n</SEC-HEADER>\n<DOCUMENT>\n\
+             <TYPE>10-K\n<SEQUENCE>1\n<TEXT>\nThe year was a good one.\n</TEXT>\n</DOCUMENT>\n</SEC-DOCUMENT>\n"
+        );
+        let mut file = std::fs::File::create_new(folder.join(format!("{accession}.txt"))).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn an_ingest_keeps_less_than_a_kilobyte_in_memory_of_each_input() {
+    let root = tempfile::tempdir().unwrap();
+    let peak = |number: usize| {
+        let filings = root.path().join(format!("filings-{number}"));
+        write_filings(&filings, number);
+        let docs = root.path().join(format!("docs-{number}"));
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("tenk-corpus"));
+        command
+            .args(["ingest", "--threads", "2", "--filings"])
+            .arg(&filings);
+        let peak = peak_of(command.arg("--out").arg(&docs));
+        let manifest = std::fs::read(docs.join("manifest.json")).unwrap();
+        assert!(manifest.len() < 4096, "{} bytes of manifest", manifest.len());
+        peak
+    };
+    let (few, many) = (peak(1_000), peak(21_000));
+    assert!(few > 0 && many < few + 20_000, "{few} kB and {many} kB");
 }

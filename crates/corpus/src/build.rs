@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use durable::{DISK, StagedDir, commit_dir};
-use serde::Serialize;
 use shards::{Corpus, Manifest, Packing, PackingMode, TOKENIZER_FOLDER, packing_name};
 use tokenizer::Tokenizer;
 
@@ -20,14 +19,14 @@ use crate::error::CorpusError;
 use crate::exclude::Excluded;
 use crate::place::{Placement, place_documents};
 use crate::progress::Progress;
-use crate::segments::Part;
+use crate::segments::{Part, PartReport};
 use crate::shard_files::write_files;
 use crate::split::refuse_fraction;
 use crate::tokenise::TokeniseJob;
 use crate::tokenised::Tokenised;
 use crate::tokenizer_sample::MODEL_MAX_LENGTH;
 use crate::window::DateWindow;
-use crate::workplace::{Workplace, worker_threads};
+use crate::workplace::{Workplace, parts_folder, worker_threads};
 
 /// Five digits of a shard's number in its file name.
 const MOST_SHARDS: u32 = 99_999;
@@ -55,19 +54,6 @@ pub struct BuildOptions {
     pub packings: Vec<PackingChoice>,
     /// Worker threads; 0 means one a core.
     pub threads: usize,
-}
-
-/// What a part of a build has done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PartReport {
-    /// Which part.
-    pub part: String,
-    /// Where parts are kept until they are merged.
-    pub folder: PathBuf,
-    /// Segments of this part.
-    pub segments: u32,
-    /// Segments of all parts.
-    pub all_segments: u32,
 }
 
 /// A packing index: how blocks are put into sequences, and how long those are.
@@ -126,8 +112,7 @@ pub fn build_part(
 ) -> Result<PartReport, CorpusError> {
     let tokenizer = options.check()?;
     let folder = parts_folder(&options.out);
-    let name = format!("part-{}", part.to_string().replace('/', "-of-"));
-    let _workplace = Workplace::enter(&folder.join(name), "tenk-corpus build --part")?;
+    let _workplace = Workplace::enter_part(&options.out, part, "tenk-corpus build --part")?;
     let pool = worker_threads(options.threads)?;
     let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, folder.clone())?;
     job.run(part, &pool, progress)?;
@@ -151,13 +136,6 @@ pub fn merge_parts(options: &BuildOptions, progress: &dyn Progress) -> Result<Ma
     let parts = parts_folder(&options.out);
     let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, parts)?;
     assemble(options, &job, &workplace, &pool, progress)
-}
-
-/// Where the parts of a corpus are kept.
-fn parts_folder(out: &Path) -> PathBuf {
-    let mut folder = out.as_os_str().to_owned();
-    folder.push(".parts");
-    folder.into()
 }
 
 /// The second pass: from all segments to the corpus folder.

@@ -9,10 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::error::CorpusError;
 
 /// Version of the layout of a documents folder.
-pub const DOCS_FORMAT_VERSION: u32 = 1;
+pub const DOCS_FORMAT_VERSION: u32 = 2;
 
 /// Name of the manifest inside a documents folder.
 pub(crate) const DOCS_MANIFEST: &str = "manifest.json";
+
+/// Name of the list of inputs: an [`InputFile`] a line. It is not part of the manifest, which
+/// readers hold in memory.
+pub(crate) const INPUTS_LIST: &str = "inputs.jsonl";
 
 /// `manifest.json` of a documents folder; also what `ingest` reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +35,19 @@ pub struct DocsManifest {
     /// Inputs that could not be used, by reason; each is listed in `rejected.jsonl`.
     pub rejected: BTreeMap<String, u64>,
     /// The files that were read.
-    pub inputs: Vec<InputFile>,
+    pub inputs: Inputs,
+}
+
+/// The files that a documents folder was made from; each is listed in `inputs.jsonl`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inputs {
+    /// How many there are.
+    pub files: u64,
+    /// Their lengths together.
+    pub bytes: u64,
+    /// SHA-256 of the list.
+    pub sha256: String,
 }
 
 /// One file of documents.

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 
 use durable::{DurableError, Operation, Sha256Writer, StagedDir, StorageFile};
-use rustc_hash::FxHashMap;
-use serde::Serialize;
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use serde::{Deserialize, Serialize};
 
-use crate::docs_manifest::{DOCS_FORMAT_VERSION, DOCS_MANIFEST, DocsFile, DocsManifest, InputFile};
-use crate::document::Document;
+use crate::docs_manifest::{
+    DOCS_FORMAT_VERSION, DOCS_MANIFEST, DocsFile, DocsManifest, INPUTS_LIST, InputFile, Inputs,
+};
 use crate::error::CorpusError;
 
 /// A documents file is closed when its JSON has reached this size: large enough to compress well,
@@ -23,17 +22,8 @@ const DATASET_CARD: (&str, &str) = ("README.md", include_str!("dataset_card.md")
 /// zstd's own default: smaller files cost more time than they save here.
 const COMPRESSION_LEVEL: i32 = 3;
 
-/// A document ready to be written; made on worker threads.
-#[derive(Debug)]
-pub(crate) struct PreparedDocument {
-    json: Vec<u8>,
-    id: String,
-    source: String,
-    content: u128,
-}
-
 /// Something that did not become a document.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeftOut {
     pub(crate) path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,9 +44,7 @@ pub(crate) struct DocsWriter<'a> {
     file_bytes: u64,
     files: Vec<DocsFile>,
     documents: BTreeMap<String, u64>,
-    inputs: Vec<InputFile>,
-    /// Hash of a document's id to the hash of its content and the index of its input.
-    seen: FxHashMap<u128, (u128, usize)>,
+    inputs: InputsList,
 }
 
 struct OpenFile {
@@ -67,24 +55,17 @@ struct OpenFile {
     encoder: zstd::Encoder<'static, Sha256Writer<Box<dyn StorageFile>>>,
 }
 
+/// The list of the inputs.
+struct InputsList {
+    file: BufWriter<Sha256Writer<Box<dyn StorageFile>>>,
+    counted: Inputs,
+}
+
 struct Log<'a> {
     staged: &'a StagedDir<'a>,
     name: &'static str,
     file: BufWriter<Box<dyn StorageFile>>,
     by_reason: BTreeMap<String, u64>,
-}
-
-impl PreparedDocument {
-    pub(crate) fn new(document: &Document) -> Result<Self, CorpusError> {
-        let mut json = serde_json::to_vec(document).map_err(|source| CorpusError::Json { source })?;
-        json.push(b'\n');
-        Ok(Self {
-            json,
-            id: document.id.clone(),
-            source: document.source.clone(),
-            content: content_hash(document),
-        })
-    }
 }
 
 impl LeftOut {
@@ -109,46 +90,35 @@ impl<'a> DocsWriter<'a> {
             file_bytes: DOCS_FILE_BYTES,
             files: Vec::new(),
             documents: BTreeMap::new(),
-            inputs: Vec::new(),
-            seen: FxHashMap::default(),
+            inputs: InputsList {
+                file: BufWriter::new(Sha256Writer::new(staged.create_file(INPUTS_LIST)?)),
+                counted: Inputs::default(),
+            },
         })
     }
 
-    /// Names the input that the following calls are about.
-    pub(crate) fn begin_input(&mut self, input: InputFile) {
-        self.inputs.push(input);
+    /// Lists an input.
+    pub(crate) fn input(&mut self, input: &InputFile) -> Result<(), CorpusError> {
+        let line = json_line(input)?;
+        let written = self.inputs.file.write_all(&line);
+        written.map_err(|source| write_error(self.staged, INPUTS_LIST, source))?;
+        self.inputs.counted.files += 1;
+        self.inputs.counted.bytes += input.bytes;
+        Ok(())
     }
 
-    /// Takes a document, unless its id was taken before: then it is listed as a duplicate, or
-    /// rejected when its content differs.
+    /// Takes a document as a line of JSON.
     pub(crate) fn write(
         &mut self,
         series: &'static str,
-        document: &PreparedDocument,
+        source: &str,
+        json: &[u8],
     ) -> Result<(), CorpusError> {
-        let input = self.inputs.len().saturating_sub(1);
-        if let Some((content, first)) = self.seen.get(&xxh3_128(document.id.as_bytes())) {
-            let other = Some(self.inputs[*first].path.clone());
-            let part = Some(document.id.clone());
-            let path = self.inputs[input].path.clone();
-            let left_out = |reason: &str| LeftOut {
-                part,
-                other,
-                ..LeftOut::new(path, reason)
-            };
-            return if *content == document.content {
-                self.skipped
-                    .write(&left_out("duplicate: the same document was read before"))
-            } else {
-                self.rejected.write(&left_out(
-                    "another document with this id but different content was read before",
-                ))
-            };
+        self.append(series, json)?;
+        match self.documents.get_mut(source) {
+            Some(documents) => *documents += 1,
+            None => drop(self.documents.insert(source.to_owned(), 1)),
         }
-        self.seen
-            .insert(xxh3_128(document.id.as_bytes()), (document.content, input));
-        self.append(series, &document.json)?;
-        *self.documents.entry(document.source.clone()).or_default() += 1;
         Ok(())
     }
 
@@ -163,6 +133,7 @@ impl<'a> DocsWriter<'a> {
     /// Closes all files and writes the manifest.
     pub(crate) fn finish(mut self) -> Result<(), CorpusError> {
         self.close_file()?;
+        let inputs = self.inputs.finish(self.staged)?;
         let manifest = DocsManifest {
             format_version: DOCS_FORMAT_VERSION,
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -170,11 +141,11 @@ impl<'a> DocsWriter<'a> {
             documents: self.documents,
             skipped: self.skipped.finish()?,
             rejected: self.rejected.finish()?,
-            inputs: self.inputs,
+            inputs,
         };
         if manifest.num_documents() == 0 {
             return Err(CorpusError::NoDocuments {
-                inputs: manifest.inputs.len(),
+                inputs: manifest.inputs.files,
                 skipped: manifest.skipped.values().sum(),
                 rejected: manifest.rejected.values().sum(),
                 reasons: reasons(&manifest),
@@ -248,6 +219,21 @@ impl<'a> DocsWriter<'a> {
     }
 }
 
+impl InputsList {
+    fn finish(self, staged: &StagedDir<'_>) -> Result<Inputs, CorpusError> {
+        let file = self
+            .file
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error);
+        let file = file.map_err(|source| write_error(staged, INPUTS_LIST, source))?;
+        let (_, sha256, _) = file.finish();
+        Ok(Inputs {
+            sha256,
+            ..self.counted
+        })
+    }
+}
+
 impl<'a> Log<'a> {
     fn create(staged: &'a StagedDir<'a>, name: &'static str) -> Result<Self, CorpusError> {
         let file = BufWriter::new(staged.create_file(name)?);
@@ -264,10 +250,8 @@ impl<'a> Log<'a> {
             Some(count) => *count += 1,
             None => drop(self.by_reason.insert(left_out.reason.clone(), 1)),
         }
-        let mut line = serde_json::to_vec(left_out).map_err(|source| CorpusError::Json { source })?;
-        line.push(b'\n');
         self.file
-            .write_all(&line)
+            .write_all(&json_line(left_out)?)
             .map_err(|source| write_error(self.staged, self.name, source))
     }
 
@@ -279,25 +263,11 @@ impl<'a> Log<'a> {
     }
 }
 
-/// Whether two documents say the same: not where they were read from, but what they hold.
-fn content_hash(document: &Document) -> u128 {
-    let mut hasher = Xxh3::new();
-    let mut field = |text: &str| {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    };
-    for text in [
-        Some(&document.source),
-        document.cik.as_ref(),
-        document.filed.as_ref(),
-        document.title.as_ref(),
-    ] {
-        field(text.map_or("", String::as_str));
-    }
-    for block in &document.blocks {
-        field(&block.text);
-    }
-    hasher.digest128()
+/// A value as a line of JSON.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<Vec<u8>, CorpusError> {
+    let mut line = serde_json::to_vec(value).map_err(|source| CorpusError::Json { source })?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn reasons(manifest: &DocsManifest) -> String {
@@ -324,7 +294,7 @@ fn write_error(staged: &StagedDir<'_>, name: &str, source: std::io::Error) -> Co
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Block, BlockKind};
+    use crate::document::{Block, BlockKind, Document};
     use crate::documents::DocumentReader;
     use durable::{DISK, commit_dir};
     use std::path::{Path, PathBuf};
@@ -349,12 +319,12 @@ mod tests {
             writer.file_bytes = file_bytes;
             for (index, (series, document)) in documents.iter().enumerate() {
                 let path = format!("input-{index}");
-                writer.begin_input(InputFile {
+                writer.input(&InputFile {
                     path,
-                    bytes: 1,
+                    bytes: 10,
                     sha256: String::new(),
-                });
-                writer.write(series, &PreparedDocument::new(document)?)?;
+                })?;
+                writer.write(series, &document.source, &json_line(document)?)?;
             }
             writer.finish()
         })?;
@@ -390,26 +360,25 @@ mod tests {
     }
 
     #[test]
-    fn the_same_document_again_is_skipped_and_another_of_its_id_is_rejected_with_both_paths() {
+    fn inputs_are_counted_in_the_manifest_and_listed_beside_it() {
         let folder = tempfile::tempdir().unwrap();
-        let mut moved = document("a", "one");
-        moved.path = Some("elsewhere".into());
         let documents = [
             ("filings", document("a", "one")),
-            ("filings", moved),
-            ("filings", document("a", "other")),
+            ("filings", document("b", "two")),
         ];
         let (docs, manifest) = write(folder.path(), &documents, 1 << 20).unwrap();
-        assert_eq!(manifest.num_documents(), 1);
-        let list = |name: &str| std::fs::read_to_string(docs.join(name)).unwrap();
-        let (skipped, rejected) = (list("skipped.jsonl"), list("rejected.jsonl"));
-        assert!(skipped.contains("duplicate") && skipped.contains("input-1") && skipped.contains("input-0"));
-        assert!(
-            rejected.contains("different content")
-                && rejected.contains("input-2")
-                && rejected.contains("input-0")
-        );
-        assert_eq!(skipped.lines().count() + rejected.lines().count(), 2);
+        let list = std::fs::read(docs.join(INPUTS_LIST)).unwrap();
+        let expected = Inputs {
+            files: 2,
+            bytes: 20,
+            sha256: durable::sha256_hex(&list),
+        };
+        assert_eq!(manifest.inputs, expected);
+        let lines: Vec<InputFile> = list
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect();
+        assert_eq!(lines[1].path, "input-1");
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub enum CorpusError {
     )]
     NoDocuments {
         /// Inputs that were read.
-        inputs: usize,
+        inputs: u64,
         /// Skipped documents, pages or files.
         skipped: u64,
         /// Rejected documents, pages or files.
@@ -137,9 +137,18 @@ pub enum CorpusError {
         /// The least that is possible.
         least: f64,
     },
+    /// A document cannot be compressed.
+    #[error("document {id} cannot be compressed")]
+    Compress {
+        /// Its id.
+        id: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// Parts of a job are not there.
     #[error(
-        "{missing} of the {segments} segments in {} are missing or were made of other documents or with \
+        "{missing} of the {segments} segments in {} are missing or were made of other input or with \
          other options, the first is segment-{first:05}; run the same command with each --part, then --merge",
         folder.display()
     )]

@@ -1,27 +1,36 @@
 //! From filings and dumps to a documents folder. It finds no text itself: the readers do.
 //!
-//! Files are read in windows on all threads and written in the order of their names, so that the
-//! result does not depend on the number of threads, and memory not on the number of files.
+//! Two passes: inputs become entries on disk, segment by segment, then these are written out as
+//! documents files, all but those whose id was there before. A killed command goes on with the
+//! segments that it has. The bytes of the result depend on the inputs and the options: not on
+//! threads, on parts or on kills; memory does not grow with what the inputs hold.
 
-use std::ops::ControlFlow;
+mod job;
+mod kept;
+mod read;
+mod repeats;
+
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use durable::{DISK, StagedDir, commit_dir, sha256_file, sha256_hex};
-use rayon::prelude::*;
+use durable::{DISK, StagedDir, commit_dir};
 
-use crate::docs_manifest::{DocsManifest, InputFile};
-use crate::docs_writer::{DocsWriter, LeftOut, PreparedDocument};
+use crate::docs_manifest::DocsManifest;
+use crate::docs_writer::{DocsWriter, LeftOut};
 use crate::dump_end::check_dump;
-use crate::edgar::{Exhibits, read_filing_with};
+use crate::edgar::Exhibits;
 use crate::error::CorpusError;
-use crate::inputs::{Input, Kind, cannot_be_read, find_inputs};
-use crate::outcome::Outcome;
+use crate::inputs::{Found, Input, Kind, find_inputs};
 use crate::progress::Progress;
-use crate::wikipedia::{PageResult, read_dump};
-use crate::workplace::{Workplace, worker_threads};
+use crate::segments::{Part, PartReport};
+use crate::workplace::{Workplace, parts_folder, worker_threads};
+use job::Job;
+use kept::{Entry, KeptDocument, PieceReader};
+use read::read_part;
+use repeats::{Repeat, Repeats};
 
-/// Raw input that is in memory at once (one larger file is read alone).
-const WINDOW_BYTES: u64 = 64 << 20;
+/// Entries that are read ahead while others are written.
+const AHEAD_BYTES: usize = 4 << 20;
 
 /// What to read and where to write.
 #[derive(Debug, Clone, Default)]
@@ -38,275 +47,241 @@ pub struct IngestOptions {
     pub threads: usize,
 }
 
-/// What became of one part of an input, ready to be written.
-enum Prepared {
-    Document(PreparedDocument),
-    Skipped(LeftOut),
-    Rejected(LeftOut),
+/// What is to be read.
+struct Sources {
+    /// Filings, then dumps.
+    inputs: Vec<Input>,
+    num_filings: usize,
+    /// What lies beside them, in the order in which it is listed: what is skipped and what is
+    /// rejected.
+    left_out: [(Vec<LeftOut>, Vec<LeftOut>); 2],
 }
 
-/// Reads filings and dumps and writes a documents folder, whole or not at all.
+type KeptEntry = Entry<KeptDocument>;
+
+/// Reads filings and dumps and writes a documents folder, whole or not at all. After a kill the
+/// same call goes on where it was.
 ///
 /// # Errors
 /// When an input is missing or a dump is damaged, when nothing became a document, when the folder
 /// exists or cannot be written. A single bad filing or page is listed in `rejected.jsonl` instead.
 pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsManifest, CorpusError> {
-    let filings = find_inputs(&options.filings, Kind::Filings)?;
-    let wiki = find_inputs(&options.wiki, Kind::Wiki)?;
-    wiki.inputs.iter().try_for_each(|input| check_dump(&input.path))?;
-    let _workplace = Workplace::enter(&options.out, "tenk-corpus ingest")?;
+    let sources = Sources::find(options)?;
+    let workplace = Workplace::enter(&options.out, "tenk-corpus ingest")?;
+    let job = sources.job(options, workplace.segments());
     let pool = worker_threads(options.threads)?;
-    commit_dir(&DISK, &options.out, |staged: &StagedDir<'_>| {
-        let mut docs = DocsWriter::create(staged)?;
-        for found in [&filings, &wiki] {
-            found
-                .ignored
-                .iter()
-                .try_for_each(|left_out| docs.skip(left_out))?;
-            found
-                .unreadable
-                .iter()
-                .try_for_each(|left_out| docs.reject(left_out))?;
-        }
-        read_filings(&filings.inputs, options.exhibits, &pool, &mut docs, progress)?;
-        read_wiki(&wiki.inputs, &pool, &mut docs, progress)?;
-        docs.finish()
-    })?;
-    DocsManifest::open(&options.out)
+    read_part(&job, Part::WHOLE, options.exhibits, &pool, progress)?;
+    assemble(options, &sources, &job, &workplace, progress)
 }
 
-fn read_filings(
-    inputs: &[Input],
-    exhibits: Exhibits,
-    pool: &rayon::ThreadPool,
-    docs: &mut DocsWriter<'_>,
+/// Reads a part of the inputs, on one of several machines, and keeps what they hold in the folder
+/// `OUT.parts` beside the output. After a kill the same call goes on where it was.
+///
+/// # Errors
+/// As [`ingest`], or when this part is being read already.
+pub fn ingest_part(
+    options: &IngestOptions,
+    part: Part,
     progress: &dyn Progress,
-) -> Result<(), CorpusError> {
-    if inputs.is_empty() {
-        return Ok(());
-    }
-    progress.start(
-        "reading filings",
-        Some(inputs.iter().map(|input| input.bytes).sum()),
-    );
-    for window in windows(inputs) {
-        let read: Vec<_> = pool.install(|| {
-            window
-                .par_iter()
-                .map(|input| read_input(input, exhibits))
-                .collect()
-        });
-        for (input, parts) in window.iter().zip(read) {
-            let (file, parts) = parts?;
-            docs.begin_input(file);
-            for part in parts {
-                write_part(docs, "filings", part)?;
-            }
-            progress.advance(input.bytes);
-        }
-    }
-    progress.finish();
-    Ok(())
-}
-
-/// Runs of inputs that fit into [`WINDOW_BYTES`] together, each at least one file.
-fn windows(inputs: &[Input]) -> Vec<&[Input]> {
-    let mut windows = Vec::new();
-    let (mut first, mut bytes) = (0, 0);
-    for (index, input) in inputs.iter().enumerate() {
-        if index > first && bytes + input.bytes > WINDOW_BYTES {
-            windows.push(&inputs[first..index]);
-            (first, bytes) = (index, 0);
-        }
-        bytes += input.bytes;
-    }
-    windows.push(&inputs[first..]);
-    windows
-}
-
-fn read_input(input: &Input, exhibits: Exhibits) -> Result<(InputFile, Vec<Prepared>), CorpusError> {
-    let path = input.path.to_string_lossy().into_owned();
-    let bytes = match std::fs::read(&input.path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let file = InputFile {
-                path: path.clone(),
-                bytes: input.bytes,
-                sha256: String::new(),
-            };
-            let rejected = Prepared::Rejected(LeftOut::new(path, cannot_be_read(&error)));
-            return Ok((file, vec![rejected]));
-        }
-    };
-    let file = InputFile {
-        path: path.clone(),
-        bytes: bytes.len() as u64,
-        sha256: sha256_hex(&bytes),
-    };
-    let parts = read_filing_with(&input.name, &bytes, exhibits)
-        .into_iter()
-        .map(|result| prepare(&path, None, result.outcome))
-        .collect::<Result<_, _>>()?;
-    Ok((file, parts))
-}
-
-fn prepare(path: &str, part: Option<String>, outcome: Outcome) -> Result<Prepared, CorpusError> {
-    Ok(match outcome {
-        Outcome::Document(document) => Prepared::Document(PreparedDocument::new(&document)?),
-        Outcome::Skipped { form, reason } => Prepared::Skipped(LeftOut {
-            part,
-            form,
-            ..LeftOut::new(path, reason)
-        }),
-        Outcome::Rejected { reason } => Prepared::Rejected(LeftOut {
-            part,
-            ..LeftOut::new(path, reason)
-        }),
+) -> Result<PartReport, CorpusError> {
+    let sources = Sources::find(options)?;
+    let _workplace = Workplace::enter_part(&options.out, part, "tenk-corpus ingest --part")?;
+    let job = sources.job(options, parts_folder(&options.out));
+    let pool = worker_threads(options.threads)?;
+    read_part(&job, part, options.exhibits, &pool, progress)?;
+    let count = |segments: usize| u32::try_from(segments).unwrap_or(u32::MAX);
+    Ok(PartReport {
+        part: part.to_string(),
+        segments: count(job.of_part(part).len()),
+        all_segments: count(job.segments.len()),
+        folder: job.folder,
     })
 }
 
-fn write_part(docs: &mut DocsWriter<'_>, series: &'static str, part: Prepared) -> Result<(), CorpusError> {
-    match part {
-        Prepared::Document(document) => docs.write(series, &document),
-        Prepared::Skipped(left_out) => docs.skip(&left_out),
-        Prepared::Rejected(left_out) => docs.reject(&left_out),
+/// Makes the documents folder of all parts, the same that [`ingest`] makes. `OUT.parts` stays.
+///
+/// # Errors
+/// [`CorpusError::MissingParts`], or as [`ingest`].
+pub fn merge_ingested_parts(
+    options: &IngestOptions,
+    progress: &dyn Progress,
+) -> Result<DocsManifest, CorpusError> {
+    let sources = Sources::find(options)?;
+    let workplace = Workplace::enter(&options.out, "tenk-corpus ingest --merge")?;
+    let job = sources.job(options, parts_folder(&options.out));
+    assemble(options, &sources, &job, &workplace, progress)
+}
+
+impl Sources {
+    fn find(options: &IngestOptions) -> Result<Self, CorpusError> {
+        let filings = find_inputs(&options.filings, Kind::Filings)?;
+        let wiki = find_inputs(&options.wiki, Kind::Wiki)?;
+        wiki.inputs.iter().try_for_each(|input| check_dump(&input.path))?;
+        let left_out = |found: Found| (found.inputs, (found.ignored, found.unreadable));
+        let ((mut inputs, beside_filings), (dumps, beside_dumps)) = (left_out(filings), left_out(wiki));
+        let num_filings = inputs.len();
+        inputs.extend(dumps);
+        Ok(Self {
+            inputs,
+            num_filings,
+            left_out: [beside_filings, beside_dumps],
+        })
+    }
+
+    /// The work, of which finished segments are kept in `folder`.
+    fn job(&self, options: &IngestOptions, folder: PathBuf) -> Job<'_> {
+        Job::new(&self.inputs, self.num_filings, options.exhibits, folder)
     }
 }
 
-/// Reads dumps one after the other: each is read on all threads by itself.
-fn read_wiki(
-    inputs: &[Input],
-    pool: &rayon::ThreadPool,
-    docs: &mut DocsWriter<'_>,
+/// The second pass: from all segments to the documents folder.
+fn assemble(
+    options: &IngestOptions,
+    sources: &Sources,
+    job: &Job<'_>,
+    workplace: &Workplace,
     progress: &dyn Progress,
-) -> Result<(), CorpusError> {
-    for input in inputs {
-        let path = input.path.to_string_lossy().into_owned();
-        progress.start(&format!("reading pages of {}", input.name), None);
-        docs.begin_input(InputFile {
-            path: path.clone(),
-            bytes: input.bytes,
-            sha256: sha256_file(&input.path)?,
-        });
-        let mut written = Ok(());
-        let prepare = |page: PageResult| prepare(&path, Some(page.title), page.outcome);
-        let sink = |part: Result<Prepared, CorpusError>| {
-            progress.advance(1);
-            written = part.and_then(|part| write_part(docs, "wiki", part));
-            if written.is_ok() {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
+) -> Result<DocsManifest, CorpusError> {
+    let num_pieces = job.num_pieces()?;
+    let repeats = Repeats::find(job, &num_pieces, workplace)?;
+    progress.start("writing documents", None);
+    commit_dir(&DISK, &options.out, |staged: &StagedDir<'_>| {
+        let mut docs = DocsWriter::create(staged)?;
+        for (skipped, rejected) in &sources.left_out {
+            skipped.iter().try_for_each(|left_out| docs.skip(left_out))?;
+            rejected.iter().try_for_each(|left_out| docs.reject(left_out))?;
+        }
+        let mut assembly = Assembly {
+            job,
+            docs,
+            repeats,
+            num_documents: 0,
+            num_inputs: 0,
         };
-        read_dump(&input.path, pool, prepare, sink)?;
-        written?;
-        progress.finish();
+        for_each_entry(job, &num_pieces, |segment, entry| {
+            progress.advance(1);
+            assembly.take(segment, entry)
+        })?;
+        assembly.docs.finish()
+    })?;
+    progress.finish();
+    DocsManifest::open(&options.out)
+}
+
+/// Writes entries out.
+struct Assembly<'a> {
+    job: &'a Job<'a>,
+    docs: DocsWriter<'a>,
+    repeats: Repeats,
+    /// Documents met, written or not.
+    num_documents: u64,
+    /// Inputs that have begun.
+    num_inputs: usize,
+}
+
+impl Assembly<'_> {
+    fn take(&mut self, segment: usize, entry: KeptEntry) -> Result<(), CorpusError> {
+        let series = if self.job.segments[segment].is_dump {
+            "wiki"
+        } else {
+            "filings"
+        };
+        match entry {
+            Entry::Input(input) => {
+                self.num_inputs += 1;
+                self.docs.input(&input)
+            }
+            Entry::Skipped(left_out) => self.docs.skip(&left_out),
+            Entry::Rejected(left_out) => self.docs.reject(&left_out),
+            Entry::Document((head, json)) => {
+                let repeat = self.repeats.of(self.num_documents)?;
+                self.num_documents += 1;
+                match repeat {
+                    None => self.docs.write(series, &head.source, &json),
+                    Some(repeat) => self.leave_out(head.id, repeat),
+                }
+            }
+        }
+    }
+
+    /// Lists a document whose id was there before: as a duplicate, or as rejected when its
+    /// content differs.
+    fn leave_out(&mut self, id: String, repeat: Repeat) -> Result<(), CorpusError> {
+        let path = |input: usize| {
+            let input = self.job.inputs.get(input);
+            input.map_or_else(String::new, |input| input.path.to_string_lossy().into_owned())
+        };
+        let (this, first) = (path(self.num_inputs.saturating_sub(1)), path(repeat.first_input));
+        let left_out = |reason: &str| LeftOut {
+            part: Some(id),
+            other: Some(first),
+            ..LeftOut::new(this, reason)
+        };
+        if repeat.is_same {
+            self.docs
+                .skip(&left_out("duplicate: the same document was read before"))
+        } else {
+            self.docs.reject(&left_out(
+                "another document with this id but different content was read before",
+            ))
+        }
+    }
+}
+
+/// Calls `take` with every entry of every segment in order; the next ones are read meanwhile.
+fn for_each_entry(
+    job: &Job<'_>,
+    num_pieces: &[u32],
+    mut take: impl FnMut(usize, KeptEntry) -> Result<(), CorpusError>,
+) -> Result<(), CorpusError> {
+    std::thread::scope(|scope| {
+        let (send, receive) = sync_channel(1);
+        let reader = scope.spawn(move || read_entries(job, num_pieces, &send));
+        let taken = take_entries(&receive, &mut take);
+        drop(receive);
+        let read = reader
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        taken.and(read)
+    })
+}
+
+type Ahead = (usize, Vec<KeptEntry>);
+
+fn take_entries(
+    receive: &Receiver<Ahead>,
+    take: &mut impl FnMut(usize, KeptEntry) -> Result<(), CorpusError>,
+) -> Result<(), CorpusError> {
+    for (segment, entries) in receive {
+        for entry in entries {
+            take(segment, entry)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_entries(job: &Job<'_>, num_pieces: &[u32], send: &SyncSender<Ahead>) -> Result<(), CorpusError> {
+    for (segment, num_pieces) in num_pieces.iter().enumerate() {
+        for piece in 0..*num_pieces {
+            let mut reader = PieceReader::open(&job.piece(segment, piece))?;
+            loop {
+                let (mut ahead, mut bytes) = (Vec::new(), 0);
+                while bytes < AHEAD_BYTES {
+                    let Some((entry, entry_bytes)) = reader.next()? else {
+                        break;
+                    };
+                    ahead.push(entry);
+                    bytes += entry_bytes;
+                }
+                // A failed send means that the other side has ended with an error.
+                if ahead.is_empty() || send.send((segment, ahead)).is_err() {
+                    break;
+                }
+            }
+        }
     }
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn input(index: usize, bytes: u64) -> Input {
-        Input {
-            name: format!("{index:03}.txt"),
-            path: PathBuf::new(),
-            bytes,
-        }
-    }
-
-    #[test]
-    fn windows_hold_every_input_once_in_order_and_are_bounded() {
-        let sizes = [
-            1,
-            WINDOW_BYTES - 1,
-            1,
-            3 * WINDOW_BYTES,
-            0,
-            2,
-            WINDOW_BYTES,
-            WINDOW_BYTES,
-        ];
-        let inputs: Vec<Input> = sizes
-            .iter()
-            .enumerate()
-            .map(|(index, bytes)| input(index, *bytes))
-            .collect();
-        let windows = windows(&inputs);
-        assert_eq!(windows.concat(), inputs);
-        for window in windows {
-            let bytes: u64 = window.iter().map(|input| input.bytes).sum();
-            assert!(window.len() == 1 || bytes <= WINDOW_BYTES, "{window:?}");
-        }
-    }
-
-    /// Reading is not allowed to begin.
-    struct NothingIsRead;
-
-    impl Progress for NothingIsRead {
-        fn start(&self, what: &str, _: Option<u64>) {
-            panic!("started {what}");
-        }
-        fn advance(&self, _: u64) {}
-        fn finish(&self) {}
-    }
-
-    #[test]
-    fn a_cut_dump_ends_the_command_before_any_filing_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str, bytes: &[u8]| {
-            let path = folder.path().join(name);
-            durable::commit_bytes(&DISK, &path, bytes).unwrap();
-            vec![path]
-        };
-        let options = IngestOptions {
-            filings: put("a.htm", b"<p>FORM 10-K</p><p>Oak.</p>"),
-            wiki: put("cut.xml", b"<mediawiki><page><title>Oak</title>"),
-            exhibits: Exhibits::default(),
-            out: folder.path().join("docs"),
-            threads: 1,
-        };
-        let error = ingest(&options, &NothingIsRead).unwrap_err();
-        assert!(matches!(error, CorpusError::CutDump { .. }), "{error:?}");
-        assert!(!options.out.exists());
-    }
-
-    #[test]
-    fn stray_files_beside_a_dump_are_rejected_by_name_and_the_dump_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let wiki = folder.path().join("wiki");
-        std::fs::create_dir(&wiki).unwrap();
-        let dump = "<mediawiki><page><title>Oak</title><ns>0</ns><id>1</id><revision><id>2</id>\
-            <text>Oak is wood.</text></revision></page></mediawiki>";
-        let extract = "\n<doc id=\"3\" url=\"\" title=\"Ash\">\nAsh\n\nAsh is wood, too.\n</doc>\n";
-        for (name, text) in [
-            ("dump.xml", dump),
-            ("stray.xml", "<settings></settings>"),
-            ("wiki_00", ""),
-            ("wiki_01", &format!("\u{feff}{extract}")),
-        ] {
-            durable::commit_bytes(&DISK, &wiki.join(name), text.as_bytes()).unwrap();
-        }
-        let options = IngestOptions {
-            wiki: vec![wiki],
-            out: folder.path().join("docs"),
-            threads: 1,
-            ..IngestOptions::default()
-        };
-        ingest(&options, &crate::progress::NoProgress).unwrap();
-        let rejected = std::fs::read_to_string(options.out.join("rejected.jsonl")).unwrap();
-        assert_eq!(rejected.lines().count(), 2, "{rejected}");
-        assert!(
-            rejected.contains("stray.xml") && rejected.contains("wiki_00"),
-            "{rejected}"
-        );
-        let ids: Vec<String> = crate::DocumentReader::open(&options.out)
-            .unwrap()
-            .map(|document| document.unwrap().id)
-            .collect();
-        assert_eq!(ids, ["wiki:1:2", "wiki:3:0"]);
-    }
-}
+mod tests;

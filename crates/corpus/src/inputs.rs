@@ -11,13 +11,15 @@ use crate::docs_writer::LeftOut;
 use crate::error::CorpusError;
 
 /// A file to read.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Input {
     /// Its path relative to the folder that was given; its file name when it was given itself.
     pub(crate) name: String,
     /// Where it is.
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
+    /// When it was written last, in nanoseconds since 1970.
+    pub(crate) modified_ns: i64,
 }
 
 /// Which files of a folder are inputs.
@@ -66,6 +68,7 @@ pub(crate) fn find_inputs(given: &[PathBuf], kind: Kind) -> Result<Found, Corpus
                 name: name.to_string_lossy().into_owned(),
                 path: path.clone(),
                 bytes: metadata.len(),
+                modified_ns: modified_ns(&metadata),
             });
         }
         if (found.inputs.len(), found.unreadable.len()) == before {
@@ -141,7 +144,7 @@ impl<'a> Walk<'a> {
                     }
                 }
                 _ if self.is_ignored(&path, false) => {}
-                Ok(metadata) if metadata.is_file() => self.input(path, metadata.len()),
+                Ok(metadata) if metadata.is_file() => self.input(path, &metadata),
                 Ok(_) => self.ignore(&path, "neither a file nor a folder"),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.ignore(&path, "a link that leads nowhere");
@@ -160,12 +163,13 @@ impl<'a> Walk<'a> {
         })
     }
 
-    fn input(&mut self, path: PathBuf, bytes: u64) {
+    fn input(&mut self, path: PathBuf, metadata: &Metadata) {
         let name = path.strip_prefix(self.given).unwrap_or(&path);
         self.found.inputs.push(Input {
             name: name.to_string_lossy().into_owned(),
             path,
-            bytes,
+            bytes: metadata.len(),
+            modified_ns: modified_ns(metadata),
         });
     }
 
@@ -196,6 +200,13 @@ pub(crate) fn cannot_be_read(error: &io::Error) -> String {
 
 fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
+}
+
+fn modified_ns(metadata: &Metadata) -> i64 {
+    metadata
+        .mtime()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(metadata.mtime_nsec())
 }
 
 fn why_ignored(file_name: &str, kind: Kind, is_folder: bool) -> Option<&'static str> {

@@ -27,6 +27,7 @@ mod place;
 mod progress;
 pub mod report;
 pub mod sample;
+mod scratch;
 mod segments;
 mod shard_files;
 mod split;
@@ -40,19 +41,19 @@ pub mod wikipedia;
 mod window;
 mod workplace;
 
-pub use build::{BuildOptions, PackingChoice, PartReport, build_part, build_shards, merge_parts};
+pub use build::{BuildOptions, PackingChoice, build_part, build_shards, merge_parts};
 pub use decode::decode;
-pub use docs_manifest::{DOCS_FORMAT_VERSION, DocsFile, DocsManifest, InputFile};
+pub use docs_manifest::{DOCS_FORMAT_VERSION, DocsFile, DocsManifest, InputFile, Inputs};
 pub use document::{Block, BlockKind, CELL_SEPARATOR, Document, Section, document_text_blocks};
 pub use documents::DocumentReader;
 pub use duplicates::{DUPLICATE_SIMILARITY, DuplicateRule, DuplicateScope};
 pub use error::CorpusError;
 pub use grouped::grouped;
-pub use ingest::{IngestOptions, ingest};
+pub use ingest::{IngestOptions, ingest, ingest_part, merge_ingested_parts};
 pub use inspect::{CorpusBlock, CorpusDocument, CorpusInspector, Place, find_document};
 pub use outcome::Outcome;
 pub use progress::{NoProgress, Progress};
-pub use segments::Part;
+pub use segments::{Part, PartReport};
 pub use split::{DocumentHead, FilerKey, Filers, HELD_OUT_FRACTION, HeldOut};
 pub use statistics::{
     CorpusCounts, CorpusStatistics, CrossEntropy, DocsCounts, DocsStatistics, Unigram, corpus_statistics,

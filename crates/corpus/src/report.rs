@@ -229,11 +229,8 @@ pub fn docs_report(docs: &Path, threads: usize, progress: &dyn Progress) -> Resu
         title: "Documents".to_owned(),
         unit: "bytes of text",
         facts: vec![
-            ("Input files", grouped(manifest.inputs.len() as u64)),
-            (
-                "Raw input",
-                page::bytes(manifest.inputs.iter().map(|input| input.bytes).sum()),
-            ),
+            ("Input files", grouped(manifest.inputs.files)),
+            ("Raw input", page::bytes(manifest.inputs.bytes)),
             (
                 "On disk",
                 page::bytes(manifest.files.iter().map(|file| file.bytes).sum()),

@@ -6,7 +6,10 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::str::FromStr;
+
+use serde::Serialize;
 
 /// Work that may be lost in a kill: a second or two.
 const MOST_BYTES: u64 = 128 << 20;
@@ -33,6 +36,19 @@ pub(crate) struct Segments {
 pub struct Part {
     number: u32,
     of: u32,
+}
+
+/// What a part of a job has done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartReport {
+    /// Which part.
+    pub part: String,
+    /// Where parts are kept until they are merged.
+    pub folder: PathBuf,
+    /// Segments of this part.
+    pub segments: u32,
+    /// Segments of all parts.
+    pub all_segments: u32,
 }
 
 impl Segments {
@@ -75,6 +91,12 @@ impl Part {
             u32::try_from(first).unwrap_or(count)
         };
         first(self.number - 1)..first(self.number)
+    }
+
+    /// Whether a piece of work that lies at this byte of so many is this part's.
+    pub(crate) fn holds(self, byte: u64, all_bytes: u64) -> bool {
+        let share = u128::from(byte) * u128::from(self.of) / u128::from(all_bytes.max(1));
+        share.min(u128::from(self.of - 1)) == u128::from(self.number - 1)
     }
 }
 

@@ -7,25 +7,22 @@
 //! each block (u32 each), the tokens (u16 or u32 each).
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use durable::{DISK, DurableError, Operation, Storage};
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Document, document_text_blocks};
 use crate::dropped::{DropReason, DroppedCounts};
 use crate::error::CorpusError;
 use crate::fingerprint::Fingerprint;
+use crate::scratch::{ScratchFolder, ScratchWriter};
 
 const HEADER_BYTES: usize = 8;
 const SPOOL: &str = "spool";
 const FINGERPRINTS: &str = "fingerprints";
-const FACTS: &str = "segment.json";
-/// Ends the name of a folder that is being written.
-const UNFINISHED: &str = ".unfinished";
 
 /// A document as tokens, or why it is none.
 #[derive(Debug)]
@@ -75,8 +72,8 @@ pub(crate) struct SpoolRecord {
 
 /// Writes a segment.
 pub(crate) struct SegmentWriter {
-    folder: PathBuf,
-    unfinished: PathBuf,
+    path: PathBuf,
+    folder: ScratchFolder,
     spool: ScratchWriter,
     fingerprints: ScratchWriter,
     token_bytes: usize,
@@ -93,12 +90,6 @@ pub(crate) struct Segment {
     fingerprints: File,
     token_bytes: usize,
     pub(crate) facts: SegmentFacts,
-}
-
-/// A file of a segment, written and read through one handle.
-struct ScratchWriter {
-    path: PathBuf,
-    file: BufWriter<File>,
 }
 
 impl TakenDocument {
@@ -140,17 +131,12 @@ impl DocumentFacts {
 impl SegmentWriter {
     /// Begins the segment `folder`; what a killed writer of it left is removed.
     pub(crate) fn create(folder: &Path, key: &str, token_bytes: usize) -> Result<Self, CorpusError> {
-        let mut unfinished = folder.as_os_str().to_owned();
-        unfinished.push(UNFINISHED);
-        let unfinished = PathBuf::from(unfinished);
-        remove_folder(&unfinished)?;
-        DISK.create_dir(&unfinished)
-            .map_err(|source| DurableError::new(Operation::Create, &unfinished, source))?;
+        let scratch = ScratchFolder::create(folder)?;
         Ok(Self {
-            spool: ScratchWriter::create(unfinished.join(SPOOL))?,
-            fingerprints: ScratchWriter::create(unfinished.join(FINGERPRINTS))?,
-            folder: folder.to_path_buf(),
-            unfinished,
+            spool: scratch.file(SPOOL)?,
+            fingerprints: scratch.file(FINGERPRINTS)?,
+            path: folder.to_path_buf(),
+            folder: scratch,
             token_bytes,
             offset: 0,
             facts: SegmentFacts {
@@ -225,14 +211,9 @@ impl SegmentWriter {
     pub(crate) fn finish(self) -> Result<Segment, CorpusError> {
         let spool = self.spool.finish()?;
         let fingerprints = self.fingerprints.finish()?;
-        let facts = serde_json::to_vec(&self.facts).map_err(|source| CorpusError::Json { source })?;
-        durable::commit_bytes(&DISK, &self.unfinished.join(FACTS), &facts)?;
-        DISK.sync_dir(&self.unfinished)
-            .map_err(|source| DurableError::new(Operation::Sync, &self.unfinished, source))?;
-        DISK.rename_new(&self.unfinished, &self.folder)
-            .map_err(|source| DurableError::new(Operation::Rename, &self.folder, source))?;
+        self.folder.finish(&self.facts)?;
         Ok(Segment {
-            folder: self.folder,
+            folder: self.path,
             spool,
             fingerprints,
             token_bytes: self.token_bytes,
@@ -252,15 +233,10 @@ impl Segment {
             path: folder.to_path_buf(),
             source,
         };
-        let facts = match std::fs::read(folder.join(FACTS)) {
-            Ok(facts) => facts,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
-        let facts: SegmentFacts = serde_json::from_slice(&facts).map_err(|error| failed(error.into()))?;
-        if facts.key != key {
+        let facts = ScratchFolder::facts::<SegmentFacts>(folder)?;
+        let Some(facts) = facts.filter(|facts| facts.key == key) else {
             return Ok(None);
-        }
+        };
         Ok(Some(Self {
             spool: File::open(folder.join(SPOOL)).map_err(failed)?,
             fingerprints: File::open(folder.join(FINGERPRINTS)).map_err(failed)?,
@@ -332,46 +308,6 @@ impl Read for FromStart<'_> {
         let read = self.file.read_at(bytes, self.at)?;
         self.at += read as u64;
         Ok(read)
-    }
-}
-
-impl ScratchWriter {
-    fn create(path: PathBuf) -> Result<Self, CorpusError> {
-        let file = BufWriter::with_capacity(1 << 20, scratch_file(&path)?);
-        Ok(Self { path, file })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), CorpusError> {
-        let written = self.file.write_all(bytes);
-        Ok(written.map_err(|source| DurableError::new(Operation::Write, &self.path, source))?)
-    }
-
-    fn finish(self) -> Result<File, CorpusError> {
-        let Self { path, file } = self;
-        let file = file.into_inner().map_err(io::IntoInnerError::into_error);
-        let file = file.and_then(|file| file.sync_all().map(|()| file));
-        Ok(file.map_err(|source| DurableError::new(Operation::Write, &path, source))?)
-    }
-}
-
-/// A new file that is written and read back through one handle: what is read is what was written,
-/// whatever happens to its name.
-pub(crate) fn scratch_file(path: &Path) -> Result<File, CorpusError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(path);
-    Ok(file.map_err(|source| DurableError::new(Operation::Create, path, source))?)
-}
-
-/// Removes a folder that may not be there.
-pub(crate) fn remove_folder(path: &Path) -> Result<(), CorpusError> {
-    match DISK.remove_dir_all(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(DurableError::new(Operation::Remove, path, source).into())
-        }
-        _ => Ok(()),
     }
 }
 

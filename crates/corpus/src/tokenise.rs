@@ -82,7 +82,7 @@ impl<'a> TokeniseJob<'a> {
         let mut wanted = Vec::new();
         for segment in self.segments.of_part(part).rev() {
             if self.open(segment)?.is_none() {
-                crate::spool::remove_folder(&self.path(segment))?;
+                crate::scratch::remove_folder(&self.path(segment))?;
                 wanted.push(segment);
             }
         }

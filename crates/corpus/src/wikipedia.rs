@@ -14,6 +14,7 @@ pub mod fetch;
 pub(crate) mod format;
 mod page;
 mod pending;
+mod resume;
 mod site;
 mod source;
 mod streams;
@@ -22,7 +23,7 @@ mod wikitext;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -31,12 +32,12 @@ use std::thread;
 use rayon::ThreadPool;
 
 use crate::{CorpusError, Outcome};
-use batches::{Batch, Batches};
-use pending::Pending;
+use batches::{Batches, Sent};
 use source::Source;
 use text::{DumpText, unreadable};
 
 pub use page::{PageResult, RawPage};
+pub(crate) use resume::{DumpEvent, DumpPlace, Reading};
 pub use site::SiteInfo;
 pub use wikitext::{Article, parse_wikitext};
 
@@ -67,10 +68,32 @@ pub fn read_dump<T: Send>(
     path: &Path,
     pool: &ThreadPool,
     prepare: impl Fn(PageResult) -> T + Sync,
-    sink: impl FnMut(T) -> ControlFlow<()>,
+    mut sink: impl FnMut(T) -> ControlFlow<()>,
 ) -> Result<DumpReport, CorpusError> {
-    let file = File::open(path).map_err(|error| unreadable(path, error))?;
-    read_dump_from(path, Box::new(file), pool, prepare, sink)
+    read_dump_on(path, Reading::default(), pool, prepare, |event| match event {
+        DumpEvent::Page(page) => sink(page),
+        DumpEvent::Place(_) => ControlFlow::Continue(()),
+    })
+}
+
+/// [`read_dump`] from any place on; `sink` gets such places, too.
+///
+/// # Errors
+/// As [`read_dump`].
+pub(crate) fn read_dump_on<T: Send>(
+    path: &Path,
+    reading: Reading,
+    pool: &ThreadPool,
+    prepare: impl Fn(PageResult) -> T + Sync,
+    sink: impl FnMut(DumpEvent<T>) -> ControlFlow<()>,
+) -> Result<DumpReport, CorpusError> {
+    let open = || {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(reading.from.offset))?;
+        Ok(file)
+    };
+    let file = open().map_err(|error| unreadable(path, error))?;
+    read_from(path, Box::new(file), reading, pool, prepare, sink)
 }
 
 /// [`read_dump`] of any bytes; `path` names them in errors.
@@ -84,14 +107,30 @@ pub fn read_dump_from<T: Send>(
     prepare: impl Fn(PageResult) -> T + Sync,
     mut sink: impl FnMut(T) -> ControlFlow<()>,
 ) -> Result<DumpReport, CorpusError> {
+    let reading = Reading::default();
+    read_from(path, reader, reading, pool, prepare, |event| match event {
+        DumpEvent::Page(page) => sink(page),
+        DumpEvent::Place(_) => ControlFlow::Continue(()),
+    })
+}
+
+fn read_from<T: Send>(
+    path: &Path,
+    reader: Box<dyn Read + Send>,
+    reading: Reading,
+    pool: &ThreadPool,
+    prepare: impl Fn(PageResult) -> T + Sync,
+    mut sink: impl FnMut(DumpEvent<T>) -> ControlFlow<()>,
+) -> Result<DumpReport, CorpusError> {
     let num_threads = pool.current_num_threads();
     let prepare = &prepare;
     pool.in_place_scope(|scope| {
         let (sender, receiver) = sync_channel(2 * num_threads + 2);
         thread::scope(|threads| {
             let cutter = threads.spawn(move || {
-                let text = DumpText::open(path, Source::new(reader), scope, num_threads)?;
-                Batches::new(scope, sender, prepare).cut(text)
+                let source = Source::new(reader, reading.from.offset);
+                let text = DumpText::open(path, source, scope, num_threads)?;
+                Batches::new(scope, sender, prepare, reading).cut(text)
             });
             let report = take_batches(receiver, &mut sink);
             let cut = cutter
@@ -103,17 +142,23 @@ pub fn read_dump_from<T: Send>(
 }
 
 fn take_batches<T: Send>(
-    receiver: Receiver<Pending<Batch<T>>>,
-    sink: &mut impl FnMut(T) -> ControlFlow<()>,
+    receiver: Receiver<Sent<T>>,
+    sink: &mut impl FnMut(DumpEvent<T>) -> ControlFlow<()>,
 ) -> DumpReport {
     let mut report = DumpReport::default();
-    for batch in receiver {
-        let Some((results, counts)) = batch.wait() else {
-            return report;
+    for sent in receiver {
+        let events = match sent {
+            Sent::Place(place) => vec![DumpEvent::Place(place)],
+            Sent::Batch(batch) => {
+                let Some((results, counts)) = batch.wait() else {
+                    return report;
+                };
+                report.add(counts);
+                results.into_iter().map(DumpEvent::Page).collect()
+            }
         };
-        report.add(counts);
-        for result in results {
-            if sink(result).is_break() {
+        for event in events {
+            if sink(event).is_break() {
                 return report;
             }
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use durable::{DISK, DurableError, FolderLock, Operation, Storage};
 
 use crate::error::CorpusError;
+use crate::segments::Part;
 
 /// The place beside an output folder where one command at a time prepares it.
 ///
@@ -24,21 +25,28 @@ impl Workplace {
     /// # Errors
     /// When `out` exists, another command is writing it, or its parent cannot be written to.
     pub(crate) fn enter(out: &Path, purpose: &str) -> Result<Self, CorpusError> {
-        refuse_existing(out)?;
         let parent = match out.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        create_dir_all(parent)?;
         let name = out.file_name().ok_or_else(|| DurableError::InvalidName {
             path: out.to_path_buf(),
         })?;
         let folder = parent.join(format!(".{}.work", name.to_string_lossy()));
+        refuse_existing(out).inspect_err(|_| remove_left(&folder, purpose))?;
+        create_dir_all(parent)?;
         let lock = lock_folder(&folder, purpose).map_err(|error| name_output(error, out))?;
         // A predecessor may have finished between the first look and the lock.
         refuse_existing(out)?;
         durable::remove_stale_partials(&DISK, parent)?;
         Ok(Self { folder, _lock: lock })
+    }
+
+    /// Takes the lock for making a part of `out`, which must not exist.
+    pub(crate) fn enter_part(out: &Path, part: Part, purpose: &str) -> Result<Self, CorpusError> {
+        refuse_existing(out)?;
+        let name = format!("part-{}", part.to_string().replace('/', "-of-"));
+        Self::enter(&parts_folder(out).join(name), purpose)
     }
 
     /// The folder for finished segments of the work, which those of a killed predecessor are in.
@@ -65,6 +73,21 @@ impl Drop for Workplace {
         // one that is being removed. What stays behind is removed by the next command for the
         // same output.
         let _ = durable::remove_dir(&DISK, &self.folder);
+    }
+}
+
+/// Where the parts of an output are kept until they are merged: beside it.
+pub(crate) fn parts_folder(out: &Path) -> PathBuf {
+    let mut folder = out.as_os_str().to_owned();
+    folder.push(".parts");
+    folder.into()
+}
+
+/// Removes the folder of a command that was killed when its output was there already.
+fn remove_left(folder: &Path, purpose: &str) {
+    if folder.is_dir() && FolderLock::acquire(folder, purpose).is_ok() {
+        // What stays behind does no harm.
+        let _ = durable::remove_dir(&DISK, folder);
     }
 }
 
@@ -181,6 +204,21 @@ mod tests {
             "{refused:?}"
         );
         assert!(folder.path().exists());
+    }
+
+    #[test]
+    fn what_a_command_left_that_was_killed_behind_its_last_step_goes_with_the_next_refusal() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("corpus");
+        let work = folder.path().join(".corpus.work");
+        DISK.create_dir_all(&work.join("segments")).unwrap();
+        DISK.create_dir_all(&out).unwrap();
+        let living = FolderLock::acquire(&work, "build").unwrap();
+        assert!(Workplace::enter(&out, "build").is_err());
+        assert!(work.exists(), "somebody works there");
+        drop(living);
+        assert!(Workplace::enter(&out, "build").is_err());
+        assert!(!work.exists() && out.exists());
     }
 
     #[test]

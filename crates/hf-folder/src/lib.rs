@@ -10,7 +10,6 @@ mod files;
 mod import;
 mod model_card;
 mod tensors;
-mod text_dates;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
     clippy::unwrap_used,
@@ -18,6 +17,7 @@ mod text_dates;
     reason = "only tests call it"
 )]
 pub mod testing;
+mod text_dates;
 
 pub use error::HfFolderError;
 pub use export::{ExportReport, export};

@@ -152,7 +152,9 @@ mod tests {
         let mut dates = known();
         dates.held_out_from = Some("2019-01-01".to_owned());
         assert!(
-            dates.horizon().contains("vocabulary was chosen from documents up to 2019-12-29"),
+            dates
+                .horizon()
+                .contains("vocabulary was chosen from documents up to 2019-12-29"),
             "{}",
             dates.horizon()
         );
@@ -162,7 +164,10 @@ mod tests {
             "Model and tokenizer have seen no document of 2019-01-01 or later."
         );
         dates.held_out_from = Some("2021-01-01".to_owned());
-        assert!(dates.horizon().contains("after 2019-12-30"), "nothing is that late");
+        assert!(
+            dates.horizon().contains("after 2019-12-30"),
+            "nothing is that late"
+        );
     }
 
     #[test]

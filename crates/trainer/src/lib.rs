@@ -37,8 +37,8 @@ mod schedule;
 mod session;
 pub mod step;
 pub mod stop;
-pub mod train;
 mod text_dates;
+pub mod train;
 mod unigram;
 
 #[cfg(test)]

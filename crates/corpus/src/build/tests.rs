@@ -243,6 +243,19 @@ fn every_document_is_in_one_place_with_its_own_tokens_and_companies_are_not_spli
 }
 
 #[test]
+fn two_documents_of_one_accession_number_in_a_documents_folder_end_a_build_with_the_number() {
+    let mut documents = filings();
+    documents[90].id = documents[3].id.clone();
+    let desk = Desk::new(&documents);
+    let error = build_shards(&desk.options("corpus"), &NoProgress).unwrap_err();
+    assert!(
+        matches!(&error, CorpusError::DuplicateDocument { id, .. } if *id == documents[3].id),
+        "{error}"
+    );
+    assert!(!desk.at("corpus").exists() && !desk.at(".corpus.work").exists());
+}
+
+#[test]
 fn documents_without_text_are_counted_and_left_out() {
     let mut documents = filings();
     documents[7].blocks = vec![Block::new(BlockKind::PageFurniture, "12")];

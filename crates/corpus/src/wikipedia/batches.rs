@@ -11,6 +11,7 @@ use super::export::{parse_header, parse_page, title_of};
 use super::extract::read_extract;
 use super::page::{PageResult, rejected};
 use super::pending::Pending;
+use super::resume::{DumpPlace, Reading};
 use super::site::SiteInfo;
 use super::streams::{Chunk, LostBytes};
 use super::text::DumpText;
@@ -22,11 +23,21 @@ const BATCH_BYTES: usize = 512 << 10;
 /// What the pages of a batch became, and the count of it.
 pub(super) type Batch<T> = (Vec<T>, DumpReport);
 
+/// What comes next, in the dump's order.
+pub(super) enum Sent<T> {
+    Batch(Pending<Batch<T>>),
+    /// Reading could begin here.
+    Place(DumpPlace),
+}
+
 /// Makes the batches of one dump.
 pub(super) struct Batches<'a, 'scope, P, T> {
     scope: &'a Scope<'scope>,
-    sender: SyncSender<Pending<Batch<T>>>,
+    sender: SyncSender<Sent<T>>,
     prepare: &'scope P,
+    reading: Reading,
+    /// Where in the file the next place may be.
+    next_place: u64,
     site: Arc<SiteInfo>,
     items: Vec<Item>,
     num_bytes: usize,
@@ -48,14 +59,17 @@ where
 {
     pub(super) fn new(
         scope: &'a Scope<'scope>,
-        sender: SyncSender<Pending<Batch<T>>>,
+        sender: SyncSender<Sent<T>>,
         prepare: &'scope P,
+        reading: Reading,
     ) -> Self {
         Self {
             scope,
             sender,
             prepare,
-            site: Arc::default(),
+            next_place: reading.from.offset.saturating_add(reading.places_every),
+            site: Arc::new(reading.from.site.clone()),
+            reading,
             items: Vec::new(),
             num_bytes: 0,
         }
@@ -63,12 +77,16 @@ where
 
     /// Cuts `text` until it ends, fails, or nobody takes the results.
     pub(super) fn cut(mut self, mut text: DumpText<'_, 'scope>) -> Result<(), CorpusError> {
-        let mut cutter = Cutter::default();
+        let mut cutter = match &self.reading.from {
+            start if start.offset == 0 => Cutter::default(),
+            place => Cutter::behind(place.text_bytes),
+        };
         let ended = loop {
             let is_heard = match text.next_chunk() {
-                Ok(Some(Chunk::Text(text))) => {
-                    cutter.push(&text);
-                    self.add_pieces(&mut cutter, false)
+                Ok(Some(Chunk::Text(chunk))) => {
+                    cutter.push(&chunk);
+                    let added = self.add_pieces(&mut cutter, false);
+                    added.and_then(|()| self.add_place(&cutter, &text))
                 }
                 Ok(Some(Chunk::Lost(lost))) if cutter.needs_header() => {
                     break Err(text.damaged(lost.offset));
@@ -113,6 +131,25 @@ where
         Ok(())
     }
 
+    /// Tells where reading could begin, if it is far enough behind the last such place.
+    fn add_place(&mut self, cutter: &Cutter, text: &DumpText<'_, 'scope>) -> Result<(), Unheard> {
+        let place = cutter.place().and_then(|position| {
+            let offset = text.offset_at(position, cutter.num_bytes)?;
+            Some((offset, position)).filter(|(offset, _)| *offset >= self.next_place)
+        });
+        let Some((offset, text_bytes)) = place else {
+            return Ok(());
+        };
+        self.next_place = offset.saturating_add(self.reading.places_every);
+        self.send()?;
+        let place = DumpPlace {
+            offset,
+            text_bytes,
+            site: self.site.as_ref().clone(),
+        };
+        self.sender.send(Sent::Place(place)).map_err(|_| Unheard)
+    }
+
     fn add_lost(&mut self, cutter: &mut Cutter, lost: LostBytes) -> Result<(), Unheard> {
         self.add_pieces(cutter, true)?;
         if let Some(cut) = cutter.skip_lost() {
@@ -148,7 +185,7 @@ where
         self.num_bytes = 0;
         let (site, prepare) = (Arc::clone(&self.site), self.prepare);
         let pending = Pending::start(self.scope, move || read_batch(items, &site, prepare));
-        self.sender.send(pending).map_err(|_| Unheard)
+        self.sender.send(Sent::Batch(pending)).map_err(|_| Unheard)
     }
 }
 

@@ -120,6 +120,26 @@ impl Cutter {
         }
     }
 
+    /// Goes on with an export behind `num_bytes` of its text, where a page may begin.
+    pub(super) fn behind(num_bytes: u64) -> Self {
+        Self {
+            format: Some(Format::Export),
+            num_bytes,
+            has_header: true,
+            ..Self::default()
+        }
+    }
+
+    /// How much text of an export lies behind what has been given, or before a page that is open:
+    /// the rest can be read by [`Self::behind`]. `None` where it cannot.
+    pub(super) fn place(&self) -> Option<u64> {
+        let is_between_pages =
+            self.format == Some(Format::Export) && self.has_header && self.until.is_none() && !self.is_closed;
+        let rest = (self.buffer.len() - self.at) as u64;
+        let position = self.open.as_ref().map(|open| open.position);
+        is_between_pages.then(|| position.unwrap_or(self.num_bytes - rest))
+    }
+
     /// Takes text; [`Self::next_piece`] must have given all of the text before.
     pub(super) fn push(&mut self, text: &[u8]) {
         self.forget();
@@ -208,7 +228,9 @@ impl Cutter {
                 break;
             };
             self.at += found;
-            if self.buffer.len() - self.at < MARK_BYTES && !is_last {
+            let rest = &self.buffer[self.at..];
+            // Nothing that follows makes another tag of this one.
+            if rest.len() < MARK_BYTES && !is_last && !rest.starts_with(b"</page>") {
                 break;
             }
             let (tag, mark) = (self.at, mark_at(&self.buffer, self.at));

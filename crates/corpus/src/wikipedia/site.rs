@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 /// Namespace numbers that `MediaWiki` fixes.
 const MEDIA: i32 = -2;
 const FILE: i32 = 6;
@@ -19,7 +21,7 @@ const CANONICAL: [(&str, i32); 5] = [
 const NOT_LANGUAGES: [&str; 8] = ["doi", "wp", "usa", "rfc", "hdl", "irc", "ppc", "vol"];
 
 /// The `siteinfo` of a dump; the default knows the names common to all wikis.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SiteInfo {
     /// Database name (`enwiki`).
     pub database: Option<String>,

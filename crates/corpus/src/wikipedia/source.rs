@@ -38,11 +38,12 @@ pub(super) enum Next {
 }
 
 impl Source {
-    pub(super) fn new(reader: Box<dyn Read + Send>) -> Self {
+    /// `offset` is where in the file `reader` begins.
+    pub(super) fn new(reader: Box<dyn Read + Send>, offset: u64) -> Self {
         Self {
             reader,
             ahead: Vec::new(),
-            offset: 0,
+            offset,
             is_at_end: false,
         }
     }
@@ -146,7 +147,7 @@ mod tests {
             Box::new(io::Cursor::new(bytes.clone())) as Box<dyn Read + Send>,
             Box::new(Slow(bytes.clone().into_iter())),
         ] {
-            let mut source = Source::new(reader);
+            let mut source = Source::new(reader, 0);
             for length in expected {
                 let Next::Stream(stream) = source.next_stream().unwrap() else {
                     panic!("no stream")
@@ -162,7 +163,7 @@ mod tests {
     fn a_long_stream_is_not_taken() {
         let mut bytes = b"BZh91AY&SY".to_vec();
         bytes.resize(MAX_STREAM_BYTES + 3 * READ_BYTES, 7);
-        let mut source = Source::new(Box::new(io::Cursor::new(bytes)));
+        let mut source = Source::new(Box::new(io::Cursor::new(bytes)), 0);
         assert!(matches!(source.next_stream().unwrap(), Next::Long));
         assert!(source.ahead.len() <= MAX_STREAM_BYTES + READ_BYTES);
     }

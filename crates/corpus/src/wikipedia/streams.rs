@@ -89,25 +89,30 @@ pub(super) struct Streams<'a, 'scope> {
     lost: Option<LostBytes>,
     /// Streams that were whole so far.
     num_whole: usize,
+    /// Where the stream ends that the last chunk was the end of.
+    pub(super) boundary: Option<u64>,
 }
 
 impl<'a, 'scope> Streams<'a, 'scope> {
     pub(super) fn new(path: &'a Path, source: Source, scope: &'a Scope<'scope>, num_threads: usize) -> Self {
         Self {
             path,
-            source,
             scope,
             num_ahead: 2 * num_threads + 2,
             parts: VecDeque::new(),
             next_is_long: false,
             piecewise: None,
             lost: None,
-            num_whole: 0,
+            // Nobody goes on behind a stream that was not whole.
+            num_whole: usize::from(source.offset > 0),
+            source,
+            boundary: None,
         }
     }
 
     /// The next part of the text; `None` at the end of the file.
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>, CorpusError> {
+        self.boundary = None;
         loop {
             if let Some(lost) = self.lost.take() {
                 return Ok(Some(Chunk::Lost(lost)));
@@ -166,7 +171,10 @@ impl<'a, 'scope> Streams<'a, 'scope> {
             return Ok(None);
         };
         match decoded.end {
-            End::Whole => self.num_whole += 1,
+            End::Whole => {
+                self.num_whole += 1;
+                self.boundary = Some(part.offset + part.compressed.len() as u64);
+            }
             End::Early { used } => {
                 self.num_whole += 1;
                 self.lost = Some(LostBytes {
@@ -273,14 +281,16 @@ impl<'a, 'scope> Streams<'a, 'scope> {
 
     fn end_piecewise(&mut self, piecewise: &Piecewise) {
         self.num_whole += 1;
-        if let Some((bytes, used)) = &piecewise.held
-            && *used < bytes.len()
-        {
-            self.lost = Some(LostBytes {
-                offset: piecewise.offset + *used as u64,
-                num_bytes: (bytes.len() - used) as u64,
-                reason: "bytes that are no bzip2 stream, or one whose start is damaged",
-            });
+        match &piecewise.held {
+            Some((bytes, used)) if *used < bytes.len() => {
+                self.lost = Some(LostBytes {
+                    offset: piecewise.offset + *used as u64,
+                    num_bytes: (bytes.len() - used) as u64,
+                    reason: "bytes that are no bzip2 stream, or one whose start is damaged",
+                });
+            }
+            Some((bytes, _)) => self.boundary = Some(piecewise.offset + bytes.len() as u64),
+            None => self.boundary = Some(self.source.offset),
         }
     }
 
@@ -371,7 +381,7 @@ mod tests {
     /// The text of a file and what was lost of it.
     fn read(bytes: &[u8]) -> (Vec<u8>, Vec<LostBytes>, Option<CorpusError>) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-        let source = Source::new(Box::new(Cursor::new(bytes.to_vec())));
+        let source = Source::new(Box::new(Cursor::new(bytes.to_vec())), 0);
         let (mut text, mut lost) = (Vec::new(), Vec::new());
         let error = pool.in_place_scope(|scope| {
             let mut streams = Streams::new(Path::new("x.bz2"), source, scope, 2);

@@ -248,6 +248,67 @@ fn a_dump_whose_header_is_lost_is_an_error_because_its_namespaces_are_unknown() 
     );
 }
 
+/// Pages and rejected pages of a reading, and the places told with how many pages before them.
+fn read_on(path: &Path, reading: Reading) -> (Vec<PageResult>, Vec<(usize, DumpPlace)>) {
+    let (mut pages, mut places) = (Vec::new(), Vec::new());
+    let sink = |event| {
+        match event {
+            DumpEvent::Page(page) => pages.push(page),
+            DumpEvent::Place(place) => places.push((pages.len(), place)),
+        }
+        ControlFlow::Continue(())
+    };
+    read_dump_on(path, reading, &pool(2), |page| page, sink).unwrap();
+    (pages, places)
+}
+
+#[test]
+fn reading_from_any_place_that_was_told_gives_the_rest_of_the_dump() {
+    let header = "<mediawiki><siteinfo><dbname>x</dbname><namespaces><namespace key=\"6\">Bild</namespace>\
+        </namespaces></siteinfo>";
+    let words = |id: u32| (0..30_000).map(move |n: u32| format!("w{} ", n.wrapping_mul(n ^ id) % 9973));
+    let long = |id: u32| page(id, 0, &format!("[[Bild:a|b]] {}", words(id).collect::<String>()));
+    let bad = "<page><title>Bad</page>".to_owned();
+    let pages: Vec<String> = (1..20_u32)
+        .map(|id| if id == 11 { bad.clone() } else { long(id) })
+        .collect();
+    let plain = format!("{header}{}</mediawiki>", pages.concat()).into_bytes();
+    // Streams of whole pages, one of them damaged, and streams that end inside of pages.
+    let mut damaged = compressed(&long(100));
+    damaged[400] ^= 1;
+    let mut whole = compressed(header);
+    whole.extend(pages.iter().flat_map(|page| compressed(page)));
+    whole.extend(damaged);
+    whole.extend(compressed(&long(101)));
+    whole.extend(compressed("</mediawiki>"));
+    let cut = plain.chunks(150_000);
+    let cut: Vec<u8> = cut
+        .flat_map(|text| compressed(std::str::from_utf8(text).unwrap()))
+        .collect();
+    for (name, bytes, least_places) in [
+        ("a.xml", &plain, 2),
+        ("b.xml.bz2", &whole, 15),
+        ("c.xml.bz2", &cut, 0),
+    ] {
+        let (_folder, path) = written(name, bytes);
+        let often = Reading {
+            places_every: 1,
+            ..Reading::default()
+        };
+        let (all, places) = read_on(&path, often);
+        assert!(places.len() >= least_places, "{name}: {}", places.len());
+        assert_eq!(read_on(&path, Reading::default()).0, all);
+        for (num_before, place) in places {
+            let from = Reading {
+                from: place.clone(),
+                ..Reading::default()
+            };
+            let (rest, _) = read_on(&path, from);
+            assert!(rest == all[num_before..], "{name} from {place:?}");
+        }
+    }
+}
+
 #[test]
 fn a_multistream_dump_cut_at_any_byte_never_passes_for_whole() {
     let streams = [

@@ -65,6 +65,16 @@ impl<'a, 'scope> DumpText<'a, 'scope> {
         })
     }
 
+    /// Where in the file the text goes on behind `position` bytes, if reading may begin there;
+    /// `num_bytes` of text have been handed on.
+    pub(super) fn offset_at(&self, position: u64, num_bytes: u64) -> Option<u64> {
+        match &self.bytes {
+            _ if self.decoder.is_some() => None,
+            Bytes::Plain(_) => Some(position),
+            Bytes::Bzip2(streams) => streams.boundary.filter(|_| position == num_bytes),
+        }
+    }
+
     /// The error that the file ends behind `position` bytes of text.
     pub(super) fn cut(&self, position: u64) -> CorpusError {
         CorpusError::TruncatedDump {

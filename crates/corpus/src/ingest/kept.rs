@@ -1,0 +1,389 @@
+//! What became of the inputs of one piece of `ingest`, on disk between its passes. It does not
+//! decide which documents are written.
+//!
+//! A piece is a folder that appears whole or not at all: `entries`, `ids` (a record of fixed size
+//! a document) and `segment.json`. An entry, little-endian: kind (u8), length of its head (u32),
+//! length of its body (u32), length of the body's text (u64); the head as JSON; the body, which
+//! only a document has, its line of JSON as one zstd frame. A record of `ids`: hash of the id
+//! (u128), hash of the content (u128), index of the input in the segment (u32).
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+use crate::docs_manifest::InputFile;
+use crate::docs_writer::{LeftOut, json_line};
+use crate::document::Document;
+use crate::error::CorpusError;
+use crate::fingerprint::part;
+use crate::scratch::{ScratchFolder, ScratchWriter};
+use crate::wikipedia::DumpPlace;
+
+/// Changes when a piece's content does.
+pub(super) const KEPT_FORMAT: u32 = 1;
+
+const ENTRIES: &str = "entries";
+const IDS: &str = "ids";
+const ENTRY_BYTES: usize = 17;
+const ID_BYTES: usize = 36;
+
+/// Documents between the passes are written once and read once: the least effort is enough.
+const COMPRESSION_LEVEL: i32 = 1;
+
+thread_local! {
+    /// Making one costs more than compressing a short document.
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// A document ready to be written; made on worker threads.
+#[derive(Debug)]
+pub(super) struct PreparedDocument {
+    head: DocumentHead,
+    content: u128,
+    json_bytes: u64,
+    frame: Vec<u8>,
+}
+
+/// What is known of a document without its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DocumentHead {
+    pub(super) id: String,
+    pub(super) source: String,
+}
+
+/// What stands in a piece, in the order of the inputs.
+#[derive(Debug)]
+pub(super) enum Entry<D> {
+    /// What follows is of this input.
+    Input(InputFile),
+    Document(D),
+    Skipped(LeftOut),
+    Rejected(LeftOut),
+}
+
+/// A document read back: its head and its line of JSON.
+pub(super) type KeptDocument = (DocumentHead, Vec<u8>);
+
+/// `segment.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PieceFacts {
+    /// What the segment was made of and how; another job's piece is not used.
+    pub(super) key: String,
+    /// Where in the file of a dump it begins.
+    pub(super) from: u64,
+    /// Where the next piece begins; the last one has none.
+    pub(super) next: Option<DumpPlace>,
+    /// Documents in it.
+    pub(super) documents: u64,
+}
+
+/// The identity of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeptId {
+    pub(super) id: u128,
+    pub(super) content: u128,
+    /// Index of the input in the segment.
+    pub(super) input: u32,
+}
+
+/// Writes a piece.
+pub(super) struct PieceWriter {
+    folder: ScratchFolder,
+    entries: ScratchWriter,
+    ids: ScratchWriter,
+    num_inputs: u32,
+    facts: PieceFacts,
+}
+
+/// Reads the entries of a piece in order.
+pub(super) struct PieceReader {
+    path: PathBuf,
+    entries: BufReader<File>,
+}
+
+impl PreparedDocument {
+    pub(super) fn new(document: &Document) -> Result<Self, CorpusError> {
+        let json = json_line(document)?;
+        Ok(Self {
+            head: DocumentHead {
+                id: document.id.clone(),
+                source: document.source.clone(),
+            },
+            content: content_hash(document),
+            json_bytes: json.len() as u64,
+            frame: compress(&json).map_err(|source| CorpusError::Compress {
+                id: document.id.clone(),
+                source,
+            })?,
+        })
+    }
+}
+
+fn compress(json: &[u8]) -> std::io::Result<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let compressor = match kept {
+            Some(compressor) => compressor,
+            None => kept.insert(zstd::bulk::Compressor::new(COMPRESSION_LEVEL)?),
+        };
+        compressor.compress(json)
+    })
+}
+
+impl PieceWriter {
+    /// Begins the piece `folder`. `num_inputs`: how many inputs of its segment have begun before.
+    pub(super) fn create(
+        folder: &Path,
+        key: &str,
+        from: &DumpPlace,
+        num_inputs: u32,
+    ) -> Result<Self, CorpusError> {
+        // One of another job, or of another version of an input.
+        crate::scratch::remove_folder(folder)?;
+        let scratch = ScratchFolder::create(folder)?;
+        Ok(Self {
+            entries: scratch.file(ENTRIES)?,
+            ids: scratch.file(IDS)?,
+            folder: scratch,
+            num_inputs,
+            facts: PieceFacts {
+                key: key.to_owned(),
+                from: from.offset,
+                ..PieceFacts::default()
+            },
+        })
+    }
+
+    pub(super) fn add(&mut self, entry: &Entry<PreparedDocument>) -> Result<(), CorpusError> {
+        match entry {
+            Entry::Input(input) => {
+                self.num_inputs += 1;
+                self.put(b'i', &json_line(input)?, (0, &[]))
+            }
+            Entry::Skipped(left_out) => self.put(b's', &json_line(left_out)?, (0, &[])),
+            Entry::Rejected(left_out) => self.put(b'r', &json_line(left_out)?, (0, &[])),
+            Entry::Document(document) => {
+                let head = json_line(&document.head)?;
+                self.put(b'd', &head, (document.json_bytes, &document.frame))?;
+                self.ids
+                    .write(&xxh3_128(document.head.id.as_bytes()).to_le_bytes())?;
+                self.ids.write(&document.content.to_le_bytes())?;
+                self.ids.write(&self.num_inputs.saturating_sub(1).to_le_bytes())?;
+                self.facts.documents += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn put(&mut self, kind: u8, head: &[u8], (json_bytes, body): (u64, &[u8])) -> Result<(), CorpusError> {
+        let mut lengths = [0; ENTRY_BYTES];
+        lengths[0] = kind;
+        for (at, length) in [(1, head.len()), (5, body.len())] {
+            let length = u32::try_from(length).map_err(|_| CorpusError::DocumentTooLarge {
+                id: String::from_utf8_lossy(head).trim_end().to_owned(),
+                bytes: length as u64,
+            })?;
+            lengths[at..at + 4].copy_from_slice(&length.to_le_bytes());
+        }
+        lengths[9..].copy_from_slice(&json_bytes.to_le_bytes());
+        for bytes in [&lengths, head, body] {
+            self.entries.write(bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the piece; `next` is where the next one begins.
+    pub(super) fn finish(mut self, next: Option<DumpPlace>) -> Result<(), CorpusError> {
+        self.facts.next = next;
+        self.entries.finish()?;
+        self.ids.finish()?;
+        self.folder.finish(&self.facts)
+    }
+}
+
+impl PieceReader {
+    pub(super) fn open(folder: &Path) -> Result<Self, CorpusError> {
+        let path = folder.join(ENTRIES);
+        let file = File::open(&path).map_err(|source| failed(&path, source))?;
+        Ok(Self {
+            path,
+            entries: BufReader::with_capacity(1 << 18, file),
+        })
+    }
+
+    /// The next entry and how much memory it takes; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<(Entry<KeptDocument>, usize)>, CorpusError> {
+        let read = self.read_entry();
+        read.map_err(|source| failed(&self.path, source))
+    }
+
+    fn read_entry(&mut self) -> std::io::Result<Option<(Entry<KeptDocument>, usize)>> {
+        let mut kind = [0];
+        if self.entries.read(&mut kind)? == 0 {
+            return Ok(None);
+        }
+        let mut lengths = [0; ENTRY_BYTES - 1];
+        self.entries.read_exact(&mut lengths)?;
+        let [head, body] = [0, 4].map(|at| u32::from_le_bytes(part(&lengths, at)) as usize);
+        let json_bytes = usize::try_from(u64::from_le_bytes(part(&lengths, 8))).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; head + body];
+        self.entries.read_exact(&mut bytes)?;
+        let (head, body) = bytes.split_at(head);
+        let entry = match kind[0] {
+            b'i' => Entry::Input(serde_json::from_slice(head)?),
+            b's' => Entry::Skipped(serde_json::from_slice(head)?),
+            b'r' => Entry::Rejected(serde_json::from_slice(head)?),
+            b'd' => {
+                let json = zstd::bulk::decompress(body, json_bytes)?;
+                Entry::Document((serde_json::from_slice(head)?, json))
+            }
+            other => {
+                return Err(std::io::Error::other(format!(
+                    "there is no entry of kind {other}"
+                )));
+            }
+        };
+        Ok(Some((entry, bytes.len() + json_bytes)))
+    }
+}
+
+/// Calls `each` with the identity of every document of a piece in order.
+pub(super) fn for_each_id(
+    folder: &Path,
+    mut each: impl FnMut(KeptId) -> Result<(), CorpusError>,
+) -> Result<(), CorpusError> {
+    let Some(facts) = ScratchFolder::facts::<PieceFacts>(folder)? else {
+        return Ok(());
+    };
+    let path = folder.join(IDS);
+    let file = File::open(&path).map_err(|source| failed(&path, source))?;
+    let mut file = BufReader::with_capacity(1 << 18, file);
+    let mut record = [0; ID_BYTES];
+    for _ in 0..facts.documents {
+        file.read_exact(&mut record)
+            .map_err(|source| failed(&path, source))?;
+        each(KeptId {
+            id: u128::from_le_bytes(part(&record, 0)),
+            content: u128::from_le_bytes(part(&record, 16)),
+            input: u32::from_le_bytes(part(&record, 32)),
+        })?;
+    }
+    Ok(())
+}
+
+fn failed(path: &Path, source: std::io::Error) -> CorpusError {
+    CorpusError::Read {
+        operation: "read",
+        path: path.to_path_buf(),
+        source,
+    }
+}
+
+/// Whether two documents say the same: not where they were read from, but what they hold.
+fn content_hash(document: &Document) -> u128 {
+    let mut hasher = Xxh3::new();
+    let mut field = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    for text in [
+        Some(&document.source),
+        document.cik.as_ref(),
+        document.filed.as_ref(),
+        document.title.as_ref(),
+    ] {
+        field(text.map_or("", String::as_str));
+    }
+    for block in &document.blocks {
+        field(&block.text);
+    }
+    hasher.digest128()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Block, BlockKind};
+
+    fn document(id: &str, text: &str) -> Document {
+        Document {
+            id: id.into(),
+            source: "10-K".into(),
+            blocks: vec![Block::new(BlockKind::Paragraph, text)],
+            ..Document::default()
+        }
+    }
+
+    fn input(path: &str) -> InputFile {
+        InputFile {
+            path: path.into(),
+            bytes: 3,
+            sha256: "ab".into(),
+        }
+    }
+
+    #[test]
+    fn a_piece_comes_back_entry_by_entry_and_its_ids_beside_it() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("segment-00000");
+        let mut writer = PieceWriter::create(&folder, "key", &DumpPlace::default(), 0).unwrap();
+        let documents = [document("a", "one"), document("b", &"long ".repeat(100_000))];
+        writer.add(&Entry::Input(input("x"))).unwrap();
+        writer.add(&Entry::Rejected(LeftOut::new("x", "bad"))).unwrap();
+        writer.add(&Entry::Input(input("y"))).unwrap();
+        for document in &documents {
+            let prepared = PreparedDocument::new(document).unwrap();
+            writer.add(&Entry::Document(prepared)).unwrap();
+        }
+        writer.finish(None).unwrap();
+
+        let mut reader = PieceReader::open(&folder).unwrap();
+        let mut next = || reader.next().unwrap().map(|(entry, _)| entry);
+        assert!(matches!(next(), Some(Entry::Input(read)) if read == input("x")));
+        assert!(matches!(next(), Some(Entry::Rejected(read)) if read == LeftOut::new("x", "bad")));
+        assert!(matches!(next(), Some(Entry::Input(read)) if read == input("y")));
+        for document in &documents {
+            let Some(Entry::Document((head, json))) = next() else {
+                panic!("no document")
+            };
+            assert_eq!((&head.id, &head.source), (&document.id, &document.source));
+            assert_eq!(json, json_line(document).unwrap());
+        }
+        assert!(next().is_none());
+        let mut ids = Vec::new();
+        for_each_id(&folder, |id| {
+            ids.push(id);
+            Ok(())
+        })
+        .unwrap();
+        let expected = documents.map(|document| KeptId {
+            id: xxh3_128(document.id.as_bytes()),
+            content: content_hash(&document),
+            input: 1,
+        });
+        assert_eq!(ids, expected);
+    }
+
+    #[test]
+    fn a_damaged_piece_is_an_error_that_names_it() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("segment-00000");
+        let mut writer = PieceWriter::create(&folder, "key", &DumpPlace::default(), 0).unwrap();
+        let prepared = PreparedDocument::new(&document("a", "one")).unwrap();
+        writer.add(&Entry::Document(prepared)).unwrap();
+        writer.finish(None).unwrap();
+        let path = folder.join(ENTRIES);
+        let bytes = std::fs::read(&path).unwrap();
+        for damaged in [&bytes[..bytes.len() - 1], &bytes[1..], &bytes[..9]] {
+            durable::commit_bytes(&durable::DISK, &path, damaged).unwrap();
+            let error = PieceReader::open(&folder).unwrap().next().unwrap_err();
+            assert!(
+                matches!(&error, CorpusError::Read { path: named, .. } if *named == path),
+                "{error}"
+            );
+        }
+    }
+}
