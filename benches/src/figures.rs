@@ -12,6 +12,8 @@ use crate::contest::{Contestant, Figure, succeed};
 const GROUPS: [&str; 2] = ["corpus", "training"];
 const TRAINING_STEPS: usize = 12;
 const WARM_UP_STEPS: usize = 2;
+/// Everything that is made for the figures.
+pub(crate) const FOLDER: &str = "runs/bench";
 
 /// Where the inputs of the figures are.
 struct Inputs {
@@ -49,7 +51,7 @@ pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
 }
 
 fn prepare(arguments: &Arguments) -> Result<Inputs> {
-    let folder = std::path::absolute("runs/bench")?;
+    let folder = std::path::absolute(FOLDER)?;
     if folder.exists() {
         make_writable_and_remove(&folder)?;
     }
@@ -118,7 +120,7 @@ fn dump(bin: &Path, folder: &Path) -> Result<PathBuf> {
     Ok(sample.join("wiki/samplewiki-latest-pages-articles.xml.bz2"))
 }
 
-fn make_writable_and_remove(folder: &Path) -> Result<()> {
+pub(crate) fn make_writable_and_remove(folder: &Path) -> Result<()> {
     let status = Command::new("chmod").args(["-R", "u+w"]).arg(folder).status()?;
     ensure!(status.success(), "chmod of {} failed", folder.display());
     std::fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))

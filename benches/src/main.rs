@@ -7,10 +7,12 @@ mod figures;
 mod loading;
 mod machine;
 mod measure;
+mod opening;
 mod report;
+mod scaling;
 mod wiki;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -65,6 +67,8 @@ enum Measure {
     WikiText { dump: PathBuf, xml_bytes: usize },
     /// The same dump decompressed, all cores.
     Bunzip2 { dump: PathBuf, xml_bytes: usize },
+    /// A process that opens a corpus and makes its first batch.
+    FirstBatch { corpus: PathBuf },
     /// Tokens a second of a run, from its metrics.
     TrainingRate { metrics: PathBuf, warm_up_steps: usize },
     /// Masks and micro-batches, one thread.
@@ -99,6 +103,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(Measure::Encode { tokenizer, text }) => measure::encode(tokenizer, text),
         Some(Measure::WikiText { dump, xml_bytes }) => wiki::text(dump, *xml_bytes),
         Some(Measure::Bunzip2 { dump, xml_bytes }) => wiki::decompression(dump, *xml_bytes),
+        Some(Measure::FirstBatch { corpus }) => opening::first_batch(corpus),
         Some(Measure::TrainingRate {
             metrics,
             warm_up_steps,
@@ -107,10 +112,14 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(Measure::DataWait { corpus, tokenizer }) => loading::data_wait(corpus, tokenizer),
         None => {
             let figures = figures::selected(arguments)?;
-            let results: Vec<_> = figures
-                .iter()
-                .map(|figure| contest::run(figure, arguments.runs))
-                .collect();
+            let mut results = Vec::new();
+            if arguments.wants("corpus") {
+                results.extend(scaling::outcomes(&arguments.bin, Path::new(figures::FOLDER)));
+                let corpus = scaling::large_corpus(Path::new(figures::FOLDER));
+                results.push(opening::outcome(&corpus, arguments.runs));
+            }
+            let measured = figures.iter().map(|figure| contest::run(figure, arguments.runs));
+            results.extend(measured);
             report::write(&results)?;
             if arguments.wants("corpus") {
                 report::write_section("agreement", &agreement::table(&arguments.python()?)?)?;

@@ -9,7 +9,7 @@ use crate::contest::Outcome;
 use crate::machine;
 
 const PAGE: &str = "docs/benchmarks.md";
-const HEADER: &str = "# Benchmarks\n\nWritten by `make bench`. The contestants of a figure ran in turn in one run; median (lowest to\nhighest). More is better.\n";
+const HEADER: &str = "# Benchmarks\n\nWritten by `make bench`. The contestants of a figure ran in turn in one run; median (lowest to\nhighest). More is better, unless the\nfigure says otherwise.\n";
 
 /// Prints the results and replaces the tables of their groups in the page.
 pub(crate) fn write(outcomes: &[Outcome]) -> Result<()> {

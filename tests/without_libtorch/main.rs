@@ -2,6 +2,7 @@
 
 mod counting;
 mod documents;
+mod opening;
 mod real_filings;
 mod report;
 mod set_up;

@@ -1,0 +1,168 @@
+//! Whether `build` takes time in proportion to its text and the same memory for any amount: the
+//! sample's text, 2 GB of it beside 100 MB, by a process whose memory is limited.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::contest::{Outcome, succeed};
+
+/// The sample has about 15 KB of text a filing, and four times as much markup.
+const SMALL_FILINGS: u32 = 6_600;
+/// How much larger the large text is.
+const TIMES: u32 = 20;
+/// `RLIMIT_DATA`: all memory of a process that it can write to.
+const LIMIT_KILOBYTES: u64 = 1_000_000;
+/// Builds of each size.
+const RUNS: usize = 2;
+/// The peak only grows, and is looked at this often.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A documents folder and what builds of it took.
+struct Size {
+    docs: PathBuf,
+    /// Million tokens a second.
+    rates: Vec<f64>,
+    peak_megabytes: Vec<f64>,
+}
+
+/// The shards that the large build leaves behind, for figures that need many.
+pub(crate) fn large_corpus(folder: &Path) -> PathBuf {
+    folder.join("scaling/large-corpus")
+}
+
+/// Both figures: the rate and the peak memory of the large build beside those of the small one.
+pub(crate) fn outcomes(bin: &Path, folder: &Path) -> Vec<Outcome> {
+    let (sizes, failed) = match measure(&bin.join("tenk-corpus"), &folder.join("scaling")) {
+        Ok(sizes) => (Some(sizes), None),
+        Err(error) => (None, Some(format!("{error:#}"))),
+    };
+    let (small, large) = sizes.unzip();
+    let figure = |name: &str, unit, of: fn(&Size) -> &Vec<f64>| Outcome {
+        group: "corpus",
+        name: name.to_owned(),
+        unit,
+        peer_name: "the same with 100 MB of text",
+        ours: large.as_ref().map_or_else(Vec::new, |size| of(size).clone()),
+        peer: small.as_ref().map_or_else(Vec::new, |size| of(size).clone()),
+        failed: failed.clone(),
+    };
+    vec![
+        figure(
+            "build of 2 GB of the sample's text, all cores, memory limited to 1 GB",
+            "million tokens/s",
+            |size| &size.rates,
+        ),
+        figure("peak memory of that build (less is better)", "MB", |size| {
+            &size.peak_megabytes
+        }),
+    ]
+}
+
+fn measure(tenk_corpus: &Path, folder: &Path) -> Result<(Size, Size)> {
+    std::fs::create_dir_all(folder)?;
+    let tokenizer = folder.join("tokenizer");
+    let mut small = make(tenk_corpus, folder, "small", SMALL_FILINGS)?;
+    let mut train = Command::new(tenk_corpus);
+    train
+        .args(["tokenizer", "--vocab-size", "8192", "--docs"])
+        .arg(&small.docs);
+    succeed(train.arg("--out").arg(&tokenizer))?;
+    let mut large = make(tenk_corpus, folder, "large", SMALL_FILINGS * TIMES)?;
+    for _ in 0..RUNS {
+        for size in [&mut small, &mut large] {
+            build(tenk_corpus, &tokenizer, size)?;
+        }
+    }
+    Ok((small, large))
+}
+
+/// A documents folder of the sample's filings; these themselves are removed.
+fn make(tenk_corpus: &Path, folder: &Path, name: &str, num_filings: u32) -> Result<Size> {
+    let (sample, docs) = (folder.join("sample"), folder.join(name));
+    let filings = num_filings.to_string();
+    let mut make_sample = Command::new(tenk_corpus);
+    make_sample.args(["sample", "--pages", "100", "--filings", &filings, "--out"]);
+    succeed(make_sample.arg(&sample))?;
+    let mut ingest = Command::new(tenk_corpus);
+    ingest.arg("ingest").arg("--filings").arg(sample.join("filings"));
+    succeed(ingest.arg("--out").arg(&docs))?;
+    std::fs::remove_dir_all(&sample)?;
+    Ok(Size {
+        docs,
+        rates: Vec::new(),
+        peak_megabytes: Vec::new(),
+    })
+}
+
+/// Builds a corpus beside the documents in place of the one before.
+fn build(tenk_corpus: &Path, tokenizer: &Path, size: &mut Size) -> Result<()> {
+    let mut out = size.docs.as_os_str().to_owned();
+    out.push("-corpus");
+    let out = PathBuf::from(out);
+    if out.exists() {
+        crate::figures::make_writable_and_remove(&out)?;
+    }
+    let limited = format!("ulimit -d {LIMIT_KILOBYTES} && exec \"$0\" \"$@\"");
+    let mut command = Command::new("bash");
+    command.arg("-c").arg(limited).arg(tenk_corpus);
+    command.args([
+        "build",
+        "--json",
+        "--shards",
+        "256",
+        "--pack",
+        "full-sentences:512",
+        "--docs",
+    ]);
+    command
+        .arg(&size.docs)
+        .arg("--tokenizer")
+        .arg(tokenizer)
+        .arg("--out")
+        .arg(&out);
+    let start = Instant::now();
+    let peak_kilobytes = peak_of(&mut command)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let manifest = std::fs::read(out.join("manifest.json"))?;
+    let manifest: Value = serde_json::from_slice(&manifest)?;
+    let sources = manifest["sources"]
+        .as_object()
+        .context("a manifest without sources")?;
+    let tokens: u64 = sources
+        .values()
+        .filter_map(|counts| counts["tokens"].as_u64())
+        .sum();
+    ensure!(tokens > 0, "{} has no tokens", out.display());
+    size.rates.push(tokens as f64 / seconds / 1e6);
+    size.peak_megabytes.push(peak_kilobytes as f64 / 1e3);
+    Ok(())
+}
+
+/// Runs a command, which must succeed; the peak of its resident memory in kilobytes.
+fn peak_of(command: &mut Command) -> Result<u64> {
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting {command:?}"))?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait()?.is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        peak = peak.max(kilobytes.unwrap_or(0));
+        std::thread::sleep(LOOK);
+    }
+    let output = child.wait_with_output()?;
+    ensure!(
+        output.status.success(),
+        "{command:?} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(peak)
+}
