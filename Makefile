@@ -57,6 +57,7 @@ mutants: setup ## small faults in the data path that the tests must catch: hours
 
 test-long: test ## make test, every filing beside a browser, long fuzzing and all mutants
 	TENK_DATA_REQUIRED=1 cargo test -p corpus --lib -- --ignored
+	cargo test -p corpus-tools -- --ignored
 	@scripts/fuzz.sh 600
 	@scripts/mutants.sh
 
