@@ -12,6 +12,7 @@ mod export;
 mod extract;
 pub mod fetch;
 pub(crate) mod format;
+mod marks;
 mod page;
 mod pending;
 mod resume;

@@ -4,6 +4,7 @@
 use memchr::{memchr, memmem};
 
 use super::format::{Format, MAX_HEADER_BYTES, blank_bytes, detect};
+use super::marks::{MARK_BYTES, Mark, export_mark, extract_mark};
 
 /// How many bytes are held.
 #[derive(Debug, Clone, Copy)]
@@ -22,8 +23,6 @@ const LIMITS: Limits = Limits {
     kept: 1 << 10,
     header: MAX_HEADER_BYTES,
 };
-/// The longest mark that a `<` can begin, with what must follow it.
-const MARK_BYTES: usize = 16;
 
 /// Part of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,18 +39,6 @@ pub(super) enum Piece {
         start: Vec<u8>,
         reason: &'static str,
     },
-}
-
-/// What a `<` begins.
-enum Mark {
-    HeaderEnd,
-    PageStart,
-    PageEnd,
-    Revision,
-    DumpEnd,
-    /// Text without tags until this.
-    Until(&'static [u8]),
-    Other,
 }
 
 /// A page whose end has not been found; indices into the buffer.
@@ -364,41 +351,6 @@ impl Cutter {
             open.start -= keep;
             open.revisions = open.revisions.map(|(first, last)| (first - keep, last - keep));
         }
-    }
-}
-
-fn export_mark(text: &[u8], at: usize) -> Mark {
-    let is_tag = |name: &[u8]| {
-        let rest = &text[at..];
-        rest.starts_with(name)
-            && rest
-                .get(name.len())
-                .is_none_or(|next| b" \t\r\n/>".contains(next))
-    };
-    match text.get(at + 1) {
-        Some(b'p') if is_tag(b"<page") => Mark::PageStart,
-        Some(b'r') if is_tag(b"<revision") => Mark::Revision,
-        Some(b'/') if is_tag(b"</page") => Mark::PageEnd,
-        Some(b'/') if is_tag(b"</siteinfo") => Mark::HeaderEnd,
-        Some(b'/') if is_tag(b"</mediawiki") => Mark::DumpEnd,
-        Some(b'!') if text[at..].starts_with(b"<![CDATA[") => Mark::Until(b"]]>"),
-        Some(b'!') if text[at..].starts_with(b"<!--") => Mark::Until(b"-->"),
-        _ => Mark::Other,
-    }
-}
-
-/// `WikiExtractor` puts its tags on lines of their own.
-fn extract_mark(text: &[u8], at: usize) -> Mark {
-    if at > 0 && text[at - 1] != b'\n' {
-        return Mark::Other;
-    }
-    let rest = &text[at..];
-    if rest.starts_with(b"<doc ") {
-        Mark::PageStart
-    } else if rest.starts_with(b"</doc>") {
-        Mark::PageEnd
-    } else {
-        Mark::Other
     }
 }
 
