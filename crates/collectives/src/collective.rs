@@ -36,10 +36,12 @@ pub enum Operation {
     AllGather,
     /// Leaving the run.
     Finish,
+    /// A part of every rank's bytes to each.
+    AllToAll,
 }
 
 impl Operation {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Start,
         Self::Barrier,
         Self::AllReduceSum,
@@ -48,6 +50,7 @@ impl Operation {
         Self::Broadcast,
         Self::AllGather,
         Self::Finish,
+        Self::AllToAll,
     ];
 
     /// The number by which ranks tell each other their operation.
@@ -72,6 +75,7 @@ impl fmt::Display for Operation {
             Self::Broadcast => "broadcast",
             Self::AllGather => "all-gather",
             Self::Finish => "finish",
+            Self::AllToAll => "all-to-all",
         })
     }
 }
@@ -88,6 +92,93 @@ pub struct Call {
 impl fmt::Display for Call {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} number {}", self.operation, self.sequence)
+    }
+}
+
+/// The numbers that a reduction combines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// 32-bit floating point.
+    F32,
+    /// 64-bit floating point.
+    F64,
+    /// 64-bit unsigned.
+    U64,
+}
+
+impl Element {
+    const ALL: [Self; 3] = [Self::F32, Self::F64, Self::U64];
+
+    /// Bytes of one number.
+    pub fn size_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F64 | Self::U64 => 8,
+        }
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::U64 => "u64",
+        })
+    }
+}
+
+/// What a rank brings to a call, as far as it has to be the same on all ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Brought {
+    /// Nothing, or bytes of which each rank has as many as it likes.
+    Anything,
+    /// Numbers, each of which is combined with those of the other ranks.
+    Numbers {
+        /// Their kind.
+        element: Element,
+        /// How many.
+        count: usize,
+    },
+    /// What this rank sends.
+    From(Rank),
+}
+
+impl Brought {
+    /// Two numbers by which ranks tell each other what they bring.
+    pub(crate) fn words(self) -> [u64; 2] {
+        match self {
+            Self::Anything => [0, 0],
+            Self::From(root) => [1, u64::from(root.0)],
+            Self::Numbers { element, count } => [2 + element as u64, count as u64],
+        }
+    }
+
+    /// What has these two numbers.
+    pub(crate) fn from_words([kind, value]: [u64; 2]) -> Option<Self> {
+        match kind {
+            0 => Some(Self::Anything),
+            1 => Some(Self::From(Rank(u32::try_from(value).ok()?))),
+            _ => {
+                let mut elements = Element::ALL.into_iter();
+                let element = elements.find(|&element| 2 + element as u64 == kind)?;
+                let count = usize::try_from(value).ok()?;
+                Some(Self::Numbers { element, count })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Brought {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anything => Ok(()),
+            Self::Numbers { element, count } => {
+                let bytes = count * element.size_bytes();
+                write!(formatter, " of {count} {element} ({bytes} bytes)")
+            }
+            Self::From(root) => write!(formatter, " from rank {root}"),
+        }
     }
 }
 
@@ -168,6 +259,10 @@ pub trait Collective: Send + fmt::Debug {
 
     /// Every rank's `bytes`, in rank order; lengths may differ.
     fn all_gather(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError>;
+
+    /// Sends `parts[rank]` to each rank, this one included, and returns what each has sent here,
+    /// in rank order. Lengths are free; missing parts are empty.
+    fn all_to_all(&mut self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, CollectiveError>;
 
     /// Tells all ranks to give up. Under MPI the process ends here and the launcher ends the
     /// others; the other backends return and fail every later call of every rank.

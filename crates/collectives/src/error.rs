@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{Call, Rank};
+use crate::{Brought, Call, Rank};
 
 /// An error of a collective call or of the connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,21 +25,21 @@ pub enum CollectiveError {
     },
     /// Ranks made different calls.
     #[error(
-        "rank {rank} made {call} with {length} bytes while rank {other} made {other_call} with {other_length}: the ranks do not run the same program on the same configuration"
+        "rank {rank} made {call}{brought} while rank {other} made {other_call}{other_brought}: the ranks do not run the same program on the same configuration"
     )]
     Mismatch {
         /// The lower rank.
         rank: Rank,
         /// Its call.
         call: Call,
-        /// Bytes that it brought.
-        length: usize,
+        /// What it brought.
+        brought: Brought,
         /// A rank that differs from it.
         other: Rank,
         /// That rank's call.
         other_call: Call,
-        /// Bytes that it brought.
-        other_length: usize,
+        /// What that rank brought.
+        other_brought: Brought,
     },
     /// A rank gave up.
     #[error("rank {by} gave up during {call} of rank {rank}: {message}")]

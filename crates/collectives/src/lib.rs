@@ -5,6 +5,7 @@
 //! call has a sequence number and a deadline, so that a late or lost rank ends in a message
 //! that names the call, never in a hang. Nothing here knows what is being summed.
 
+pub mod canonical;
 mod collective;
 mod connect;
 mod error;
@@ -14,7 +15,7 @@ mod mpi;
 mod single;
 mod threads;
 
-pub use collective::{Call, Collective, Operation, Rank};
+pub use collective::{Brought, Call, Collective, Element, Operation, Rank};
 pub use connect::{Backend, Launch, connect};
 pub use error::CollectiveError;
 pub use liveness::{Cause, Liveness, LivenessOptions, Loss, Position, Process, Watched};

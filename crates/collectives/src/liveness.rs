@@ -85,6 +85,8 @@ pub enum Cause {
         /// Since when.
         silent: Duration,
     },
+    /// It lives, but the launcher that started it is gone, and with it all that ends the ranks.
+    Orphaned,
     /// It said that it gives up.
     Failed {
         /// Its reason.
@@ -120,6 +122,10 @@ impl fmt::Display for Loss {
                 formatter,
                 "{process} has been silent for {:.1} s, {position}: its process is stopped or its host is off the network",
                 silent.as_secs_f64()
+            ),
+            Cause::Orphaned => write!(
+                formatter,
+                "the launcher is gone: the process that started {process} has ended while its ranks were {position}; look for the end of mpirun's (or srun's) own output"
             ),
             Cause::Failed { message } => write!(formatter, "{process} failed {position}: {message}"),
         }

@@ -21,8 +21,8 @@ use std::{
 
 use bytemuck::Pod;
 
-use crate::{Call, Collective, CollectiveError, Operation, Rank, collective::Sequence};
-use native::{Element, Reduction};
+use crate::{Call, Collective, CollectiveError, Element, Operation, Rank, collective::Sequence};
+use native::Reduction;
 use thread::{Job, Place, Reply, Work};
 
 /// From this size on a reduction works in the caller's slice.
@@ -229,6 +229,14 @@ impl Collective for Mpi {
             bytes: bytes.to_vec(),
         };
         match self.submit(Operation::AllGather, work)? {
+            Reply::Parts(parts) => Ok(parts),
+            Reply::Done | Reply::Words(_) | Reply::Bytes(_) => Ok(Vec::new()),
+        }
+    }
+
+    fn all_to_all(&mut self, mut parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, CollectiveError> {
+        parts.resize(self.place.world_size as usize, Vec::new());
+        match self.submit(Operation::AllToAll, Work::AllToAll { parts })? {
             Reply::Parts(parts) => Ok(parts),
             Reply::Done | Reply::Words(_) | Reply::Bytes(_) => Ok(Vec::new()),
         }

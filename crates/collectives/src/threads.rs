@@ -3,7 +3,7 @@
 //! Every call is one exchange: each rank puts its bytes down, the last one publishes all of
 //! them, each rank computes the result by itself in rank order. Slow and simple on purpose:
 //! it is what the other backends are compared with, its check that all ranks make the same call
-//! with the same length included.
+//! included.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -12,7 +12,7 @@ use std::{
 
 use bytemuck::Pod;
 
-use crate::{Call, Collective, CollectiveError, Operation, Rank, collective::Sequence};
+use crate::{Brought, Call, Collective, CollectiveError, Element, Operation, Rank, collective::Sequence};
 
 /// One rank of a world whose ranks are threads of this process.
 #[derive(Debug)]
@@ -42,7 +42,9 @@ struct State {
 #[derive(Debug, Clone)]
 struct Deposit {
     call: Call,
-    bytes: Arc<[u8]>,
+    brought: Brought,
+    /// One for all ranks, or one for each.
+    parts: Arc<[Vec<u8>]>,
 }
 
 impl Threads {
@@ -72,14 +74,20 @@ impl Threads {
             .collect()
     }
 
-    fn exchange(&mut self, operation: Operation, bytes: &[u8]) -> Result<Arc<[Deposit]>, CollectiveError> {
+    fn exchange(
+        &mut self,
+        operation: Operation,
+        brought: Brought,
+        parts: Vec<Vec<u8>>,
+    ) -> Result<Arc<[Deposit]>, CollectiveError> {
         let call = self.sequence.next(operation);
         let deadline = Instant::now() + self.timeout;
         let mut state = self.hub.lock();
         state = self.wait(state, call, deadline, |state| state.published.is_none())?;
         state.deposits[self.rank.0 as usize] = Some(Deposit {
             call,
-            bytes: bytes.into(),
+            brought,
+            parts: parts.into(),
         });
         if state.deposits.iter().all(Option::is_some) {
             let all: Arc<[Deposit]> = state.deposits.iter_mut().filter_map(Option::take).collect();
@@ -140,18 +148,26 @@ impl Threads {
 
     fn reduce<T: Pod>(
         &mut self,
-        operation: Operation,
+        (operation, element): (Operation, Element),
         values: &mut [T],
         combine: impl Fn(T, T) -> T,
     ) -> Result<(), CollectiveError> {
-        let all = self.exchange(operation, bytemuck::cast_slice(values))?;
+        let count = values.len();
+        let brought = Brought::Numbers { element, count };
+        let all = self.exchange(operation, brought, vec![bytemuck::cast_slice(values).to_vec()])?;
         for (rank, deposit) in all.iter().enumerate() {
-            let others = deposit.bytes.chunks_exact(size_of::<T>());
+            let others = deposit.part(0).chunks_exact(size_of::<T>());
             for (value, other) in values.iter_mut().zip(others.map(bytemuck::pod_read_unaligned)) {
                 *value = if rank == 0 { other } else { combine(*value, other) };
             }
         }
         Ok(())
+    }
+}
+
+impl Deposit {
+    fn part(&self, index: usize) -> &[u8] {
+        self.parts.get(index).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -168,22 +184,19 @@ impl State {
     }
 }
 
-/// Ranks must agree on the call, and on the length where the values are combined.
+/// Ranks must agree on the call, on what is combined and on who sends.
 fn same_calls(all: &[Deposit]) -> Result<(), CollectiveError> {
     let Some(first) = all.first() else { return Ok(()) };
-    let free_length = matches!(first.call.operation, Operation::Broadcast | Operation::AllGather);
-    let differs = |other: &Deposit| {
-        other.call != first.call || (!free_length && other.bytes.len() != first.bytes.len())
-    };
+    let differs = |other: &Deposit| (other.call, other.brought) != (first.call, first.brought);
     match (0..).zip(all).find(|(_, other)| differs(other)) {
         None => Ok(()),
         Some((other, deposit)) => Err(CollectiveError::Mismatch {
             rank: Rank(0),
             call: first.call,
-            length: first.bytes.len(),
+            brought: first.brought,
             other: Rank(other),
             other_call: deposit.call,
-            other_length: deposit.bytes.len(),
+            other_brought: deposit.brought,
         }),
     }
 }
@@ -210,32 +223,37 @@ impl Collective for Threads {
     }
 
     fn barrier(&mut self) -> Result<(), CollectiveError> {
-        self.exchange(Operation::Barrier, &[]).map(drop)
+        self.exchange(Operation::Barrier, Brought::Anything, Vec::new())
+            .map(drop)
     }
 
     fn all_reduce_sum_f32(&mut self, values: &mut [f32]) -> Result<(), CollectiveError> {
-        self.reduce(Operation::AllReduceSum, values, |left, right| left + right)
+        self.reduce((Operation::AllReduceSum, Element::F32), values, |left, right| {
+            left + right
+        })
     }
 
     fn all_reduce_sum_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.reduce(Operation::AllReduceSum, values, |left, right| left + right)
+        self.reduce((Operation::AllReduceSum, Element::F64), values, |left, right| {
+            left + right
+        })
     }
 
     fn all_reduce_sum_u64(&mut self, values: &mut [u64]) -> Result<(), CollectiveError> {
-        self.reduce(Operation::AllReduceSum, values, u64::wrapping_add)
+        self.reduce((Operation::AllReduceSum, Element::U64), values, u64::wrapping_add)
     }
 
     fn all_reduce_min_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.reduce(Operation::AllReduceMin, values, f64::min)
+        self.reduce((Operation::AllReduceMin, Element::F64), values, f64::min)
     }
 
     fn all_reduce_max_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.reduce(Operation::AllReduceMax, values, f64::max)
+        self.reduce((Operation::AllReduceMax, Element::F64), values, f64::max)
     }
 
     fn broadcast(&mut self, root: Rank, bytes: &mut Vec<u8>) -> Result<(), CollectiveError> {
-        let brought: &[u8] = if root == self.rank { bytes } else { &[] };
-        let all = self.exchange(Operation::Broadcast, brought)?;
+        let own = (root == self.rank).then(|| bytes.clone());
+        let all = self.exchange(Operation::Broadcast, Brought::From(root), Vec::from_iter(own))?;
         let Some(deposit) = all.get(root.0 as usize) else {
             return Err(CollectiveError::Failed {
                 rank: self.rank,
@@ -244,13 +262,19 @@ impl Collective for Threads {
             });
         };
         bytes.clear();
-        bytes.extend_from_slice(&deposit.bytes);
+        bytes.extend_from_slice(deposit.part(0));
         Ok(())
     }
 
     fn all_gather(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
-        let all = self.exchange(Operation::AllGather, bytes)?;
-        Ok(all.iter().map(|deposit| deposit.bytes.to_vec()).collect())
+        let all = self.exchange(Operation::AllGather, Brought::Anything, vec![bytes.to_vec()])?;
+        Ok(all.iter().map(|deposit| deposit.part(0).to_vec()).collect())
+    }
+
+    fn all_to_all(&mut self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, CollectiveError> {
+        let own = self.rank.0 as usize;
+        let all = self.exchange(Operation::AllToAll, Brought::Anything, parts)?;
+        Ok(all.iter().map(|deposit| deposit.part(own).to_vec()).collect())
     }
 
     fn abort(&mut self, message: &str) {
@@ -282,20 +306,56 @@ mod tests {
         assert!(matches!(absent.barrier(), Err(CollectiveError::Aborted { .. })));
     }
 
-    #[test]
-    fn different_calls_are_refused_on_every_rank() {
+    /// What both ranks say to two calls that differ.
+    fn refused(
+        one: impl FnOnce(&mut Threads) -> Result<(), CollectiveError>,
+        other: impl FnOnce(&mut Threads) -> Result<(), CollectiveError> + Send + 'static,
+    ) -> String {
         let mut world = Threads::world(2, Duration::from_secs(10));
         let mut second = world.pop().unwrap();
         let mut first = world.pop().unwrap();
-        let other = std::thread::spawn(move || second.all_reduce_sum_u64(&mut [1, 2]).unwrap_err());
-        let error = first.all_reduce_sum_u64(&mut [1]).unwrap_err();
+        let other = std::thread::spawn(move || other(&mut second).unwrap_err());
+        let error = one(&mut first).unwrap_err();
         assert_eq!(error, other.join().unwrap());
-        assert!(
-            error
-                .to_string()
-                .contains("rank 1 made all-reduce (sum) number 1 with 16"),
-            "{error}"
-        );
+        error.to_string()
+    }
+
+    #[test]
+    fn different_calls_are_refused_on_every_rank() {
+        let own = |rank: &mut Threads| rank.all_reduce_sum_u64(&mut [1]);
+        for (error, expected) in [
+            (
+                refused(own, |rank| rank.all_reduce_sum_u64(&mut [1, 2])),
+                "rank 1 made all-reduce (sum) number 1 of 2 u64 (16 bytes)",
+            ),
+            (refused(own, Threads::barrier), "rank 1 made barrier number 1:"),
+        ] {
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn as_many_bytes_of_another_kind_and_another_root_are_refused_on_every_rank() {
+        let own = |rank: &mut Threads| rank.all_reduce_sum_u64(&mut [1]);
+        for (error, expected) in [
+            (
+                refused(own, |rank| rank.all_reduce_sum_f64(&mut [1.0])),
+                "number 1 of 1 u64 (8 bytes) while rank 1 made all-reduce (sum) number 1 of 1 f64",
+            ),
+            (
+                refused(own, |rank| rank.all_reduce_sum_f32(&mut [1.0, 2.0])),
+                "rank 1 made all-reduce (sum) number 1 of 2 f32",
+            ),
+            (
+                refused(
+                    |rank| rank.broadcast(Rank(0), &mut vec![1]),
+                    |rank| rank.broadcast(Rank(1), &mut vec![1]),
+                ),
+                "broadcast number 1 from rank 0 while rank 1 made broadcast number 1 from rank 1",
+            ),
+        ] {
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

@@ -102,6 +102,7 @@ fn summary(passed: usize, ignored: usize) {
 }
 
 fn as_rank(arguments: &[String]) {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let options = |timeout| MpiOptions {
         timeout,
         zero_copy: arguments.get(1).is_none_or(|way| way == "zero-copy"),
@@ -167,8 +168,12 @@ fn differ(mut collective: Mpi, how: &str) {
         (Rank(1), "operation") => collective.all_gather(&[1, 2, 3]).map(drop),
         (Rank(1), "length") => collective.all_reduce_sum_f32(&mut vec![1.0; 100_001]),
         (Rank(1), "small length") => collective.all_reduce_sum_u64(&mut [1, 2]),
+        (Rank(1), "kind") => collective.all_reduce_sum_f64(&mut vec![1.0; 50_000]),
+        (Rank(1), "small kind") => collective.all_reduce_sum_f64(&mut [1.0]),
+        (Rank(1), "root") => collective.broadcast(Rank(1), &mut vec![1; 10]),
         (Rank(1), "leaves") => return,
-        (_, "small length") => collective.all_reduce_sum_u64(&mut [1]),
+        (_, "small length" | "small kind") => collective.all_reduce_sum_u64(&mut [1]),
+        (_, "root") => collective.broadcast(Rank(0), &mut vec![0; 10]),
         _ => collective.all_reduce_sum_f32(&mut vec![1.0; 100_000]),
     };
     let error = result.unwrap_err();
@@ -182,10 +187,25 @@ fn differ(mut collective: Mpi, how: &str) {
 fn ranks_that_differ_are_named() {
     for (how, expected) in [
         ("operation", "rank 1 made all-gather number 2"),
-        ("length", "rank 1 made all-reduce (sum) number 2 with 400004"),
-        ("small length", "rank 1 made all-reduce (sum) number 2 with 16"),
-        // Rank 1 may end the others before they have said it.
-        ("leaves", ""),
+        (
+            "length",
+            "rank 1 made all-reduce (sum) number 2 of 100001 f32 (400004 bytes)",
+        ),
+        ("small length", "rank 1 made all-reduce (sum) number 2 of 2 u64"),
+        (
+            "kind",
+            "rank 1 made all-reduce (sum) number 2 of 50000 f64 (400000 bytes)",
+        ),
+        (
+            "small kind",
+            "rank 1 made all-reduce (sum) number 2 of 1 f64 (8 bytes)",
+        ),
+        (
+            "root",
+            "broadcast number 2 from rank 0 while rank 1 made broadcast number 2 from rank 1",
+        ),
+        // Whoever ends the others has said it before: rank 1 in its log, they on their own.
+        ("leaves", "rank 1 made finish number 2"),
     ] {
         let outcome = launch(3, &["differ", "zero-copy", how]);
         assert_ne!(outcome.code, Some(0), "{}", outcome.output);

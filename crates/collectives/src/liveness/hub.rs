@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, getppid};
+
 use super::{
     Cause, Farewell, LivenessOptions, Loss, OnLoss, Position, Process,
     member::{is_stopped, wait_readable},
@@ -22,6 +24,8 @@ const CLOSING: Duration = Duration::from_millis(300);
 /// The connections of all ranks from 1 on.
 pub(super) struct Hub {
     own: Process,
+    /// What started this process.
+    parent: Option<Pid>,
     ranks: Vec<Connected>,
     options: LivenessOptions,
 }
@@ -55,6 +59,7 @@ impl Hub {
         };
         Self {
             own,
+            parent: getppid(),
             ranks: others.into_iter().zip(streams).map(connected).collect(),
             options,
         }
@@ -85,12 +90,16 @@ impl Hub {
                 self.ranks.iter_mut().for_each(|rank| rank.heard = Instant::now());
             }
             last_round = Instant::now();
-            let silence = self.options.silence;
-            let own_host = self.own.host.clone();
-            let loss = self
-                .ranks
-                .iter_mut()
-                .find_map(|rank| rank.listen(silence, &own_host));
+            let (silence, own_host) = (self.options.silence, &self.own.host);
+            let orphaned = (getppid() != self.parent).then(|| Loss {
+                process: self.own.clone(),
+                cause: Cause::Orphaned,
+                position: own.get(),
+            });
+            let loss = orphaned.or_else(|| {
+                let mut ranks = self.ranks.iter_mut();
+                ranks.find_map(|rank| rank.listen(last_round, silence, own_host))
+            });
             if let Some(loss) = loss {
                 self.tell(&Message::Lost {
                     rank: loss.process.rank,
@@ -146,14 +155,14 @@ impl Hub {
 }
 
 impl Connected {
-    /// Reads what has come; the loss, if that is one.
-    fn listen(&mut self, silence: Duration, own_host: &str) -> Option<Loss> {
+    /// Reads what has come by `now`; the loss, if that is one.
+    fn listen(&mut self, now: Instant, silence: Duration, own_host: &str) -> Option<Loss> {
         if self.ended {
             return None;
         }
         let open = self.inbox.fill(&mut self.stream).unwrap_or(false);
         while let Ok(Some(message)) = self.inbox.next() {
-            self.heard = Instant::now();
+            self.heard = now;
             match message {
                 Message::Beat { position } => self.position = position,
                 Message::Goodbye => {
@@ -170,7 +179,7 @@ impl Connected {
         if !open {
             return Some(self.lost(Cause::Closed));
         }
-        let silent = self.heard.elapsed();
+        let silent = now.saturating_duration_since(self.heard);
         if silent < silence {
             return None;
         }
@@ -189,5 +198,59 @@ impl Connected {
             cause,
             position: self.position,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::liveness::tests::{another_process, beat_at, connection, other_end_sees};
+
+    const SILENCE: Duration = Duration::from_secs(15);
+
+    /// Rank 1 as rank 0 sees it, and rank 1's own end.
+    fn connected(heard: Instant) -> (Connected, TcpStream) {
+        let (stream, other) = connection();
+        let connected = Connected {
+            process: another_process(1),
+            stream,
+            inbox: Inbox::default(),
+            heard,
+            position: Position::default(),
+            ended: false,
+        };
+        (connected, other)
+    }
+
+    #[test]
+    fn a_rank_is_lost_when_it_has_been_silent_for_the_stated_time_and_not_before() {
+        let begun = Instant::now();
+        let (mut rank, mut other) = connected(begun);
+        let almost = SILENCE.saturating_sub(Duration::from_millis(1));
+        assert_eq!(rank.listen(begun + almost, SILENCE, "here"), None);
+        send(&mut other, &beat_at(17));
+        other_end_sees(&rank.stream);
+        assert_eq!(rank.listen(begun + almost, SILENCE, "here"), None);
+        assert_eq!(rank.listen(begun + almost * 2, SILENCE, "here"), None);
+        let loss = rank.listen(begun + almost + SILENCE, SILENCE, "here").unwrap();
+        assert_eq!(
+            (loss.cause, loss.position.step),
+            (Cause::Silent { silent: SILENCE }, 17)
+        );
+    }
+
+    #[test]
+    fn a_death_has_the_place_of_the_last_beat_and_is_told_once() {
+        let begun = Instant::now();
+        let (mut rank, mut other) = connected(begun);
+        send(&mut other, &beat_at(16));
+        send(&mut other, &beat_at(17));
+        other_end_sees(&rank.stream);
+        drop(other);
+        let loss = std::iter::repeat_with(|| rank.listen(begun, SILENCE, "here"))
+            .find_map(|loss| loss)
+            .unwrap();
+        assert_eq!((loss.cause, loss.position.step), (Cause::Closed, 17));
+        assert_eq!(rank.listen(begun + SILENCE * 2, SILENCE, "here"), None);
     }
 }

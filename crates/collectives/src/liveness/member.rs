@@ -26,7 +26,25 @@ pub(super) struct Member {
     options: LivenessOptions,
 }
 
+/// What is known of rank 0.
+struct First {
+    inbox: Inbox,
+    heard: Instant,
+    position: Position,
+}
+
+impl First {
+    fn new(heard: Instant) -> Self {
+        Self {
+            inbox: Inbox::default(),
+            heard,
+            position: Position::default(),
+        }
+    }
+}
+
 /// What rank 0 said, or its silence.
+#[derive(Debug, PartialEq, Eq)]
 enum Heard {
     Nothing,
     Goodbye,
@@ -65,7 +83,7 @@ impl Member {
 
     fn listen_and_beat(&mut self, own: &PositionCell, farewell: &Receiver<Farewell>) -> Option<Loss> {
         let (mut last_beat, mut last_round) = (Instant::now(), Instant::now());
-        let (mut inbox, mut heard, mut position) = (Inbox::default(), Instant::now(), Position::default());
+        let mut first = First::new(Instant::now());
         loop {
             match farewell.try_recv() {
                 Ok(farewell) => {
@@ -82,10 +100,10 @@ impl Member {
             wait_readable([&self.stream].into_iter(), self.options.beat / 4);
             // A rank that was stopped itself must hear rank 0 out before it judges.
             if last_round.elapsed() > self.options.silence / 2 {
-                heard = Instant::now();
+                first.heard = Instant::now();
             }
             last_round = Instant::now();
-            match self.listen(&mut inbox, &mut heard, &mut position) {
+            match self.listen(&mut first, last_round) {
                 Heard::Nothing => {}
                 Heard::Goodbye => {
                     // Rank 0 may end before this rank does; that is no loss.
@@ -110,12 +128,13 @@ impl Member {
         send(&mut self.stream, &message);
     }
 
-    fn listen(&mut self, inbox: &mut Inbox, heard: &mut Instant, position: &mut Position) -> Heard {
-        let open = inbox.fill(&mut self.stream).unwrap_or(false);
-        while let Ok(Some(message)) = inbox.next() {
-            *heard = Instant::now();
+    /// Reads what has come from rank 0 by `now`.
+    fn listen(&mut self, first: &mut First, now: Instant) -> Heard {
+        let open = first.inbox.fill(&mut self.stream).unwrap_or(false);
+        while let Ok(Some(message)) = first.inbox.next() {
+            first.heard = now;
             match message {
-                Message::Beat { position: at } => *position = at,
+                Message::Beat { position } => first.position = position,
                 Message::Goodbye => return Heard::Goodbye,
                 Message::Failed { position, message } => {
                     return self.loss(Rank(0), Cause::Failed { message }, position);
@@ -129,19 +148,19 @@ impl Member {
             }
         }
         if !open {
-            return self.loss(Rank(0), Cause::Closed, *position);
+            return self.loss(Rank(0), Cause::Closed, first.position);
         }
-        let silent = heard.elapsed();
+        let silent = now.saturating_duration_since(first.heard);
         if silent < self.options.silence {
             return Heard::Nothing;
         }
-        let first = &self.processes[0];
-        let cause = if first.host == self.own_host && is_stopped(first.pid) {
+        let process = &self.processes[0];
+        let cause = if process.host == self.own_host && is_stopped(process.pid) {
             Cause::Stopped { silent }
         } else {
             Cause::Silent { silent }
         };
-        self.loss(Rank(0), cause, *position)
+        self.loss(Rank(0), cause, first.position)
     }
 
     fn loss(&self, rank: Rank, cause: Cause, position: Position) -> Heard {
@@ -178,4 +197,33 @@ pub(super) fn is_stopped(pid: u32) -> bool {
         .rsplit_once(')')
         .and_then(|(_, rest)| rest.trim_start().chars().next());
     matches!(state, Some('T' | 't'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::liveness::tests::{another_process, beat_at, connection, other_end_sees};
+
+    #[test]
+    fn rank_0_is_lost_when_it_has_been_silent_for_the_stated_time_and_not_before() {
+        let silence = LivenessOptions::default().silence;
+        let (stream, mut other) = connection();
+        let processes = (0..2).map(another_process).collect();
+        let mut member = Member::new(processes, Rank(1), stream, LivenessOptions::default());
+        let begun = Instant::now();
+        let mut first = First::new(begun);
+        let almost = silence.saturating_sub(Duration::from_millis(1));
+        assert_eq!(member.listen(&mut first, begun + almost), Heard::Nothing);
+        send(&mut other, &beat_at(17));
+        other_end_sees(&member.stream);
+        assert_eq!(member.listen(&mut first, begun + almost), Heard::Nothing);
+        assert_eq!(member.listen(&mut first, begun + almost * 2), Heard::Nothing);
+        let Heard::Loss(loss) = member.listen(&mut first, begun + almost + silence) else {
+            panic!("a silent rank 0 is no loss");
+        };
+        assert_eq!(
+            (loss.process.rank, loss.cause, loss.position.step),
+            (Rank(0), Cause::Silent { silent: silence }, 17)
+        );
+    }
 }

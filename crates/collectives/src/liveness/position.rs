@@ -40,6 +40,9 @@ pub(super) struct PositionCell {
     /// Of the last call; 0 before the first.
     sequence: AtomicU64,
     operation: AtomicU64,
+    /// How often it was read.
+    #[cfg(test)]
+    reads: AtomicU64,
 }
 
 impl PositionCell {
@@ -53,12 +56,26 @@ impl PositionCell {
     }
 
     pub(super) fn get(&self) -> Position {
+        #[cfg(test)]
+        self.reads.fetch_add(1, Ordering::SeqCst);
         let sequence = self.sequence.load(Ordering::Relaxed);
         Position {
             step: self.step.load(Ordering::Relaxed),
             call: Operation::from_code(self.operation.load(Ordering::Relaxed))
                 .filter(|_| sequence > 0)
                 .map(|operation| Call { operation, sequence }),
+        }
+    }
+}
+
+#[cfg(test)]
+impl PositionCell {
+    /// Waits until the channel has sent the position that it has now: it has read it, and comes
+    /// to read it again.
+    pub(super) fn wait_until_told(&self) {
+        let reads = self.reads.load(Ordering::SeqCst);
+        while self.reads.load(Ordering::SeqCst) < reads + 2 {
+            std::thread::yield_now();
         }
     }
 }
@@ -133,6 +150,10 @@ impl Collective for Watched<'_> {
     fn all_gather(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
         self.call(Operation::AllGather);
         self.inner.all_gather(bytes)
+    }
+    fn all_to_all(&mut self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, CollectiveError> {
+        self.call(Operation::AllToAll);
+        self.inner.all_to_all(parts)
     }
     fn abort(&mut self, message: &str) {
         self.inner.abort(message);

@@ -3,7 +3,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 0 | kind: 1 hello, 2 beat, 3 goodbye, 4 failed, 5 lost |
-//! | 1 | cause of a loss: 0 closed, 1 stopped, 2 silent, 3 failed |
+//! | 1 | cause of a loss: 0 closed, 1 stopped, 2 silent, 3 failed, 4 orphaned |
 //! | 2-3 | length of the text that follows |
 //! | 4-7 | rank: the sender of a hello, or the lost one |
 //! | 8-15 | step |
@@ -63,6 +63,7 @@ impl Message {
                     Cause::Stopped { silent } => (1, millis(*silent), ""),
                     Cause::Silent { silent } => (2, millis(*silent), ""),
                     Cause::Failed { message } => (3, 0, message.as_str()),
+                    Cause::Orphaned => (4, 0, ""),
                 };
                 frame(5, code, *rank, position, silent, text)
             }
@@ -96,6 +97,7 @@ impl Message {
                     0 => Cause::Closed,
                     1 => Cause::Stopped { silent },
                     2 => Cause::Silent { silent },
+                    4 => Cause::Orphaned,
                     _ => Cause::Failed {
                         message: text.to_owned(),
                     },

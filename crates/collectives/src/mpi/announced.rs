@@ -2,48 +2,52 @@
 //! named instead of mixed up, or waited for until the deadline.
 //!
 //! MPI pairs the n-th call of one rank with the n-th of another whatever they are: a sum with
-//! a gather hangs, two lengths give garbage. So every call begins with the same small native
-//! reduction on every rank, of sequence number, operation and length, each beside its
-//! complement: the maximum of a value and of its complement belong together only where all
-//! ranks brought the same. It takes the place of the barrier that a large reduction needs
-//! before the caller's memory is given to MPI, so gradients pay nothing for it; a small call
-//! pays one more round of 48 bytes. Who differs is asked only when somebody does.
+//! a gather hangs, two lengths or two kinds of numbers give garbage, two roots give each rank
+//! its own bytes. So every call begins with the same small native reduction on every rank, of
+//! sequence number, operation and what the rank brings, each beside its complement: the
+//! maximum of a value and of its complement belong together only where all ranks brought the
+//! same. It takes the place of the barrier that a large reduction needs before the caller's
+//! memory is given to MPI, so gradients pay nothing for it; a small call pays one more round of
+//! 64 bytes. Who differs is asked only when somebody does.
 
-use crate::{Call, CollectiveError, Operation, Rank};
+use crate::{Brought, Call, CollectiveError, Operation, Rank};
 
 /// Numbers that a rank announces.
-pub(super) const WORDS: usize = 3;
+pub(super) const WORDS: usize = 4;
 
 /// One rank's call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Announced {
     pub(super) call: Call,
-    /// Bytes that are combined over ranks; 0 where lengths are free.
-    length: usize,
+    brought: Brought,
 }
 
 impl Announced {
-    pub(super) fn new(call: Call, length: usize) -> Self {
-        Self { call, length }
+    pub(super) fn new(call: Call, brought: Brought) -> Self {
+        Self { call, brought }
     }
 
     pub(super) fn words(self) -> [u64; WORDS] {
-        [self.call.sequence, self.call.operation.code(), self.length as u64]
+        let [kind, value] = self.brought.words();
+        [self.call.sequence, self.call.operation.code(), kind, value]
     }
 
     fn from_words(words: &[u64]) -> Option<Self> {
-        let [sequence, operation, length] = words.try_into().ok()?;
+        let [sequence, operation, kind, value] = words.try_into().ok()?;
         let operation = Operation::from_code(operation)?;
         Some(Self {
             call: Call { operation, sequence },
-            length: usize::try_from(length).ok()?,
+            brought: Brought::from_words([kind, value])?,
         })
     }
 
-    /// Every number and its complement.
+    /// Every number, then the complement of every number.
     pub(super) fn to_be_maximised(self) -> [u64; 2 * WORDS] {
-        let [sequence, operation, length] = self.words();
-        [sequence, operation, length, !sequence, !operation, !length]
+        let words = self.words();
+        std::array::from_fn(|index| match words.get(index) {
+            Some(word) => *word,
+            None => !words[index - WORDS],
+        })
     }
 }
 
@@ -68,19 +72,24 @@ pub(super) fn mismatch(words_of_all: &[u64]) -> Option<CollectiveError> {
     Some(CollectiveError::Mismatch {
         rank: Rank(0),
         call: first.call,
-        length: first.length,
+        brought: first.brought,
         other: Rank(rank),
         other_call: other.call,
-        other_length: other.length,
+        other_brought: other.brought,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Element;
 
-    fn announced(operation: Operation, sequence: u64, length: usize) -> Announced {
-        Announced::new(Call { operation, sequence }, length)
+    fn announced(operation: Operation, sequence: u64, brought: Brought) -> Announced {
+        Announced::new(Call { operation, sequence }, brought)
+    }
+
+    fn numbers(element: Element, count: usize) -> Brought {
+        Brought::Numbers { element, count }
     }
 
     fn largest(all: &[Announced]) -> [u64; 2 * WORDS] {
@@ -93,39 +102,66 @@ mod tests {
         largest
     }
 
+    fn assert_differ(own: Announced, other: Announced) {
+        assert!(
+            !all_equal(&largest(&[own, other])) && !all_equal(&largest(&[other, own])),
+            "{own:?} {other:?}"
+        );
+    }
+
     #[test]
     fn equal_calls_are_equal_and_any_difference_is_seen() {
-        let own = announced(Operation::AllReduceSum, 7, 16);
+        let two = numbers(Element::F64, 2);
+        let own = announced(Operation::AllReduceSum, 7, two);
         assert!(all_equal(&largest(&[own, own, own])));
         for other in [
-            announced(Operation::AllGather, 7, 16),
-            announced(Operation::AllReduceSum, 8, 16),
-            announced(Operation::AllReduceSum, 6, 16),
-            announced(Operation::AllReduceSum, 7, 0),
+            announced(Operation::AllGather, 7, Brought::Anything),
+            announced(Operation::AllReduceSum, 8, two),
+            announced(Operation::AllReduceSum, 6, two),
+            announced(Operation::AllReduceSum, 7, numbers(Element::F64, 0)),
+            // As many bytes of another kind.
+            announced(Operation::AllReduceSum, 7, numbers(Element::U64, 2)),
+            announced(Operation::AllReduceSum, 7, numbers(Element::F32, 4)),
         ] {
-            assert!(!all_equal(&largest(&[own, other])) && !all_equal(&largest(&[other, own])));
+            assert_differ(own, other);
         }
+        assert_differ(
+            announced(Operation::Broadcast, 7, Brought::From(Rank(0))),
+            announced(Operation::Broadcast, 7, Brought::From(Rank(1))),
+        );
     }
 
     #[test]
     fn the_first_rank_that_differs_is_named_with_both_calls() {
-        let own = announced(Operation::AllReduceSum, 7, 16);
-        let other = announced(Operation::Finish, 7, 0);
+        let own = announced(Operation::AllReduceSum, 7, numbers(Element::F32, 4));
+        let other = announced(Operation::Finish, 7, Brought::Anything);
         let words: Vec<u64> = [own, own, other].into_iter().flat_map(Announced::words).collect();
         let error = mismatch(&words).unwrap().to_string();
         assert!(
-            error.contains("rank 0 made all-reduce (sum) number 7 with 16 bytes")
-                && error.contains("rank 2 made finish number 7"),
+            error.contains("rank 0 made all-reduce (sum) number 7 of 4 f32 (16 bytes)")
+                && error.contains("rank 2 made finish number 7:"),
             "{error}"
         );
         assert!(mismatch(&words[..2 * WORDS]).is_none());
     }
 
     #[test]
+    fn what_a_rank_brings_reads_back() {
+        let kinds = [Element::F32, Element::F64, Element::U64].map(|element| numbers(element, 3));
+        for brought in kinds
+            .into_iter()
+            .chain([Brought::Anything, Brought::From(Rank(9))])
+        {
+            assert_eq!(Brought::from_words(brought.words()), Some(brought));
+        }
+        assert_eq!(Brought::from_words([5, 0]), None);
+    }
+
+    #[test]
     fn every_operation_has_a_number_of_its_own() {
-        for code in 0..8 {
+        for code in 0..9 {
             assert_eq!(Operation::from_code(code).unwrap().code(), code);
         }
-        assert!(Operation::from_code(8).is_none());
+        assert!(Operation::from_code(9).is_none());
     }
 }

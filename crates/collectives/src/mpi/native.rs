@@ -10,36 +10,19 @@ use std::{
 
 use ::mpi::ffi;
 
-use crate::Operation;
+use crate::{Element, Operation};
 
 /// What MPI says about a failed call.
 #[derive(Debug)]
 pub(super) struct Failure(pub(super) String);
 
-/// The element types that are reduced.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Element {
-    F32,
-    F64,
-    U64,
-}
-
-impl Element {
-    pub(super) fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F64 | Self::U64 => 8,
-        }
-    }
-
-    fn datatype(self) -> ffi::MPI_Datatype {
-        // SAFETY: constants of the MPI library, written before `main` by its shim.
-        unsafe {
-            match self {
-                Self::F32 => ffi::RSMPI_FLOAT,
-                Self::F64 => ffi::RSMPI_DOUBLE,
-                Self::U64 => ffi::RSMPI_UINT64_T,
-            }
+fn datatype(element: Element) -> ffi::MPI_Datatype {
+    // SAFETY: constants of the MPI library, written before `main` by its shim.
+    unsafe {
+        match element {
+            Element::F32 => ffi::RSMPI_FLOAT,
+            Element::F64 => ffi::RSMPI_DOUBLE,
+            Element::U64 => ffi::RSMPI_UINT64_T,
         }
     }
 }
@@ -90,6 +73,36 @@ impl Pending {
             ))?;
         }
         Ok(finished != 0)
+    }
+}
+
+/// Where the parts of all ranks lie one after the other, in bytes.
+pub(super) struct Parts {
+    pub(super) counts: Vec<c_int>,
+    pub(super) starts: Vec<c_int>,
+    pub(super) end: usize,
+}
+
+impl Parts {
+    /// # Errors
+    /// When they have more bytes than MPI can count.
+    pub(super) fn new(lengths: &[u64]) -> Result<Self, Failure> {
+        let too_long = || {
+            Failure(format!(
+                "the parts of all ranks have {} bytes, more than 2^31",
+                lengths.iter().map(|&length| u128::from(length)).sum::<u128>()
+            ))
+        };
+        let mut end: c_int = 0;
+        let (mut counts, mut starts) = (Vec::new(), Vec::new());
+        for &length in lengths {
+            let count = c_int::try_from(length).map_err(|_| too_long())?;
+            counts.push(count);
+            starts.push(end);
+            end = end.checked_add(count).ok_or_else(too_long)?;
+        }
+        let end = usize::try_from(end).map_err(|_| too_long())?;
+        Ok(Self { counts, starts, end })
     }
 }
 
@@ -174,7 +187,7 @@ impl World {
         element: Element,
         reduction: Reduction,
     ) -> Result<Pending, Failure> {
-        let (count, datatype, operation) = (number(count)?, element.datatype(), reduction.native());
+        let (count, datatype, operation) = (number(count)?, datatype(element), reduction.native());
         // SAFETY: the caller's promise; in place, input and output are the same memory.
         unsafe {
             start(|request| {
@@ -225,14 +238,13 @@ impl World {
     }
 
     /// # Safety
-    /// As [`World::start_all_gather`]; `all` has room for the sum of `counts`, and `own`,
-    /// `counts` and `starts` live as long.
+    /// As [`World::start_all_gather`]; `all` has room for all `parts`, and `own` and `parts` live
+    /// as long.
     pub(super) unsafe fn start_all_gather_parts(
         &self,
         own: &[u8],
         all: *mut c_void,
-        counts: &[c_int],
-        starts: &[c_int],
+        parts: &Parts,
     ) -> Result<Pending, Failure> {
         let count = number(own.len())?;
         // The pointer of an empty slice dangles at 1, which is Open MPI's `MPI_IN_PLACE`.
@@ -250,8 +262,54 @@ impl World {
                     count,
                     byte,
                     all,
-                    counts.as_ptr(),
-                    starts.as_ptr(),
+                    parts.counts.as_ptr(),
+                    parts.starts.as_ptr(),
+                    byte,
+                    self.comm,
+                    request,
+                )
+            })
+        }
+    }
+
+    /// # Safety
+    /// `own` and `all` point to 8 bytes for each rank; both live, and nobody else touches `all`,
+    /// until [`Pending::test`] has said that the call is finished.
+    pub(super) unsafe fn start_all_to_all_words(
+        &self,
+        own: *const c_void,
+        all: *mut c_void,
+    ) -> Result<Pending, Failure> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let word = ffi::RSMPI_UINT64_T;
+            start(|request| ffi::MPI_Ialltoall(own, 1, word, all, 1, word, self.comm, request))
+        }
+    }
+
+    /// # Safety
+    /// `own` points to the bytes that `sent` lays out, `all` to room for those of `received`; all
+    /// of them live, and nobody else touches `all`, until [`Pending::test`] has said that the
+    /// call is finished.
+    pub(super) unsafe fn start_all_to_all_parts(
+        &self,
+        own: *const c_void,
+        sent: &Parts,
+        all: *mut c_void,
+        received: &Parts,
+    ) -> Result<Pending, Failure> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let byte = ffi::RSMPI_UINT8_T;
+            start(|request| {
+                ffi::MPI_Ialltoallv(
+                    own,
+                    sent.counts.as_ptr(),
+                    sent.starts.as_ptr(),
+                    byte,
+                    all,
+                    received.counts.as_ptr(),
+                    received.starts.as_ptr(),
                     byte,
                     self.comm,
                     request,
@@ -361,6 +419,19 @@ fn check(code: c_int) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_lie_one_after_the_other_and_more_than_mpi_can_count_are_refused() {
+        let parts = Parts::new(&[3, 0, 5]).unwrap();
+        assert_eq!(
+            (parts.counts, parts.starts, parts.end),
+            (vec![3, 0, 5], vec![0, 3, 3], 8)
+        );
+        for lengths in [&[1 << 31][..], &[1 << 30, 1 << 30], &[u64::MAX, u64::MAX]] {
+            let Failure(message) = Parts::new(lengths).err().unwrap();
+            assert!(message.contains("more than 2^31"), "{message}");
+        }
+    }
 
     #[test]
     fn a_library_without_support_for_threads_is_refused() {

@@ -18,9 +18,9 @@ use std::{
 use super::{
     SliceOfCaller,
     announced::{self, Announced},
-    native::{self, Element, Failure, Pending, Reduction, World},
+    native::{self, Failure, Parts, Pending, Reduction, World},
 };
-use crate::{Call, CollectiveError, Rank};
+use crate::{Brought, Call, CollectiveError, Element, Rank};
 
 /// Waiting for the last rank: this long by testing and yielding, then asleep.
 const AWAKE: Duration = Duration::from_micros(100);
@@ -68,22 +68,26 @@ pub(super) enum Work {
     AllGather {
         bytes: Vec<u8>,
     },
+    AllToAll {
+        parts: Vec<Vec<u8>>,
+    },
     Abort(String),
     Finish,
 }
 
 impl Work {
-    /// Bytes that have to be as many on every rank; 0 where lengths are free.
-    fn combined_bytes(&self) -> usize {
-        match self {
+    /// What has to be the same on every rank.
+    fn brought(&self) -> Brought {
+        match *self {
             Self::ReduceInPlace { count, element, .. } | Self::ReduceCopy { count, element, .. } => {
-                count * element.size()
+                Brought::Numbers { element, count }
             }
+            Self::Broadcast { root, .. } => Brought::From(root),
             Self::Barrier
-            | Self::Broadcast { .. }
             | Self::AllGather { .. }
+            | Self::AllToAll { .. }
             | Self::Abort(_)
-            | Self::Finish => 0,
+            | Self::Finish => Brought::Anything,
         }
     }
 }
@@ -157,7 +161,7 @@ impl Communication {
             tracing::debug!(rank = self.world.rank(), "giving up: {message}");
             self.world.abort();
         }
-        self.arrive(Announced::new(call, work.combined_bytes()), deadline)?;
+        self.arrive(Announced::new(call, work.brought()), deadline)?;
         match work {
             Work::Barrier | Work::Finish | Work::Abort(_) => Ok(Reply::Done),
             Work::ReduceInPlace {
@@ -179,6 +183,7 @@ impl Communication {
                 .map(Reply::Words),
             Work::Broadcast { root, bytes } => self.broadcast(call, deadline, root, bytes).map(Reply::Bytes),
             Work::AllGather { bytes } => self.all_gather(call, deadline, bytes).map(Reply::Parts),
+            Work::AllToAll { parts } => self.all_to_all(call, deadline, &parts).map(Reply::Parts),
         }
     }
 
@@ -222,11 +227,12 @@ impl Communication {
     ) {
         let deadline = Instant::now() + self.timeout;
         for (offset, length) in pieces(count) {
-            let piece = start.wrapping_byte_add(offset * element.size());
+            let piece = start.wrapping_byte_add(offset * element.size_bytes());
             // SAFETY: `SliceOfCaller`: the caller waits, with its exclusive borrow, until this
             // returns, and this returns only after MPI has finished with the memory.
             let pending = unsafe { self.world.start_all_reduce(piece, length, element, reduction) };
-            if let Err(error) = self.finish(call, deadline, awake_for(length * element.size()), pending) {
+            if let Err(error) = self.finish(call, deadline, awake_for(length * element.size_bytes()), pending)
+            {
                 self.give_up(&error.to_string());
             }
         }
@@ -241,10 +247,10 @@ impl Communication {
     ) -> Result<Vec<u64>, CollectiveError> {
         let start: *mut c_void = words.as_mut_ptr().cast();
         for (offset, length) in pieces(count) {
-            let piece = start.wrapping_byte_add(offset * element.size());
+            let piece = start.wrapping_byte_add(offset * element.size_bytes());
             // SAFETY: `words` lives until MPI has finished with it, or for ever (`keep`).
             let pending = unsafe { self.world.start_all_reduce(piece, length, element, reduction) };
-            let result = self.finish(call, deadline, awake_for(length * element.size()), pending);
+            let result = self.finish(call, deadline, awake_for(length * element.size_bytes()), pending);
             words = keep(result, words)?;
         }
         Ok(words)
@@ -296,42 +302,51 @@ impl Communication {
         };
         (lengths, _) = keep(self.finish(call, deadline, AWAKE, pending), (lengths, own))?;
 
-        let too_long = || {
-            self.failed(
-                call,
-                format!(
-                    "the parts of all ranks have {} bytes, more than 2^31",
-                    lengths.iter().sum::<u64>()
-                ),
-            )
-        };
-        let counts: Vec<i32> = lengths
-            .iter()
-            .map(|length| i32::try_from(*length))
-            .collect::<Result<_, _>>()
-            .map_err(|_| too_long())?;
-        let mut end = 0_i32;
-        let mut starts = Vec::with_capacity(counts.len());
-        for count in &counts {
-            starts.push(end);
-            end = end.checked_add(*count).ok_or_else(too_long)?;
+        let parts = Parts::new(&lengths).map_err(|failure| self.failed(call, failure.0))?;
+        if parts.end == 0 {
+            return Ok(vec![Vec::new(); lengths.len()]);
         }
-        if end == 0 {
-            return Ok(vec![Vec::new(); counts.len()]);
+        let mut all = vec![0_u8; parts.end];
+        let start: *mut c_void = all.as_mut_ptr().cast();
+        // SAFETY: all three buffers live until MPI has finished with them, or for ever (`keep`).
+        let pending = unsafe { self.world.start_all_gather_parts(&bytes, start, &parts) };
+        let result = self.finish(call, deadline, awake_for(all.len()), pending);
+        let (all, ..) = keep(result, (all, bytes, parts))?;
+        Ok(cut(&all, &lengths))
+    }
+
+    /// Lengths first, then the bytes.
+    fn all_to_all(
+        &self,
+        call: Call,
+        deadline: Instant,
+        parts: &[Vec<u8>],
+    ) -> Result<Vec<Vec<u8>>, CollectiveError> {
+        let failed = |failure: Failure| self.failed(call, failure.0);
+        let own: Vec<u64> = parts.iter().map(|part| part.len() as u64).collect();
+        let mut lengths = vec![0_u64; own.len()];
+        let start: *mut c_void = lengths.as_mut_ptr().cast();
+        // SAFETY: both buffers live until MPI has finished with them, or for ever (`keep`).
+        let pending = unsafe { self.world.start_all_to_all_words(own.as_ptr().cast(), start) };
+        let (lengths, own) = keep(self.finish(call, deadline, AWAKE, pending), (lengths, own))?;
+        let sent = Parts::new(&own).map_err(failed)?;
+        let received = Parts::new(&lengths).map_err(failed)?;
+        // One byte more: the pointer of an empty slice dangles at 1, Open MPI's `MPI_IN_PLACE`.
+        let mut bytes = Vec::with_capacity(sent.end + 1);
+        for part in parts {
+            bytes.extend_from_slice(part);
         }
-        let mut all = vec![0_u8; usize::try_from(end).map_err(|_| too_long())?];
+        let mut all = Vec::with_capacity(received.end + 1);
+        all.resize(received.end, 0_u8);
         let start: *mut c_void = all.as_mut_ptr().cast();
         // SAFETY: all four buffers live until MPI has finished with them, or for ever (`keep`).
-        let pending = unsafe { self.world.start_all_gather_parts(&bytes, start, &counts, &starts) };
-        let result = self.finish(call, deadline, awake_for(all.len()), pending);
-        let (all, ..) = keep(result, (all, bytes, counts, starts))?;
-        let mut rest = all.as_slice();
-        let take = |length: &u64| {
-            let (part, after) = rest.split_at(usize::try_from(*length).unwrap_or(usize::MAX));
-            rest = after;
-            part.to_vec()
+        let pending = unsafe {
+            self.world
+                .start_all_to_all_parts(bytes.as_ptr().cast(), &sent, start, &received)
         };
-        Ok(lengths.iter().map(take).collect())
+        let result = self.finish(call, deadline, awake_for(bytes.len() + all.len()), pending);
+        let (all, ..) = keep(result, (all, bytes, sent, received))?;
+        Ok(cut(&all, &lengths))
     }
 
     /// Tests a started call until it is finished or its deadline is over.
@@ -387,6 +402,17 @@ fn keep<T>(result: Result<(), CollectiveError>, buffer: T) -> Result<T, Collecti
             Err(error)
         }
     }
+}
+
+/// Parts of these lengths, one after the other.
+fn cut(all: &[u8], lengths: &[u64]) -> Vec<Vec<u8>> {
+    let mut rest = all;
+    let take = |length: &u64| {
+        let (part, after) = rest.split_at(usize::try_from(*length).unwrap_or(usize::MAX));
+        rest = after;
+        part.to_vec()
+    };
+    lengths.iter().map(take).collect()
 }
 
 fn awake_for(num_bytes: usize) -> Duration {

@@ -7,7 +7,10 @@
 )]
 #![expect(clippy::cast_possible_truncation, reason = "the values fit")]
 
-use collectives::{Collective, Rank};
+use collectives::{
+    Collective, Rank,
+    canonical::{Share, Tree, all_reduce_nodes},
+};
 
 /// Runs every property; any failure panics with the property's words.
 pub(crate) fn check_all(collective: &mut dyn Collective) {
@@ -17,6 +20,8 @@ pub(crate) fn check_all(collective: &mut dyn Collective) {
     float_sums_are_equal_on_all_ranks(collective);
     every_rank_can_be_the_root(collective);
     gathered_parts_keep_rank_order_and_length(collective);
+    parts_reach_the_rank_that_they_are_for(collective);
+    canonical_sums_are_those_of_one_rank(collective);
     a_barrier_follows_anything(collective);
 }
 
@@ -119,6 +124,44 @@ fn gathered_parts_keep_rank_order_and_length(collective: &mut dyn Collective) {
     let part = |rank: u32| vec![u8::try_from(rank).unwrap(); (rank * 70_000) as usize];
     let parts = collective.all_gather(&part(collective.rank().0)).unwrap();
     assert!(parts == (0..collective.world_size()).map(part).collect::<Vec<_>>());
+}
+
+/// Part `to` of rank `from`: of a length of its own, some of them empty.
+fn parts_reach_the_rank_that_they_are_for(collective: &mut dyn Collective) {
+    let (rank, world_size) = (collective.rank().0, collective.world_size());
+    let part = |from: u32, to: u32| vec![(from * 16 + to) as u8; (from * to * 9_000) as usize];
+    let parts = (0..world_size).map(|to| part(rank, to)).collect();
+    let received = collective.all_to_all(parts).unwrap();
+    assert!(received == (0..world_size).map(|from| part(from, rank)).collect::<Vec<_>>());
+    let nothing = collective.all_to_all(Vec::new()).unwrap();
+    assert_eq!(nothing, vec![Vec::<u8>::new(); world_size as usize]);
+}
+
+/// Every rank brings one leaf of the tree.
+fn canonical_sums_are_those_of_one_rank(collective: &mut dyn Collective) {
+    let (rank, world_size) = (u64::from(collective.rank().0), u64::from(collective.world_size()));
+    let tree = Tree::new(world_size);
+    let leaf = |number: u64, length: u32| -> Vec<f64> {
+        let value = |index| (f64::from(index) + number as f64 * 0.7).sin() * 1e3;
+        (0..length).map(value).collect()
+    };
+    for length in [0, 1, 7, 50_000] {
+        let mut last = leaf(rank, length);
+        let runs: Vec<_> = (0..world_size).map(|rank| rank..rank + 1).collect();
+        let share = Share {
+            earlier: Vec::new(),
+            last: &mut last,
+        };
+        all_reduce_nodes(collective, tree, &runs, share).unwrap();
+        let leaves: Vec<Vec<f64>> = (0..world_size).map(|number| leaf(number, length)).collect();
+        let expected = |index: usize| tree.sum(leaves.iter().map(|leaf| leaf[index]));
+        assert!(
+            last.iter()
+                .enumerate()
+                .all(|(index, &value)| value == expected(index)),
+            "canonical sum of {length}"
+        );
+    }
 }
 
 fn a_barrier_follows_anything(collective: &mut dyn Collective) {
