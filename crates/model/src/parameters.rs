@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
-use torch_native::{leaf_view, preset_grad};
+use torch_native::{leaf_view, on_gradient_ready, preset_grad};
 
 use crate::layout::{Layout, ParameterInfo, dimension, elements};
 use crate::{ModelError, RobertaConfig};
@@ -70,6 +70,22 @@ impl Parameters {
     pub fn zero_grad(&self) -> Result<(), ModelError> {
         let _no_grad = tch::no_grad_guard();
         let _ = self.grad.shallow_clone().f_zero_()?;
+        Ok(())
+    }
+
+    /// Calls `ready` in every backward pass with the index of each leaf (as in
+    /// [`Parameters::leaf_ranges`]) as soon as its gradient has all that the pass adds to it.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] when libtorch fails.
+    pub fn on_gradient_ready(
+        &self,
+        ready: impl Fn(usize) + Clone + Send + Sync + 'static,
+    ) -> Result<(), ModelError> {
+        for (index, (_, leaf)) in self.leaves.iter().enumerate() {
+            let ready = ready.clone();
+            on_gradient_ready(leaf, move || ready(index))?;
+        }
         Ok(())
     }
 

@@ -17,6 +17,7 @@ pub(crate) type BackwardFunction = extern "C" fn(
     num_inputs: usize,
 ) -> *mut c_char;
 pub(crate) type DropFunction = extern "C" fn(state: *mut c_void);
+pub(crate) type ReadyFunction = extern "C" fn(state: *const c_void);
 pub(crate) type RangeFunction = extern "C" fn(state: *const c_void, begin: i64, end: i64);
 
 unsafe extern "C" {
@@ -27,6 +28,12 @@ unsafe extern "C" {
     pub(crate) fn tenk_use_deterministic_algorithms() -> *mut c_char;
     pub(crate) fn tenk_libtorch_version() -> *const c_char;
     pub(crate) fn tenk_preset_grad(leaf: *const RawTensor, gradient: *const RawTensor) -> *mut c_char;
+    pub(crate) fn tenk_on_gradient_ready(
+        leaf: *const RawTensor,
+        ready: ReadyFunction,
+        drop: DropFunction,
+        state: *mut c_void,
+    ) -> *mut c_char;
     pub(crate) fn tenk_parallel_for(
         count: i64,
         grain: i64,

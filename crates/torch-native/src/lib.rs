@@ -15,6 +15,7 @@ mod dropout_mask;
 mod error;
 mod ffi;
 mod gpu;
+mod gradient_ready;
 mod keep_bits;
 mod lanes;
 mod large_blocks;
@@ -33,10 +34,11 @@ pub use bias_gelu::bias_gelu;
 pub use dropout::{Dropout, DropoutKey, DropoutRate, dropout, seed_generator};
 pub use error::TorchError;
 pub use gpu::{compute_capability, num_gpus, use_deterministic_algorithms};
+pub use gradient_ready::on_gradient_ready;
 pub use large_blocks::keep_large_blocks;
 pub use memory::{
-    copy_from_bytes, tensor_bytes, tensor_from_bytes, with_slice_f32, with_slice_f64, with_slice_mut_f32,
-    with_slice_mut_f64,
+    copy_from_bytes, slice_f32, slice_f64, tensor_bytes, tensor_from_bytes, with_slice_f32, with_slice_f64,
+    with_slice_mut_f32, with_slice_mut_f64,
 };
 pub use normal::fill_normal;
 pub use parallel::{libtorch_version, num_threads, set_num_threads};

@@ -98,6 +98,22 @@ pub(crate) fn with_slice_mut<T: Element, R>(
     Ok(body(slice))
 }
 
+/// The elements of a contiguous f32 CPU tensor.
+///
+/// # Errors
+/// [`TorchError::NotASlice`] for another kind, device or a strided tensor.
+pub fn slice_f32(tensor: &Tensor) -> Result<&[f32], TorchError> {
+    slice("slice_f32", tensor)
+}
+
+/// The elements of a contiguous f64 CPU tensor.
+///
+/// # Errors
+/// [`TorchError::NotASlice`] for another kind, device or a strided tensor.
+pub fn slice_f64(tensor: &Tensor) -> Result<&[f64], TorchError> {
+    slice("slice_f64", tensor)
+}
+
 /// Runs `body` on the elements of a contiguous f32 CPU tensor.
 ///
 /// # Errors

@@ -1,10 +1,11 @@
-// What tch cannot reach in libtorch: `.grad` of a leaf, the intra-op thread team, and
+// What tch cannot reach in libtorch: `.grad` of a leaf, hooks on it, the intra-op thread team, and
 // autograd nodes whose backward is a Rust function. C ABI; every C++ exception ends as an
 // error string that Rust frees with tenk_free, and no Rust panic comes in (the Rust side
 // catches it and reports an error string instead).
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/variable.h>
 #include <torch/version.h>
@@ -25,6 +26,7 @@ namespace {
 using BackwardFunction = char *(*)(void *state, const at::Tensor *gradient,
                                    at::Tensor **gradients, size_t num_inputs);
 using DropFunction = void (*)(void *state);
+using ReadyFunction = void (*)(const void *state);
 using RangeFunction = void (*)(const void *state, int64_t begin, int64_t end);
 
 char *copy_message(const char *message) {
@@ -81,6 +83,16 @@ struct RustNode : torch::autograd::Node {
   }
 };
 
+struct RustReadyHook : torch::autograd::PostAccumulateGradHook {
+  void *state;
+  ReadyFunction ready;
+  DropFunction drop;
+
+  RustReadyHook(void *state, ReadyFunction ready, DropFunction drop) : state(state), ready(ready), drop(drop) {}
+  ~RustReadyHook() override { drop(state); }
+  void operator()(const torch::autograd::Variable &) override { ready(state); }
+};
+
 }  // namespace
 
 extern "C" {
@@ -114,6 +126,15 @@ char *tenk_preset_grad(const at::Tensor *leaf, const at::Tensor *gradient) {
                     leaf->device() == gradient->device(),
                 "the gradient's shape, kind or device is not the leaf's");
     leaf->mutable_grad() = *gradient;
+  });
+}
+
+// Owns `state` from the call on, whatever it returns.
+char *tenk_on_gradient_ready(const at::Tensor *leaf, ReadyFunction ready, DropFunction drop, void *state) {
+  return guarded([&] {
+    auto hook = std::make_unique<RustReadyHook>(state, ready, drop);
+    TORCH_CHECK(leaf->is_leaf() && leaf->requires_grad(), "the tensor is not a leaf that requires a gradient");
+    torch::autograd::impl::set_post_acc_grad_hooks(*leaf, std::move(hook));
   });
 }
 
