@@ -10,4 +10,6 @@ mod philox;
 mod replay;
 mod run_folder;
 mod run_path;
+mod running;
+mod stopping;
 mod worlds;

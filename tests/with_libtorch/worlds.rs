@@ -15,7 +15,15 @@ const GLOBAL_BATCH: u64 = 16;
 
 /// Trains a small model with dropout 0.1 at one world size and returns its logged steps.
 fn train(world: u32, precision: &str, folder: &Path) -> Result<Vec<LoggedStep>> {
-    let run: PathBuf = folder.join(format!("{precision}-{world}"));
+    train_with(world, precision, folder, &["training.micro_batch_size=4"])
+}
+
+fn run_folder(world: u32, precision: &str, folder: &Path) -> PathBuf {
+    folder.join(format!("{precision}-{world}"))
+}
+
+fn train_with(world: u32, precision: &str, folder: &Path, settings: &[&str]) -> Result<Vec<LoggedStep>> {
+    let run = run_folder(world, precision, folder);
     let mut command = mpirun(world, &program("tenk-pretrain")?);
     command
         .args(["train", "--config"])
@@ -25,7 +33,6 @@ fn train(world: u32, precision: &str, folder: &Path) -> Result<Vec<LoggedStep>> 
         format!("data.corpus='{}'", demo()?.corpus().display()),
         format!("training.max_steps={STEPS}"),
         format!("training.global_batch_size={GLOBAL_BATCH}"),
-        "training.micro_batch_size=4".into(),
         format!("training.precision='{precision}'"),
         "schedule.warmup_steps=10".into(),
         "model.hidden_size=64".into(),
@@ -38,6 +45,9 @@ fn train(world: u32, precision: &str, folder: &Path) -> Result<Vec<LoggedStep>> 
         "logging.every_steps=1".into(),
         format!("evaluation.every_steps={}", STEPS * 10),
     ] {
+        command.arg("--set").arg(setting);
+    }
+    for setting in settings {
         command.arg("--set").arg(setting);
     }
     run_ok(&mut command, Duration::from_mins(4))?;
@@ -104,4 +114,28 @@ fn worlds_1_2_4_draw_the_same_batches_and_lose_the_same_in_f32() -> Result<()> {
 #[test]
 fn worlds_1_2_4_draw_the_same_batches_and_lose_the_same_in_f64() -> Result<()> {
     check_worlds("f64", &[(50, 1e-10)]).context("f64")
+}
+
+#[test]
+fn canonical_reduction_gives_the_same_weights_to_the_bit_at_worlds_1_2_4_and_8_under_mpirun() -> Result<()> {
+    demo()?;
+    let _machine = whole_machine();
+    let folder = tempfile::tempdir()?;
+    let settings = ["training.micro_batch_size=2", "parallel.reduction='canonical'"];
+    let mut hashes = Vec::new();
+    for world in [1, 2, 4, 8] {
+        let steps = train_with(world, "f32", folder.path(), &settings)?;
+        let checkpoint = format!("checkpoints/step-{STEPS:08}/model.safetensors");
+        let weights = run_folder(world, "f32", folder.path()).join(checkpoint);
+        let loss = steps.last().context("no step was logged")?.loss;
+        hashes.push((world, durable::sha256_file(&weights)?, loss.to_bits()));
+    }
+    let (_, hash, loss) = &hashes[0];
+    ensure!(
+        hashes
+            .iter()
+            .all(|(_, other, other_loss)| other == hash && other_loss == loss),
+        "weights or losses differ: {hashes:?}"
+    );
+    Ok(())
 }

@@ -39,7 +39,7 @@ pub use phases::Phase;
 pub use prefetch::{PrefetchedSteps, StepBatches};
 pub use replay::{DocumentPart, SequenceDescription};
 pub use sample_order::SampleRef;
-pub use shares::nearest_divisors;
+pub use shares::{micro_batches_of_rank, nearest_divisors};
 pub use skipped_steps::SkippedSteps;
 
 #[cfg(test)]

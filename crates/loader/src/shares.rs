@@ -24,7 +24,7 @@ pub(crate) fn num_micro_batches(global_batch_size: u64, micro_batch_size: u64) -
 
 /// The run of micro-batches that `rank` of `world_size` takes. Shares differ by at most one
 /// where the ranks do not divide the number.
-pub(crate) fn micro_batches_of_rank(num_micro_batches: u64, rank: u32, world_size: u32) -> Range<u64> {
+pub fn micro_batches_of_rank(num_micro_batches: u64, rank: u32, world_size: u32) -> Range<u64> {
     let start = |rank: u64| {
         let start = u128::from(num_micro_batches) * u128::from(rank) / u128::from(world_size.max(1));
         u64::try_from(start).unwrap_or(u64::MAX)

@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -24,7 +24,7 @@ use crate::{
     plan::LONGEST_TIMEOUT_S,
     replay::{self, in_words},
     saved_run::{Weights, evaluate_run, find_checkpoint},
-    stop::StopRequest,
+    stop::{self, StopRequest},
     train::Finish,
 };
 
@@ -151,11 +151,12 @@ struct CompareArguments {
 
 /// Runs a command to its end; `variable` looks up the environment.
 pub fn run(arguments: Arguments, variable: impl Fn(&str) -> Option<String>) -> ExitStatus {
-    let launch = Launch::detect(variable);
+    let launch = Launch::detect(&variable);
+    let job_end = variable("SLURM_JOB_END_TIME");
     let rank = launch.and_then(|launch| launch.rank).unwrap_or(0);
     let log_file = LogFile::init(rank);
     match arguments.command {
-        Command::Train(arguments) => train(&arguments, launch, &log_file),
+        Command::Train(arguments) => train(&arguments, (launch, job_end), &log_file),
         Command::Eval(arguments) => evaluate(&arguments, launch),
         Command::Replay(arguments) => print_or_fail(replay(&arguments)),
         Command::Export(arguments) => print_or_fail(export(&arguments)),
@@ -164,7 +165,12 @@ pub fn run(arguments: Arguments, variable: impl Fn(&str) -> Option<String>) -> E
     }
 }
 
-fn train(arguments: &TrainArguments, launch: Option<Launch>, log_file: &LogFile) -> ExitStatus {
+/// `job_end` is what Slurm says about the end of the job.
+fn train(
+    arguments: &TrainArguments,
+    (launch, job_end): (Option<Launch>, Option<String>),
+    log_file: &LogFile,
+) -> ExitStatus {
     let ConfigArguments { config, overrides } = &arguments.config;
     let model = arguments
         .init_from
@@ -186,6 +192,9 @@ fn train(arguments: &TrainArguments, launch: Option<Launch>, log_file: &LogFile)
             path: "this process".into(),
             source,
         })?;
+        if let Some(job_end) = &job_end {
+            stop_before(job_end, &stop);
+        }
         match train_run(config, collective, resume, &stop, log_file)? {
             Finish::Done { .. } => Ok(ExitStatus::Done),
             Finish::Stopped { step } => {
@@ -196,6 +205,16 @@ fn train(arguments: &TrainArguments, launch: Option<Launch>, log_file: &LogFile)
             }
         }
     })
+}
+
+/// A job's end that cannot be read is said, and the launcher's signal still stops the run.
+fn stop_before(job_end: &str, stop: &StopRequest) {
+    match stop::before_job_end(job_end, SystemTime::now()) {
+        Some(at) => stop.limit(at, "the job ends soon (SLURM_JOB_END_TIME)"),
+        None => tracing::warn!(
+            "SLURM_JOB_END_TIME = {job_end:?} is no time in seconds since 1970, so the run does not stop by itself before its job ends"
+        ),
+    }
 }
 
 fn evaluate(arguments: &EvalArguments, launch: Option<Launch>) -> ExitStatus {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use shards::PackingMode;
 
 pub use crate::model_section::ModelSection;
+use crate::{reduction::Reduction, stop::StopAfter};
 
 /// A run, whole. Unknown keys are refused in every section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +57,9 @@ pub struct RunSection {
     pub dir: PathBuf,
     /// Seed of order, masks, initial weights and dropout.
     pub seed: u64,
+    /// Time after the start at which this launch stops with a checkpoint, as `11h50m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_after: Option<StopAfter>,
 }
 
 /// `[data]`
@@ -255,6 +259,17 @@ pub struct ParallelSection {
     /// the other ranks on them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
+    /// How gradients are summed over micro-batches and ranks.
+    pub reduction: Reduction,
+    /// Whether gradients are summed over ranks while the backward pass still runs. The bits are
+    /// the same either way.
+    pub overlap: bool,
+    /// The parameters of all ranks are compared after every so many steps; 0: never. As often
+    /// as checkpoints are written: a replica that has drifted must not fill all that are kept.
+    pub check_every: u64,
+    /// Whether ranks may take shares of the micro-batches that differ by one. Off, because a
+    /// step takes as long as its largest share: who starts a run wants to know.
+    pub allow_uneven: bool,
     /// Seconds after which a rank that waits for others gives up. Ten minutes: longer than the
     /// first step of a large model takes, shorter than anybody waits for a hanging job.
     pub timeout_s: u64,
@@ -270,6 +285,10 @@ impl Default for ParallelSection {
             backend: BackendChoice::default(),
             device: DeviceChoice::default(),
             threads: None,
+            reduction: Reduction::default(),
+            overlap: true,
+            check_every: 1000,
+            allow_uneven: false,
             timeout_s: 600,
             silence_s: 15,
             abort_s: 5,
@@ -491,11 +510,7 @@ micro_batch_size = 2
 
     #[test]
     fn keys_that_do_nothing_yet_are_refused() {
-        for key in [
-            "data.stage_to='x'",
-            "parallel.overlap=true",
-            "run.stop_after='1h'",
-        ] {
+        for key in ["data.stage_to='x'", "logging.prometheus=true"] {
             assert!(load(TINY, &[key]).is_err(), "{key}");
         }
     }
@@ -507,6 +522,7 @@ micro_batch_size = 2
             "model.init_from='models/roberta-base'",
             "data.weights={wiki = 2}",
             "parallel.threads=2",
+            "run.stop_after='11h50m'",
         ]);
         assert_eq!(config.model.attention_permutation, Some(7));
         let text = config_file::to_toml(&config).unwrap();

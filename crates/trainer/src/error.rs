@@ -219,6 +219,23 @@ pub enum TrainError {
         /// The first parameter with such a gradient.
         parameter: Option<String>,
     },
+    /// The parameters of a rank are not those of the others.
+    #[error(
+        "step {step}: the parameters of rank {rank} differ from those of the other ranks, first in {parameter}; a memory or processor of its host may be at fault: take that host out, and go on with `--resume auto` from a checkpoint before it"
+    )]
+    Drift {
+        /// The steps that are finished.
+        step: u64,
+        /// The first rank that differs from most others.
+        rank: u32,
+        /// Its first parameter that differs, in the order of the flat buffer.
+        parameter: String,
+    },
+    /// The thread that sums gradients during the backward pass is gone.
+    #[error(
+        "the thread that sums gradients over ranks panicked, which is a fault of this program; parallel.overlap = false does without it"
+    )]
+    ReducerPanicked,
     /// No token of a step is masked.
     #[error(
         "step {step}: no token of the whole batch is masked; raise masking.mlm_probability or training.global_batch_size"
@@ -292,6 +309,7 @@ impl TrainError {
             Self::Agreed { .. }
                 | Self::NotFinite { .. }
                 | Self::NothingMasked { .. }
+                | Self::Drift { .. }
                 | Self::RanksDiffer { .. }
         )
     }
@@ -299,7 +317,8 @@ impl TrainError {
     /// Whether `rank` tells people about an error that all ranks have: rank 0 does, and the
     /// rank that it names does too, so that it is found in that rank's own output.
     pub fn is_reported_by(&self, rank: u32) -> bool {
-        rank == 0 || matches!(self, Self::RanksDiffer { rank: named, .. } if *named == rank)
+        rank == 0
+            || matches!(self, Self::RanksDiffer { rank: named, .. } | Self::Drift { rank: named, .. } if *named == rank)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{path::Path, sync::OnceLock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{config::RunConfig, error::TrainError};
+use crate::{config::RunConfig, error::TrainError, reduction::Reduction};
 
 /// Hashes that a checkpoint carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +25,9 @@ pub struct Hashes {
 /// left out of the data, which every checkpoint records. Places are known by their hashes, and a
 /// resumed run takes no weights from `init_from`; precision has a rule of its own
 /// ([`crate::precision::fits`]); ranks, threads and micro-batch are the [`Tuple`].
-const FREE_KEYS: [(&str, Option<&str>); 12] = [
+const FREE_KEYS: [(&str, Option<&str>); 13] = [
     ("run", Some("dir")),
+    ("run", Some("stop_after")),
     ("data", Some("corpus")),
     ("data", Some("tokenizer")),
     ("model", Some("init_from")),
@@ -114,6 +115,9 @@ pub struct Tuple {
     pub threads: usize,
     /// Sequences of a micro-batch.
     pub micro_batch_size: u64,
+    /// How gradients are summed; canonical ones do not depend on the number of ranks.
+    #[serde(default)]
+    pub reduction: Reduction,
     /// Processors of the ranks: each kind once.
     pub processor: String,
     /// libtorch build.
@@ -143,6 +147,7 @@ mod tests {
     fn places_rhythm_and_ranks_do_not_change_what_is_learned() {
         for free in [
             "run.dir='x'",
+            "run.stop_after='1h'",
             "data.corpus='y'",
             "logging.every_steps=9",
             "parallel.threads=3",

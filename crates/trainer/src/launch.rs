@@ -1,6 +1,6 @@
 //! A launch: from a configuration to a trained run, or to the first step of a dry run.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use collectives::Collective;
 use durable::FolderLock;
@@ -52,11 +52,19 @@ pub fn train_run(
     let asked = json!({ "command": "train", "resume": resume });
     let rank = collective.rank().0;
     let run_dir = config.run.dir.clone();
+    if let Some(after) = &config.run.stop_after {
+        let reason = format!("run.stop_after = {:?} is over", after.as_str());
+        // A time that no clock can hold never comes.
+        if let Some(at) = Instant::now().checked_add(after.duration()) {
+            stop.limit(at, &reason);
+        }
+    }
     let session = Session::start(config, collective, MissingPacking::Write, &asked)
         .inspect_err(|error| leave_unstarted(&run_dir, error, rank))?;
     let folder = RunFolder::enter(collective, &run_dir)?;
+    stop.enter(folder.dir(), rank);
     let result = train_watched(&folder, &session, collective, resume, stop, log_file);
-    leave(folder.dir(), &result, rank);
+    leave(folder.dir(), &result, rank, stop.reason());
     if result.is_ok() && log_file.has_lost_lines() {
         tracing::warn!("logs/rank-{rank}.jsonl lacks lines that could not be written");
     }
@@ -176,18 +184,19 @@ fn leave_unstarted(run_dir: &Path, error: &TrainError, rank: u32) {
     }
     if let Ok(_lock) = FolderLock::acquire(run_dir, "tenk-pretrain train") {
         let _ = exit::forget(run_dir);
-        leave(run_dir, &Err(agreed(error)), rank);
+        leave(run_dir, &Err(agreed(error)), rank, None);
     }
 }
 
 /// Writes `last_exit.json`: rank 0 for all, or the rank that failed alone. Where that fails
-/// too, the error that ends the run is the one to report.
-fn leave(dir: &Path, result: &Result<Finish, TrainError>, rank: u32) {
+/// too, the error that ends the run is the one to report. `asked` is why this rank was asked to
+/// stop.
+fn leave(dir: &Path, result: &Result<Finish, TrainError>, rank: u32, asked: Option<&str>) {
     let (status, reason, step) = match result {
         Ok(Finish::Done { step }) => (ExitStatus::Done, "all steps are finished".to_owned(), Some(*step)),
         Ok(Finish::Stopped { step }) => (
             ExitStatus::Stopped,
-            "asked to stop by a signal".to_owned(),
+            format!("asked to stop: {}", asked.unwrap_or("another rank was")),
             Some(*step),
         ),
         Err(error) => (ExitStatus::Failed, chain(error), None),

@@ -46,7 +46,7 @@ pub(crate) fn close<T>(channel: Liveness, result: &Result<T, TrainError>) {
 /// Reports once for all ranks, then ends this process without waiting for anything.
 fn end_after(loss: &Loss, rank: Rank, run_dir: &Path, abort: Duration) {
     let code = i32::from(ExitStatus::Failed.code());
-    if rank != reporter(loss) {
+    if !reports(loss, rank) {
         tracing::debug!("{loss}");
         // The launcher ends this rank with its own message, unless it is gone itself.
         std::thread::sleep(abort / 2);
@@ -64,7 +64,10 @@ fn end_after(loss: &Loss, rank: Rank, run_dir: &Path, abort: Duration) {
     signal_hook::low_level::exit(code);
 }
 
-/// The one rank that reports a loss: rank 0, and rank 1 where rank 0 is lost.
-fn reporter(loss: &Loss) -> Rank {
-    Rank(u32::from(loss.process.rank == Rank(0)))
+/// Whether this rank is the one that reports a loss: rank 0, and rank 1 where rank 0 is lost.
+fn reports(loss: &Loss, rank: Rank) -> bool {
+    match loss.cause {
+        Cause::Orphaned => rank == loss.process.rank,
+        _ => rank == Rank(u32::from(loss.process.rank == Rank(0))),
+    }
 }

@@ -34,7 +34,7 @@ pub struct TrainPlan {
     pub world_size: u32,
     /// Micro-batches of a step over all ranks.
     pub num_micro_batches: u64,
-    /// Micro-batches of a step on one rank: its gradient accumulation steps.
+    /// Micro-batches of a step on one rank, the largest share: its gradient accumulation steps.
     pub micro_batches_per_rank: u64,
     /// Token positions of a step over all ranks, padding included.
     pub positions_per_step: u64,
@@ -93,7 +93,7 @@ impl TrainPlan {
         Self {
             world_size,
             num_micro_batches,
-            micro_batches_per_rank: num_micro_batches / u64::from(world_size.max(1)),
+            micro_batches_per_rank: num_micro_batches.div_ceil(u64::from(world_size.max(1))),
             positions_per_step,
             mask_capacity: mask_capacity(config.data.sequence_length, config.masking.mlm_probability),
             schedule: Schedule::new(&config.optimizer, &config.schedule, config.training.max_steps),
@@ -261,16 +261,14 @@ fn check_training(config: &RunConfig, facts: &Facts<'_>, problems: &mut Vec<Stri
             config.schedule.warmup_steps, training.max_steps
         ));
     }
-    check_division(
-        training.global_batch_size,
-        training.micro_batch_size,
-        u64::from(facts.world_size),
-        problems,
-    );
+    check_division(config, u64::from(facts.world_size), problems);
 }
 
-/// The batch is cut into micro-batches, of which every rank takes the same number.
-fn check_division(batch: u64, micro_batch: u64, world: u64, problems: &mut Vec<String>) {
+/// The batch is cut into micro-batches, of which every rank takes the same number, or with
+/// `parallel.allow_uneven` at least one.
+fn check_division(config: &RunConfig, world: u64, problems: &mut Vec<String>) {
+    let training = &config.training;
+    let (batch, micro_batch) = (training.global_batch_size, training.micro_batch_size);
     if batch == 0 || micro_batch == 0 {
         problems.push(
             "training.global_batch_size and training.micro_batch_size have to be at least 1".to_owned(),
@@ -283,12 +281,21 @@ fn check_division(batch: u64, micro_batch: u64, world: u64, problems: &mut Vec<S
             nearest_divisors(batch, micro_batch),
             nearest_multiples(batch, micro_batch),
         ));
-    } else if world > 0 && !(batch / micro_batch).is_multiple_of(world) {
+        return;
+    }
+    let num_micro_batches = batch / micro_batch;
+    let uneven = world > 0 && !num_micro_batches.is_multiple_of(world);
+    let allowed = config.parallel.allow_uneven && num_micro_batches >= world;
+    if uneven && !allowed {
         problems.push(format!(
-            "training.global_batch_size = {batch} has {} micro-batches of training.micro_batch_size = {micro_batch}, which {world} ranks cannot share evenly; the nearest batches that do are {}, the nearest numbers of ranks {}",
-            batch / micro_batch,
+            "training.global_batch_size = {batch} has {num_micro_batches} micro-batches of training.micro_batch_size = {micro_batch}, which {world} ranks cannot share evenly; the nearest batches that do are {}, the nearest numbers of ranks {}{}",
             nearest_multiples(batch, micro_batch.saturating_mul(world)),
-            nearest_divisors(batch / micro_batch, world),
+            nearest_divisors(num_micro_batches, world),
+            if num_micro_batches < world {
+                "; a rank without a micro-batch is refused in any case"
+            } else {
+                "; parallel.allow_uneven = true takes shares that differ by one"
+            },
         ));
     }
 }
@@ -436,6 +443,14 @@ mod tests {
             world[0].contains("nearest batches that do are 6 and 12, the nearest numbers of ranks 2 and 4"),
             "{world:?}"
         );
+    }
+
+    #[test]
+    fn uneven_shares_have_to_be_allowed_and_every_rank_needs_one() {
+        let uneven = |world_size| problems(&["parallel.allow_uneven=true"], world_size);
+        assert!(problems(&[], 3)[0].contains("parallel.allow_uneven = true"));
+        assert!(uneven(3).is_empty());
+        assert!(uneven(5)[0].contains("a rank without a micro-batch is refused"));
     }
 
     #[test]

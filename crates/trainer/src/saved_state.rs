@@ -21,6 +21,7 @@ use crate::{
     identity::{Hashes, differing, essential},
     lineage::Lineage,
     precision,
+    reduction::Reduction,
     session::Session,
     step::Learner,
     text_dates::text_dates,
@@ -231,8 +232,14 @@ impl Restored {
     }
 
     fn report_tuple(&self, session: &Session) {
-        let own = serde_json::to_value(&session.tuple).unwrap_or_default();
-        let differing = differing(&self.checkpoint.trainer["tuple"], &own);
+        let mut own = serde_json::to_value(&session.tuple).unwrap_or_default();
+        let mut saved = self.checkpoint.trainer["tuple"].clone();
+        let canonical = json!(Reduction::Canonical);
+        if saved["reduction"] == canonical && own["reduction"] == canonical {
+            // The bits are the same at any number of ranks.
+            saved["world_size"] = own["world_size"].take();
+        }
+        let differing = differing(&saved, &own);
         if !differing.is_empty() {
             tracing::warn!(
                 "the order of the data is the same, the last bits of the loss are not: {differing}"

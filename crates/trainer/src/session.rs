@@ -22,6 +22,7 @@ use crate::{
     identity::{Hashes, Tuple, essential, program, shared_by_ranks},
     loss_scale::LossScale,
     optimizer::Optimizer,
+    overlap::GradientHooks,
     plan::{Facts, PlanError, TrainPlan},
     processor::Processor,
     step::Learner,
@@ -87,6 +88,7 @@ impl Session {
             world_size: plan.world_size,
             threads: threads.num_threads,
             micro_batch_size: plan.config.training.micro_batch_size,
+            reduction: plan.config.parallel.reduction,
             processor: Processor::names(&processors),
             libtorch: torch_native::libtorch_version().to_owned(),
         };
@@ -111,6 +113,12 @@ impl Session {
         let config = &self.plan.config;
         let mut model = RobertaForMaskedLm::new(&config.model.config, precision, self.device)?;
         model.set_attention_permutation(config.model.attention_permutation);
+        // A GPU's gradients go through host memory, for which the pass would have to wait.
+        let on_cpu = self.device == Device::Cpu;
+        let overlaps = config.parallel.overlap && self.plan.world_size > 1 && on_cpu;
+        let hooks = overlaps
+            .then(|| GradientHooks::new(model.parameters()))
+            .transpose()?;
         Ok(Learner {
             optimizer: Optimizer::new(config.optimizer.clone(), &model)?,
             model,
@@ -118,6 +126,9 @@ impl Session {
             max_grad_norm: config.optimizer.max_grad_norm,
             seed: config.run.seed,
             loss_scale: (precision == Precision::Fp16).then(LossScale::default),
+            reduction: config.parallel.reduction,
+            hooks,
+            num_micro_batches: self.plan.num_micro_batches,
         })
     }
 }

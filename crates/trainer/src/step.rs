@@ -6,11 +6,17 @@
 use collectives::Collective;
 use loader::{MicroBatch, Step, StepBatches};
 use model::{BatchSlices, BatchTensors, DropoutKey, Parameters, RobertaForMaskedLm};
-use tch::{Device, Kind, Tensor};
-use torch_native::{squared_norm, with_slice_mut_f32, with_slice_mut_f64};
+use tch::Tensor;
+use torch_native::squared_norm;
 
 use crate::{
-    error::TrainError, loss_scale::LossScale, optimizer::Optimizer, schedule::Schedule, stop::StopRequest,
+    error::TrainError,
+    loss_scale::LossScale,
+    optimizer::Optimizer,
+    overlap::GradientHooks,
+    reduction::{GradientSum, Losses, Reduction},
+    schedule::Schedule,
+    stop::StopRequest,
 };
 
 /// What a step changes, and what it needs for that.
@@ -28,6 +34,13 @@ pub struct Learner {
     pub seed: u64,
     /// Only there in fp16.
     pub loss_scale: Option<LossScale>,
+    /// How gradients are summed over micro-batches and ranks.
+    pub reduction: Reduction,
+    /// Where gradients are summed over ranks during the backward pass: what tells that they are
+    /// ready.
+    pub hooks: Option<GradientHooks>,
+    /// Micro-batches of a step over all ranks.
+    pub num_micro_batches: u64,
 }
 
 /// What one step did, the same on all ranks.
@@ -81,13 +94,9 @@ pub fn train_step(
     let counts = sum_counts(collective, batches)?;
     let loss_scale = learner.loss_scale.map(|loss_scale| loss_scale.scale);
     let scale = loss_scale.unwrap_or(1.0);
-    let mut local_loss = 0.0;
-    for batch in &batches.micro_batches {
-        local_loss += forward_backward(learner, batch, scale / counts.masked_tokens as f64)?;
-    }
-    reduce_gradients(collective, learner.model.parameters())?;
+    let losses = sum_gradients(learner, collective, batches, scale / counts.masked_tokens as f64)?;
     let grad_norm = squared_norm(learner.model.parameters().grad())?.sqrt() / scale;
-    let sums = sum_losses(collective, (local_loss, grad_norm), stop.asked())?;
+    let sums = sum_losses(collective, (losses.local, grad_norm), stop.asked())?;
     let skipped_update = overflowed(learner, finished, &sums)?;
     let learning_rate = learner.schedule.learning_rate(finished);
     if !skipped_update {
@@ -98,7 +107,7 @@ pub fn train_step(
     learner.model.parameters().zero_grad()?;
     Ok(StepRecord {
         step: Step(finished.0 + 1),
-        loss: sums.loss / counts.masked_tokens as f64,
+        loss: losses.canonical.unwrap_or(sums.loss) / counts.masked_tokens as f64,
         grad_norm,
         loss_scale,
         skipped_update,
@@ -131,6 +140,30 @@ fn sum_counts(collective: &mut dyn Collective, batches: &StepBatches) -> Result<
         digest: all[2],
         local_sequences: all.split_off(FIXED),
     })
+}
+
+/// Forward and backward passes of all micro-batches; afterwards the parameters' gradients are
+/// those of the whole step, of its loss times `factor`.
+fn sum_gradients(
+    learner: &Learner,
+    collective: &mut dyn Collective,
+    batches: &StepBatches,
+    factor: f64,
+) -> Result<Losses, TrainError> {
+    let mut sum = GradientSum::new(learner);
+    let last = batches.micro_batches.len().saturating_sub(1);
+    for (index, batch) in batches.micro_batches.iter().enumerate() {
+        let pass = || forward_backward(learner, batch, factor);
+        let more = index < last;
+        let loss = if more {
+            pass()?
+        } else {
+            sum.last_pass(collective, pass)?
+        };
+        sum.add(batch, loss, more)?;
+    }
+    sum.reduce(collective)?;
+    sum.losses(collective)
 }
 
 /// Adds the micro-batch's share of the gradient, that of its loss times `factor`; returns its summed
@@ -166,23 +199,6 @@ pub fn tensors_of(batch: &MicroBatch, model: &RobertaForMaskedLm) -> Result<Batc
         model.config(),
         model.device(),
     )?)
-}
-
-fn reduce_gradients(collective: &mut dyn Collective, parameters: &Parameters) -> Result<(), TrainError> {
-    if collective.world_size() == 1 {
-        return Ok(());
-    }
-    // MPI reduces host memory: a GPU's gradient goes there and back.
-    let grad = parameters.grad();
-    let on_host = grad.f_to_device(Device::Cpu)?;
-    match grad.f_kind()? {
-        Kind::Double => with_slice_mut_f64(&on_host, |values| collective.all_reduce_sum_f64(values))??,
-        _ => with_slice_mut_f32(&on_host, |values| collective.all_reduce_sum_f32(values))??,
-    }
-    if grad.device() != Device::Cpu {
-        tch::no_grad(|| grad.shallow_clone().f_copy_(&on_host))?;
-    }
-    Ok(())
 }
 
 /// What the ranks' losses and norms come to, the same on all of them.

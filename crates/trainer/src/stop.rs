@@ -1,30 +1,56 @@
-//! A request to stop: SIGUSR1, SIGTERM or SIGINT.
+//! A request to stop: SIGUSR1, SIGTERM or SIGINT, or a time that the run was given.
 //!
-//! The first one is remembered; the loop finishes its step, all ranks agree, a checkpoint is
-//! written and the process exits 75. A second one exits at once, also with 75: what the last
-//! checkpoint holds can be resumed.
+//! The first signal is remembered; the loop finishes its step, all ranks agree, a checkpoint is
+//! written and the process exits 75. A second one writes `last_exit.json` and exits at once,
+//! also with 75: what the last checkpoint holds can be resumed. A third one does not even write.
 
 use std::{
     io,
+    path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 use signal_hook::{
     consts::{SIGINT, SIGTERM, SIGUSR1},
     flag,
+    iterator::Signals,
+    low_level,
 };
 
-use crate::exit::ExitStatus;
+use crate::{
+    error::chain,
+    exit::{ExitStatus, write_last_exit},
+};
+
+const SIGNALS: [i32; 3] = [SIGUSR1, SIGTERM, SIGINT];
+
+/// How long before the end of its job a run stops: a step and a checkpoint have to fit. As
+/// long as the launcher's `--signal=USR1@180` gives.
+const BEFORE_END: Duration = Duration::from_mins(3);
 
 /// Whether this process was asked to stop.
 #[derive(Debug, Clone, Default)]
-pub struct StopRequest(Arc<AtomicBool>);
+pub struct StopRequest(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Why, once it was asked.
+    reason: OnceLock<String>,
+    /// When it is asked by itself, and why.
+    limit: Mutex<Option<(Instant, String)>>,
+    /// The run folder and this process's rank, once the folder was entered.
+    entered: Mutex<Option<(PathBuf, u32)>>,
+}
 
 impl StopRequest {
-    /// A request that only [`StopRequest::ask`] makes.
+    /// A request that only [`StopRequest::ask`] and [`StopRequest::limit`] make.
     pub fn new() -> Self {
         Self::default()
     }
@@ -32,29 +58,132 @@ impl StopRequest {
     /// Listens to the signals. After MPI has started, which installs handlers of its own.
     ///
     /// # Errors
-    /// When the system refuses a handler.
+    /// When the system refuses a handler or the thread that listens.
     pub fn on_signals() -> io::Result<Self> {
         let request = Self::default();
-        for signal in [SIGUSR1, SIGTERM, SIGINT] {
-            // In this order the first signal finds the flag down and only raises it.
-            flag::register_conditional_shutdown(
-                signal,
-                i32::from(ExitStatus::Stopped.code()),
-                Arc::clone(&request.0),
-            )?;
-            flag::register(signal, Arc::clone(&request.0))?;
+        let ending = Arc::new(AtomicBool::new(false));
+        for signal in SIGNALS {
+            let code = i32::from(ExitStatus::Stopped.code());
+            flag::register_conditional_shutdown(signal, code, Arc::clone(&ending))?;
         }
+        let mut signals = Signals::new(SIGNALS)?;
+        let heard = request.clone();
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for (count, signal) in signals.forever().enumerate() {
+                if count == 0 {
+                    heard.ask(name(signal));
+                } else {
+                    ending.store(true, Ordering::SeqCst);
+                    heard.record_second_signal(name(signal));
+                    low_level::exit(i32::from(ExitStatus::Stopped.code()));
+                }
+            }
+        })?;
         Ok(request)
     }
 
-    /// Asks to stop.
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::SeqCst);
+    /// Asks to stop; the first reason stays.
+    pub fn ask(&self, reason: &str) {
+        self.0.reason.get_or_init(|| reason.to_owned());
+    }
+
+    /// Asks by itself from `at` on; of several limits the earliest counts.
+    pub fn limit(&self, at: Instant, reason: &str) {
+        let mut limit = lock(&self.0.limit);
+        if limit.as_ref().is_none_or(|(earlier, _)| at < *earlier) {
+            *limit = Some((at, reason.to_owned()));
+        }
     }
 
     /// Whether a stop was asked for.
     pub fn asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        if let Some((at, reason)) = &*lock(&self.0.limit)
+            && Instant::now() >= *at
+        {
+            self.ask(reason);
+        }
+        self.0.reason.get().is_some()
+    }
+
+    /// Why this process was asked; `None` where it was not.
+    pub fn reason(&self) -> Option<&str> {
+        self.0.reason.get().map(String::as_str)
+    }
+
+    /// Names the run folder, where a second signal leaves `last_exit.json`.
+    pub(crate) fn enter(&self, run_dir: &Path, rank: u32) {
+        *lock(&self.0.entered) = Some((run_dir.to_owned(), rank));
+    }
+
+    fn record_second_signal(&self, signal: &str) {
+        let reason = format!(
+            "{signal} came while the run was already stopping, so it ended at once; `--resume auto` goes on from the newest checkpoint"
+        );
+        let Some((run_dir, rank)) = &*lock(&self.0.entered) else {
+            return;
+        };
+        if let Err(error) = write_last_exit(run_dir, ExitStatus::Stopped, &reason, *rank, None) {
+            tracing::warn!("last_exit.json was not written: {}", chain(&error));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn name(signal: i32) -> &'static str {
+    low_level::signal_name(signal).unwrap_or("a signal")
+}
+
+/// When a run has to stop so that its checkpoint is written before its job ends.
+/// `job_end` is Slurm's `SLURM_JOB_END_TIME`: seconds since 1970.
+///
+/// `None` for what is no such number.
+pub(crate) fn before_job_end(job_end: &str, now: SystemTime) -> Option<Instant> {
+    let end = UNIX_EPOCH.checked_add(Duration::from_secs(job_end.trim().parse().ok()?))?;
+    let left = end.duration_since(now).unwrap_or_default();
+    Instant::now().checked_add(left.saturating_sub(BEFORE_END))
+}
+
+/// `run.stop_after`: a time as people write it, `11h50m`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StopAfter {
+    text: String,
+    duration: Duration,
+}
+
+impl StopAfter {
+    /// The time.
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    /// The time as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl TryFrom<String> for StopAfter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parsed: Option<SignedDuration> = text.parse().ok();
+        let duration = parsed.and_then(|duration| Duration::try_from(duration).ok());
+        match duration {
+            Some(duration) if !duration.is_zero() => Ok(Self { text, duration }),
+            _ => Err(format!(
+                "{text:?} is no time above 0; write hours, minutes and seconds as \"11h50m\" or \"90s\""
+            )),
+        }
+    }
+}
+
+impl From<StopAfter> for String {
+    fn from(stop_after: StopAfter) -> Self {
+        stop_after.text
     }
 }
 
@@ -62,11 +191,74 @@ impl StopRequest {
 mod tests {
     use super::*;
 
+    /// The one test of this process that raises a signal: a second one would end it.
     #[test]
     fn the_first_signal_only_asks() {
         let request = StopRequest::on_signals().unwrap();
         assert!(!request.asked());
-        signal_hook::low_level::raise(SIGUSR1).unwrap();
+        low_level::raise(SIGUSR1).unwrap();
+        while !request.asked() {
+            thread::yield_now();
+        }
+        assert_eq!(request.reason(), Some("SIGUSR1"));
+    }
+
+    #[test]
+    fn a_second_signal_leaves_the_reason_in_the_run_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let request = StopRequest::new();
+        request.record_second_signal("SIGTERM");
+        request.enter(folder.path(), 3);
+        request.record_second_signal("SIGTERM");
+        let text = std::fs::read_to_string(folder.path().join("last_exit.json")).unwrap();
+        let exit: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&exit["status"], &exit["code"], &exit["rank"]),
+            (&"stopped".into(), &75.into(), &3.into())
+        );
+        assert!(
+            exit["reason"].as_str().unwrap().starts_with("SIGTERM came"),
+            "{exit}"
+        );
+    }
+
+    #[test]
+    fn a_limit_asks_when_its_time_has_come_and_the_earliest_counts() {
+        let request = StopRequest::new();
+        let now = Instant::now();
+        request.limit(now + Duration::from_hours(1), "later");
+        assert!(!request.asked());
+        request.limit(now, "now");
+        request.limit(now + Duration::from_hours(2), "last");
         assert!(request.asked());
+        assert_eq!(request.reason(), Some("now"));
+    }
+
+    #[test]
+    fn a_run_stops_three_minutes_before_its_job_ends() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let begun = Instant::now();
+        let left = |end: &str| before_job_end(end, now).unwrap().duration_since(begun);
+        let hour = left("1003600");
+        let expected = Duration::from_mins(57);
+        assert!(
+            (expected..expected + Duration::from_mins(1)).contains(&hour),
+            "{hour:?}"
+        );
+        assert!(left("1000000") < Duration::from_mins(1) && left("5") < Duration::from_mins(1));
+        assert!(
+            before_job_end("soon", now).is_none() && before_job_end(&u64::MAX.to_string(), now).is_none()
+        );
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let read = |text: &str| StopAfter::try_from(text.to_owned()).map(|after| after.duration().as_secs());
+        assert_eq!(read("11h50m"), Ok(11 * 3600 + 50 * 60));
+        assert_eq!(read("90s"), Ok(90));
+        assert_eq!(read("PT2H"), Ok(7200));
+        for wrong in ["", "11", "0s", "-1h", "soon", "1 day"] {
+            assert!(read(wrong).unwrap_err().contains("11h50m"), "{wrong}");
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Whole runs of a tiny model, ranks as threads.
 
 mod beginnings;
+mod canonical;
 mod half_precision;
+mod stopping;
 
 use std::{
     collections::BTreeMap,
@@ -183,7 +185,7 @@ fn a_resumed_run_is_bit_for_bit_the_uninterrupted_one() {
     run(2, &whole);
     let parts = place.config("parts", &["evaluation.every_steps=1"]);
     let stop = StopRequest::new();
-    stop.ask();
+    stop.ask("a test");
     assert_eq!(
         launch(2, &parts, Resume::Auto, &stop).unwrap(),
         Finish::Stopped { step: 1 }

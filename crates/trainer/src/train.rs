@@ -10,6 +10,7 @@ use loader::{PrefetchedSteps, Step, StepBatches};
 
 use crate::{
     agree::agree,
+    drift,
     error::TrainError,
     evaluate::Evaluator,
     lineage::Lineage,
@@ -83,6 +84,9 @@ pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
         let batches = next_step(&mut steps, run.progress.step)?;
         let record = train_step(&mut run.learner, run.collective, &batches, run.stop)?;
         run.advance(&record, begun.elapsed())?;
+        if run.is_due(run.session.plan.config.parallel.check_every) {
+            drift::check(run.collective, run.learner.model.parameters(), run.progress.step)?;
+        }
         let last = run.progress.step == max_steps;
         if run.is_due(run.session.plan.config.checkpoint.every_steps) || last || record.stop {
             run.save_checkpoint()?;

@@ -100,7 +100,7 @@ fn skipped_steps_and_left_out_documents_are_recorded_and_move_nothing_else() {
     let place = Place::new();
     run(1, &place.config("plain", &[]));
     let stop = StopRequest::new();
-    stop.ask();
+    stop.ask("a test");
     let begun = place.config("run", &[]);
     for step in [1, 2] {
         assert_eq!(

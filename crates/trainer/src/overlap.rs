@@ -1,0 +1,306 @@
+//! Sums gradients over ranks while the backward pass still runs: `parallel.overlap`.
+//!
+//! The flat gradient buffer is cut into buckets, in the order in which a backward pass finishes
+//! them; the tied word matrix, which gets its last addend when the pass ends, is one of its own.
+//! Every rank reduces all buckets in this one order, so the calls match although no two ranks
+//! are equally fast. Without overlap the same buckets are reduced in the same order afterwards,
+//! which gives the same bits.
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+};
+
+use collectives::{Collective, CollectiveError};
+use model::{ModelError, Parameters};
+use tch::{Device, Kind, Tensor};
+use torch_native::{with_slice_mut_f32, with_slice_mut_f64};
+
+use crate::error::TrainError;
+
+/// A bucket is full from this size on: small enough that the first one starts early, large
+/// enough that a reduction's fixed cost (two rounds of messages) is small beside it.
+const BUCKET_BYTES: usize = 16 << 20;
+
+/// A part of the flat gradient buffer that is reduced by one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Bucket {
+    elements: Range<usize>,
+    /// The leaves in it.
+    leaves: Range<usize>,
+}
+
+/// What the backward pass tells the thread that reduces.
+enum Progress {
+    /// The gradient of this leaf is finished.
+    Ready(usize),
+    /// The pass is over.
+    Done,
+}
+
+/// The hooks of a model's leaves; they tell whoever listens, and else nobody.
+#[derive(Debug, Clone, Default)]
+pub struct GradientHooks(Arc<Mutex<Option<Sender<Progress>>>>);
+
+impl GradientHooks {
+    /// Sets the hooks.
+    ///
+    /// # Errors
+    /// When libtorch refuses one.
+    pub fn new(parameters: &Parameters) -> Result<Self, ModelError> {
+        let hooks = Self::default();
+        let heard = hooks.clone();
+        parameters.on_gradient_ready(move |leaf| heard.tell(Progress::Ready(leaf)))?;
+        Ok(hooks)
+    }
+
+    fn listen(&self) -> Receiver<Progress> {
+        let (sender, progress) = channel();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        progress
+    }
+
+    /// Without anybody who listens the message is lost, as it should be.
+    fn tell(&self, progress: Progress) {
+        if let Some(sender) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = sender.send(progress);
+        }
+    }
+
+    fn hang_up(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Runs `backward`, the last pass of a step, and sums the gradients over ranks as they become
+/// ready.
+///
+/// # Errors
+/// That of `backward`, or of the reduction.
+pub(crate) fn reduce_during<T>(
+    hooks: &GradientHooks,
+    collective: &mut dyn Collective,
+    parameters: &Parameters,
+    backward: impl FnOnce() -> Result<T, TrainError>,
+) -> Result<T, TrainError> {
+    let buckets = buckets_of(parameters);
+    let views = views_of(parameters, &buckets)?;
+    let progress = hooks.listen();
+    let buckets = &buckets;
+    thread::scope(|scope| {
+        let reducer = scope.spawn(move || reduce_as_they_come(collective, buckets, views, &progress));
+        let result = backward();
+        if result.is_ok() {
+            hooks.tell(Progress::Done);
+        }
+        // After a pass that failed the reducer ends here, with its buckets as they are.
+        hooks.hang_up();
+        let reduced = reducer.join().unwrap_or(Err(TrainError::ReducerPanicked));
+        let value = result?;
+        reduced.map(|()| value)
+    })
+}
+
+/// Sums the gradients over ranks after all passes, in the same buckets.
+///
+/// # Errors
+/// Those of the collective calls.
+pub(crate) fn reduce_after(
+    collective: &mut dyn Collective,
+    parameters: &Parameters,
+) -> Result<(), TrainError> {
+    let views = views_of(parameters, &buckets_of(parameters))?;
+    views.iter().try_for_each(|view| all_reduce(collective, view))
+}
+
+/// Reduces bucket after bucket, each once all its leaves are ready or the pass is over. A pass
+/// that hangs up before has failed, and what it leaves is of no use.
+fn reduce_as_they_come(
+    collective: &mut dyn Collective,
+    buckets: &[Bucket],
+    views: Vec<Tensor>,
+    progress: &Receiver<Progress>,
+) -> Result<(), TrainError> {
+    let mut missing: Vec<usize> = buckets.iter().map(|bucket| bucket.leaves.len()).collect();
+    let mut done = false;
+    for (index, view) in views.iter().enumerate() {
+        while missing[index] > 0 && !done {
+            match progress.recv() {
+                Ok(Progress::Ready(leaf)) => {
+                    let of_leaf = buckets.iter().position(|bucket| bucket.leaves.contains(&leaf));
+                    if let Some(count) = of_leaf.and_then(|bucket| missing.get_mut(bucket)) {
+                        *count = count.saturating_sub(1);
+                    }
+                }
+                Ok(Progress::Done) => done = true,
+                Err(_) => return Ok(()),
+            }
+        }
+        all_reduce(collective, view)?;
+    }
+    Ok(())
+}
+
+fn all_reduce(collective: &mut dyn Collective, view: &Tensor) -> Result<(), TrainError> {
+    on_host_memory(view, |view| {
+        let reduced: Result<(), CollectiveError> = match view.f_kind()? {
+            Kind::Double => with_slice_mut_f64(view, |values| collective.all_reduce_sum_f64(values))?,
+            _ => with_slice_mut_f32(view, |values| collective.all_reduce_sum_f32(values))?,
+        };
+        Ok(reduced?)
+    })
+}
+
+/// MPI reduces host memory: what lies on a GPU goes there and back.
+///
+/// # Errors
+/// That of `work`, or of a copy.
+pub(crate) fn on_host_memory(
+    tensor: &Tensor,
+    work: impl FnOnce(&Tensor) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    let on_host = tensor.f_to_device(Device::Cpu)?;
+    work(&on_host)?;
+    if tensor.device() != Device::Cpu {
+        tch::no_grad(|| tensor.shallow_clone().f_copy_(&on_host))?;
+    }
+    Ok(())
+}
+
+/// The buckets' parts of the gradients, each to be used by one thread at a time: the pass
+/// before its leaves are ready, the reducer afterwards.
+fn views_of(parameters: &Parameters, buckets: &[Bucket]) -> Result<Vec<Tensor>, TrainError> {
+    let dimension = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+    let view = |bucket: &Bucket| {
+        let (start, length) = (bucket.elements.start, bucket.elements.len());
+        let grad = parameters.grad();
+        Ok(grad.f_narrow(0, dimension(start), dimension(length))?)
+    };
+    buckets.iter().map(view).collect()
+}
+
+fn buckets_of(parameters: &Parameters) -> Vec<Bucket> {
+    let element_bytes = parameters.grad().kind().elt_size_in_bytes();
+    let starts: Vec<usize> = parameters.leaf_ranges().iter().map(|range| range.start).collect();
+    cut(&starts, parameters.len(), BUCKET_BYTES / element_bytes)
+}
+
+/// Leaves that begin at `starts`, in buckets of at least `full` elements, the last leaf alone.
+fn cut(starts: &[usize], length: usize, full: usize) -> Vec<Bucket> {
+    let mut buckets = Vec::new();
+    let mut first = 0;
+    for next in 1..=starts.len() {
+        let end = starts.get(next).copied().unwrap_or(length);
+        let is_before_last = next + 1 == starts.len();
+        if end - starts[first] >= full || is_before_last || next == starts.len() {
+            buckets.push(Bucket {
+                elements: starts[first]..end,
+                leaves: first..next,
+            });
+            first = next;
+        }
+    }
+    buckets
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::tests::tiny;
+    use collectives::Threads;
+    use model::{Precision, RobertaForMaskedLm};
+
+    fn model() -> RobertaForMaskedLm {
+        RobertaForMaskedLm::new(&tiny(&[]).model.config, Precision::F32, Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn buckets_cover_the_buffer_in_order_and_the_tied_matrix_is_alone() {
+        let bucket = |elements, leaves| Bucket { elements, leaves };
+        assert_eq!(
+            cut(&[0, 16, 48, 64, 128], 1000, 40),
+            [
+                bucket(0..48, 0..2),
+                bucket(48..128, 2..4),
+                bucket(128..1000, 4..5)
+            ]
+        );
+        assert_eq!(
+            cut(&[0, 16], 32, 1000),
+            [bucket(0..16, 0..1), bucket(16..32, 1..2)]
+        );
+        assert_eq!(cut(&[0], 32, 1000), [bucket(0..32, 0..1)]);
+        let model = model();
+        let buckets = buckets_of(model.parameters());
+        let last = buckets.last().unwrap();
+        assert_eq!(last.leaves.len(), 1);
+        assert_eq!(last.elements.end, model.parameters().len());
+    }
+
+    /// Two buckets of two leaves each and one of one, as parts of a buffer of ones.
+    fn work() -> (Vec<Bucket>, Tensor, Vec<Tensor>) {
+        let buffer = Tensor::ones([50], (Kind::Float, Device::Cpu));
+        let buckets = cut(&[0, 10, 20, 30, 40], 50, 20);
+        let views = buckets
+            .iter()
+            .map(|bucket| {
+                let start = i64::try_from(bucket.elements.start).unwrap();
+                let length = i64::try_from(bucket.elements.len()).unwrap();
+                buffer.narrow(0, start, length)
+            })
+            .collect();
+        (buckets, buffer, views)
+    }
+
+    #[test]
+    fn a_bucket_is_reduced_once_its_leaves_are_ready_and_those_before_it_are_reduced() {
+        let (buckets, buffer, views) = work();
+        let mut world = Threads::world(2, Duration::from_mins(1));
+        let (mut other, mut own) = (world.pop().unwrap(), world.pop().unwrap());
+        let (sender, progress) = channel();
+        let (tell, reduced) = channel();
+        thread::scope(|scope| {
+            let peer = scope.spawn(move || {
+                for length in [20, 20, 10] {
+                    other.all_reduce_sum_f32(&mut vec![1.0; length]).unwrap();
+                    tell.send(()).unwrap();
+                }
+            });
+            let buckets = &buckets;
+            let reducer = scope.spawn(move || reduce_as_they_come(&mut own, buckets, views, &progress));
+            // The second bucket is ready first, and waits for the first.
+            for leaf in [2, 3, 0] {
+                sender.send(Progress::Ready(leaf)).unwrap();
+            }
+            assert!(reduced.try_recv().is_err());
+            sender.send(Progress::Ready(1)).unwrap();
+            // Both are reduced although the pass goes on.
+            reduced.recv().unwrap();
+            reduced.recv().unwrap();
+            assert!(reduced.try_recv().is_err());
+            sender.send(Progress::Done).unwrap();
+            reducer.join().unwrap().unwrap();
+            peer.join().unwrap();
+        });
+        assert_eq!(Vec::<f32>::try_from(&buffer).unwrap(), [2.0; 50]);
+    }
+
+    #[test]
+    fn a_pass_that_fails_ends_the_reducer_without_a_call() {
+        let model = model();
+        let hooks = GradientHooks::new(model.parameters()).unwrap();
+        let mut world = Threads::world(2, Duration::from_mins(1));
+        let own = &mut world[0];
+        let failed: Result<(), _> = reduce_during(&hooks, own, model.parameters(), || {
+            Err(TrainError::NothingMasked { step: 3 })
+        });
+        assert!(matches!(failed, Err(TrainError::NothingMasked { step: 3 })));
+        assert_eq!(own.calls_made(), 0);
+    }
+}
