@@ -79,7 +79,7 @@ fn a_signal_at_any_single_rank_stops_every_rank_with_a_checkpoint_and_code_75() 
 fn sigterm_at_mpirun_stops_every_rank_with_a_checkpoint() -> Result<()> {
     demo()?;
     let _machine = whole_machine();
-    let running = Running::start(&[])?;
+    let running = Running::start(&["training.global_batch_size=12", "training.micro_batch_size=4"])?;
     kill_process(running.mpirun()?, Signal::TERM)?;
     assert_stopped(&running.end()?, "SIGTERM")
 }

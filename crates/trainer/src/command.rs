@@ -209,11 +209,12 @@ fn train(
 
 /// A job's end that cannot be read is said, and the launcher's signal still stops the run.
 fn stop_before(job_end: &str, stop: &StopRequest) {
-    match stop::before_job_end(job_end, SystemTime::now()) {
-        Some(at) => stop.limit(at, "the job ends soon (SLURM_JOB_END_TIME)"),
-        None => tracing::warn!(
+    if let Some(at) = stop::before_job_end(job_end, SystemTime::now()) {
+        stop.limit(at, "the job ends soon (SLURM_JOB_END_TIME)");
+    } else {
+        tracing::warn!(
             "SLURM_JOB_END_TIME = {job_end:?} is no time in seconds since 1970, so the run does not stop by itself before its job ends"
-        ),
+        );
     }
 }
 

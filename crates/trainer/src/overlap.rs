@@ -127,7 +127,7 @@ fn reduce_as_they_come(
 ) -> Result<(), TrainError> {
     let mut missing: Vec<usize> = buckets.iter().map(|bucket| bucket.leaves.len()).collect();
     let mut done = false;
-    for (index, view) in views.iter().enumerate() {
+    for (index, view) in views.into_iter().enumerate() {
         while missing[index] > 0 && !done {
             match progress.recv() {
                 Ok(Progress::Ready(leaf)) => {
@@ -140,7 +140,7 @@ fn reduce_as_they_come(
                 Err(_) => return Ok(()),
             }
         }
-        all_reduce(collective, view)?;
+        all_reduce(collective, &view)?;
     }
     Ok(())
 }
