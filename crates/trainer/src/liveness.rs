@@ -12,6 +12,7 @@ use crate::{
     error::{TrainError, chain},
     exit::{ExitStatus, write_last_exit},
     session::Session,
+    shared_memory,
 };
 
 /// Opens the channel on all ranks of a run with several.
@@ -46,6 +47,9 @@ pub(crate) fn close<T>(channel: Liveness, result: &Result<T, TrainError>) {
 /// Reports once for all ranks, then ends this process without waiting for anything.
 fn end_after(loss: &Loss, rank: Rank, run_dir: &Path, abort: Duration) {
     let code = i32::from(ExitStatus::Failed.code());
+    if loss.cause == Cause::Orphaned {
+        shared_memory::remove_mapped_segments();
+    }
     if !reports(loss, rank) {
         tracing::debug!("{loss}");
         // The launcher ends this rank with its own message, unless it is gone itself.
