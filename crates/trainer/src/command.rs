@@ -6,22 +6,28 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use collectives::{Backend, Collective, CollectiveError, Launch, connect};
 use serde_json::{Value, json};
+use shards::Manifest;
 
 use crate::{
     agree::agree,
     compare::{compare_runs, table},
     config::RunConfig,
     error::{TrainError, chain},
+    estimate::{
+        self, Asked, Estimate,
+        device::{DEVICES, Device},
+        network::{NETWORKS, Network},
+    },
     exit::ExitStatus,
     export::export_run,
     gpu_check::{Finding, gpu_check},
     launch::{DryRun, Resume, dry_run, train_run},
     lineage,
     logs::LogFile,
-    plan::LONGEST_TIMEOUT_S,
+    plan::{Facts, LONGEST_TIMEOUT_S, TrainPlan},
     replay::{self, in_words},
     saved_run::{Weights, evaluate_run, find_checkpoint},
     stop::{self, StopRequest},
@@ -40,6 +46,8 @@ pub struct Arguments {
 enum Command {
     /// Train a run; one process, or under mpirun or srun.
     Train(TrainArguments),
+    /// Say what a run will need, before any machine is rented: memory, hours, cost.
+    Plan(PlanArguments),
     /// Evaluate a checkpoint on held-out text.
     Eval(EvalArguments),
     /// Print what a step was trained on: digest, provenance, text with its masks.
@@ -76,6 +84,30 @@ struct TrainArguments {
     /// it. Its tokenizer has to be the corpus's. A resumed run goes on with its own weights.
     #[arg(long, value_name = "DIR")]
     init_from: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct PlanArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The accelerator.
+    #[arg(long, default_value = "v100-sxm2-32gb", value_parser = PossibleValuesParser::new(DEVICES.map(|device| device.name)))]
+    device: String,
+    /// How many of them.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    devices: u32,
+    /// What joins them.
+    #[arg(long, default_value = "p3dn", value_parser = PossibleValuesParser::new(NETWORKS.map(|network| network.name)))]
+    network: String,
+    /// Price of one device for an hour.
+    #[arg(long)]
+    price: Option<f64>,
+    /// Tokens of the training shards; by default what the manifest of data.corpus says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    corpus_tokens: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -157,6 +189,7 @@ pub fn run(arguments: Arguments, variable: impl Fn(&str) -> Option<String>) -> E
     let log_file = LogFile::init(rank);
     match arguments.command {
         Command::Train(arguments) => train(&arguments, (launch, job_end), &log_file),
+        Command::Plan(arguments) => print_or_fail(plan(&arguments)),
         Command::Eval(arguments) => evaluate(&arguments, launch),
         Command::Replay(arguments) => print_or_fail(replay(&arguments)),
         Command::Export(arguments) => print_or_fail(export(&arguments)),
@@ -297,6 +330,30 @@ fn check_gpu() -> ExitStatus {
     } else {
         ExitStatus::Failed
     }
+}
+
+fn plan(arguments: &PlanArguments) -> Result<String, TrainError> {
+    let config = load(&arguments.config.config, &arguments.config.overrides)?;
+    // A corpus that is not there yet leaves the passes unknown, which the estimate says.
+    let manifest = Manifest::read(&config.data.corpus).ok();
+    let in_corpus = manifest.map(|manifest| manifest.sources.values().map(|source| source.tokens).sum());
+    let facts = Facts {
+        world_size: arguments.devices,
+        ..Facts::default()
+    };
+    let plan = TrainPlan::new(config, &facts)?;
+    let asked = Asked {
+        device: Device::find(&arguments.device).unwrap_or(&DEVICES[0]),
+        num_devices: u64::from(arguments.devices),
+        network: Network::find(&arguments.network).unwrap_or(&NETWORKS[0]),
+        price_per_device_hour: arguments.price,
+        corpus_tokens: arguments.corpus_tokens.or(in_corpus),
+    };
+    let estimate = Estimate::new(&plan, &asked);
+    if arguments.json {
+        return Ok(pretty(&serde_json::to_value(&estimate).unwrap_or_default()));
+    }
+    Ok(estimate::text(&estimate, &plan, &asked))
 }
 
 fn compare(arguments: &CompareArguments) -> Result<String, TrainError> {
@@ -525,6 +582,8 @@ mod tests {
         assert!(parse("tenk-pretrain train --config a.toml --set run.seed=2 --resume auto").is_ok());
         assert!(parse("tenk-pretrain train --config a.toml --resume auto --dry-run").is_err());
         assert!(parse("tenk-pretrain eval").is_err());
+        assert!(parse("tenk-pretrain plan --config a.toml --device h100 --network ethernet").is_ok());
+        assert!(parse("tenk-pretrain plan --config a.toml --device k80").is_err());
         assert!(parse("tenk-pretrain eval --run runs/a --checkpoint step-00000010").is_ok());
     }
 

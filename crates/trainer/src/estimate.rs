@@ -1,0 +1,16 @@
+//! What a run will need before any machine is rented: `tenk-pretrain plan`.
+//!
+//! Arithmetic on the configuration alone, without libtorch: parameters, FLOPs, memory, the
+//! largest micro-batch, communication, time of a step, hours as a range, passes over the corpus,
+//! cost. The constants of a device and of the published data are fitted on one published row
+//! each; what they predict for the other rows stands in [`published`].
+
+pub mod device;
+pub mod memory;
+pub mod network;
+pub mod published;
+mod report;
+pub mod step_time;
+pub mod work;
+
+pub use report::{Asked, Estimate, text};

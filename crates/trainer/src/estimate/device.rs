@@ -1,0 +1,83 @@
+//! Accelerators: memory, peak, and the rate that was reached with them.
+
+/// An accelerator.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Device {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Memory, in bytes.
+    pub memory_bytes: f64,
+    /// Dense peak of its 16-bit matrix units, FLOPs a second (data sheet).
+    pub peak_flops_per_second: f64,
+    /// Reached by BERT-large, 16-bit, length 128, on one device.
+    pub reached_flops_per_second: f64,
+    /// Where that comes from.
+    pub source: &'static str,
+    /// Rates for the range of hours, FLOPs a second, each with its source; from high to low.
+    pub rates: &'static [(f64, &'static str)],
+}
+
+const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
+
+/// Fitted on 580 sequences of length 128 a second, as [`super::published`] does it again.
+const A100_REACHED: f64 = 139.8e12;
+/// Fitted on 224 sequences of length 128 a second.
+const V100_REACHED: f64 = 54.0e12;
+
+/// The devices that can be planned for.
+pub const DEVICES: [Device; 3] = [
+    Device {
+        name: "v100-sxm2-32gb",
+        memory_bytes: 32.0 * GIB,
+        peak_flops_per_second: 125e12,
+        reached_flops_per_second: V100_REACHED,
+        source: "fitted on NVIDIA DeepLearningExamples, BERT-large, 1 V100, FP16, length 128",
+        rates: &[
+            (77e12, "NVIDIA, BERT-large, length 512, padding counted as work"),
+            (53e12, "DeepSpeed (2020), BERT-large, length 512"),
+            (41e12, "DeepSpeed's comparison: NVIDIA's BERT of 2020 (53 / 1.28)"),
+            (
+                33e12,
+                "DeepSpeed's comparison: Hugging Face's BERT of 2020 (53 / 1.62)",
+            ),
+        ],
+    },
+    Device {
+        name: "a100",
+        memory_bytes: 80.0 * GIB,
+        peak_flops_per_second: 312e12,
+        reached_flops_per_second: A100_REACHED,
+        source: "fitted on NVIDIA DeepLearningExamples, BERT-large, 1 A100 80 GB, FP16, length 128",
+        rates: &[
+            (A100_REACHED, "NVIDIA, BERT-large, length 128"),
+            (
+                A100_REACHED * 33.0 / 53.0,
+                "assumed: as far below it as Hugging Face's BERT was below DeepSpeed's on V100",
+            ),
+        ],
+    },
+    Device {
+        name: "h100",
+        memory_bytes: 80.0 * GIB,
+        peak_flops_per_second: 989e12,
+        reached_flops_per_second: A100_REACHED * 989.0 / 312.0,
+        source: "assumed: the A100's share of the peak; no published row",
+        rates: &[
+            (
+                A100_REACHED * 989.0 / 312.0,
+                "assumed: the A100's share of the peak",
+            ),
+            (
+                A100_REACHED * 989.0 / 312.0 / 3.0,
+                "assumed: a third of it, no faster than an A100, where narrow matrices starve it",
+            ),
+        ],
+    },
+];
+
+impl Device {
+    /// The device with this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        DEVICES.iter().find(|device| device.name == name)
+    }
+}

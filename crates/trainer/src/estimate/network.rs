@@ -1,0 +1,115 @@
+//! Networks between devices, and how long they take to sum gradients.
+
+/// What joins the devices of a node, and the nodes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Network {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Devices of a node.
+    pub devices_per_node: u64,
+    /// Of one device to the others of its node, bytes a second in each direction.
+    pub inside_bytes_per_second: f64,
+    /// Of one node to the others, bytes a second in each direction.
+    pub between_bytes_per_second: f64,
+    /// Of one message, in seconds.
+    pub latency_seconds: f64,
+    /// Where the rates come from.
+    pub source: &'static str,
+}
+
+/// The share of a link that a ring reaches with large messages.
+const LINK_EFFICIENCY: f64 = 0.8;
+
+/// The networks that can be planned for.
+pub const NETWORKS: [Network; 3] = [
+    Network {
+        name: "p3dn",
+        devices_per_node: 8,
+        inside_bytes_per_second: 150e9,
+        between_bytes_per_second: 12.5e9,
+        latency_seconds: 25e-6,
+        source: "data sheets: NVLink 2 (6 links of 25 GB/s), 100 Gbit EFA a node",
+    },
+    Network {
+        name: "400gbit",
+        devices_per_node: 8,
+        inside_bytes_per_second: 300e9,
+        between_bytes_per_second: 50e9,
+        latency_seconds: 15e-6,
+        source: "data sheets: NVLink 3 (12 links of 25 GB/s), 400 Gbit a node",
+    },
+    Network {
+        name: "ethernet",
+        devices_per_node: 8,
+        inside_bytes_per_second: 12e9,
+        between_bytes_per_second: 1.25e9,
+        latency_seconds: 50e-6,
+        source: "data sheets: PCIe 3 x16 inside, 10 Gbit Ethernet a node",
+    },
+];
+
+impl Network {
+    /// The network with this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        NETWORKS.iter().find(|network| network.name == name)
+    }
+
+    /// One ring over all devices: each sends 2 (n - 1) / n of the gradients; where the ring leaves
+    /// a node, its link is the slowest.
+    pub fn ring_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
+        if num_devices < 2 {
+            return 0.0;
+        }
+        let link = if num_devices > self.devices_per_node {
+            self.between_bytes_per_second
+        } else {
+            self.inside_bytes_per_second
+        };
+        ring(bytes, num_devices, link, self.latency_seconds)
+    }
+
+    /// Summed inside each node, then over nodes with every device sending its share, then
+    /// gathered inside: the link of a node carries the gradients once, not once a device.
+    pub fn hierarchical_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
+        if num_devices <= self.devices_per_node {
+            return self.ring_seconds(bytes, num_devices);
+        }
+        let nodes = num_devices.div_ceil(self.devices_per_node);
+        let inside = ring(
+            bytes,
+            self.devices_per_node,
+            self.inside_bytes_per_second,
+            self.latency_seconds,
+        );
+        inside + ring(bytes, nodes, self.between_bytes_per_second, self.latency_seconds)
+    }
+
+    /// The quicker of both ways.
+    pub fn reduce_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
+        let ring = self.ring_seconds(bytes, num_devices);
+        ring.min(self.hierarchical_seconds(bytes, num_devices))
+    }
+}
+
+fn ring(bytes: f64, members: u64, link_bytes_per_second: f64, latency_seconds: f64) -> f64 {
+    let members = members as f64;
+    let steps = 2.0 * (members - 1.0);
+    steps / members * bytes / (link_bytes_per_second * LINK_EFFICIENCY) + steps * latency_seconds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_device_needs_no_network_and_more_devices_never_less_time() {
+        for network in NETWORKS {
+            assert!(network.reduce_seconds(1e9, 1).abs() < 1e-12);
+            let times: Vec<f64> = (0..11)
+                .map(|power| network.reduce_seconds(1e9, 1 << power))
+                .collect();
+            assert!(times.is_sorted(), "{}: {times:?}", network.name);
+            assert!(network.hierarchical_seconds(1e9, 8) <= network.ring_seconds(1e9, 8));
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! All estimates of one run, as numbers and as text.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::{
+    device::Device,
+    memory::Memory,
+    network::Network,
+    published::residuals,
+    step_time::{Step, StepTime},
+    work,
+};
+use crate::plan::TrainPlan;
+
+/// Passes over a corpus above which a warning is given: Muennighoff et al. 2023 found that the
+/// value of repeated text is all but gone by then.
+const MANY_PASSES: f64 = 40.0;
+const SECONDS_PER_HOUR: f64 = 3600.0;
+/// Worlds of the scaling table.
+const WORLDS: [u64; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+/// What is asked beside the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// The devices.
+    pub device: &'static Device,
+    /// How many.
+    pub num_devices: u64,
+    /// What joins them.
+    pub network: &'static Network,
+    /// Price of one device for an hour.
+    pub price_per_device_hour: Option<f64>,
+    /// Tokens of the training shards, where they are known.
+    pub corpus_tokens: Option<u64>,
+}
+
+/// What a run will need.
+#[derive(Debug, Clone, Serialize)]
+pub struct Estimate {
+    /// Parameters, as files hold them.
+    pub parameters: u64,
+    /// FLOPs of a token, forward and backward, masked positions alone through the head.
+    pub flops_per_token_sparse: f64,
+    /// The same with every position through the head.
+    pub flops_per_token_dense: f64,
+    /// Token positions of the whole run.
+    pub positions: f64,
+    /// Memory of a device.
+    pub memory: Memory,
+    /// Memory of the configured micro-batch.
+    pub memory_bytes: f64,
+    /// The largest micro-batch that fits.
+    pub largest_micro_batch: u64,
+    /// Bytes of the gradients on the wire, and seconds to sum them in one ring and by nodes.
+    pub gradient_bytes: f64,
+    /// One ring over all devices.
+    pub ring_seconds: f64,
+    /// Inside nodes first.
+    pub hierarchical_seconds: f64,
+    /// The run at each stated rate, the fastest first.
+    pub ranges: Vec<Range>,
+    /// Passes over the corpus.
+    pub passes: Option<f64>,
+    /// The fastest rate at other numbers of devices.
+    pub scaling: Vec<Scaling>,
+}
+
+/// The run at one rate.
+#[derive(Debug, Clone, Serialize)]
+pub struct Range {
+    /// FLOPs a second of a device.
+    pub flops_per_second: f64,
+    /// Where the rate comes from.
+    pub source: String,
+    /// One step.
+    pub step: StepTime,
+    /// The whole run, in hours.
+    pub hours: f64,
+    /// Its cost, in the price's currency.
+    pub cost: Option<f64>,
+}
+
+/// The run on another number of devices.
+#[derive(Debug, Clone, Serialize)]
+pub struct Scaling {
+    /// How many.
+    pub num_devices: u64,
+    /// The whole run, in hours.
+    pub hours: f64,
+    /// Against as many times the speed of one.
+    pub efficiency: f64,
+}
+
+impl Estimate {
+    /// Estimates the run of `plan`, at the length of `[data]`.
+    pub fn new(plan: &TrainPlan, asked: &Asked) -> Self {
+        let (model, training) = (&plan.config.model.config, &plan.config.training);
+        let (length, rows) = (plan.config.data.sequence_length, plan.mask_capacity);
+        let sparse = work::flops_per_token(model, length, rows);
+        let memory = Memory::new(model, length, rows);
+        let parameters = work::num_parameters(model);
+        let step = Step {
+            model,
+            flops_per_sequence: sparse * length as f64,
+            batch: training.global_batch_size,
+            micro_batch: training.micro_batch_size,
+            wire_bytes: 4.0,
+        };
+        let gradient_bytes = step.wire_bytes * parameters as f64;
+        let hours = |time: StepTime| time.seconds() * training.max_steps as f64 / SECONDS_PER_HOUR;
+        let at = |num_devices, rate| StepTime::new(&step, asked.network, num_devices, rate);
+        let ranges = asked.device.rates.iter().map(|&(rate, source)| {
+            let step = at(asked.num_devices, rate);
+            let device_hours = hours(step) * asked.num_devices as f64;
+            Range {
+                flops_per_second: rate,
+                source: source.to_owned(),
+                step,
+                hours: hours(step),
+                cost: asked.price_per_device_hour.map(|price| price * device_hours),
+            }
+        });
+        let fastest = asked.device.rates.first().map_or(1.0, |&(rate, _)| rate);
+        let alone = hours(at(1, fastest));
+        let usable = WORLDS
+            .into_iter()
+            .filter(|&world| world <= training.global_batch_size);
+        let scaling = usable.map(|num_devices| {
+            let hours = hours(at(num_devices, fastest));
+            Scaling {
+                num_devices,
+                hours,
+                efficiency: alone / (hours * num_devices as f64),
+            }
+        });
+        let positions = plan.positions_per_step as f64 * training.max_steps as f64;
+        Self {
+            parameters,
+            flops_per_token_sparse: sparse,
+            flops_per_token_dense: work::flops_per_token(model, length, length),
+            positions,
+            memory_bytes: memory.total_bytes(training.micro_batch_size),
+            largest_micro_batch: memory.largest_micro_batch(asked.device.memory_bytes),
+            memory,
+            gradient_bytes,
+            ring_seconds: asked.network.ring_seconds(gradient_bytes, asked.num_devices),
+            hierarchical_seconds: asked
+                .network
+                .hierarchical_seconds(gradient_bytes, asked.num_devices),
+            ranges: ranges.collect(),
+            passes: asked.corpus_tokens.map(|tokens| positions / tokens as f64),
+            scaling: scaling.collect(),
+        }
+    }
+}
+
+/// The estimate for people.
+pub fn text(estimate: &Estimate, plan: &TrainPlan, asked: &Asked) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_all(&mut text, estimate, plan, asked);
+    text
+}
+
+fn write_all(
+    out: &mut String,
+    estimate: &Estimate,
+    plan: &TrainPlan,
+    asked: &Asked,
+) -> Result<(), std::fmt::Error> {
+    let (training, device) = (&plan.config.training, asked.device);
+    writeln!(
+        out,
+        "{} steps of {} sequences of {} tokens on {} x {}, {}",
+        training.max_steps,
+        training.global_batch_size,
+        plan.config.data.sequence_length,
+        asked.num_devices,
+        device.name,
+        asked.network.name
+    )?;
+    writeln!(
+        out,
+        "parameters            {:>10.1} M",
+        estimate.parameters as f64 / 1e6
+    )?;
+    writeln!(
+        out,
+        "FLOPs a token         {:>10.3} G (dense head {:.3} G)",
+        estimate.flops_per_token_sparse / 1e9,
+        estimate.flops_per_token_dense / 1e9
+    )?;
+    write_memory(out, estimate, training.micro_batch_size, device)?;
+    writeln!(
+        out,
+        "\ngradients a step      {:>10.2} GB: {:.1} ms in one ring, {:.1} ms by nodes ({})",
+        estimate.gradient_bytes / 1e9,
+        estimate.ring_seconds * 1e3,
+        estimate.hierarchical_seconds * 1e3,
+        asked.network.source
+    )?;
+    write_range(out, estimate)?;
+    match estimate.passes {
+        Some(passes) => writeln!(
+            out,
+            "\npasses over the corpus {passes:>9.1}{}",
+            if passes > MANY_PASSES {
+                ": WARNING, text repeated more than 40 times teaches next to nothing; add a source or lower training.max_steps"
+            } else {
+                ""
+            }
+        )?,
+        None => writeln!(
+            out,
+            "\npasses over the corpus   unknown: data.corpus is not there; --corpus-tokens N says its size"
+        )?,
+    }
+    writeln!(out, "\ndevices     hours  efficiency (at the fastest rate)")?;
+    for row in &estimate.scaling {
+        writeln!(
+            out,
+            "{:>7} {:>9.1}  {:>9.1} %",
+            row.num_devices,
+            row.hours,
+            row.efficiency * 100.0
+        )?;
+    }
+    write_residuals(out)
+}
+
+fn write_memory(
+    out: &mut String,
+    estimate: &Estimate,
+    micro_batch: u64,
+    device: &Device,
+) -> Result<(), std::fmt::Error> {
+    let memory = &estimate.memory;
+    writeln!(out, "\nmemory of a device, GB")?;
+    for (what, bytes) in [
+        ("weights, f32", memory.weights_bytes),
+        ("gradients, f32", memory.gradients_bytes),
+        ("optimizer, f32", memory.optimizer_bytes),
+        ("16-bit copies", memory.copies_bytes),
+        ("driver and libraries", memory.reserved_bytes),
+        ("activations a sequence", memory.activations_bytes_per_sequence),
+        ("logits a sequence", memory.logits_bytes_per_sequence),
+        ("all of the micro-batch", estimate.memory_bytes),
+    ] {
+        writeln!(out, "  {what:<24} {:>8.2}", bytes / 1e9)?;
+    }
+    let fits = estimate.largest_micro_batch >= micro_batch;
+    writeln!(
+        out,
+        "  largest micro-batch in {:.1}: {} sequences; training.micro_batch_size = {micro_batch} {}",
+        device.memory_bytes / 1e9,
+        estimate.largest_micro_batch,
+        if fits { "fits" } else { "DOES NOT FIT" }
+    )
+}
+
+fn write_range(out: &mut String, estimate: &Estimate) -> Result<(), std::fmt::Error> {
+    writeln!(
+        out,
+        "\n TFLOPS   step ms  exposed ms     hours        cost  rate from"
+    )?;
+    for range in &estimate.ranges {
+        let cost = range
+            .cost
+            .map_or_else(|| "-".to_owned(), |cost| format!("{cost:.0}"));
+        writeln!(
+            out,
+            "{:>7.0} {:>9.0} {:>11.1} {:>9.1} {cost:>11}  {}",
+            range.flops_per_second / 1e12,
+            range.step.seconds() * 1e3,
+            range.step.exposed_seconds * 1e3,
+            range.hours,
+            range.source
+        )?;
+    }
+    Ok(())
+}
+
+fn write_residuals(out: &mut String) -> Result<(), std::fmt::Error> {
+    writeln!(
+        out,
+        "\nthe same arithmetic beside published rates (BERT-large, sequences a second)"
+    )?;
+    for residual in residuals() {
+        let row = residual.row;
+        writeln!(
+            out,
+            "  {:>3} x {:<9} length {:<3} {:>9.1} predicted {:>9.1} {:>+6.1} %{}",
+            row.num_devices,
+            row.device,
+            row.length,
+            row.sequences_per_second,
+            residual.predicted,
+            residual.relative() * 100.0,
+            if residual.fitted { "  (fitted)" } else { "" }
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::RunConfig,
+        estimate::{device::DEVICES, network::NETWORKS},
+        plan::Facts,
+    };
+
+    fn recipe(name: &str) -> TrainPlan {
+        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs"));
+        let config: RunConfig = config_file::load(&folder.join(name), &[]).unwrap();
+        let facts = Facts {
+            world_size: 64,
+            ..Facts::default()
+        };
+        TrainPlan::new(config, &facts).unwrap()
+    }
+
+    fn on_64(device: &'static Device) -> Asked {
+        Asked {
+            device,
+            num_devices: 64,
+            network: &NETWORKS[0],
+            price_per_device_hour: Some(3.0),
+            corpus_tokens: Some(5_000_000_000),
+        }
+    }
+
+    #[test]
+    fn the_base_recipe_on_64_v100_takes_the_hours_of_the_stated_rates() {
+        let plan = recipe("roberta-sec-base.toml");
+        let estimate = Estimate::new(&plan, &on_64(&DEVICES[0]));
+        // 262 billion tokens at 0.60 GFLOP, before communication: 9, 13, 17, 21 hours.
+        for (range, hours) in estimate.ranges.iter().zip([9.0, 13.0, 17.0, 21.0]) {
+            let compute = range.step.compute_seconds * 250_000.0 / 3600.0;
+            assert!((compute - hours).abs() < 0.75, "{compute} {hours}");
+            assert!(range.hours > compute && range.cost.unwrap() > 0.0);
+        }
+        assert!((estimate.passes.unwrap() - 52.4).abs() < 0.1);
+        assert!(
+            estimate
+                .scaling
+                .is_sorted_by(|one, other| one.efficiency >= other.efficiency)
+        );
+        let said = text(&estimate, &plan, &on_64(&DEVICES[0]));
+        for part in [
+            "124.7 M",
+            "WARNING",
+            "largest micro-batch",
+            "predicted",
+            "(fitted)",
+        ] {
+            assert!(said.contains(part), "{part}:\n{said}");
+        }
+    }
+
+    #[test]
+    fn every_device_and_network_gives_an_estimate_of_every_recipe() {
+        for name in ["roberta-sec-base.toml", "roberta-sec-wiki-large.toml"] {
+            let plan = recipe(name);
+            for device in &DEVICES {
+                for network in &NETWORKS {
+                    let asked = Asked {
+                        network,
+                        ..on_64(device)
+                    };
+                    let estimate = Estimate::new(&plan, &asked);
+                    assert!(
+                        estimate
+                            .ranges
+                            .iter()
+                            .all(|range| range.hours.is_finite() && range.hours > 0.0)
+                    );
+                    assert!(estimate.largest_micro_batch > 0);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The time of one step: arithmetic, optimizer, and the communication that nothing hides.
+
+use model::RobertaConfig;
+use serde::Serialize;
+
+use super::{network::Network, work};
+
+/// The share of a forward and backward pass that is the backward one.
+const BACKWARD: f64 = 2.0 / 3.0;
+
+/// What a step does.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// The model.
+    pub model: &'a RobertaConfig,
+    /// FLOPs of one sequence, forward and backward.
+    pub flops_per_sequence: f64,
+    /// Sequences over all devices.
+    pub batch: u64,
+    /// Sequences of the last micro-batch of a device, whose backward pass hides communication.
+    pub micro_batch: u64,
+    /// Bytes of a gradient on the wire.
+    pub wire_bytes: f64,
+}
+
+/// Seconds of one step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct StepTime {
+    /// Forward and backward passes.
+    pub compute_seconds: f64,
+    /// Summing all gradients over devices.
+    pub communication_seconds: f64,
+    /// What of that is not hidden behind the last backward pass: the tied matrix, which is ready
+    /// when the pass ends, and what is longer than the pass.
+    pub exposed_seconds: f64,
+}
+
+impl StepTime {
+    /// On `num_devices` that each reach `flops_per_second`.
+    pub fn new(step: &Step<'_>, network: &Network, num_devices: u64, flops_per_second: f64) -> Self {
+        let seconds_of = |sequences: f64| sequences * step.flops_per_sequence / flops_per_second;
+        let share = step.batch as f64 / num_devices as f64;
+        let parameters = work::num_parameters(step.model) as f64;
+        let tied = (step.model.vocab_size * step.model.hidden_size) as f64;
+        let last = network.reduce_seconds(tied * step.wire_bytes, num_devices);
+        let all = network.reduce_seconds(parameters * step.wire_bytes, num_devices);
+        let hides = BACKWARD * seconds_of((step.micro_batch as f64).min(share));
+        Self {
+            compute_seconds: seconds_of(share),
+            communication_seconds: all,
+            exposed_seconds: last + (all - last - hides).max(0.0),
+        }
+    }
+
+    /// The whole step.
+    pub fn seconds(&self) -> f64 {
+        self.compute_seconds + self.exposed_seconds
+    }
+}

@@ -1,0 +1,63 @@
+//! Parameters and arithmetic of one token.
+//!
+//! A matrix product of an [M, K] by a [K, N] matrix is 2 M K N FLOPs; a backward pass is two of
+//! each of the forward pass. Everything but matrix products is left out.
+
+use model::RobertaConfig;
+
+/// Forward and backward, in products of the forward pass.
+const PASSES: f64 = 3.0;
+
+/// Parameters of the model, as files hold them.
+pub fn num_parameters(config: &RobertaConfig) -> u64 {
+    let wide = |size: usize| size as u64;
+    let (width, inner) = (wide(config.hidden_size), wide(config.intermediate_size));
+    let layer = 4 * width * width + 4 * width + 2 * width * inner + inner + width + 4 * width;
+    let tables = config.vocab_size + config.max_position_embeddings + config.type_vocab_size;
+    let head = width * width + width + 2 * width + wide(config.vocab_size);
+    wide(config.num_hidden_layers) * layer + wide(tables) * width + 2 * width + head
+}
+
+/// FLOPs of a token in the layers, forward and backward, in sequences of `length`.
+pub fn layer_flops_per_token(config: &RobertaConfig, length: usize) -> f64 {
+    let (width, inner) = (config.hidden_size as f64, config.intermediate_size as f64);
+    let projections = 2.0 * (4.0 * width * width + 2.0 * width * inner);
+    let attention = 2.0 * 2.0 * length as f64 * width;
+    PASSES * config.num_hidden_layers as f64 * (projections + attention)
+}
+
+/// FLOPs of one row of the masked-LM head, forward and backward.
+pub fn head_flops_per_row(config: &RobertaConfig) -> f64 {
+    let width = config.hidden_size as f64;
+    PASSES * 2.0 * width * (width + config.padded_vocab_size() as f64)
+}
+
+/// FLOPs of a token of a run: `rows` of each sequence of `length` go through the head.
+pub fn flops_per_token(config: &RobertaConfig, length: usize, rows: usize) -> f64 {
+    let head = head_flops_per_row(config) * rows as f64 / length as f64;
+    layer_flops_per_token(config, length) + head
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn config(width: usize, layers: usize, vocabulary: usize) -> RobertaConfig {
+        let json = serde_json::json!({
+            "vocab_size": vocabulary, "hidden_size": width, "num_hidden_layers": layers,
+            "num_attention_heads": width / 64, "intermediate_size": 4 * width,
+            "max_position_embeddings": 514,
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn base_has_its_published_parameters_and_the_measured_flops() {
+        let base = config(768, 12, 50_265);
+        // Liu et al. 2019: 125M, 355M; the count is that of transformers' RobertaForMaskedLM.
+        assert_eq!(num_parameters(&base), 124_697_433);
+        assert_eq!(num_parameters(&config(1024, 24, 50_265)), 355_412_057);
+        let (sparse, dense) = (flops_per_token(&base, 512, 77), flops_per_token(&base, 512, 512));
+        assert!((sparse / 0.60e9 - 1.0).abs() < 0.01 && (dense / 0.80e9 - 1.0).abs() < 0.01);
+    }
+}
