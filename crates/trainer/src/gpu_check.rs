@@ -17,6 +17,7 @@ use crate::{
     loss_scale::LossScale,
     optimizer::Optimizer,
     precision,
+    reduction::Reduction,
     schedule::Schedule,
     step::{Learner, StepRecord, tensors_of, train_step},
     stop::StopRequest,
@@ -300,6 +301,9 @@ impl Trainee {
             max_grad_norm: 0.0,
             seed: SEED,
             loss_scale: (precision == Precision::Fp16).then(LossScale::default),
+            reduction: Reduction::Fast,
+            hooks: None,
+            num_micro_batches: 1,
         };
         Ok(Self {
             learner,

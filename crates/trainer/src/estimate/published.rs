@@ -1,5 +1,5 @@
 //! The published rates that the constants are fitted on and checked against: BERT-large,
-//! pre-training, NVIDIA DeepLearningExamples, PyTorch/LanguageModeling/BERT (2024-04).
+//! pre-training, NVIDIA `DeepLearningExamples`, PyTorch/LanguageModeling/BERT (2024-04).
 //!
 //! One row of each device fixes its rate; one row of length 512 fixes how many of the 512
 //! positions of a sequence were computed. It has to be fewer than all: counted whole, the FP32
@@ -133,7 +133,7 @@ pub fn computed_share() -> f64 {
     fitted_rate(LENGTH_ROW.device) / whole
 }
 
-/// NVLink inside a node; the clusters of these rows have more links between nodes than any of
+/// `NVLink` inside a node; the clusters of these rows have more links between nodes than any of
 /// [`NETWORKS`], so the fastest is taken.
 fn network() -> Network {
     NETWORKS
