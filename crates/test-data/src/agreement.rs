@@ -11,6 +11,9 @@ use std::process::Command;
 /// A file of the test data a line, then the words of its document that are furniture, as
 /// `FIRST+COUNT` by their positions among all its words.
 const PAGE_FURNITURE: &str = include_str!("page_furniture.tsv");
+/// The same for filings that the marker was not made with, by a person who had not seen its output;
+/// behind another tab the words that people may call either.
+const PAGE_FURNITURE_BLIND: &str = include_str!("page_furniture_blind.tsv");
 const FOLDERS: [&str; 3] = ["filings", "filings-older", "sections"];
 
 /// The filings of the test data in the order of their names.
@@ -196,32 +199,52 @@ pub fn browser_text(html: &[u8]) -> Option<String> {
 pub struct FurnitureLabels {
     /// The file, below the folder of the test data.
     pub file: &'static str,
-    /// First word and number of words of each piece of furniture.
-    ranges: Vec<(usize, usize)>,
+    ranges: Ranges,
+    /// What people may call either.
+    either: Ranges,
 }
+
+/// First word and number of words of each piece.
+type Ranges = Vec<(usize, usize)>;
 
 /// The labels of all labelled filings.
 ///
 /// # Panics
 /// Where the list of labels is malformed.
 pub fn furniture_labels() -> Vec<FurnitureLabels> {
-    let labels = PAGE_FURNITURE.lines().filter(|line| !line.starts_with('#'));
+    parse_labels(PAGE_FURNITURE)
+}
+
+/// The labels of filings that a person labelled without having seen what is marked.
+///
+/// # Panics
+/// Where the list of labels is malformed.
+pub fn blind_furniture_labels() -> Vec<FurnitureLabels> {
+    parse_labels(PAGE_FURNITURE_BLIND)
+}
+
+fn parse_labels(list: &'static str) -> Vec<FurnitureLabels> {
+    let labels = list.lines().filter(|line| !line.starts_with('#'));
     let parsed: Option<Vec<_>> = labels.map(furniture_label).collect();
-    assert!(
-        parsed.is_some(),
-        "page_furniture.tsv: FILE, a tab, FIRST+COUNT ..."
-    );
+    assert!(parsed.is_some(), "page furniture: FILE, a tab, FIRST+COUNT ...");
     parsed.unwrap_or_default()
 }
 
 fn furniture_label(line: &'static str) -> Option<FurnitureLabels> {
-    let (file, ranges) = line.split_once('\t')?;
+    let mut columns = line.split('\t');
+    Some(FurnitureLabels {
+        file: columns.next()?,
+        ranges: ranges(columns.next()?)?,
+        either: columns.next().map_or(Some(Vec::new()), ranges)?,
+    })
+}
+
+fn ranges(column: &str) -> Option<Ranges> {
     let range = |range: &str| {
         let (first, count) = range.split_once('+')?;
         Some((first.parse().ok()?, count.parse().ok()?))
     };
-    let ranges = ranges.split(' ').map(range).collect::<Option<_>>()?;
-    Some(FurnitureLabels { file, ranges })
+    column.split(' ').map(range).collect()
 }
 
 /// Numbers of blocks: a page number counts as much as a long header.
@@ -233,6 +256,8 @@ pub struct FurnitureCounts {
     pub labelled: usize,
     /// Both.
     pub right: usize,
+    /// Marked, where people may call it either: in none of the others.
+    pub either: usize,
 }
 
 impl FurnitureCounts {
@@ -241,12 +266,18 @@ impl FurnitureCounts {
         self.marked += other.marked;
         self.labelled += other.labelled;
         self.right += other.right;
+        self.either += other.either;
     }
 
     /// The share of what is marked that is furniture, and the share of the furniture that is marked.
     pub fn precision_and_recall(&self) -> (f64, f64) {
         let share = |of: usize| self.right as f64 / of.max(1) as f64;
         (share(self.marked), share(self.labelled))
+    }
+
+    /// The share of what is marked that is furniture, where all that people may call either is not.
+    pub fn strict_precision(&self) -> f64 {
+        self.right as f64 / (self.marked + self.either).max(1) as f64
     }
 }
 
@@ -262,7 +293,13 @@ impl FurnitureLabels {
         let mut word = 0;
         for (is_marked, text) in blocks {
             let end = word + words(text).len();
-            let is_labelled = (word..end).all(|word| self.has(word));
+            let is_all = |ranges: &Ranges| (word..end).all(|word| has(ranges, word));
+            let is_labelled = is_all(&self.ranges);
+            if word < end && is_all(&self.either) {
+                counts.either += usize::from(is_marked);
+                word = end;
+                continue;
+            }
             counts.marked += usize::from(is_marked);
             counts.labelled += usize::from(is_labelled);
             counts.right += usize::from(is_marked && is_labelled);
@@ -273,10 +310,10 @@ impl FurnitureLabels {
         }
         counts
     }
+}
 
-    fn has(&self, word: usize) -> bool {
-        self.ranges
-            .iter()
-            .any(|&(first, count)| (first..first + count).contains(&word))
-    }
+fn has(ranges: &Ranges, word: usize) -> bool {
+    ranges
+        .iter()
+        .any(|&(first, count)| (first..first + count).contains(&word))
 }

@@ -14,6 +14,8 @@ const LONGEST_FURNITURE_BYTES: usize = 160;
 /// On at least this many pages, and on one page in `ONE_PAGE_IN`.
 const FEWEST_REPEATS: usize = 3;
 const ONE_PAGE_IN: usize = 32;
+/// Texts are given up in this many passes at most: each that is given up may leave others unmarked.
+const MOST_PASSES: usize = 8;
 /// Page numbers without marked page breaks must count up at least this long; ones that are set
 /// apart (`F-12`, `- 12 -`) need fewer, for nothing else looks like them.
 const SHORTEST_COUNT: usize = 5;
@@ -28,20 +30,31 @@ const BULLET: char = '\u{2022}';
 pub(crate) fn mark_furniture(page: &mut Page) {
     let counted = counted_numbers(page);
     let breaks = page_ends(page, &counted);
-    let repeated = repeated_texts(page, &breaks);
-    let mut found = counted;
-    for &page_break in &breaks {
-        let is_furniture = |&index: &usize| {
-            let block = &page.blocks[index];
-            page_number(&block.text).is_some()
-                || can_be_furniture(block) && repeated.contains(&shape(&block.text))
-        };
+    let mut repeated = Repeated::near(page, &breaks);
+    let mut found = at_page_ends(page, &breaks, &repeated);
+    for _ in 0..MOST_PASSES {
+        if !repeated.give_up_those_hardly_in(page, &found) {
+            break;
+        }
+        found = at_page_ends(page, &breaks, &repeated);
+    }
+    for index in found.into_iter().chain(counted) {
+        page.blocks[index].kind = BlockKind::PageFurniture;
+    }
+}
+
+/// The blocks before and after each page break up to the first that is no furniture.
+fn at_page_ends(page: &Page, breaks: &BTreeSet<usize>, repeated: &Repeated) -> BTreeSet<usize> {
+    let is_furniture = |&index: &usize| {
+        let block = &page.blocks[index];
+        page_number(&block.text).is_some() || can_be_furniture(block) && repeated.contains(block)
+    };
+    let mut found = BTreeSet::new();
+    for &page_break in breaks {
         found.extend(before(page_break).take_while(is_furniture));
         found.extend(after(page, page_break).take_while(is_furniture));
     }
-    for index in found {
-        page.blocks[index].kind = BlockKind::PageFurniture;
-    }
+    found
 }
 
 /// Where pages end: at marked breaks, after counted page numbers, and at the document's own ends.
@@ -69,32 +82,56 @@ fn after(page: &Page, page_break: usize) -> impl Iterator<Item = usize> + use<> 
     page_break..page.blocks.len().min(page_break + REACH)
 }
 
-/// The shapes of short blocks that come back near page breaks, on enough pages and hardly ever
+/// The shapes of short blocks that come back at page breaks, on enough pages and hardly ever
 /// anywhere else.
-fn repeated_texts(page: &Page, breaks: &BTreeSet<usize>) -> FxHashSet<String> {
-    let near_breaks: BTreeSet<usize> = breaks
-        .iter()
-        .flat_map(|&page_break| before(page_break).chain(after(page, page_break)))
-        .collect();
-    let mut counts: FxHashMap<String, (usize, usize)> = FxHashMap::default();
-    for (index, block) in page.blocks.iter().enumerate() {
-        if can_be_furniture(block) {
-            let (near, all) = counts.entry(shape(&block.text)).or_default();
-            *near += usize::from(near_breaks.contains(&index));
-            *all += 1;
+struct Repeated {
+    /// How often each shape comes in the whole document.
+    counts: FxHashMap<String, usize>,
+    /// On how many pages a shape must come.
+    needed: usize,
+}
+
+impl Repeated {
+    /// Those that come back near page breaks.
+    fn near(page: &Page, breaks: &BTreeSet<usize>) -> Self {
+        let near_breaks: BTreeSet<usize> = breaks
+            .iter()
+            .flat_map(|&page_break| before(page_break).chain(after(page, page_break)))
+            .collect();
+        let mut counts: FxHashMap<String, usize> = FxHashMap::default();
+        for block in page.blocks.iter().filter(|block| can_be_furniture(block)) {
+            *counts.entry(shape(&block.text)).or_default() += 1;
         }
+        let needed = FEWEST_REPEATS.max(breaks.len() / ONE_PAGE_IN);
+        let mut repeated = Self { counts, needed };
+        repeated.give_up_those_hardly_in(page, &near_breaks);
+        repeated
     }
-    let needed = FEWEST_REPEATS.max(breaks.len() / ONE_PAGE_IN);
-    counts
-        .into_iter()
-        .filter(|(_, (near, all))| *near >= needed && near * 2 > *all)
-        .map(|(shape, _)| shape)
-        .collect()
+
+    /// Keeps the shapes of which enough, and most, stand at these places; whether any went.
+    fn give_up_those_hardly_in(&mut self, page: &Page, places: &BTreeSet<usize>) -> bool {
+        let mut there: FxHashMap<String, usize> = FxHashMap::default();
+        for block in places.iter().map(|&index| &page.blocks[index]) {
+            if can_be_furniture(block) {
+                *there.entry(shape(&block.text)).or_default() += 1;
+            }
+        }
+        let (length, needed) = (self.counts.len(), self.needed);
+        self.counts.retain(|shape, all| {
+            let there = there.get(shape).copied().unwrap_or(0);
+            there >= needed && there * 2 > *all
+        });
+        self.counts.len() < length
+    }
+
+    fn contains(&self, block: &Block) -> bool {
+        self.counts.contains_key(&shape(&block.text))
+    }
 }
 
 /// Whether a block that comes back may be a running header or footer. A row of a table may not,
-/// unless its first or last cell is a page number: the heads of long tables come back on every
-/// page. Neither may items of a list and answers to an item.
+/// unless it is a single cell or its first or last is a page number: the heads of long tables come
+/// back on every page. Neither may items of a list and answers to an item.
 fn can_be_furniture(block: &Block) -> bool {
     let text = &block.text[..];
     if text.len() > LONGEST_FURNITURE_BYTES || is_answer(text) || text.starts_with(BULLET) {
@@ -102,6 +139,8 @@ fn can_be_furniture(block: &Block) -> bool {
     }
     match block.kind {
         BlockKind::ListItem => false,
+        // Of the head of a table, remarks like `(In millions)`.
+        BlockKind::TableRow if !text.contains(CELL_SEPARATOR) => !text.starts_with('('),
         BlockKind::TableRow => [
             text.split(CELL_SEPARATOR).next(),
             text.rsplit(CELL_SEPARATOR).next(),
@@ -118,11 +157,11 @@ fn is_answer(text: &str) -> bool {
     ANSWERS.iter().any(|answer| text.eq_ignore_ascii_case(answer))
 }
 
-/// A text without what changes from page to page: numbers and case. The headings of items
-/// (`Item 6`, `Item 7`) keep their numbers.
+/// A text without the numbers, which change from page to page. The headings of items (`Item 6`,
+/// `Item 7`) keep theirs.
 fn shape(text: &str) -> String {
     if is_item_heading(text) {
-        return text.to_lowercase();
+        return text.to_owned();
     }
     let mut shape = String::with_capacity(text.len());
     let mut rest = text;
@@ -131,7 +170,7 @@ fn shape(text: &str) -> String {
         // Years tell headings apart ("1998 compared to 1997").
         let is_year = digits == 4 && matches!(&rest[..2], "19" | "20");
         match digits {
-            0 => shape.extend(first.to_lowercase()),
+            0 => shape.push(first),
             _ if is_year => shape.push_str(&rest[..digits]),
             _ => shape.push('#'),
         }
@@ -366,6 +405,58 @@ mod tests {
         .concat();
         let lines: Vec<&str> = one.iter().copied().cycle().take(one.len() * 5).collect();
         assert!(!furniture(&lines).contains(&"(in millions)".to_owned()));
+    }
+
+    #[test]
+    fn a_heading_that_begins_a_page_once_and_stands_near_breaks_elsewhere_is_text() {
+        // The heading is on each page within reach of its end, but at its very top on one alone.
+        let page_of = |number: usize| {
+            let heading = "Compared to the Prior Year".to_owned();
+            let oak = format!("Oak {}", "wood ".repeat(number));
+            let lines = if number == 4 {
+                vec![heading, oak]
+            } else {
+                vec![oak, heading, "It rose.".repeat(number)]
+            };
+            [vec!["<PAGE>".to_owned(), "Alder Mills, Inc.".to_owned()], lines].concat()
+        };
+        let lines: Vec<String> = (1..8).flat_map(page_of).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(furniture(&lines), ["Alder Mills, Inc."; 7]);
+    }
+
+    #[test]
+    fn headers_set_as_a_row_of_one_cell_are_furniture_and_remarks_above_columns_are_not() {
+        let mut page = Page::default();
+        for number in 1..6 {
+            page.mark_page_break();
+            page.push(BlockKind::TableRow, "Alder Mills and Subsidiaries", false);
+            page.push(BlockKind::TableRow, "(In millions)", false);
+            page.push(
+                BlockKind::TableRow,
+                &format!("{} | {number}", "Oak".repeat(number)),
+                false,
+            );
+        }
+        mark_furniture(&mut page);
+        let kinds: Vec<BlockKind> = page.blocks.iter().map(|block| block.kind).collect();
+        let of_page = [BlockKind::PageFurniture, BlockKind::TableRow, BlockKind::TableRow];
+        assert_eq!(kinds, of_page.repeat(5));
+    }
+
+    #[test]
+    fn the_heading_of_a_table_of_contents_is_not_the_link_to_it_on_every_page() {
+        let page_of = |number: usize| {
+            let text = if number == 1 {
+                "TABLE OF CONTENTS".to_owned()
+            } else {
+                "Oak.".repeat(number)
+            };
+            ["<PAGE>".to_owned(), "Table of Contents".to_owned(), text]
+        };
+        let lines: Vec<String> = (1..6).flat_map(page_of).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(furniture(&lines), ["Table of Contents"; 5]);
     }
 
     #[test]
