@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use corpus::{BlockKind, Document, Outcome};
 use rayon::prelude::*;
 use test_data::agreement::{
@@ -131,7 +131,7 @@ fn shown(data: &Path, path: &Path) -> Result<Option<Shown>> {
 }
 
 fn is_html(page: &[u8]) -> bool {
-    corpus::edgar::is_html("", &corpus::decode(page))
+    corpus::decode(page).is_ok_and(|text| corpus::edgar::is_html("", &text))
 }
 
 /// The text that lxml takes out of the same pages.
@@ -157,7 +157,8 @@ fn plain_text(data: &Path, files: &[PathBuf]) -> Result<Worst> {
     let mut worst = Worst::new();
     for path in files {
         let bytes = read(path)?;
-        let text = corpus::decode(&bytes);
+        let text =
+            corpus::decode(&bytes).map_err(|at| anyhow!("{}: byte {at} is no UTF-16", path.display()))?;
         for (document, part) in documents(path, &bytes).iter().zip(raw_parts(&text)) {
             if !is_html(part.as_bytes()) {
                 let reference = without_sgml_tags(part);

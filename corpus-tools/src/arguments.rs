@@ -26,9 +26,9 @@ pub(crate) enum Command {
     Build(Build),
     /// Check the contents of a corpus against its hashes.
     Verify(Verify),
-    /// Show a document, or sentences of held-out documents.
+    /// Show a document raw, cleaned and tokenised side by side, or sentences of held-out documents.
     Inspect(Inspect),
-    /// Count documents and tokens by source and year.
+    /// Count documents and tokens by source, year of filing and, before `build`, period reported on.
     Stats(Stats),
 }
 
@@ -285,7 +285,7 @@ pub(crate) struct Inspect {
     /// A corpus folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) corpus: Option<PathBuf>,
-    /// With --docs: also show how this tokenizer cuts the text.
+    /// With --docs: also show the tokens of this tokenizer.
     #[arg(long, value_name = "DIR", requires = "docs")]
     pub(crate) tokenizer: Option<PathBuf>,
     /// The document with this id.
@@ -306,6 +306,9 @@ pub(crate) struct Inspect {
     /// With --held-out: print so many sentences, one a line, from all its documents.
     #[arg(long, value_name = "N", requires = "held_out")]
     pub(crate) sentences: Option<usize>,
+    /// Width of the columns together; without, the terminal's.
+    #[arg(long, value_name = "CHARACTERS", conflicts_with_all = ["json", "sentences"])]
+    pub(crate) width: Option<usize>,
     /// Print as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,7 +5,9 @@
 //! message, 2 wrong usage.
 
 mod arguments;
+mod columns;
 mod commands;
+mod folders;
 mod output;
 mod progress_bar;
 

@@ -3,17 +3,19 @@
 use std::path::Path;
 
 use anyhow::Result;
-use corpus::{CorpusDocument, CorpusInspector, Document, Place};
+use corpus::{CorpusInspector, Document, Place, RawText};
 use serde_json::{Value, json};
 use tokenizer::Tokenizer;
 
 use crate::arguments::Inspect;
+use crate::columns::{Cell, Columns, visible_token};
+use crate::folders::{not_corpus, not_docs};
 use crate::output::{print, print_json, push_line};
 
 pub(crate) fn run(arguments: &Inspect) -> Result<()> {
     match (&arguments.docs, &arguments.corpus) {
-        (Some(docs), _) => in_docs(docs, arguments),
-        (None, Some(folder)) => in_corpus(folder, arguments),
+        (Some(docs), _) => in_docs(docs, arguments).map_err(|error| not_docs(docs, error)),
+        (None, Some(folder)) => in_corpus(folder, arguments).map_err(|error| not_corpus(folder, error)),
         (None, None) => Ok(()),
     }
 }
@@ -24,10 +26,32 @@ fn in_docs(docs: &Path, arguments: &Inspect) -> Result<()> {
     let tokens = tokenizer
         .as_ref()
         .map(|tokenizer| block_tokens(&document, tokenizer));
+    let (raw, missing) = match corpus::raw_text(docs, &document)? {
+        RawText::Found(text) => (Some(corpus::raw_of_blocks(&text, &document.blocks)), None),
+        RawText::Missing(reason) => (None, Some(reason)),
+    };
     if arguments.json {
-        return print_json(&json!({ "document": document, "tokens": tokens }));
+        return print_json(&json!({
+            "document": document,
+            "tokens": tokens,
+            "raw": raw,
+            "raw_missing": missing,
+        }));
     }
-    print(&document_text(&document, tokens.as_deref())?)
+    let mut text = fields(&serde_json::to_value(&document)?);
+    if let Some(reason) = missing {
+        push_line(&mut text, format_args!("raw: not shown ({reason})"));
+    }
+    let mut shown = Blocks::default();
+    for (index, block) in document.blocks.iter().enumerate() {
+        let raw = raw.as_ref().map(|raw| raw[index].clone());
+        let tokens = tokenizer.as_ref().zip(tokens.as_ref());
+        let tokens = tokens.map(|(tokenizer, tokens)| pieces(tokenizer, &tokens[index]));
+        let kind = serde_json::to_value(block.kind)?;
+        shown.push(kind.as_str().unwrap_or_default(), raw, &block.text, tokens);
+    }
+    text.push_str(&shown.render(arguments.width));
+    print(&text)
 }
 
 fn block_tokens(document: &Document, tokenizer: &Tokenizer) -> Vec<Vec<u32>> {
@@ -38,25 +62,6 @@ fn block_tokens(document: &Document, tokenizer: &Tokenizer) -> Vec<Vec<u32>> {
         tokens
     };
     document.blocks.iter().map(encode).collect()
-}
-
-/// The fields of the document, then each block with its kind and, where given, its tokens.
-fn document_text(document: &Document, tokens: Option<&[Vec<u32>]>) -> Result<String> {
-    let mut text = fields(&serde_json::to_value(document)?);
-    for (index, block) in document.blocks.iter().enumerate() {
-        let kind = serde_json::to_value(block.kind)?;
-        push_line(
-            &mut text,
-            format_args!("[{index} {}] {}", kind.as_str().unwrap_or_default(), block.text),
-        );
-        if let Some(tokens) = tokens.and_then(|tokens| tokens.get(index)) {
-            push_line(
-                &mut text,
-                format_args!("    {} tokens: {}", tokens.len(), numbers(tokens)),
-            );
-        }
-    }
-    Ok(text)
 }
 
 fn in_corpus(folder: &Path, arguments: &Inspect) -> Result<()> {
@@ -71,10 +76,16 @@ fn in_corpus(folder: &Path, arguments: &Inspect) -> Result<()> {
     }
     let document = inspector.document(&place(arguments))?;
     if arguments.json {
-        print_json(&document)
-    } else {
-        print(&corpus_document_text(&document)?)
+        return print_json(&document);
     }
+    let mut text = fields(&serde_json::to_value(&document.row)?);
+    let mut shown = Blocks::default();
+    for block in &document.blocks {
+        let tokens = pieces(inspector.tokenizer(), &block.tokens);
+        shown.push("", None, &block.text, Some(tokens));
+    }
+    text.push_str(&shown.render(arguments.width));
+    print(&text)
 }
 
 fn place(arguments: &Inspect) -> Place {
@@ -94,16 +105,59 @@ fn place(arguments: &Inspect) -> Place {
     }
 }
 
-fn corpus_document_text(document: &CorpusDocument) -> Result<String> {
-    let mut text = fields(&serde_json::to_value(&document.row)?);
-    for (index, block) in document.blocks.iter().enumerate() {
-        push_line(&mut text, format_args!("[{index}] {}", block.text));
-        push_line(
-            &mut text,
-            format_args!("    {} tokens: {}", block.tokens.len(), numbers(&block.tokens)),
-        );
+/// Each token so that nothing of it is invisible.
+fn pieces(tokenizer: &Tokenizer, tokens: &[u32]) -> Vec<String> {
+    let bytes = |&token| tokenizer.token_bytes(token).unwrap_or_default();
+    tokens.iter().map(bytes).map(visible_token).collect()
+}
+
+/// Blocks to be shown, each in the same columns.
+#[derive(Debug, Default)]
+struct Blocks {
+    headers: Vec<&'static str>,
+    blocks: Vec<(String, Vec<Cell>)>,
+}
+
+impl Blocks {
+    /// A block; `raw` is `Some(None)` where its raw text was looked for and not found.
+    fn push(&mut self, kind: &str, raw: Option<Option<String>>, text: &str, tokens: Option<Vec<String>>) {
+        let index = self.blocks.len();
+        let count = tokens.as_ref().map(|tokens| format!("{} tokens", tokens.len()));
+        let parts = [format!("[{index}]"), kind.to_owned(), count.unwrap_or_default()];
+        let parts: Vec<&str> = parts
+            .iter()
+            .map(String::as_str)
+            .filter(|part| !part.is_empty())
+            .collect();
+        let raw = raw.map(|raw| raw.unwrap_or_else(|| "(not found in the raw text)".to_owned()));
+        let columns = [
+            ("raw", raw.map(Cell::Text)),
+            ("cleaned", Some(Cell::Text(text.to_owned()))),
+            ("tokens", tokens.map(Cell::Pieces)),
+        ];
+        let columns: Vec<_> = columns
+            .into_iter()
+            .filter_map(|(name, cell)| Some((name, cell?)))
+            .collect();
+        self.headers = columns.iter().map(|(name, _)| *name).collect();
+        let cells = columns.into_iter().map(|(_, cell)| cell).collect();
+        self.blocks.push((parts.join(" "), cells));
     }
-    Ok(text)
+
+    fn render(&self, width: Option<usize>) -> String {
+        let columns = Columns::new(self.headers.len(), width);
+        let headers: Vec<Cell> = self
+            .headers
+            .iter()
+            .map(|name| Cell::Text((*name).to_owned()))
+            .collect();
+        let mut text = columns.row(&headers) + &columns.rule(self.headers.len());
+        for (title, cells) in &self.blocks {
+            push_line(&mut text, format_args!("{title}"));
+            text.push_str(&columns.row(cells));
+        }
+        text
+    }
 }
 
 /// `name: value` a line, lists left to what follows.
@@ -117,8 +171,4 @@ fn fields(object: &Value) -> String {
         }
     }
     text
-}
-
-fn numbers(tokens: &[u32]) -> String {
-    tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
 }

@@ -9,6 +9,7 @@ use corpus::{CorpusCounts, CorpusStatistics, DocsCounts, Unigram, grouped};
 use shards::Corpus;
 
 use crate::arguments::Stats;
+use crate::folders::{not_corpus, not_docs};
 use crate::output::{Table, print, print_json, push_line};
 use crate::progress_bar::Bar;
 
@@ -18,8 +19,10 @@ pub(crate) fn run(arguments: &Stats) -> Result<()> {
         return write_page(arguments, path);
     }
     match (&arguments.docs, &arguments.corpus) {
-        (Some(docs), _) => of_docs(docs, arguments.json, threads),
-        (None, Some(corpus)) => of_corpus(corpus, arguments, threads),
+        (Some(docs), _) => of_docs(docs, arguments.json, threads).map_err(|error| not_docs(docs, error)),
+        (None, Some(corpus)) => {
+            of_corpus(corpus, arguments, threads).map_err(|error| not_corpus(corpus, error))
+        }
         (None, None) => Ok(()),
     }
 }
@@ -27,8 +30,11 @@ pub(crate) fn run(arguments: &Stats) -> Result<()> {
 fn write_page(arguments: &Stats, path: &Path) -> Result<()> {
     let bar = Bar::default();
     let report = match (&arguments.docs, &arguments.corpus) {
-        (Some(docs), _) => docs_report(docs, arguments.threads.threads, &bar)?,
-        (None, Some(corpus)) => corpus_report(corpus, &bar)?,
+        (Some(docs), _) => docs_report(docs, arguments.threads.threads, &bar)
+            .map_err(|error| not_docs(docs, error.into()))?,
+        (None, Some(corpus)) => {
+            corpus_report(corpus, &bar).map_err(|error| not_corpus(corpus, error.into()))?
+        }
         (None, None) => return Ok(()),
     };
     durable::commit_bytes(&durable::DISK, path, render(&report).as_bytes())?;
@@ -42,7 +48,9 @@ fn of_docs(docs: &Path, json: bool, threads: usize) -> Result<()> {
     }
     let mut text = docs_table("source", &statistics.sources);
     text.push('\n');
-    text.push_str(&docs_table("year", &statistics.years));
+    text.push_str(&docs_table("filed in", &statistics.filed_years));
+    text.push('\n');
+    text.push_str(&docs_table("period ends in", &statistics.period_years));
     text.push_str(&reasons("skipped", &statistics.skipped));
     text.push_str(&reasons("rejected", &statistics.rejected));
     print(&text)
@@ -71,7 +79,7 @@ fn of_corpus(folder: &Path, arguments: &Stats, threads: usize) -> Result<()> {
 fn corpus_text(statistics: &CorpusStatistics) -> String {
     let mut text = corpus_table("source", &statistics.sources);
     text.push('\n');
-    text.push_str(&corpus_table("year", &statistics.years));
+    text.push_str(&corpus_table("filed in", &statistics.filed_years));
     push_line(&mut text, format_args!("\n{}", statistics.balance));
     text.push_str(&reasons("documents in no shard", &statistics.dropped));
     text.push_str(&reasons("inputs skipped", &statistics.skipped));

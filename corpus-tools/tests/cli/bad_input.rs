@@ -161,8 +161,9 @@ fn one_filing_under_two_names_is_one_document_and_the_second_is_listed() {
 fn an_output_that_exists_is_refused_and_left_alone() {
     let corpus = text(&finished().at("corpus"));
     let (docs, tokenizer) = (text(&finished().at("docs")), text(&finished().at("tokenizer")));
+    let filings = text(&finished().at("sample/filings"));
     for arguments in [
-        vec!["ingest", "--filings", &docs, "--out", &corpus],
+        vec!["ingest", "--filings", &filings, "--out", &corpus],
         vec!["tokenizer", "--docs", &docs, "--out", &corpus],
         vec![
             "build",
@@ -227,7 +228,32 @@ fn a_damaged_shard_is_named_with_its_document() {
         put(&corpus.join(name), &bytes);
     }
     let said = fail(["verify", "--corpus", &text(&corpus)]);
-    assert!(said.contains("shard-00003-of-00008"), "{said}");
+    assert!(
+        said.contains("shard-00003-of-00008.bin is damaged from byte"),
+        "{said}"
+    );
+    assert!(said.contains("in document "), "{said}");
+}
+
+#[test]
+fn a_folder_of_the_wrong_kind_is_called_by_its_name() {
+    let [docs, corpus, tokenizer] = ["docs", "corpus", "tokenizer"].map(|name| text(&finished().at(name)));
+    for command in [vec!["stats"], vec!["inspect", "--id", "x"]] {
+        let with = |option: &str, folder: &str| {
+            let mut arguments = command.clone();
+            arguments.extend([option, folder]);
+            fail(arguments)
+        };
+        let said = with("--docs", &corpus);
+        assert!(said.contains("is a corpus: give it with --corpus"), "{said}");
+        let said = with("--corpus", &docs);
+        assert!(
+            said.contains("is a documents folder: give it with --docs"),
+            "{said}"
+        );
+        let said = with("--docs", &tokenizer);
+        assert!(said.contains("is a tokenizer folder"), "{said}");
+    }
 }
 
 #[test]

@@ -274,6 +274,78 @@ fn a_document_is_the_same_by_id_by_position_and_in_the_documents_folder() {
 }
 
 #[test]
+fn a_document_is_shown_raw_cleaned_and_tokenised_side_by_side() {
+    let (docs, tokenizer) = (finished().at("docs"), finished().at("tokenizer"));
+    let show = |id: &str, width: &str| {
+        run([
+            "inspect",
+            "--docs",
+            docs.to_str().unwrap(),
+            "--id",
+            id,
+            "--tokenizer",
+            tokenizer.to_str().unwrap(),
+            "--width",
+            width,
+        ])
+    };
+    for source in ["10-K", "wiki"] {
+        let id = corpus::DocumentReader::open(&docs)
+            .unwrap()
+            .map(Result::unwrap)
+            .find(|document| document.source == source)
+            .unwrap()
+            .id;
+        let text = show(&id, "150");
+        let head = text.lines().find(|line| line.starts_with("raw ")).unwrap();
+        let columns: Vec<&str> = head.split('\u{2502}').map(str::trim).collect();
+        assert_eq!(columns, ["raw", "cleaned", "tokens"]);
+        assert!(text.contains('\u{2423}'), "{text}");
+        let num_blocks = text.matches(" tokens\n").count();
+        let not_found = text.matches("(not found").count();
+        // An article's title stands outside its text.
+        assert!(
+            not_found * 10 <= num_blocks,
+            "{source}: {not_found} of {num_blocks}"
+        );
+        let longest = text.lines().skip_while(|line| !line.starts_with("raw "));
+        assert!(longest.map(|line| line.chars().count()).max().unwrap() <= 150);
+    }
+}
+
+#[test]
+fn a_document_whose_input_is_gone_is_shown_without_it_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, docs) = (folder.path().join("a.htm"), folder.path().join("docs"));
+    durable::commit_bytes(
+        &durable::DISK,
+        &input,
+        b"<p>FORM 10-K</p><p>Oak <b>sells</b>.</p>",
+    )
+    .unwrap();
+    let paths = [&input, &docs].map(|path| path.to_str().unwrap());
+    run(["ingest", "--filings", paths[0], "--out", paths[1]]);
+    let id = corpus::DocumentReader::open(&docs)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .id;
+    let shown = run(["inspect", "--docs", paths[1], "--id", &id]);
+    assert!(shown.contains("<p>Oak <b>sells"), "{shown}");
+    durable::commit_bytes(&durable::DISK, &input, b"<p>FORM 10-K</p><p>Ash.</p>").unwrap();
+    let shown = run(["inspect", "--docs", paths[1], "--id", &id]);
+    assert!(shown.contains("a.htm has changed since it was read"), "{shown}");
+    std::fs::remove_file(&input).unwrap();
+    let shown = run(["inspect", "--docs", paths[1], "--id", &id]);
+    assert!(
+        shown.contains("raw: not shown") && shown.contains("a.htm"),
+        "{shown}"
+    );
+    assert!(shown.contains("Oak sells."), "{shown}");
+}
+
+#[test]
 fn the_unigram_cross_entropy_lies_between_nothing_and_a_uniform_guess() {
     let corpus = finished().at("corpus");
     let stats = json(&[

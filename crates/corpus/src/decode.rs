@@ -1,8 +1,8 @@
-//! Bytes to text: a byte-order mark decides, then strict UTF-8, else windows-1252 for the whole
-//! input, which is what browsers do with filings whose declared charset is wrong or absent. Says
-//! when bytes are no text at all. Knows nothing about markup.
+//! Bytes to text: UTF-16 where a byte-order mark says so, else strict UTF-8, else windows-1252 for
+//! the whole input, which is what browsers do with filings whose declared charset is wrong or
+//! absent. Says when bytes are no text at all. Knows nothing about markup.
 
-use encoding_rs::{Encoding, WINDOWS_1252};
+use encoding_rs::{Encoding, UTF_8, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;
 
 /// How far into the input control bytes are counted.
@@ -20,16 +20,42 @@ const SIGNATURES: [(&[u8], &str); 8] = [
     (b"\x28\xb5\x2f\xfd", "a zstd stream"),
 ];
 
-/// The input as text: by its byte order mark, as UTF-8, else as windows-1252; borrowed when it is
+/// The input as text: UTF-16 by its byte order mark, UTF-8, else windows-1252; borrowed when it is
 /// UTF-8 already.
-pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
-    if let Some((encoding, mark_length)) = Encoding::for_bom(bytes) {
-        return encoding.decode_without_bom_handling(&bytes[mark_length..]).0;
+///
+/// # Errors
+/// The position of the first byte that does not fit, where the mark of UTF-16 stands before bytes
+/// that are none: no byte is replaced.
+pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, usize> {
+    let (encoding, mark_bytes) = Encoding::for_bom(bytes).unwrap_or((UTF_8, 0));
+    let text = &bytes[mark_bytes..];
+    if encoding != UTF_8 {
+        let decoded = decode_utf16(text, encoding == UTF_16LE);
+        return decoded.map(Cow::Owned).map_err(|position| mark_bytes + position);
     }
-    match std::str::from_utf8(bytes) {
+    Ok(match std::str::from_utf8(text) {
         Ok(text) => Cow::Borrowed(text),
-        Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes).0,
+        Err(_) => WINDOWS_1252.decode_without_bom_handling(text).0,
+    })
+}
+
+fn decode_utf16(bytes: &[u8], is_little_endian: bool) -> Result<String, usize> {
+    let (units, rest) = bytes.as_chunks::<2>();
+    let unit = |pair: &[u8; 2]| {
+        if is_little_endian {
+            u16::from_le_bytes(*pair)
+        } else {
+            u16::from_be_bytes(*pair)
+        }
+    };
+    let mut text = String::with_capacity(bytes.len());
+    let mut position = 0;
+    for letter in char::decode_utf16(units.iter().map(unit)) {
+        let letter = letter.map_err(|_| position)?;
+        text.push(letter);
+        position += 2 * letter.len_utf16();
     }
+    if rest.is_empty() { Ok(text) } else { Err(position) }
 }
 
 /// What the bytes are, when they are not text.
@@ -59,12 +85,30 @@ mod tests {
     fn utf8_is_borrowed_and_anything_else_is_windows_1252_as_a_whole() {
         assert!(matches!(
             decode("caf\u{e9}".as_bytes()),
-            Cow::Borrowed("caf\u{e9}")
+            Ok(Cow::Borrowed("caf\u{e9}"))
         ));
-        assert_eq!(decode(b"caf\xe9 \x93x\x94"), "caf\u{e9} \u{201c}x\u{201d}");
-        assert_eq!(decode(b"\xef\xbb\xbfx"), "x");
-        assert_eq!(decode(b"\xff\xfeh\0i\0"), "hi");
-        assert_eq!(decode(b""), "");
+        for (bytes, text) in [
+            (&b"caf\xe9 \x93x\x94"[..], "caf\u{e9} \u{201c}x\u{201d}"),
+            (b"\xef\xbb\xbfx", "x"),
+            (b"\xef\xbb\xbfcaf\xe9", "caf\u{e9}"),
+            (b"", ""),
+        ] {
+            assert_eq!(decode(bytes).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn utf16_is_read_in_either_order_and_never_patched_up() {
+        let text = "h\u{e9}\u{1f600}";
+        let units: Vec<u16> = text.encode_utf16().collect();
+        let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        assert_eq!(decode(&[b"\xff\xfe", &little[..]].concat()).as_deref(), Ok(text));
+        assert_eq!(decode(&[b"\xfe\xff", &big[..]].concat()).as_deref(), Ok(text));
+        // cut in half a character, and a surrogate without its other half
+        assert_eq!(decode(b"\xff\xfeh\0i"), Err(4));
+        assert_eq!(decode(b"\xff\xfeh\0\x3d\xd8x\0"), Err(4));
+        assert_eq!(decode(b"\xfe\xff\xd8\x3d"), Err(2));
     }
 
     #[test]

@@ -34,6 +34,7 @@ use inline_facts::InlineFacts;
 use page::Page;
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use submission::{Header, Part, Submission};
 
 /// Where HTML must show itself in a text of unknown kind.
@@ -69,9 +70,9 @@ pub fn read_filing(name: &str, bytes: &[u8]) -> Vec<FilingResult> {
 /// [`read_filing`] with a choice of exhibits: each one that is kept gives a result of its own,
 /// behind its report.
 pub fn read_filing_with(name: &str, bytes: &[u8], exhibits: Exhibits) -> Vec<FilingResult> {
-    let outcomes = match reject_unreadable(bytes) {
-        Some(reason) => vec![Outcome::Rejected { reason }],
-        None => read_text(name, &decode(bytes), &sha256(bytes), exhibits),
+    let outcomes = match readable_text(bytes) {
+        Ok(text) => read_text(name, &text, &sha256(bytes), exhibits),
+        Err(reason) => vec![Outcome::Rejected { reason }],
     };
     let result = |outcome| FilingResult {
         path: name.to_owned(),
@@ -80,14 +81,31 @@ pub fn read_filing_with(name: &str, bytes: &[u8], exhibits: Exhibits) -> Vec<Fil
     outcomes.into_iter().map(result).collect()
 }
 
-fn reject_unreadable(bytes: &[u8]) -> Option<String> {
+/// The text that the document of this id was read from, as it stands in the input.
+pub(crate) fn raw_text(bytes: &[u8], id: &str) -> Option<String> {
+    let text = readable_text(bytes).ok()?;
+    let Some(submission) = submission::read_submission(&text) else {
+        return Some(text.into_owned());
+    };
+    let (mut ids, sha256) = (Ids::default(), sha256(bytes));
+    let mut parts = submission.documents.iter();
+    parts
+        .find(|part| ids.next(&submission.header, part, &sha256) == id)
+        .map(|part| part.text.to_owned())
+}
+
+/// The text of a file, or why it has none.
+fn readable_text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     if bytes.is_empty() {
-        return Some("the file is empty".to_owned());
+        return Err("the file is empty".to_owned());
     }
     if bytes.trim_ascii().is_empty() {
-        return Some("the file holds white space only".to_owned());
+        return Err("the file holds white space only".to_owned());
     }
-    not_text(bytes).map(|what| format!("the file is {what}, not a filing"))
+    if let Some(what) = not_text(bytes) {
+        return Err(format!("the file is {what}, not a filing"));
+    }
+    decode(bytes).map_err(|position| format!("the file begins as UTF-16, but byte {position} is none"))
 }
 
 fn sha256(bytes: &[u8]) -> String {

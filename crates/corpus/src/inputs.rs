@@ -25,7 +25,7 @@ pub(crate) struct Input {
 /// Which files of a folder are inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Every file may be a filing: its content decides.
+    /// `.txt`, `.nc`, `.htm`, `.html` and files without an extension: their content decides.
     Filings,
     /// `.xml` and `.bz2` files are dumps; `AA/wiki_00` is text that `WikiExtractor` took out of one.
     Wiki,
@@ -210,21 +210,36 @@ fn modified_ns(metadata: &Metadata) -> i64 {
 }
 
 fn why_ignored(file_name: &str, kind: Kind, is_folder: bool) -> Option<&'static str> {
-    let extension = Path::new(file_name).extension().unwrap_or_default();
-    let is_dump = extension.eq_ignore_ascii_case("bz2")
-        || extension.eq_ignore_ascii_case("xml")
-        || is_extract_name(file_name);
     if file_name.starts_with('.') {
         Some("a hidden file")
     } else if is_folder {
         None
     } else if file_name == "SOURCES.tsv" {
         Some("a list of sources, not an input")
-    } else if kind == Kind::Wiki && !is_dump {
+    } else if kind == Kind::Wiki && !is_dump_name(file_name) {
         Some("not a dump (.xml, .xml.bz2) or extracted text (wiki_00)")
+    } else if kind == Kind::Filings && !is_filing_name(file_name) {
+        Some("not named as a filing (.txt, .nc, .htm, .html)")
     } else {
         None
     }
+}
+
+/// Whether a file of a folder may be a filing. An accession number alone is a name, too.
+fn is_filing_name(file_name: &str) -> bool {
+    const EXTENSIONS: [&str; 7] = ["txt", "nc", "htm", "html", "xhtml", "sgml", "sgm"];
+    let extension = Path::new(file_name).extension();
+    extension.is_none_or(|extension| {
+        EXTENSIONS
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    })
+}
+
+/// Whether a file is a dump or extracted text by its name.
+pub(crate) fn is_dump_name(path: &str) -> bool {
+    let extension = Path::new(path).extension().unwrap_or_default();
+    extension.eq_ignore_ascii_case("bz2") || extension.eq_ignore_ascii_case("xml") || is_extract_name(path)
 }
 
 /// `wiki_00`, as `WikiExtractor` names its files, with anything before it.
@@ -263,6 +278,42 @@ mod tests {
             find_inputs(&[lone, folder], Kind::Filings).unwrap().inputs
         );
         assert_eq!(found.ignored.len(), 3, "{:?}", found.ignored);
+    }
+
+    #[test]
+    fn files_of_a_folder_that_are_not_named_as_filings_are_left_out_with_a_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.HTM", "b.nc", "0000000009-94-000003", "c.txt.txt"] {
+            put(folder.path(), name);
+        }
+        for name in [
+            "filings.tsv",
+            "notes.md",
+            "logo.jpg",
+            "report.pdf",
+            "R2.xml",
+            "x.json",
+        ] {
+            put(folder.path(), name);
+        }
+        let found = find_inputs(&[folder.path().to_path_buf()], Kind::Filings).unwrap();
+        assert_eq!(
+            names(&found),
+            ["0000000009-94-000003", "a.HTM", "b.nc", "c.txt.txt"]
+        );
+        assert_eq!(found.ignored.len(), 6);
+        assert!(
+            found
+                .ignored
+                .iter()
+                .all(|left_out| left_out.reason.contains(".htm"))
+        );
+        // A file that is given by its own name is read whatever the name.
+        let lone = put(folder.path(), "report.doc");
+        assert_eq!(
+            names(&find_inputs(&[lone], Kind::Filings).unwrap()),
+            ["report.doc"]
+        );
     }
 
     #[test]

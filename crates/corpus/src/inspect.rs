@@ -107,6 +107,11 @@ impl CorpusInspector {
         })
     }
 
+    /// The tokenizer that the corpus was built with.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     pub(crate) fn corpus(&self) -> &Corpus {
         &self.corpus
     }

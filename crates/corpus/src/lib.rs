@@ -25,6 +25,8 @@ mod minhash;
 mod outcome;
 mod place;
 mod progress;
+mod raw_blocks;
+mod raw_input;
 pub mod report;
 pub mod sample;
 mod scratch;
@@ -53,6 +55,8 @@ pub use ingest::{IngestOptions, ingest, ingest_part, merge_ingested_parts};
 pub use inspect::{CorpusBlock, CorpusDocument, CorpusInspector, Place, find_document};
 pub use outcome::Outcome;
 pub use progress::{NoProgress, Progress};
+pub use raw_blocks::raw_of_blocks;
+pub use raw_input::{RawText, raw_text};
 pub use segments::{Part, PartReport};
 pub use split::{DocumentHead, FilerKey, Filers, HELD_OUT_FRACTION, HeldOut};
 pub use statistics::{

@@ -15,7 +15,7 @@ use crate::error::CorpusError;
 use crate::progress::Progress;
 use crate::workplace::worker_threads;
 
-/// The year of documents without a filing date.
+/// The year of documents without a date.
 const UNKNOWN_YEAR: &str = "unknown";
 
 /// What a documents folder holds.
@@ -23,8 +23,10 @@ const UNKNOWN_YEAR: &str = "unknown";
 pub struct DocsStatistics {
     /// By source.
     pub sources: BTreeMap<String, DocsCounts>,
-    /// By year of filing.
-    pub years: BTreeMap<String, DocsCounts>,
+    /// By the year in which they were filed: what a model may know at a date goes by it.
+    pub filed_years: BTreeMap<String, DocsCounts>,
+    /// By the year in which the period that they report on ends.
+    pub period_years: BTreeMap<String, DocsCounts>,
     /// Left out on purpose, by reason.
     pub skipped: BTreeMap<String, u64>,
     /// Not usable, by reason.
@@ -47,8 +49,8 @@ pub struct DocsCounts {
 pub struct CorpusStatistics {
     /// By source.
     pub sources: BTreeMap<String, CorpusCounts>,
-    /// By year of filing.
-    pub years: BTreeMap<String, CorpusCounts>,
+    /// By the year in which they were filed; a corpus does not keep the period reported on.
+    pub filed_years: BTreeMap<String, CorpusCounts>,
     /// Documents that are in no shard, by reason.
     pub dropped: BTreeMap<String, u64>,
     /// Raw inputs left out on purpose, by reason.
@@ -122,17 +124,18 @@ pub fn docs_statistics(
             counts.blocks += 1;
             counts.text_bytes += text.len() as u64;
         }
-        let year = year(document.filed.as_deref());
-        Ok((document.source, year, counts))
+        let years = [&document.filed, &document.period].map(|date| year(date.as_deref()));
+        Ok((document.source, years, counts))
     };
     map_documents(
         reader,
         &worker_threads(threads)?,
         progress,
         count,
-        |(source, year, counts)| {
+        |(source, [filed, period], counts)| {
             statistics.sources.entry(source).or_default().add(counts);
-            statistics.years.entry(year).or_default().add(counts);
+            statistics.filed_years.entry(filed).or_default().add(counts);
+            statistics.period_years.entry(period).or_default().add(counts);
             Ok(())
         },
     )?;
@@ -160,7 +163,7 @@ pub fn corpus_statistics(corpus: &Corpus) -> Result<CorpusStatistics, CorpusErro
     for row in corpus.documents().rows() {
         let row = row?;
         statistics
-            .years
+            .filed_years
             .entry(year(row.filed.as_deref()))
             .or_default()
             .add(&row);
@@ -192,9 +195,8 @@ impl CorpusCounts {
     }
 }
 
-fn year(filed: Option<&str>) -> String {
-    filed
-        .and_then(|date| date.get(..4))
+fn year(date: Option<&str>) -> String {
+    date.and_then(|date| date.get(..4))
         .unwrap_or(UNKNOWN_YEAR)
         .to_owned()
 }
@@ -305,8 +307,29 @@ mod tests {
     }
 
     #[test]
-    fn years_come_from_filing_dates() {
+    fn years_are_those_of_dates() {
         assert_eq!(year(Some("2012-02-03")), "2012");
         assert_eq!(year(None), "unknown");
+    }
+
+    #[test]
+    fn a_report_counts_under_the_year_it_was_filed_in_and_under_the_year_its_period_ends_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, docs) = (folder.path().join("a.txt"), folder.path().join("docs"));
+        let filing = "<SEC-HEADER>\nACCESSION NUMBER: 0000000009-12-000003\n\
+            CONFORMED SUBMISSION TYPE: 10-K\nCONFORMED PERIOD OF REPORT: 20111231\n\
+            FILED AS OF DATE: 20120203\n</SEC-HEADER>\n<DOCUMENT>\n<TYPE>10-K\n<TEXT>\nOak.\n</TEXT>\n</DOCUMENT>\n";
+        durable::commit_bytes(&durable::DISK, &input, filing.as_bytes()).unwrap();
+        let options = crate::IngestOptions {
+            filings: vec![input],
+            out: docs.clone(),
+            threads: 1,
+            ..crate::IngestOptions::default()
+        };
+        crate::ingest(&options, &crate::NoProgress).unwrap();
+        let statistics = docs_statistics(&docs, 1, &crate::NoProgress).unwrap();
+        let years = |counts: &BTreeMap<String, DocsCounts>| counts.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(years(&statistics.filed_years), ["2012"]);
+        assert_eq!(years(&statistics.period_years), ["2011"]);
     }
 }

@@ -11,6 +11,7 @@ mod cut;
 mod export;
 mod extract;
 pub mod fetch;
+mod find;
 pub(crate) mod format;
 mod marks;
 mod page;
@@ -37,6 +38,7 @@ use batches::{Batches, Sent};
 use source::Source;
 use text::{DumpText, unreadable};
 
+pub(crate) use find::find_page;
 pub use page::{PageResult, RawPage};
 pub(crate) use resume::{DumpEvent, DumpPlace, Reading};
 pub use site::SiteInfo;

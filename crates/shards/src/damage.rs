@@ -283,6 +283,22 @@ mod tests {
     }
 
     #[test]
+    fn the_first_of_several_damaged_files_and_of_its_documents_is_named() {
+        let small = small_corpus();
+        change(&small.folder.join("valid-10-K.bin"), |bytes| bytes[0] ^= 1);
+        change(&small.folder.join("shard-00000-of-00004.bin"), |bytes| {
+            bytes[2 * 17] ^= 1;
+            bytes[2 * 14] ^= 1;
+        });
+        let error = verify(&small.folder, |_, _| {}).unwrap_err();
+        let ShardError::Damaged { file, place: found } = &error else {
+            panic!("{error}")
+        };
+        assert!(file.ends_with("shard-00000-of-00004.bin"), "{error}");
+        assert_eq!(found, &place(16, "doc-0-1"));
+    }
+
+    #[test]
     fn damage_of_an_index_is_reported_as_the_index_at_its_own_offset() {
         // 5 blocks; document indices 0, 2, 3, 5 begin after the columns
         let index_at = 34 + 5 * 12;

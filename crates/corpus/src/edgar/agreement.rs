@@ -102,7 +102,7 @@ fn plain_text_filings_keep_the_words_of_their_raw_text_and_nothing_else() {
     let mut compared = 0;
     for path in filings(&folder) {
         let bytes = std::fs::read(&path).unwrap();
-        let text = decode(&bytes);
+        let text = decode(&bytes).unwrap();
         let documents = documents(&path, &bytes);
         let parts = raw_parts(&text);
         for (document, part) in documents.iter().zip(parts).filter(|(_, part)| !is_html("", part)) {

@@ -266,6 +266,24 @@ fn a_line_of_three_hundred_megabytes_is_read_in_linear_time() {
 }
 
 #[test]
+fn utf16_that_is_damaged_is_rejected_with_its_place_and_never_patched_up() {
+    let utf16 = |text: &str| -> Vec<u8> {
+        let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+        units.flat_map(u16::to_le_bytes).collect()
+    };
+    let mut bytes = utf16("<p>FORM 10-K</p><p>Oak</p>");
+    assert!(matches!(
+        read_filing("a.htm", &bytes)[0].outcome,
+        Outcome::Document(_)
+    ));
+    bytes.pop();
+    let Outcome::Rejected { reason } = &read_filing("a.htm", &bytes)[0].outcome else {
+        panic!("half a character at the end was taken for text")
+    };
+    assert_eq!(reason, "the file begins as UTF-16, but byte 52 is none");
+}
+
+#[test]
 fn text_that_spells_special_tokens_stays_text() {
     let document = documents("a.txt", "FORM 10-K\n\nIt prints <mask> and <s> or </s>.").remove(0);
     assert_eq!(document.blocks[1].text, "It prints <mask> and <s> or </s>.");

@@ -436,6 +436,38 @@ fn the_real_bulgarian_excerpt_in_utf16_reads_clean() {
 }
 
 #[test]
+fn a_page_with_half_a_utf16_character_is_rejected_by_its_title_and_the_others_are_read() {
+    let page = |title: &str, id: u32, text: &str| {
+        format!(
+            "<page><title>{title}</title><ns>0</ns><id>{id}</id><revision><id>9</id><text>{text}</text></revision></page>"
+        )
+    };
+    let xml = format!(
+        "<mediawiki>{}{}{}</mediawiki>",
+        page("Oak", 1, "Oak is wood."),
+        page("Ash", 2, "Ash !is wood."),
+        page("Elm", 3, "Elm is wood, na\u{ef}ve \u{1f600}.")
+    );
+    let mut bytes = vec![0xff, 0xfe];
+    for unit in xml.encode_utf16() {
+        let unit = if unit == u16::from(b'!') { 0xd83d } else { unit };
+        bytes.extend(unit.to_le_bytes());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump.xml");
+    std::fs::write(&path, bytes).unwrap();
+    let (results, report) = read_results(&path, 2);
+    report.unwrap();
+    let rejected = rejected_of(&results);
+    assert_eq!(rejected.len(), 1, "{rejected:?}");
+    assert!(rejected[0].0.starts_with("Ash"), "{rejected:?}");
+    assert_eq!(rejected[0].1, "the page is not UTF-8");
+    let documents = documents_of(results);
+    assert_eq!(documents.len(), 2);
+    assert!(documents[1].blocks[1].text.ends_with("na\u{ef}ve \u{1f600}."));
+}
+
+#[test]
 fn real_tables_become_rows() {
     let Some(path) = test_data::find("wiki/enwiki-table-markup.xml.bz2") else {
         return;

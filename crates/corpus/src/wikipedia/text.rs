@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use encoding_rs::{Decoder, Encoding};
+use encoding_rs::{Decoder, DecoderResult, Encoding};
 use rayon::Scope;
 
 use super::source::Source;
 use super::streams::{Chunk, Streams};
 use crate::CorpusError;
+
+/// A byte that no UTF-8 text has.
+const NO_UTF_8: u8 = 0xff;
 
 enum Bytes<'a, 'scope> {
     Plain(Source),
@@ -102,11 +105,23 @@ impl<'a, 'scope> DumpText<'a, 'scope> {
         let Some(decoder) = &mut self.decoder else {
             return bytes;
         };
-        let room = decoder.max_utf8_buffer_length(bytes.len());
-        let mut text = vec![0; room.unwrap_or(3 * bytes.len() + 16)];
-        let (_, _, written, _) = decoder.decode_to_utf8(&bytes, &mut text, false);
-        text.truncate(written);
-        text
+        let room = decoder.max_utf8_buffer_length_without_replacement(bytes.len());
+        let room = room.unwrap_or(3 * bytes.len() + 16);
+        let (mut text, mut rest) = (Vec::new(), &bytes[..]);
+        loop {
+            let start = text.len();
+            text.resize(start + room, 0);
+            let (result, read, written) =
+                decoder.decode_to_utf8_without_replacement(rest, &mut text[start..], false);
+            text.truncate(start + written);
+            rest = &rest[read..];
+            match result {
+                DecoderResult::InputEmpty => return text,
+                DecoderResult::OutputFull => {}
+                // The page that it is in is refused for not being UTF-8 instead of being patched up.
+                DecoderResult::Malformed(..) => text.push(NO_UTF_8),
+            }
+        }
     }
 }
 
