@@ -6,7 +6,20 @@ use super::tags::{NameId, Role, Tag};
 
 /// How far up an end tag looks for its element. Browsers cap the depth of a page at the same
 /// number, and it keeps a hundred thousand unclosed elements linear.
-const SEARCH_DEPTH: usize = 512;
+pub(super) const SEARCH_DEPTH: usize = 512;
+
+/// Called for every open element that is looked at: tests count them.
+#[inline]
+fn visit() {
+    #[cfg(test)]
+    VISITS.set(VISITS.get() + 1);
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Open elements that were looked at on this thread.
+    pub(super) static VISITS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
 
 /// What is true of text in an element, inherited by what it holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -213,6 +226,7 @@ impl Elements {
     pub(super) fn remove(&mut self, position: usize) {
         self.stack.remove(position);
         for index in position..self.stack.len() {
+            visit();
             let around = index
                 .checked_sub(1)
                 .map_or(State::default(), |below| self.stack[below].state);
@@ -222,6 +236,7 @@ impl Elements {
     }
 
     fn recent(&self) -> impl Iterator<Item = (usize, &Element)> {
-        self.stack.iter().enumerate().rev().take(SEARCH_DEPTH)
+        let recent = self.stack.iter().enumerate().rev().take(SEARCH_DEPTH);
+        recent.inspect(|_| visit())
     }
 }
