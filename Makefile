@@ -55,9 +55,11 @@ fuzz: ## the readers on random input, a few seconds each; FUZZ_SECONDS=600 for l
 mutants: setup ## small faults in the data path that the tests must catch: hours, goes on where it was stopped; PARTS=16
 	@scripts/mutants.sh $(PARTS)
 
-test-long: test ## make test, every filing beside a browser, long fuzzing and all mutants
+test-long: test ## make test, every filing beside a browser, every text beside tokenizers, long fuzzing, all mutants
 	TENK_DATA_REQUIRED=1 cargo test -p corpus --lib -- --ignored
 	cargo test -p corpus-tools -- --ignored
+	TENK_DATA_REQUIRED=1 TENK_BIN_DIR="$(CURDIR)/target/debug" TENK_PEERS="$$(scripts/setup.sh paths | sed -n 's/^PEERS=//p')" \
+		cargo test -p tests --test without_libtorch -- --ignored
 	@scripts/fuzz.sh 600
 	@scripts/mutants.sh
 

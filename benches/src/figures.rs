@@ -16,13 +16,13 @@ const WARM_UP_STEPS: usize = 2;
 pub(crate) const FOLDER: &str = "runs/bench";
 
 /// Where the inputs of the figures are.
-struct Inputs {
-    bin: PathBuf,
+pub(crate) struct Inputs {
+    pub(crate) bin: PathBuf,
     python: PathBuf,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     html_files: Vec<PathBuf>,
-    dump: PathBuf,
-    described: &'static str,
+    pub(crate) dump: PathBuf,
+    pub(crate) described: &'static str,
 }
 
 /// Prepares the inputs and lists the figures of the chosen groups.
@@ -37,11 +37,8 @@ pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
     let inputs = prepare(arguments)?;
     let mut figures = Vec::new();
     if arguments.wants("corpus") {
-        figures.extend([
-            html_to_text(&inputs),
-            filings_to_shards(&inputs),
-            encode(&inputs)?,
-        ]);
+        figures.extend([html_to_text(&inputs), filings_to_shards(&inputs)]);
+        figures.extend(crate::encoding::figures(&inputs)?);
         figures.extend(wiki_to_text(&inputs)?);
     }
     if arguments.wants("training") {
@@ -126,7 +123,7 @@ pub(crate) fn make_writable_and_remove(folder: &Path) -> Result<()> {
     std::fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))
 }
 
-fn corpus_command(bin: &Path, words: &[&str], paths: &[&Path]) -> Result<()> {
+pub(crate) fn corpus_command(bin: &Path, words: &[&str], paths: &[&Path]) -> Result<()> {
     let mut command = Command::new(bin.join("tenk-corpus"));
     command.args(words).args(paths);
     succeed(&mut command)?;
@@ -147,7 +144,7 @@ fn html_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Our own timed run: a subcommand of this program, in a process of its own as the peer's is.
-fn ours(arguments: Vec<PathBuf>, name: &'static str) -> Contestant {
+pub(crate) fn ours(arguments: Vec<PathBuf>, name: &'static str) -> Contestant {
     Contestant(Box::new(move || {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(name).args(&arguments);
@@ -155,7 +152,7 @@ fn ours(arguments: Vec<PathBuf>, name: &'static str) -> Contestant {
     }))
 }
 
-fn peer(inputs: &Inputs, script: &str, arguments: Vec<PathBuf>) -> Contestant {
+pub(crate) fn peer(inputs: &Inputs, script: &str, arguments: Vec<PathBuf>) -> Contestant {
     let (python, script) = (inputs.python.clone(), Path::new("benches/peers").join(script));
     Contestant(Box::new(move || {
         let mut command = Command::new(&python);
@@ -187,20 +184,6 @@ fn filings_to_shards(inputs: &Inputs) -> Figure {
         ours: ours(arguments, "filings-to-shards"),
         peer: peer(inputs, "html_text.py", inputs.html_files.clone()),
     }
-}
-
-fn encode(inputs: &Inputs) -> Result<Figure> {
-    let text = inputs.folder.join("text.txt");
-    crate::measure::write_text(&inputs.folder.join("docs"), &text)?;
-    let tokenizer = inputs.folder.join("tokenizer");
-    Ok(Figure {
-        group: "corpus",
-        name: format!("BPE encode, all cores, {}", inputs.described),
-        unit: "MB/s of text",
-        peer_name: "tokenizers encode_batch",
-        ours: ours(vec![tokenizer.clone(), text.clone()], "encode"),
-        peer: peer(inputs, "encode.py", vec![tokenizer.join("tokenizer.json"), text]),
-    })
 }
 
 /// Our text from a dump beside gensim's, and beside what decompressing it alone takes.

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod contest;
+mod encoding;
 mod figures;
 mod loading;
 mod machine;

@@ -18,7 +18,7 @@ const PAGES_PER_STREAM: usize = 20;
 /// How long the dump is made, by repetition.
 const DUMP_BYTES: usize = 60_000_000;
 
-/// A dump of many streams: its file, where its streams begin, and its length as XML.
+/// A dump of many streams: its file and its length as XML.
 #[derive(Debug, Clone)]
 pub(crate) struct Dump {
     pub(crate) path: PathBuf,

@@ -6,3 +6,4 @@ mod opening;
 mod real_filings;
 mod report;
 mod set_up;
+mod token_ids;
