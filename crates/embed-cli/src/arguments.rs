@@ -92,6 +92,9 @@ pub(crate) struct EncodeArguments {
     /// The .npy file to write: float32, [lines, dimension].
     #[arg(long, value_name = "FILE.npy")]
     pub(crate) output: PathBuf,
+    /// Replace the output where it exists.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
 }
 
 #[derive(Debug, Args)]

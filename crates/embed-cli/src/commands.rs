@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::num::NonZero;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use durable::DISK;
 use embed_cli::{FilledLine, encode_file, fill_file, nearest, read_lines};
 use embedding::{EmbeddingModel, EncodeOptions};
@@ -15,6 +15,11 @@ use crate::arguments::{
 };
 
 pub(crate) fn encode(arguments: &EncodeArguments) -> Result<()> {
+    ensure!(
+        arguments.overwrite || !arguments.output.exists(),
+        "{} exists already; name another file, or give --overwrite",
+        arguments.output.display()
+    );
     let model = open(&arguments.model)?;
     let start = Instant::now();
     let mut progress = |texts| tracing::info!("{texts} texts embedded");
@@ -143,4 +148,40 @@ fn options(arguments: &PoolingArguments) -> EncodeOptions {
 
 fn print(text: &str) -> Result<()> {
     Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+    use clap::Parser;
+
+    fn refusal(output: &str, more: &[&str]) -> String {
+        let words = [
+            "tenk-embed",
+            "encode",
+            "--model",
+            "no-such-model",
+            "--input",
+            "x",
+            "--output",
+            output,
+        ];
+        let arguments = Arguments::try_parse_from(words.iter().chain(more)).unwrap();
+        let Command::Encode(arguments) = arguments.command else {
+            panic!("another command")
+        };
+        format!("{:#}", encode(&arguments).unwrap_err())
+    }
+
+    #[test]
+    fn vectors_that_exist_are_replaced_only_where_that_is_asked_for() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let said = refusal(path, &[]);
+        assert!(said.contains(path) && said.contains("--overwrite"), "{said}");
+        // With it, the missing model is what ends the command.
+        let said = refusal(path, &["--overwrite"]);
+        assert!(said.contains("no-such-model"), "{said}");
+    }
 }

@@ -286,17 +286,16 @@ pub enum TrainError {
     },
     /// The tokenizer that a checkpoint was trained with is not where it was.
     #[error(
-        "the tokenizer of the checkpoint {} (hash {hash}) was not found (tried {}); name its folder with --tokenizer DIR",
-        checkpoint.display(),
-        tried.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        "the tokenizer of the checkpoint {} (hash {hash}) was not found ({tried}); name its folder with --tokenizer DIR",
+        checkpoint.display()
     )]
     NoTokenizerOfCheckpoint {
         /// The checkpoint.
         checkpoint: PathBuf,
         /// The hash of its tokenizer.
         hash: String,
-        /// Where it was looked for.
-        tried: Vec<PathBuf>,
+        /// Where it was looked for, and why it is not there.
+        tried: String,
     },
 }
 

@@ -65,14 +65,27 @@ fn candidates(run_dir: &Path, recorded: &Path) -> Vec<PathBuf> {
 fn find_tokenizer(run_dir: &Path, checkpoint: &Path, trainer: &Value) -> Result<Tokenizer, TrainError> {
     let hash = trainer["hashes"]["tokenizer"].as_str().unwrap_or_default();
     let recorded = trainer["tokenizer_folder"].as_str().unwrap_or("tokenizer");
-    let tried = candidates(run_dir, Path::new(recorded));
-    let opened = tried.iter().filter_map(|folder| Tokenizer::open(folder).ok());
-    let mut fitting = opened.filter(|tokenizer| tokenizer.hash() == hash);
-    fitting.next().ok_or_else(|| TrainError::NoTokenizerOfCheckpoint {
-        checkpoint: checkpoint.to_owned(),
-        hash: hash.to_owned(),
-        tried: tried.clone(),
+    open_tokenizer(&candidates(run_dir, Path::new(recorded)), hash).map_err(|tried| {
+        TrainError::NoTokenizerOfCheckpoint {
+            checkpoint: checkpoint.to_owned(),
+            hash: hash.to_owned(),
+            tried,
+        }
     })
+}
+
+/// The first tokenizer with this hash; else why each folder has none, in words.
+fn open_tokenizer(folders: &[PathBuf], hash: &str) -> Result<Tokenizer, String> {
+    let mut reasons = Vec::new();
+    for folder in folders {
+        match Tokenizer::open(folder) {
+            Ok(tokenizer) if tokenizer.hash() == hash => return Ok(tokenizer),
+            Ok(tokenizer) => reasons.push(format!("{} has the hash {}", folder.display(), tokenizer.hash())),
+            Err(_) if !folder.exists() => reasons.push(format!("{} does not exist", folder.display())),
+            Err(error) => reasons.push(chain(&error)),
+        }
+    }
+    Err(reasons.join("; "))
 }
 
 /// The corpus that the checkpoint names by its hash, or why there is none, in words.
@@ -111,6 +124,29 @@ fn describe(card: &mut ModelCard, corpus: &Corpus) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_folder_without_the_tokenizer_is_named_with_its_own_reason() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        let other = tokenizer::train(["net sales"].map(String::from).into_iter(), 270).unwrap();
+        other.save(&DISK, &at("other"), 512, Value::Null).unwrap();
+        std::fs::create_dir(at("damaged")).unwrap();
+        durable::commit_bytes(&DISK, &at("damaged/tokenizer.json"), b"{\"model\": 3}").unwrap();
+        let folders = ["missing", "other", "damaged"].map(at);
+        let said = open_tokenizer(&folders, "0123").unwrap_err();
+        let reasons: Vec<&str> = said.split("; ").collect();
+        assert!(reasons[0].ends_with("missing does not exist"), "{said}");
+        assert!(reasons[1].contains(other.hash()), "{said}");
+        assert!(
+            reasons[2].contains("damaged/tokenizer.json") && reasons[2].contains("line 1"),
+            "{said}"
+        );
+        assert_eq!(
+            open_tokenizer(&folders, other.hash()).unwrap().hash(),
+            other.hash()
+        );
+    }
 
     #[test]
     fn a_relative_path_is_looked_for_from_here_and_from_the_run_folder_up() {
