@@ -4,7 +4,7 @@
 use super::html::lines::is_item_heading;
 use super::page::Page;
 use crate::document::{Block, BlockKind, CELL_SEPARATOR};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
 /// How many blocks before and after a page break may be footer and header.
