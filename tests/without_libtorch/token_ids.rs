@@ -77,7 +77,9 @@ fn in_layout_of_roberta(gpt2: &Path, folder: &Path) -> Result<PathBuf> {
     let entries = std::fs::read_to_string(gpt2.join("encoder.json"))?;
     let mut vocab: BTreeMap<String, u32> = serde_json::from_str(&entries)?;
     ensure!(vocab.remove("<|endoftext|>") == Some(50_256));
-    vocab.values_mut().for_each(|id| *id += 4);
+    for id in vocab.values_mut() {
+        *id += 4;
+    }
     for (id, special) in (0..).zip(["<s>", "<pad>", "</s>", "<unk>"]) {
         vocab.insert(special.to_owned(), id);
     }

@@ -44,7 +44,7 @@ fn in_docs(docs: &Path, arguments: &Inspect) -> Result<()> {
     }
     let mut shown = Blocks::default();
     for (index, block) in document.blocks.iter().enumerate() {
-        let raw = raw.as_ref().map(|raw| raw[index].clone());
+        let raw = raw.as_ref().map(|raw| raw[index].as_deref().unwrap_or(NOT_FOUND));
         let tokens = tokenizer.as_ref().zip(tokens.as_ref());
         let tokens = tokens.map(|(tokenizer, tokens)| pieces(tokenizer, &tokens[index]));
         let kind = serde_json::to_value(block.kind)?;
@@ -111,6 +111,9 @@ fn pieces(tokenizer: &Tokenizer, tokens: &[u32]) -> Vec<String> {
     tokens.iter().map(bytes).map(visible_token).collect()
 }
 
+/// In place of a block's raw text.
+const NOT_FOUND: &str = "(not found in the raw text)";
+
 /// Blocks to be shown, each in the same columns.
 #[derive(Debug, Default)]
 struct Blocks {
@@ -119,8 +122,8 @@ struct Blocks {
 }
 
 impl Blocks {
-    /// A block; `raw` is `Some(None)` where its raw text was looked for and not found.
-    fn push(&mut self, kind: &str, raw: Option<Option<String>>, text: &str, tokens: Option<Vec<String>>) {
+    /// A block, with a column of raw text where there is one.
+    fn push(&mut self, kind: &str, raw: Option<&str>, text: &str, tokens: Option<Vec<String>>) {
         let index = self.blocks.len();
         let count = tokens.as_ref().map(|tokens| format!("{} tokens", tokens.len()));
         let parts = [format!("[{index}]"), kind.to_owned(), count.unwrap_or_default()];
@@ -129,9 +132,8 @@ impl Blocks {
             .map(String::as_str)
             .filter(|part| !part.is_empty())
             .collect();
-        let raw = raw.map(|raw| raw.unwrap_or_else(|| "(not found in the raw text)".to_owned()));
         let columns = [
-            ("raw", raw.map(Cell::Text)),
+            ("raw", raw.map(|raw| Cell::Text(raw.to_owned()))),
             ("cleaned", Some(Cell::Text(text.to_owned()))),
             ("tokens", tokens.map(Cell::Pieces)),
         ];

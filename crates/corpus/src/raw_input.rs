@@ -4,7 +4,7 @@ use std::path::Path;
 
 use durable::sha256_hex;
 
-use crate::docs_manifest::DocsManifest;
+use crate::docs_manifest::{DocsManifest, INPUTS_LIST, InputFile};
 use crate::document::Document;
 use crate::edgar;
 use crate::error::CorpusError;
@@ -21,26 +21,37 @@ pub enum RawText {
     Missing(String),
 }
 
-/// Looks the raw text of a document up in the inputs that the documents folder names. A page of a
+/// Looks the raw text of a document up in the inputs that the documents folder lists. A page of a
 /// dump costs decompressing the dump up to it.
 ///
 /// # Errors
 /// [`CorpusError::NotDocs`] when `docs` is no documents folder. An input that is gone or has
 /// changed is no error, but [`RawText::Missing`].
 pub fn raw_text(docs: &Path, document: &Document) -> Result<RawText, CorpusError> {
-    let manifest = DocsManifest::open(docs)?;
+    DocsManifest::open(docs)?;
+    let inputs = list_of_inputs(docs)?;
     if document.id.starts_with("wiki:") {
-        raw_page(&manifest, document)
+        raw_page(&inputs, document)
     } else {
-        Ok(raw_filing(&manifest, document))
+        Ok(raw_filing(&inputs, document))
     }
 }
 
-fn raw_filing(manifest: &DocsManifest, document: &Document) -> RawText {
-    let input = manifest
-        .inputs
-        .iter()
-        .find(|input| input.sha256 == document.sha256);
+fn list_of_inputs(docs: &Path) -> Result<Vec<InputFile>, CorpusError> {
+    let not_docs = |reason: String| CorpusError::NotDocs {
+        path: docs.to_path_buf(),
+        reason: format!("{INPUTS_LIST}: {reason}"),
+    };
+    let list =
+        std::fs::read_to_string(docs.join(INPUTS_LIST)).map_err(|error| not_docs(error.to_string()))?;
+    let lines = list.lines().map(serde_json::from_str);
+    lines
+        .collect::<Result<_, _>>()
+        .map_err(|error| not_docs(error.to_string()))
+}
+
+fn raw_filing(inputs: &[InputFile], document: &Document) -> RawText {
+    let input = inputs.iter().find(|input| input.sha256 == document.sha256);
     let Some(input) = input else {
         return RawText::Missing("no input has the hash of the document".to_owned());
     };
@@ -57,10 +68,10 @@ fn raw_filing(manifest: &DocsManifest, document: &Document) -> RawText {
     }
 }
 
-fn raw_page(manifest: &DocsManifest, document: &Document) -> Result<RawText, CorpusError> {
+fn raw_page(inputs: &[InputFile], document: &Document) -> Result<RawText, CorpusError> {
     let pool = worker_threads(0)?;
     let mut missing = "no dump among the inputs has this revision of the page".to_owned();
-    for input in manifest.inputs.iter().filter(|input| is_dump_name(&input.path)) {
+    for input in inputs.iter().filter(|input| is_dump_name(&input.path)) {
         match find_page(Path::new(&input.path), &pool, &document.id) {
             Ok(Some(text)) => return Ok(RawText::Found(text)),
             Ok(None) => {}

@@ -20,7 +20,7 @@ use crate::{CorpusError, Outcome};
 pub(crate) fn find_page(path: &Path, pool: &ThreadPool, id: &str) -> Result<Option<String>, CorpusError> {
     let file = File::open(path).map_err(|error| unreadable(path, error))?;
     pool.in_place_scope(|scope| {
-        let source = Source::new(Box::new(file));
+        let source = Source::new(Box::new(file), 0);
         let mut text = DumpText::open(path, source, scope, pool.current_num_threads())?;
         let mut cutter = Cutter::default();
         loop {
