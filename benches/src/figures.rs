@@ -10,8 +10,6 @@ use crate::Arguments;
 use crate::contest::{Contestant, Figure, succeed};
 
 const GROUPS: [&str; 2] = ["corpus", "training"];
-const TRAINING_STEPS: usize = 12;
-const WARM_UP_STEPS: usize = 2;
 /// Everything that is made for the figures.
 pub(crate) const FOLDER: &str = "runs/bench";
 
@@ -25,7 +23,7 @@ pub(crate) struct Inputs {
     pub(crate) described: &'static str,
 }
 
-/// Prepares the inputs and lists the figures of the chosen groups.
+/// Prepares the inputs and lists the figures of the chosen groups; `training` has its own rounds.
 pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
     if let Some(unknown) = arguments
         .group
@@ -34,15 +32,12 @@ pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
     {
         bail!("no group {unknown}; there are {}", GROUPS.join(", "));
     }
-    let inputs = prepare(arguments)?;
     let mut figures = Vec::new();
     if arguments.wants("corpus") {
+        let inputs = prepare(arguments)?;
         figures.extend([html_to_text(&inputs), filings_to_shards(&inputs)]);
         figures.extend(crate::encoding::figures(&inputs)?);
         figures.extend(wiki_to_text(&inputs)?);
-    }
-    if arguments.wants("training") {
-        figures.extend([training(&inputs)?, loading(&inputs)]);
     }
     Ok(figures)
 }
@@ -54,12 +49,7 @@ fn prepare(arguments: &Arguments) -> Result<Inputs> {
     }
     std::fs::create_dir_all(&folder)?;
     let bin = std::path::absolute(&arguments.bin)?;
-    let (filings, described) = if let Some(filings) = real_filings() {
-        (filings, "real filings")
-    } else {
-        corpus_command(&bin, &["sample", "--out"], &[&folder.join("sample")])?;
-        (folder.join("sample/filings"), "the sample's filings")
-    };
+    let (filings, described) = filings(&bin, &folder)?;
     corpus_command(
         &bin,
         &["ingest", "--filings"],
@@ -97,8 +87,13 @@ fn prepare(arguments: &Arguments) -> Result<Inputs> {
     })
 }
 
-fn real_filings() -> Option<PathBuf> {
-    real("filings")
+/// The real filings, else the sample's, and which they are.
+pub(crate) fn filings(bin: &Path, folder: &Path) -> Result<(PathBuf, &'static str)> {
+    if let Some(filings) = real("filings") {
+        return Ok((filings, "real filings"));
+    }
+    corpus_command(bin, &["sample", "--out"], &[&folder.join("sample")])?;
+    Ok((folder.join("sample/filings"), "the sample's filings"))
 }
 
 /// A file or folder of the real data, where it is.
@@ -210,96 +205,4 @@ fn wiki_to_text(inputs: &Inputs) -> Result<Vec<Figure>> {
             peer(inputs, "wiki_text.py", arguments.clone()),
         ),
     ])
-}
-
-fn loading(inputs: &Inputs) -> Figure {
-    let (corpus, tokenizer) = (inputs.folder.join("corpus"), inputs.folder.join("tokenizer"));
-    let shard = corpus.join("shard-00000-of-00004.bin");
-    Figure {
-        group: "training",
-        name: format!(
-            "masks and micro-batches of 8 x 512, one thread, {}",
-            inputs.described
-        ),
-        unit: "tokens/s",
-        peer_name: "DataCollatorForLanguageModeling",
-        ours: ours(vec![corpus, tokenizer.clone()], "loader-rate"),
-        peer: peer(inputs, "collate.py", vec![tokenizer, shard]),
-    }
-}
-
-/// Both train the demo's model in f32 on the same shards with all cores of one process.
-fn training(inputs: &Inputs) -> Result<Figure> {
-    let run = inputs.folder.join("run");
-    train(inputs, &run)?;
-    let mut export = Command::new(inputs.bin.join("tenk-pretrain"));
-    export
-        .arg("export")
-        .arg("--run")
-        .arg(&run)
-        .arg("--tokenizer")
-        .arg(inputs.folder.join("tokenizer"));
-    succeed(export.arg("--out").arg(inputs.folder.join("export")))?;
-
-    let threads = std::thread::available_parallelism()?.to_string();
-    let micro_batch = "16";
-    let arguments = [
-        inputs.folder.join("export"),
-        inputs.folder.join("corpus/shard-00000-of-00004.bin"),
-        micro_batch.into(),
-        TRAINING_STEPS.to_string().into(),
-        "128".into(),
-        threads.into(),
-    ];
-    let (bin, folder) = (inputs.bin.clone(), inputs.folder.clone());
-    let python = inputs.python.clone();
-    Ok(Figure {
-        group: "training",
-        name: "demo model, f32, dropout 0.1, sequence 128, one process".into(),
-        unit: "tokens/s",
-        peer_name: "transformers as run_mlm drives it",
-        ours: Contestant(Box::new(move || {
-            let inputs = Inputs {
-                bin: bin.clone(),
-                python: python.clone(),
-                folder: folder.clone(),
-                html_files: Vec::new(),
-                dump: PathBuf::new(),
-                described: "",
-            };
-            let run = folder.join("timed-run");
-            if run.exists() {
-                make_writable_and_remove(&run)?;
-            }
-            train(&inputs, &run)?;
-            let mut command = Command::new(std::env::current_exe()?);
-            command
-                .arg("training-rate")
-                .arg(run.join("metrics.jsonl"))
-                .arg(WARM_UP_STEPS.to_string());
-            Ok(command)
-        })),
-        peer: peer(inputs, "run_mlm.py", arguments.to_vec()),
-    })
-}
-
-fn train(inputs: &Inputs, run: &Path) -> Result<()> {
-    let mut command = Command::new(inputs.bin.join("tenk-pretrain"));
-    command.args(["train", "--config", "configs/demo.toml"]);
-    let steps = WARM_UP_STEPS + TRAINING_STEPS;
-    for setting in [
-        format!("run.dir='{}'", run.display()),
-        format!("data.corpus='{}'", inputs.folder.join("corpus").display()),
-        format!("training.max_steps={steps}"),
-        "schedule.warmup_steps=1".into(),
-        "training.global_batch_size=16".into(),
-        "training.micro_batch_size=16".into(),
-        "training.precision='f32'".into(),
-        format!("evaluation.every_steps={}", steps * 2),
-        "logging.every_steps=1".into(),
-    ] {
-        command.arg("--set").arg(setting);
-    }
-    succeed(&mut command)?;
-    Ok(())
 }

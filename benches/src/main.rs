@@ -11,6 +11,7 @@ mod measure;
 mod opening;
 mod report;
 mod scaling;
+mod training;
 mod wiki;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ struct Arguments {
     /// Counted runs of each contestant.
     #[arg(long, default_value_t = 5)]
     runs: usize,
+    /// At most so many timed runs of the group `training`; the next call goes on.
+    #[arg(long)]
+    at_most: Option<usize>,
     #[command(subcommand)]
     measure: Option<Measure>,
 }
@@ -70,8 +74,6 @@ enum Measure {
     Bunzip2 { dump: PathBuf, xml_bytes: usize },
     /// A process that opens a corpus and makes its first batch.
     FirstBatch { corpus: PathBuf },
-    /// Tokens a second of a run, from its metrics.
-    TrainingRate { metrics: PathBuf, warm_up_steps: usize },
     /// Masks and micro-batches, one thread.
     LoaderRate { corpus: PathBuf, tokenizer: PathBuf },
     /// Percent of its time that a null model waits for data, from a cold page cache.
@@ -105,10 +107,6 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(Measure::WikiText { dump, xml_bytes }) => wiki::text(dump, *xml_bytes),
         Some(Measure::Bunzip2 { dump, xml_bytes }) => wiki::decompression(dump, *xml_bytes),
         Some(Measure::FirstBatch { corpus }) => opening::first_batch(corpus),
-        Some(Measure::TrainingRate {
-            metrics,
-            warm_up_steps,
-        }) => measure::training_rate(metrics, *warm_up_steps),
         Some(Measure::LoaderRate { corpus, tokenizer }) => loading::rate(corpus, tokenizer),
         Some(Measure::DataWait { corpus, tokenizer }) => loading::data_wait(corpus, tokenizer),
         None => {
@@ -125,7 +123,12 @@ fn run(arguments: &Arguments) -> Result<()> {
             if arguments.wants("corpus") {
                 report::write_section("agreement", &agreement::table(&arguments.python()?)?)?;
             }
-            contest::none_failed(&results)
+            let training = if arguments.wants("training") {
+                training::run(arguments)
+            } else {
+                Ok(())
+            };
+            contest::none_failed(&results).and(training)
         }
     }
 }

@@ -102,7 +102,7 @@ pub(crate) fn encode(tokenizer: &Path, text: &Path) -> Result<()> {
 }
 
 /// The tokens a second of a run, from the time-stamps of its metrics after the warm-up steps.
-pub(crate) fn training_rate(metrics: &Path, warm_up_steps: usize) -> Result<()> {
+pub(crate) fn training_rate(metrics: &Path, warm_up_steps: usize) -> Result<f64> {
     let text = std::fs::read_to_string(metrics).with_context(|| format!("reading {}", metrics.display()))?;
     let lines = text
         .lines()
@@ -127,8 +127,7 @@ pub(crate) fn training_rate(metrics: &Path, warm_up_steps: usize) -> Result<()> 
         .iter()
         .filter_map(|line| line["tokens"].as_u64())
         .sum();
-    print_rate(tokens as f64 / elapsed, steps.len());
-    Ok(())
+    Ok(tokens as f64 / elapsed)
 }
 
 /// Writes the text of all documents, a block a line, for both contestants of a figure.

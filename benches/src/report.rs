@@ -74,7 +74,7 @@ fn table<'a>(group: &str, outcomes: impl Iterator<Item = &'a Outcome>) -> String
 }
 
 /// `median (lowest to highest)`, three digits each.
-fn spread(values: &[f64]) -> String {
+pub(crate) fn spread(values: &[f64]) -> String {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let [first, .., last] = sorted.as_slice() else {

@@ -1,7 +1,7 @@
 //! What a step was trained on, found again from its number alone.
 
 use collectives::Single;
-use loader::{DocumentPart, SequenceDescription, Step};
+use loader::{DocumentPart, MicroBatch, SequenceDescription, Step};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -51,18 +51,59 @@ pub fn replay(config: RunConfig, step: u64, slot: Option<u64>) -> Result<Replay,
         MissingPacking::KeepInMemory,
     )?;
     let loader = open_loader(&plan, &text, &packings)?;
-    let digest = loader.step_batches(before, 0, 1)?.digest;
+    let batches = loader.step_batches(before, 0, 1)?;
     let slots = match slot {
         Some(slot) => slot..slot + 1,
         None => 0..num_slots,
     };
     let described = loader.describe_slots(before, slots)?;
+    let rows: Vec<Row> = batches.micro_batches.iter().flat_map(rows).collect();
     Ok(Replay {
         step,
         skipped: loader.config().skip_steps.contains(step),
-        digest: loader::format_digest(digest),
-        sequences: described.iter().map(in_words).collect(),
+        digest: loader::format_digest(batches.digest),
+        sequences: described.iter().map(|slot| with_row(slot, &rows)).collect(),
     })
+}
+
+/// A sequence as the model gets it, without padding.
+struct Row {
+    /// Token ids, masks in place.
+    input_ids: Vec<i64>,
+    /// The original token where one is predicted, [`NOT_PREDICTED`] elsewhere.
+    labels: Vec<i64>,
+}
+
+/// What `transformers` puts where nothing is predicted.
+const NOT_PREDICTED: i64 = -100;
+
+fn rows(batch: &MicroBatch) -> Vec<Row> {
+    let row = |(ids, &length): (&[i64], &u32)| Row {
+        input_ids: ids[..length as usize].to_vec(),
+        labels: vec![NOT_PREDICTED; length as usize],
+    };
+    let length = batch.sequence_length.max(1);
+    let ids = batch.input_ids.chunks(length);
+    let mut rows: Vec<Row> = ids.zip(&batch.lengths).map(row).collect();
+    let masked = batch.masked_positions.iter().zip(&batch.labels);
+    for ((&position, &label), _) in masked.zip(&batch.weights).filter(|(_, weight)| **weight > 0.0) {
+        let position = usize::try_from(position).unwrap_or(usize::MAX);
+        let row = rows.get_mut(position / length);
+        if let Some(target) = row.and_then(|row| row.labels.get_mut(position % length)) {
+            *target = label;
+        }
+    }
+    rows
+}
+
+/// A slot in words, with its row.
+fn with_row(slot: &SequenceDescription, rows: &[Row]) -> Value {
+    let mut words = in_words(slot);
+    if let Some(row) = usize::try_from(slot.slot).ok().and_then(|slot| rows.get(slot)) {
+        words["input_ids"] = json!(row.input_ids);
+        words["labels"] = json!(row.labels);
+    }
+    words
 }
 
 /// A slot's provenance and text.

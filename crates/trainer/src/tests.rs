@@ -536,6 +536,9 @@ fn training_learns_and_replay_and_evaluation_find_what_the_run_saw() {
     let replayed = replay(config.clone(), 7, Some(3)).unwrap();
     assert_eq!(replayed.digest, place.steps("run")[6]["digest"].as_str().unwrap());
     assert_eq!(replayed.sequences.len(), 1);
+    let row = |key: &str| replayed.sequences[0][key].as_array().unwrap().clone();
+    assert_eq!(row("input_ids").len(), row("labels").len());
+    assert!(row("labels").iter().any(|label| label != -100) && row("labels")[0] == -100);
     assert!(matches!(
         replay(config.clone(), 0, None),
         Err(TrainError::NoSuchStep { .. })

@@ -1,0 +1,164 @@
+//! The group `training`: RoBERTa-base and a small model beside transformers and tuned `PyTorch`.
+//!
+//! All train on the same micro-batches from the same weights. Ours is the rate between the
+//! time-stamps of a `tenk-pretrain train` run; before anything is timed, its loss on the first
+//! micro-batch has to be the peer's. Every timed run is noted in `runs/bench-training/` as soon
+//! as it is done, and a call goes on where the one before stopped.
+
+mod inputs;
+mod record;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::Arguments;
+use inputs::{Inputs, ModelSize, Precision};
+use record::Record;
+
+/// Steps that are timed, and one before them that warms up.
+const COUNTED_STEPS: u64 = 1;
+
+/// Who takes part in a round, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contestant {
+    Ours {
+        size: ModelSize,
+        precision: Precision,
+        dropout: bool,
+    },
+    Peer {
+        size: ModelSize,
+        script: &'static str,
+        precision: Precision,
+    },
+    /// The matrix products of a step alone; its rate is seconds.
+    Products { precision: Precision },
+    /// Our masks and micro-batches, one thread.
+    Loader,
+    /// Those of transformers.
+    Collator,
+    /// How long a null model waits for data; its rate is percent of the time.
+    DataWait,
+}
+
+impl Contestant {
+    /// The name under which its runs are noted.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Ours {
+                size,
+                precision,
+                dropout,
+            } => format!("{size:?} {precision:?} ours, dropout {dropout}"),
+            Self::Peer {
+                size,
+                script,
+                precision,
+            } => format!("{size:?} {precision:?} {script}"),
+            Self::Products { precision } => format!("{precision:?} products"),
+            Self::Loader => "loader".to_owned(),
+            Self::Collator => "collator".to_owned(),
+            Self::DataWait => "data wait".to_owned(),
+        }
+    }
+}
+
+/// The best precision of this processor: what `training.precision = "auto"` comes to.
+fn best_precision() -> Precision {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    if info.contains("avx512_bf16") || info.contains("amx_bf16") {
+        Precision::Bf16
+    } else {
+        Precision::F32
+    }
+}
+
+fn ours(size: ModelSize, precision: Precision, dropout: bool) -> Contestant {
+    Contestant::Ours {
+        size,
+        precision,
+        dropout,
+    }
+}
+
+fn peer(size: ModelSize, script: &'static str, precision: Precision) -> Contestant {
+    Contestant::Peer {
+        size,
+        script,
+        precision,
+    }
+}
+
+fn contestants(best: Precision) -> Vec<Contestant> {
+    let (base, small, f32) = (ModelSize::Base, ModelSize::Small, Precision::F32);
+    let mut all = vec![
+        ours(base, best, true),
+        peer(base, "tuned.py", best),
+        ours(base, best, false),
+        Contestant::Products { precision: best },
+        peer(base, "run_mlm.py", f32),
+        ours(small, f32, true),
+        peer(small, "run_mlm.py", f32),
+        Contestant::Loader,
+        Contestant::Collator,
+        Contestant::DataWait,
+    ];
+    if best != f32 {
+        all.extend([peer(base, "run_mlm.py", best), ours(base, f32, true)]);
+    }
+    all
+}
+
+/// Runs what is missing of `arguments.runs` rounds and, when nothing is, writes the table.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let folder = std::path::absolute("runs/bench-training")?;
+    let bin: PathBuf = std::path::absolute(&arguments.bin)?;
+    let inputs = Inputs::prepare(&folder, &bin, &arguments.python()?)?;
+    let mut record = Record::open(&folder, &bin.join("tenk-pretrain"))?;
+    for size in [ModelSize::Base, ModelSize::Small] {
+        inputs.prepare_model(size)?;
+    }
+    let best = best_precision();
+    let mut left = arguments.at_most.unwrap_or(usize::MAX);
+    let rounds =
+        (0..arguments.runs).flat_map(|round| contestants(best).into_iter().map(move |who| (round, who)));
+    for (round, contestant) in rounds {
+        let name = contestant.name();
+        if record.is_settled(round, &name) {
+            continue;
+        }
+        if left == 0 {
+            note("more runs are left; the same command goes on");
+            return Ok(());
+        }
+        left -= 1;
+        match inputs.measure(contestant) {
+            Ok(measured) => {
+                note(&format!("round {} {name}: {:.2}", round + 1, measured.rate));
+                record.add(round, name, measured)?;
+            }
+            Err(error) => {
+                note(&format!("round {} {name} failed: {error:#}", round + 1));
+                record.fail(name, format!("{error:#}"));
+            }
+        }
+    }
+    let table = table::table(&inputs, &record, best, arguments.runs)?;
+    crate::report::write_section("training", &table)?;
+    record.none_failed()
+}
+
+#[expect(clippy::print_stderr, reason = "progress of a run of half an hour")]
+fn note(text: &str) {
+    eprintln!("training: {text}");
+}
+
+/// Removes a folder whose files may be read-only.
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        crate::figures::make_writable_and_remove(folder)?;
+    }
+    Ok(())
+}

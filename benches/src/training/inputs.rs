@@ -1,0 +1,320 @@
+//! What the training contestants read, and one run of each.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::record::Measured;
+use super::{COUNTED_STEPS, Contestant, remove};
+use crate::contest::succeed;
+use crate::figures::{corpus_command, filings};
+use crate::measure::training_rate;
+
+const WARM_UP_STEPS: u64 = 1;
+const SEQUENCE_LENGTH: usize = 512;
+/// Largest difference of the two losses of the first micro-batch, relative.
+const LOSS_TOLERANCE: f64 = 1e-5;
+
+/// The two models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ModelSize {
+    /// RoBERTa-base, 8 sequences a step.
+    Base,
+    /// 256 wide, 4 layers, 16 sequences a step.
+    Small,
+}
+
+impl ModelSize {
+    /// Width, layers, sequences a step.
+    fn numbers(self) -> (usize, usize, usize) {
+        match self {
+            Self::Base => (768, 12, 8),
+            Self::Small => (256, 4, 16),
+        }
+    }
+}
+
+/// Arithmetic of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    F32,
+    Bf16,
+}
+
+impl Precision {
+    fn key(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
+/// The last line that a peer prints.
+#[derive(Deserialize)]
+struct Printed {
+    #[serde(default)]
+    rate: f64,
+    #[serde(default)]
+    peak_bytes: f64,
+}
+
+/// Programs and folders.
+#[derive(Debug)]
+pub(crate) struct Inputs {
+    folder: PathBuf,
+    bin: PathBuf,
+    python: PathBuf,
+    threads: String,
+}
+
+impl Inputs {
+    /// Builds the corpus, if it is not there yet.
+    pub(super) fn prepare(folder: &Path, bin: &Path, python: &Path) -> Result<Self> {
+        let inputs = Self {
+            folder: folder.to_owned(),
+            bin: bin.to_owned(),
+            python: python.to_owned(),
+            threads: std::thread::available_parallelism()?.to_string(),
+        };
+        let corpus = folder.join("corpus");
+        if !corpus.exists() {
+            remove(folder)?;
+            std::fs::create_dir_all(folder)?;
+            let (filings, _) = filings(bin, folder)?;
+            let (docs, tokenizer, out) = (folder.join("docs"), folder.join("tokenizer"), Path::new("--out"));
+            corpus_command(bin, &["ingest", "--filings"], &[&filings, out, &docs])?;
+            corpus_command(
+                bin,
+                &["tokenizer", "--vocab-size", "8192", "--docs"],
+                &[&docs, out, &tokenizer],
+            )?;
+            corpus_command(
+                bin,
+                &["build", "--shards", "4", "--docs"],
+                &[&docs, Path::new("--tokenizer"), &tokenizer, out, &corpus],
+            )?;
+        }
+        Ok(inputs)
+    }
+
+    /// Initial weights as a Hugging Face folder, the micro-batches, and the proof that both sides
+    /// have the same loss on the first one.
+    pub(super) fn prepare_model(&self, size: ModelSize) -> Result<()> {
+        let folder = self.of(size);
+        if folder.join("agreed.json").exists() {
+            return Ok(());
+        }
+        remove(&folder)?;
+        std::fs::create_dir_all(&folder)?;
+        durable::commit_bytes(
+            &durable::DISK,
+            &folder.join("config.toml"),
+            self.config(size).as_bytes(),
+        )?;
+        // The first step of a warm-up has the learning rate 0: what it leaves are the initial weights.
+        let run = folder.join("initial-run");
+        succeed(
+            self.train(size, &run, Precision::F32, false)
+                .args(["--set", "training.max_steps=1"]),
+        )?;
+        let mut export = self.pretrain("export");
+        export
+            .arg("--run")
+            .arg(&run)
+            .arg("--tokenizer")
+            .arg(self.folder.join("tokenizer"));
+        succeed(export.arg("--out").arg(folder.join("initial")))?;
+        let steps = (1..=WARM_UP_STEPS + COUNTED_STEPS)
+            .map(|step| self.replay(size, step))
+            .collect::<Result<Vec<Value>>>()?;
+        durable::commit_bytes(
+            &durable::DISK,
+            &folder.join("batches.json"),
+            &serde_json::to_vec(&steps)?,
+        )?;
+        let ours = first_loss(&run.join("metrics.jsonl"))?;
+        let theirs = self.peer(size, "loss.py", Precision::F32)?.rate;
+        ensure!(
+            (ours - theirs).abs() <= LOSS_TOLERANCE * theirs.abs(),
+            "the loss of the first micro-batch is {ours} here and {theirs} in transformers"
+        );
+        remove(&run)?;
+        let agreed = serde_json::json!({ "ours": ours, "transformers": theirs });
+        durable::commit_bytes(
+            &durable::DISK,
+            &folder.join("agreed.json"),
+            agreed.to_string().as_bytes(),
+        )?;
+        Ok(())
+    }
+
+    /// Both losses of the first micro-batch, as text.
+    pub(super) fn losses(&self, size: ModelSize) -> Result<String> {
+        let text = std::fs::read_to_string(self.of(size).join("agreed.json"))?;
+        let losses: Value = serde_json::from_str(&text)?;
+        Ok(format!("{} and {}", losses["ours"], losses["transformers"]))
+    }
+
+    /// Real tokens of the steps that are timed.
+    pub(super) fn counted_tokens(&self, size: ModelSize) -> Result<f64> {
+        let steps: Vec<Value> = serde_json::from_slice(&std::fs::read(self.of(size).join("batches.json"))?)?;
+        let rows = steps
+            .iter()
+            .skip(1)
+            .filter_map(|step| step["sequences"].as_array())
+            .flatten();
+        let lengths = rows.filter_map(|row| row["input_ids"].as_array().map(Vec::len));
+        Ok(lengths.sum::<usize>() as f64)
+    }
+
+    /// One run.
+    pub(super) fn measure(&self, contestant: Contestant) -> Result<Measured> {
+        match contestant {
+            Contestant::Ours {
+                size,
+                precision,
+                dropout,
+            } => self.ours(size, precision, dropout),
+            Contestant::Peer {
+                size,
+                script,
+                precision,
+            } => self.peer(size, script, precision),
+            Contestant::Products { precision } => self.products(precision),
+            Contestant::Loader => self.loading("loader-rate"),
+            Contestant::DataWait => self.loading("data-wait"),
+            Contestant::Collator => self.collator(),
+        }
+    }
+
+    fn ours(&self, size: ModelSize, precision: Precision, dropout: bool) -> Result<Measured> {
+        let run = self.of(size).join("timed-run");
+        remove(&run)?;
+        let train = self.train(size, &run, precision, dropout);
+        let mut command = Command::new(&self.python);
+        command
+            .arg("benches/peers/peak_memory.py")
+            .arg(train.get_program())
+            .args(train.get_args());
+        let peak_bytes = last_line(&mut command)?.peak_bytes;
+        let rate = training_rate(&run.join("metrics.jsonl"), usize::try_from(WARM_UP_STEPS)?)?;
+        remove(&run)?;
+        Ok(Measured { rate, peak_bytes })
+    }
+
+    fn peer(&self, size: ModelSize, script: &str, precision: Precision) -> Result<Measured> {
+        let mut command = Command::new(&self.python);
+        command.arg(Path::new("benches/peers").join(script));
+        command
+            .arg(self.of(size).join("initial"))
+            .arg(self.of(size).join("batches.json"));
+        command.args([&self.threads, precision.key(), &WARM_UP_STEPS.to_string()]);
+        let Printed { rate, peak_bytes } = last_line(command.env("HF_HUB_OFFLINE", "1"))?;
+        Ok(Measured { rate, peak_bytes })
+    }
+
+    fn products(&self, precision: Precision) -> Result<Measured> {
+        let (_, _, sequences) = ModelSize::Base.numbers();
+        let masked = sequences * ((SEQUENCE_LENGTH - 2) * 15).div_ceil(100);
+        let numbers = [sequences * SEQUENCE_LENGTH, masked, SEQUENCE_LENGTH].map(|number| number.to_string());
+        let mut command = Command::new(&self.python);
+        command
+            .arg("benches/peers/products.py")
+            .args(numbers)
+            .args([&self.threads, precision.key()]);
+        let Printed { rate, peak_bytes } = last_line(&mut command)?;
+        Ok(Measured { rate, peak_bytes })
+    }
+
+    /// A subcommand of this program on the corpus.
+    fn loading(&self, subcommand: &str) -> Result<Measured> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(subcommand);
+        command
+            .arg(self.folder.join("corpus"))
+            .arg(self.folder.join("tokenizer"));
+        let Printed { rate, peak_bytes } = last_line(&mut command)?;
+        Ok(Measured { rate, peak_bytes })
+    }
+
+    fn collator(&self) -> Result<Measured> {
+        let mut command = Command::new(&self.python);
+        command
+            .arg("benches/peers/collate.py")
+            .arg(self.folder.join("tokenizer"));
+        command.arg(self.folder.join("corpus/shard-00000-of-00004.bin"));
+        let Printed { rate, peak_bytes } = last_line(command.env("HF_HUB_OFFLINE", "1"))?;
+        Ok(Measured { rate, peak_bytes })
+    }
+
+    fn of(&self, size: ModelSize) -> PathBuf {
+        self.folder.join(format!("{size:?}").to_lowercase())
+    }
+
+    fn pretrain(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(self.bin.join("tenk-pretrain"));
+        command.arg(subcommand);
+        command
+    }
+
+    fn train(&self, size: ModelSize, run: &Path, precision: Precision, dropout: bool) -> Command {
+        let mut command = self.pretrain("train");
+        command.arg("--config").arg(self.of(size).join("config.toml"));
+        let probability = if dropout { 0.1 } else { 0.0 };
+        for setting in [
+            format!("run.dir='{}'", run.display()),
+            format!("training.precision='{}'", precision.key()),
+            format!("model.hidden_dropout_prob={probability:?}"),
+            format!("model.attention_probs_dropout_prob={probability:?}"),
+        ] {
+            command.arg("--set").arg(setting);
+        }
+        command
+    }
+
+    fn replay(&self, size: ModelSize, step: u64) -> Result<Value> {
+        let mut command = self.pretrain("replay");
+        command.arg("--config").arg(self.of(size).join("config.toml"));
+        let output = succeed(command.args(["--json", "--step", &step.to_string()]))?;
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    fn config(&self, size: ModelSize) -> String {
+        let (width, layers, sequences) = size.numbers();
+        format!(
+            "[run]\ndir = 'unused'\nseed = 1\n[data]\ncorpus = '{}'\nsequence_length = {SEQUENCE_LENGTH}\n\
+             [model]\nvocab_size = 50265\nhidden_size = {width}\nnum_hidden_layers = {layers}\n\
+             num_attention_heads = {}\nintermediate_size = {}\nmax_position_embeddings = {}\n\
+             [optimizer]\nlearning_rate = 1e-4\n[schedule]\nwarmup_steps = 1\n\
+             [training]\nmax_steps = {}\nglobal_batch_size = {sequences}\nmicro_batch_size = {sequences}\n\
+             precision = 'f32'\n[checkpoint]\nevery_steps = 1000\n[logging]\nevery_steps = 1\n",
+            self.folder.join("corpus").display(),
+            width / 64,
+            4 * width,
+            SEQUENCE_LENGTH + 2,
+            WARM_UP_STEPS + COUNTED_STEPS,
+        )
+    }
+}
+
+fn last_line(command: &mut Command) -> Result<Printed> {
+    let output = succeed(command)?;
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let last = stdout.lines().last().context("a contestant printed nothing")?;
+    serde_json::from_str(last).with_context(|| format!("{command:?} printed {last:?}"))
+}
+
+fn first_loss(metrics: &Path) -> Result<f64> {
+    let text = std::fs::read_to_string(metrics)?;
+    let lines = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut losses = lines.filter_map(|line| line["loss"].as_f64());
+    losses
+        .next()
+        .with_context(|| format!("{} has no step", metrics.display()))
+}

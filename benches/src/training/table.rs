@@ -1,0 +1,204 @@
+//! The figures that the runs come to, each with what is asked of it.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+
+use super::inputs::{Inputs, ModelSize, Precision};
+use super::record::{Measured, Record};
+use super::{COUNTED_STEPS, Contestant, ours, peer};
+use crate::machine;
+use crate::report::spread;
+
+const HEADER: &str =
+    "| training | asked | ours | peer | | ratio, round by round |\n|---|---|---|---|---|---|\n";
+
+/// One figure: ours over the peer's.
+struct Line {
+    name: &'static str,
+    asked: String,
+    ours: Result<Vec<f64>>,
+    peer: Result<Vec<f64>>,
+    peer_name: &'static str,
+}
+
+impl Line {
+    /// A figure without all its runs has the reason instead.
+    fn write(&self, text: &mut String) {
+        let (Ok(ours), Ok(peer)) = (&self.ours, &self.peer) else {
+            let failed = self.ours.as_ref().err().or(self.peer.as_ref().err());
+            let reason = failed.map_or_else(String::new, ToString::to_string);
+            let reason = reason.lines().next().unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "| {} | {} | failed: {reason} | | {} | |",
+                self.name, self.asked, self.peer_name
+            );
+            return;
+        };
+        let ratios: Vec<f64> = ours.iter().zip(peer).map(|(ours, peer)| ours / peer).collect();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            self.name,
+            self.asked,
+            spread(ours),
+            spread(peer),
+            self.peer_name,
+            spread(&ratios)
+        );
+    }
+}
+
+/// Where the figures come from.
+struct Figures<'a> {
+    record: &'a Record,
+    rounds: usize,
+    best: Precision,
+}
+
+impl Figures<'_> {
+    fn runs(&self, contestant: Contestant) -> Result<Vec<Measured>> {
+        self.record.of(&contestant.name(), self.rounds)
+    }
+
+    fn rates(&self, contestant: Contestant) -> Result<Vec<f64>> {
+        Ok(self.runs(contestant)?.iter().map(|run| run.rate).collect())
+    }
+
+    fn peak_gb(&self, contestant: Contestant) -> Result<Vec<f64>> {
+        let runs = self.runs(contestant)?;
+        Ok(runs.iter().map(|run| run.peak_bytes / 1e9).collect())
+    }
+
+    fn auto(&self) -> Result<Vec<f64>> {
+        self.rates(ours(ModelSize::Base, self.best, true))
+    }
+
+    /// What is asked where the processor has bf16, and where it has not.
+    fn by_processor(&self, with_bf16: f64, without: f64) -> String {
+        let bound = if self.best == Precision::Bf16 {
+            with_bf16
+        } else {
+            without
+        };
+        format!("at least {bound}")
+    }
+
+    fn beside_peers(&self) -> Vec<Line> {
+        let (base, small, f32) = (ModelSize::Base, ModelSize::Small, Precision::F32);
+        let run_mlm = |size, precision| self.rates(peer(size, "run_mlm.py", precision));
+        let mut lines = vec![
+            Line {
+                name: "RoBERTa-base, `auto`",
+                asked: self.by_processor(1.7, 1.45),
+                ours: self.auto(),
+                peer: self.rates(peer(base, "tuned.py", self.best)),
+                peer_name: "tuned PyTorch",
+            },
+            Line {
+                name: "the same",
+                asked: self.by_processor(3.3, 2.1),
+                ours: self.auto(),
+                peer: run_mlm(base, f32),
+                peer_name: "run_mlm, f32",
+            },
+        ];
+        if self.best == Precision::Bf16 {
+            lines.push(Line {
+                name: "the same",
+                asked: "at least 2.1".to_owned(),
+                ours: self.auto(),
+                peer: run_mlm(base, self.best),
+                peer_name: "run_mlm, bf16 autocast",
+            });
+        }
+        lines.extend([
+            Line {
+                name: "the same in f32",
+                asked: self.by_processor(1.55, 2.1),
+                ours: self.rates(ours(base, f32, true)),
+                peer: run_mlm(base, f32),
+                peer_name: "run_mlm, f32",
+            },
+            Line {
+                name: "small model (256 wide, 4 layers), f32",
+                asked: "at least 4".to_owned(),
+                ours: self.rates(ours(small, f32, true)),
+                peer: run_mlm(small, f32),
+                peer_name: "run_mlm, f32",
+            },
+            Line {
+                name: "peak memory of RoBERTa-base in f32, GB",
+                asked: "at most 0.8".to_owned(),
+                ours: self.peak_gb(ours(base, f32, true)),
+                peer: self.peak_gb(peer(base, "run_mlm.py", f32)),
+                peer_name: "run_mlm, f32",
+            },
+        ]);
+        lines
+    }
+
+    /// `tokens`: of the steps that are timed.
+    fn beside_ourselves(&self, tokens: f64) -> Vec<Line> {
+        let seconds = self.rates(Contestant::Products { precision: self.best });
+        let limit = seconds.map(|seconds| {
+            let least = seconds.iter().copied().fold(f64::INFINITY, f64::min);
+            vec![tokens / COUNTED_STEPS as f64 / least; self.rounds]
+        });
+        vec![
+            Line {
+                name: "RoBERTa-base, `auto`, dropout 0.1",
+                asked: "at least 0.9".to_owned(),
+                ours: self.auto(),
+                peer: self.rates(ours(ModelSize::Base, self.best, false)),
+                peer_name: "ours without dropout",
+            },
+            Line {
+                name: "share of the rate of the matrix products",
+                asked: "at least 0.8".to_owned(),
+                ours: self.auto(),
+                peer: limit,
+                peer_name: "best of the model's shapes alone",
+            },
+        ]
+    }
+
+    fn of_the_loader(&self) -> Vec<Line> {
+        vec![
+            Line {
+                name: "masks and micro-batches of 8 x 512, one thread",
+                asked: "at least 50".to_owned(),
+                ours: self.rates(Contestant::Loader),
+                peer: self.rates(Contestant::Collator),
+                peer_name: "DataCollatorForLanguageModeling",
+            },
+            Line {
+                name: "data wait, %",
+                asked: "below 1".to_owned(),
+                ours: self.rates(Contestant::DataWait),
+                peer: Ok(vec![100.0; self.rounds]),
+                peer_name: "all the time of a null model of 8 x 200,000 tokens/s, cold page cache",
+            },
+        ]
+    }
+}
+
+/// The table of the group.
+pub(super) fn table(inputs: &Inputs, record: &Record, best: Precision, rounds: usize) -> Result<String> {
+    let figures = Figures { record, rounds, best };
+    let mut text = format!(
+        "Machine: {}. Filings, sequence 512, dropout 0.1, tokens/s without padding, {rounds} rounds in turn of \
+         {COUNTED_STEPS} step after one that warms up; `auto` is {best:?} here. Loss of the first micro-batch, \
+         ours and transformers': {} (base), {} (small).\n\n{HEADER}",
+        machine::description(),
+        inputs.losses(ModelSize::Base)?,
+        inputs.losses(ModelSize::Small)?,
+    );
+    let lines = figures.beside_peers().into_iter();
+    let lines = lines
+        .chain(figures.beside_ourselves(inputs.counted_tokens(ModelSize::Base)?))
+        .chain(figures.of_the_loader());
+    lines.for_each(|line| line.write(&mut text));
+    Ok(text)
+}
