@@ -215,3 +215,39 @@ pub(crate) fn step_slices<T: Real>(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_portable_copy_gives_the_same_bits_as_the_best() {
+        let adamw = AdamW {
+            learning_rate: 1e-2,
+            beta1: 0.9,
+            beta2: 0.98,
+            epsilon: 1e-6,
+            weight_decay: 0.01,
+            step: 3,
+        };
+        let values = |scale: f32| -> Vec<f32> {
+            let value = |index: u8| (f32::from(index) - 60.0) * scale;
+            (0..121).map(value).collect()
+        };
+        let run = |update: fn(Part<'_, f32>, Scalars<f32>, f32)| {
+            let mut buffers = [values(0.01), values(0.003), values(0.0)];
+            let [parameters, exp_avg, exp_avg_sq] = &mut buffers;
+            let scalars = Scalars::new(&adamw);
+            let gradients = &values(-0.7);
+            let part = Part {
+                parameters,
+                gradients,
+                exp_avg,
+                exp_avg_sq,
+            };
+            update(part, scalars, scalars.decay);
+            buffers
+        };
+        assert_eq!(run(update), run(update_best));
+    }
+}

@@ -28,7 +28,7 @@ use crate::keep_bits::keep_stream;
 use crate::lanes::Portable;
 use crate::memory::{slice, slice_mut};
 use crate::parallel::{SharedSlice, parallel_for};
-use crate::row_kernels::has_avx2;
+use crate::row_kernels::Instructions;
 use crate::{Dropout, TorchError};
 
 use backward::{Saved, backward_heads};
@@ -37,23 +37,7 @@ use head::{Inputs, MASKED, Shape};
 
 const OPERATION: &str = "fused_attention";
 
-/// Which copy of the kernels runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Instructions {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-}
-
 impl Instructions {
-    fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if has_avx2() {
-            return Self::Avx2;
-        }
-        Self::Portable
-    }
-
     fn forward(self, inputs: &Inputs<'_>, outputs: &Outputs<'_>, heads: Range<usize>) {
         match self {
             Self::Portable => forward_heads::<Portable>(inputs, outputs, heads),

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tch::Tensor;
 
 use crate::TorchError;
-use crate::ffi::{RawTensor, check, error_string, tenk_attach_node, tenk_preset_grad};
+use crate::ffi::{RawTensor, check, error_string, tenk_attach_node, tenk_backward, tenk_preset_grad};
 
 /// Alignment of every leaf view in the flat buffer: a cache line, and an AVX-512 register.
 const ALIGNMENT_BYTES: usize = 64;
@@ -43,6 +43,17 @@ pub fn preset_grad(leaf: &Tensor, gradient: &Tensor) -> Result<(), TorchError> {
     // SAFETY: both handles are live `at::Tensor`s for the whole call.
     let message = unsafe { tenk_preset_grad(leaf.as_ptr(), gradient.as_ptr()) };
     check("preset_grad", message)
+}
+
+/// The backward pass of `output`, of any shape, whose gradient is `gradient`. It may run within
+/// the backward function of another node.
+///
+/// # Errors
+/// [`TorchError::Shim`] when libtorch refuses, or a backward function on the way fails.
+pub(crate) fn backward_from(output: &Tensor, gradient: &Tensor) -> Result<(), TorchError> {
+    // SAFETY: both handles are live `at::Tensor`s for the whole call.
+    let message = unsafe { tenk_backward(output.as_ptr(), gradient.as_ptr()) };
+    check("backward_from", message)
 }
 
 type Backward = dyn FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>, TorchError> + Send;

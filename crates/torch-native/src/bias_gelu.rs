@@ -21,7 +21,7 @@ use crate::autograd::attach_backward;
 use crate::lanes::{Lanes, WIDTH};
 use crate::memory::{slice, slice_mut};
 use crate::parallel::SharedSlice;
-use crate::row_kernels::{best_copy, column_sums, for_row_blocks, has_row_kernel};
+use crate::row_kernels::{Instructions, column_sums, each_copy, for_row_blocks, has_row_kernel};
 
 const OPERATION: &str = "bias_gelu";
 
@@ -80,15 +80,15 @@ fn gradient_row<L: Lanes>(
     }
 }
 
-best_copy!(fn gelu_best = gelu_row(input: &[f32], bias: &[f32], output: &mut [f32]));
-best_copy!(fn gradient_best = gradient_row(
+each_copy!(fn gelu_on = gelu_row(input: &[f32], bias: &[f32], output: &mut [f32]));
+each_copy!(fn gradient_on = gradient_row(
     inputs: (&[f32], &[f32]),
     output_gradient: &[f32],
     gradient: &mut [f32],
     sums: &mut [f32],
 ));
 
-fn forward(input: &Tensor, bias: &Tensor) -> Result<Tensor, TorchError> {
+fn forward(instructions: Instructions, input: &Tensor, bias: &Tensor) -> Result<Tensor, TorchError> {
     let mut result = input.f_empty_like()?;
     let (input, bias): (&[f32], &[f32]) = (slice(OPERATION, input)?, slice(OPERATION, bias)?);
     let output = SharedSlice::new(slice_mut(OPERATION, &mut result)?);
@@ -97,14 +97,21 @@ fn forward(input: &Tensor, bias: &Tensor) -> Result<Tensor, TorchError> {
         for row in rows {
             let range = row * width..(row + 1) * width;
             // SAFETY: a row is in one block.
-            gelu_best(&input[range.clone()], bias, unsafe { output.part(range) });
+            gelu_on(instructions, &input[range.clone()], bias, unsafe {
+                output.part(range)
+            });
         }
     })?;
     Ok(result)
 }
 
 /// Gradients of input and bias.
-fn backward(input: &Tensor, bias: &Tensor, output_gradient: &Tensor) -> Result<[Tensor; 2], TorchError> {
+fn backward(
+    instructions: Instructions,
+    input: &Tensor,
+    bias: &Tensor,
+    output_gradient: &Tensor,
+) -> Result<[Tensor; 2], TorchError> {
     let output_gradient = output_gradient.f_contiguous()?;
     let mut result = input.f_empty_like()?;
     let (input, bias): (&[f32], &[f32]) = (slice(OPERATION, input)?, slice(OPERATION, bias)?);
@@ -116,7 +123,8 @@ fn backward(input: &Tensor, bias: &Tensor, output_gradient: &Tensor) -> Result<[
             let range = row * width..(row + 1) * width;
             // SAFETY: a row is in one block.
             let gradient = unsafe { gradient.part(range.clone()) };
-            gradient_best(
+            gradient_on(
+                instructions,
                 (&input[range.clone()], bias),
                 &output_gradient[range],
                 gradient,
@@ -133,14 +141,19 @@ fn backward(input: &Tensor, bias: &Tensor, output_gradient: &Tensor) -> Result<[
 /// # Errors
 /// [`TorchError::Tch`] when the shapes do not fit or libtorch fails.
 pub fn bias_gelu(input: &Tensor, bias: &Tensor) -> Result<Tensor, TorchError> {
+    bias_gelu_on(Instructions::detect(), input, bias)
+}
+
+fn bias_gelu_on(instructions: Instructions, input: &Tensor, bias: &Tensor) -> Result<Tensor, TorchError> {
     if !has_row_kernel(input, bias)? {
         return Ok(input.f_add(bias)?.f_gelu("none")?);
     }
     let (saved_input, saved_bias) = (input.f_detach()?.f_contiguous()?, bias.f_detach()?);
-    let output = forward(&saved_input, &saved_bias)?;
+    let output = forward(instructions, &saved_input, &saved_bias)?;
     attach_backward(output, &[input, bias], move |gradient| {
         let _no_grad = tch::no_grad_guard();
-        Ok(backward(&saved_input, &saved_bias, gradient)?.map(Some).into())
+        let gradients = backward(instructions, &saved_input, &saved_bias, gradient)?;
+        Ok(gradients.map(Some).into())
     })
 }
 
@@ -148,7 +161,6 @@ pub fn bias_gelu(input: &Tensor, bias: &Tensor) -> Result<Tensor, TorchError> {
 mod tests {
     use super::*;
     use crate::fill_normal;
-    use crate::lanes::Portable;
     use tch::{Device, Kind};
 
     fn normal_tensor(shape: [i64; 2], stream: u64) -> Tensor {
@@ -158,30 +170,29 @@ mod tests {
     }
 
     /// Output and both gradients, in `kind`.
-    fn results(width: i64, kind: Kind) -> [Tensor; 3] {
+    fn results(instructions: Instructions, width: i64, kind: Kind) -> [Tensor; 3] {
         // Rounded to f32 first, so that both kinds begin with the same numbers.
         let rounded = |shape, stream| normal_tensor(shape, stream).to_kind(Kind::Float).to_kind(kind);
         let leaf = |shape, stream| rounded(shape, stream).set_requires_grad(true);
         let (input, bias) = (leaf([130, width], 0), leaf([1, width], 1));
-        let output = bias_gelu(&input, &bias.view([width])).unwrap();
+        let output = bias_gelu_on(instructions, &input, &bias.view([width])).unwrap();
         (&output * rounded([130, width], 2)).sum(kind).backward();
         [output.detach(), input.grad(), bias.grad()]
     }
 
     #[test]
     fn the_kernel_equals_libtorch_operations_in_f64() {
-        for width in [8, 40, 3] {
-            for (ours, expected) in results(width, Kind::Float)
-                .iter()
-                .zip(&results(width, Kind::Double))
-            {
+        let all = Instructions::all().into_iter();
+        for (instructions, width) in all.flat_map(|one| [8, 40, 3].map(|width| (one, width))) {
+            let ours = results(instructions, width, Kind::Float);
+            for (ours, expected) in ours.iter().zip(&results(instructions, width, Kind::Double)) {
                 let error = (ours.to_kind(Kind::Double) - expected)
                     .abs()
                     .max()
                     .double_value(&[]);
                 assert!(
                     error <= 5e-7 * expected.abs().max().double_value(&[]),
-                    "{width}: {error}"
+                    "{instructions:?} {width}: {error}"
                 );
             }
         }
@@ -209,7 +220,8 @@ mod tests {
 
     #[test]
     fn both_copies_are_near_the_exact_function_and_keep_nan() {
-        check_values(|input, output| gelu_row::<Portable>(input, &vec![0.0; input.len()], output));
-        check_values(|input, output| gelu_best(input, &vec![0.0; input.len()], output));
+        for instructions in Instructions::all() {
+            check_values(|input, output| gelu_on(instructions, input, &vec![0.0; input.len()], output));
+        }
     }
 }

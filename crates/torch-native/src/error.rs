@@ -18,6 +18,12 @@ pub enum TorchError {
         /// What the C++ exception said.
         message: String,
     },
+    /// What a backward pass computes a second time failed.
+    #[error("computing activations a second time failed: {message}")]
+    Recomputation {
+        /// What went wrong.
+        message: String,
+    },
     /// The tensor's memory cannot be used as one slice.
     #[error(
         "{operation} needs a contiguous CPU tensor of kind {expected:?}; it got kind {kind:?} on {device:?}, contiguous: {contiguous}"

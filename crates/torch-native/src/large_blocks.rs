@@ -7,15 +7,39 @@
 
 #![expect(unsafe_code, reason = "calls the C++ shim")]
 
-use crate::ffi::tenk_keep_large_blocks;
+use crate::ffi::{tenk_keep_large_blocks, tenk_large_blocks};
 
 /// From now on, CPU tensors of 1 MiB and more take their memory from blocks that earlier tensors
-/// freed. For programs that work in steps of repeating shapes: what is kept is, for every
-/// size, as much as was ever in use at once.
+/// freed. For programs that work in steps of repeating shapes. What is kept and what is in use
+/// come together to at most 5/4 of the most that was in use at once; [`large_blocks`] says how
+/// much that is.
 pub fn keep_large_blocks() {
     // SAFETY: the allocator lives for the rest of the process; tensors made before it keep
     // their own way of being freed.
     unsafe { tenk_keep_large_blocks() }
+}
+
+/// Bytes of tensors of 1 MiB and more that were made since [`keep_large_blocks`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LargeBlocks {
+    /// Held by tensors.
+    pub in_use: usize,
+    /// Kept for the next tensor.
+    pub kept: usize,
+    /// The most that tensors ever held at once.
+    pub most_in_use: usize,
+}
+
+/// How much memory there is in large blocks.
+pub fn large_blocks() -> LargeBlocks {
+    let (mut in_use, mut kept, mut most_in_use) = (0, 0, 0);
+    // SAFETY: three places to write to, live for the whole call.
+    unsafe { tenk_large_blocks(&raw mut in_use, &raw mut kept, &raw mut most_in_use) };
+    LargeBlocks {
+        in_use,
+        kept,
+        most_in_use,
+    }
 }
 
 #[cfg(test)]
@@ -37,5 +61,24 @@ mod tests {
         assert_eq!(second.data_ptr() as usize, address);
         assert!((second.sum(Kind::Double).double_value(&[]) - 7_777_777.0).abs() < 0.5);
         assert_eq!(Tensor::zeros([0], (Kind::Float, Device::Cpu)).numel(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_and_in_use_stays_within_five_quarters_of_the_most_in_use() {
+        keep_large_blocks();
+        let make = |mebibytes: i64| Tensor::ones([mebibytes << 18], (Kind::Float, Device::Cpu));
+        // Sizes of which none fits another's block: without a bound all of them would be kept.
+        for mebibytes in (1..60).map(|step| 40 + 7 * step % 311) {
+            drop(make(mebibytes));
+            let found = large_blocks();
+            assert!(
+                found.most_in_use >= usize::try_from(mebibytes).unwrap() << 20,
+                "{found:?}"
+            );
+            assert!(
+                found.in_use + found.kept <= found.most_in_use / 4 * 5 + 4,
+                "{found:?}"
+            );
+        }
     }
 }

@@ -23,6 +23,7 @@ mod memory;
 mod normal;
 mod parallel;
 mod philox;
+mod recompute;
 mod reduce;
 mod residual_norm;
 mod row_kernels;
@@ -35,7 +36,7 @@ pub use dropout::{Dropout, DropoutKey, DropoutRate, dropout, seed_generator};
 pub use error::TorchError;
 pub use gpu::{compute_capability, num_gpus, use_deterministic_algorithms};
 pub use gradient_ready::on_gradient_ready;
-pub use large_blocks::keep_large_blocks;
+pub use large_blocks::{LargeBlocks, keep_large_blocks, large_blocks};
 pub use memory::{
     copy_from_bytes, slice_f32, slice_f64, tensor_bytes, tensor_from_bytes, with_slice_f32, with_slice_f64,
     with_slice_mut_f32, with_slice_mut_f64,
@@ -43,5 +44,6 @@ pub use memory::{
 pub use normal::fill_normal;
 pub use parallel::{libtorch_version, num_threads, set_num_threads};
 pub use philox::{philox4x32_10, purpose_key};
+pub use recompute::recomputed;
 pub use reduce::squared_norm;
 pub use residual_norm::{LayerNormWeights, ResidualInputs, layer_norm, residual_layer_norm};

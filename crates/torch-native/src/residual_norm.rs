@@ -14,10 +14,10 @@ use crate::dropout_mask::Stream;
 use crate::keep_bits::keep_stream;
 use crate::memory::{slice, slice_mut};
 use crate::parallel::SharedSlice;
-use crate::row_kernels::{column_sums, for_row_blocks, has_row_kernel};
+use crate::row_kernels::{Instructions, column_sums, for_row_blocks, has_row_kernel};
 use crate::{Dropout, TorchError, dropout};
 
-use rows::{Backward, Forward, Statistics, backward_best, forward_best};
+use rows::{Backward, Forward, Statistics, backward_on, forward_on};
 
 const OPERATION: &str = "residual_layer_norm";
 
@@ -52,9 +52,11 @@ struct Saved {
     /// `[D]`.
     weight: Tensor,
     dropout: Option<(Stream, f32)>,
+    instructions: Instructions,
 }
 
 fn forward(
+    instructions: Instructions,
     inputs: ResidualInputs<'_>,
     norm: LayerNormWeights<'_>,
     dropout: Option<(Stream, f32)>,
@@ -76,13 +78,14 @@ fn forward(
         output: SharedSlice::new(slice_mut(OPERATION, &mut output)?),
         statistics: SharedSlice::new(&mut statistics),
     };
-    for_row_blocks(num_rows, &|rows| forward_best(&forward, rows))?;
+    for_row_blocks(num_rows, &|rows| forward_on(instructions, &forward, rows))?;
     let weight = norm.weight.f_detach()?;
     let saved = Saved {
         sum,
         statistics,
         weight,
         dropout,
+        instructions,
     };
     Ok((output, saved))
 }
@@ -107,8 +110,9 @@ fn backward(saved: &Saved, output_gradient: &Tensor) -> Result<[Tensor; 5], Torc
         residual_gradient: SharedSlice::new(slice_mut(OPERATION, &mut residual_gradient)?),
         input_gradient: SharedSlice::new(slice_mut(OPERATION, &mut input_gradient)?),
     };
+    let instructions = saved.instructions;
     let sums = column_sums(saved.statistics.len(), 3 * width, &|rows, sums| {
-        backward_best(&backward, rows, sums);
+        backward_on(instructions, &backward, rows, sums);
     })?;
     if saved.dropout.is_none() {
         input_gradient = residual_gradient.shallow_clone();
@@ -170,6 +174,15 @@ pub fn residual_layer_norm(
     norm: LayerNormWeights<'_>,
     dropout: Option<Dropout<'_>>,
 ) -> Result<Tensor, TorchError> {
+    residual_layer_norm_on(Instructions::detect(), inputs, norm, dropout)
+}
+
+fn residual_layer_norm_on(
+    instructions: Instructions,
+    inputs: ResidualInputs<'_>,
+    norm: LayerNormWeights<'_>,
+    dropout: Option<Dropout<'_>>,
+) -> Result<Tensor, TorchError> {
     let ResidualInputs {
         input,
         bias,
@@ -183,7 +196,7 @@ pub fn residual_layer_norm(
         return by_operations(inputs, norm, dropout);
     }
     let stream = keep_stream(dropout, input.numel())?;
-    let (output, saved) = tch::no_grad(|| forward(inputs, norm, stream))?;
+    let (output, saved) = tch::no_grad(|| forward(instructions, inputs, norm, stream))?;
     let leaves = [input, bias, residual, norm.weight, norm.bias];
     attach_backward(output, &leaves, move |gradient| {
         let _no_grad = tch::no_grad_guard();

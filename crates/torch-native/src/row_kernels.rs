@@ -19,35 +19,58 @@ use crate::parallel::{SharedSlice, parallel_for};
 /// Rows whose column sums are added up before they meet other rows'.
 const BLOCK_ROWS: usize = 64;
 
-/// Whether the processor has what the AVX2 copies of the kernels are compiled for.
-pub(crate) fn has_avx2() -> bool {
+/// Which copy of the kernels runs: a value that is handed down, so that tests run every copy on
+/// a processor that has them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Instructions {
+    /// What every processor has.
+    Portable,
+    /// AVX2 with fused multiply-add; only [`Instructions::detect`] makes it.
     #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
+    Avx2,
 }
 
-/// Defines `$best`, which runs the copy of the kernel `$kernel` that the processor is best at.
-/// The including file says why it has unsafe code.
-macro_rules! best_copy {
-    ($visible:vis fn $best:ident = $kernel:ident($($argument:ident: $kind:ty),* $(,)?)) => {
-        $visible fn $best($($argument: $kind),*) {
+impl Instructions {
+    /// The best that this processor has.
+    pub(crate) fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            return Self::Avx2;
+        }
+        Self::Portable
+    }
+
+    /// All that this processor has.
+    #[cfg(test)]
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![Self::Portable, Self::detect()];
+        all.dedup();
+        all
+    }
+}
+
+/// Defines `$on`, which runs the copy of the kernel `$kernel` for the [`Instructions`] that are
+/// its first argument. The including file says why it has unsafe code.
+macro_rules! each_copy {
+    ($visible:vis fn $on:ident = $kernel:ident($($argument:ident: $kind:ty),* $(,)?)) => {
+        $visible fn $on(instructions: crate::row_kernels::Instructions, $($argument: $kind),*) {
             #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2,fma")]
-                fn avx2($($argument: $kind),*) {
-                    $kernel::<crate::lanes::Avx2>($($argument),*);
-                }
-                if crate::row_kernels::has_avx2() {
-                    // SAFETY: the processor has AVX2 and FMA.
-                    return unsafe { avx2($($argument),*) };
-                }
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($argument: $kind),*) {
+                $kernel::<crate::lanes::Avx2>($($argument),*);
             }
-            $kernel::<crate::lanes::Portable>($($argument),*);
+            match instructions {
+                crate::row_kernels::Instructions::Portable => {
+                    $kernel::<crate::lanes::Portable>($($argument),*);
+                }
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `detect` saw AVX2 and FMA.
+                crate::row_kernels::Instructions::Avx2 => unsafe { avx2($($argument),*) },
+            }
         }
     };
 }
-pub(crate) use best_copy;
+pub(crate) use each_copy;
 
 /// Whether the row kernels have a form for `input` [.., D] and `vector` `[D]`: f32 on the CPU, D
 /// in whole vectors.

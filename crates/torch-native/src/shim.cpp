@@ -4,6 +4,7 @@
 // catches it and reports an error string instead).
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/functions/utils.h>
@@ -136,6 +137,11 @@ char *tenk_on_gradient_ready(const at::Tensor *leaf, ReadyFunction ready, DropFu
     TORCH_CHECK(leaf->is_leaf() && leaf->requires_grad(), "the tensor is not a leaf that requires a gradient");
     torch::autograd::impl::set_post_acc_grad_hooks(*leaf, std::move(hook));
   });
+}
+
+// The backward pass of `output`, whose gradient is `gradient`; also from within another one.
+char *tenk_backward(const at::Tensor *output, const at::Tensor *gradient) {
+  return guarded([&] { torch::autograd::backward({*output}, {*gradient}); });
 }
 
 // Runs `range` over [0, count) on libtorch's own threads, so that kernels in Rust neither

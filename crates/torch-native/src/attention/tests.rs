@@ -114,15 +114,9 @@ impl Case {
     }
 }
 
-fn all_instructions() -> Vec<Instructions> {
-    let mut all = vec![Instructions::Portable, Instructions::detect()];
-    all.dedup();
-    all
-}
-
 #[test]
 fn outputs_and_gradients_equal_those_of_libtorch_operations() {
-    for instructions in all_instructions() {
+    for instructions in Instructions::all() {
         for positions in [1, 2, 7, 16, 17, 47, 48, 49, 96, 97, 130, 192, 200, 385] {
             for (masked, probability) in [(false, 0.0), (false, 0.1), (true, 0.3)] {
                 Case {
@@ -139,7 +133,7 @@ fn outputs_and_gradients_equal_those_of_libtorch_operations() {
 
 #[test]
 fn any_head_size_and_number_of_heads_works() {
-    for instructions in all_instructions() {
+    for instructions in Instructions::all() {
         for (sequences, heads, head_size) in [(1, 1, 1), (1, 5, 3), (3, 2, 16), (1, 3, 17), (2, 1, 64)] {
             Case {
                 sequences,
@@ -195,7 +189,7 @@ fn large_scores_do_not_overflow_and_a_nan_reaches_the_output_and_the_gradient() 
         positions: 200,
         ..CASE
     };
-    for instructions in all_instructions() {
+    for instructions in Instructions::all() {
         let run = |input: &Tensor| {
             let input = input.copy().set_requires_grad(true);
             let output = attention(&input, case.plan(instructions)).unwrap();

@@ -15,7 +15,7 @@ use crate::dropout_mask::Stream;
 use crate::keep_bits::{KeepBits, word};
 use crate::lanes::{Lanes, WIDTH};
 use crate::parallel::SharedSlice;
-use crate::row_kernels::best_copy;
+use crate::row_kernels::each_copy;
 
 /// Of one row of the sum.
 #[derive(Debug, Clone, Copy, Default)]
@@ -233,11 +233,5 @@ fn gradient_row<L: Lanes>(pass: &Backward<'_>, row: usize, means: [L; 2], target
     }
 }
 
-best_copy!(pub(super) fn forward_best = forward_rows(pass: &Forward<'_>, rows: Range<usize>));
-best_copy!(pub(super) fn backward_best = backward_rows(pass: &Backward<'_>, rows: Range<usize>, sums: &mut [f32]));
-
-#[cfg(test)]
-pub(super) fn portable_statistics(row: &[f32], epsilon: f64) -> [f32; 2] {
-    let Statistics { mean, inverse } = row_statistics::<crate::lanes::Portable>(row, epsilon);
-    [mean, inverse]
-}
+each_copy!(pub(super) fn forward_on = forward_rows(pass: &Forward<'_>, rows: Range<usize>));
+each_copy!(pub(super) fn backward_on = backward_rows(pass: &Backward<'_>, rows: Range<usize>, sums: &mut [f32]));
