@@ -24,14 +24,24 @@ pub(crate) struct SelfAttention {
 }
 
 /// What one pass hands to every layer.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pass<'a> {
+#[derive(Debug)]
+pub(crate) struct Pass {
     /// [B, 1, 1, T], bool, true where a token may be attended to; `None` without padding.
-    pub(crate) mask: Option<&'a Tensor>,
+    pub(crate) mask: Option<Tensor>,
     /// `None` in evaluation.
-    pub(crate) dropout: Option<&'a DropoutKey>,
+    pub(crate) dropout: Option<DropoutKey>,
     /// Control experiment: attention outputs are permuted over all B T positions, by this key.
     pub(crate) permutation: Option<u64>,
+}
+
+impl Pass {
+    /// The same pass, for a computation that outlives it.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            mask: self.mask.as_ref().map(Tensor::shallow_clone),
+            ..*self
+        }
+    }
 }
 
 impl SelfAttention {
@@ -52,13 +62,22 @@ impl SelfAttention {
         })
     }
 
+    /// The same module, over the same leaves.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            query_key_value: self.query_key_value.share(),
+            output: self.output.share(),
+            ..*self
+        }
+    }
+
     /// `hidden`: [B, T, D] -> [B, T, D], before the output's bias ([`SelfAttention::output_bias`]),
     /// dropout and the residual sum.
-    pub(crate) fn forward(&self, hidden: &Tensor, pass: Pass<'_>) -> Result<Tensor, ModelError> {
+    pub(crate) fn forward(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor, ModelError> {
         let fused = self.query_key_value.forward(hidden)?; // [B, T, 3D]
         let site = DropoutSite::AttentionProbabilities { layer: self.layer };
-        let dropout = site.dropout(self.dropout_probability, pass.dropout);
-        let context = attend(&fused, self.num_heads, pass.mask, dropout)?; // [B, T, D]
+        let dropout = site.dropout(self.dropout_probability, pass.dropout.as_ref());
+        let context = attend(&fused, self.num_heads, pass.mask.as_ref(), dropout)?; // [B, T, D]
         let context = match pass.permutation {
             Some(key) => permute_positions(&context, key, self.layer)?,
             None => context,

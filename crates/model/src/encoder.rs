@@ -4,6 +4,7 @@
 //! B sequences, T positions, D hidden.
 
 use tch::Tensor;
+use torch_native::recomputed;
 
 use crate::attention::{Pass, SelfAttention};
 use crate::dropout_site::DropoutSite;
@@ -38,21 +39,39 @@ impl Layer {
         })
     }
 
+    /// The same layer, over the same leaves.
+    fn share(&self) -> Self {
+        Self {
+            attention: self.attention.share(),
+            attention_norm: self.attention_norm.share(),
+            intermediate: self.intermediate.share(),
+            output: self.output.share(),
+            output_norm: self.output_norm.share(),
+            ..*self
+        }
+    }
+
+    /// [`Layer::forward`], which keeps nothing but `hidden` for the backward pass.
+    fn forward_recomputed(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor, ModelError> {
+        let (layer, pass) = (self.share(), pass.share());
+        recomputed(hidden, move |hidden| layer.forward(hidden, &pass))
+    }
+
     /// `hidden`: [B, T, D] -> [B, T, D].
-    fn forward(&self, hidden: &Tensor, pass: Pass<'_>) -> Result<Tensor, ModelError> {
+    fn forward(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor, ModelError> {
         let layer = self.index;
         let attended = self.attention.forward(hidden, pass)?;
         let hidden = self.attention_norm.forward_residual(
             (&attended, self.attention.output_bias()),
             hidden,
-            DropoutSite::AttentionOutput { layer }.dropout(self.dropout_probability, pass.dropout),
+            DropoutSite::AttentionOutput { layer }.dropout(self.dropout_probability, pass.dropout.as_ref()),
         )?;
         let inner = self.intermediate.forward_gelu(&hidden)?; // [B, T, intermediate]
         let outer = self.output.product(&inner)?; // [B, T, D]
         self.output_norm.forward_residual(
             (&outer, &self.output.bias),
             &hidden,
-            DropoutSite::FeedForwardOutput { layer }.dropout(self.dropout_probability, pass.dropout),
+            DropoutSite::FeedForwardOutput { layer }.dropout(self.dropout_probability, pass.dropout.as_ref()),
         )
     }
 }
@@ -70,10 +89,15 @@ impl Encoder {
         })
     }
 
-    /// `hidden`: [B, T, D] -> [B, T, D].
-    pub(crate) fn forward(&self, hidden: Tensor, pass: Pass<'_>) -> Result<Tensor, ModelError> {
-        self.layers
-            .iter()
-            .try_fold(hidden, |hidden, layer| layer.forward(&hidden, pass))
+    /// `hidden`: [B, T, D] -> [B, T, D]. With `recompute` only the layers' inputs are kept for the
+    /// backward pass.
+    pub(crate) fn forward(&self, hidden: Tensor, pass: &Pass, recompute: bool) -> Result<Tensor, ModelError> {
+        self.layers.iter().try_fold(hidden, |hidden, layer| {
+            if recompute {
+                layer.forward_recomputed(&hidden, pass)
+            } else {
+                layer.forward(&hidden, pass)
+            }
+        })
     }
 }

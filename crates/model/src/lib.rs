@@ -10,6 +10,7 @@ mod dropout_site;
 mod embeddings;
 mod encoder;
 mod error;
+mod flops;
 mod initialize;
 mod layout;
 mod loss;

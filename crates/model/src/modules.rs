@@ -32,6 +32,14 @@ impl Linear {
         })
     }
 
+    /// The same map, over the same leaves.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            weight: self.weight.shallow_clone(),
+            bias: self.bias.shallow_clone(),
+        }
+    }
+
     /// `input`: [.., inputs] -> [.., outputs], both in the kind of `input`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor, ModelError> {
         let kind = input.f_kind()?;
@@ -68,6 +76,15 @@ impl LayerNorm {
             bias: leaf("bias")?,
             epsilon,
         })
+    }
+
+    /// The same norm, over the same leaves.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            weight: self.weight.shallow_clone(),
+            bias: self.bias.shallow_clone(),
+            epsilon: self.epsilon,
+        }
     }
 
     /// `input`: [.., D] -> [.., D] in the same kind.

@@ -234,6 +234,31 @@ fn a_pass_is_repeated_bit_for_bit_under_its_key_and_changes_with_it() {
 }
 
 #[test]
+fn activations_that_are_computed_twice_give_the_same_loss_and_gradients_bit_for_bit() {
+    for (precision, permutation) in [
+        (Precision::F32, None),
+        (Precision::F32, Some(3)),
+        (Precision::F64, None),
+        (Precision::Bf16, None),
+    ] {
+        let mut model = initialized(&tiny_config(), precision);
+        model.set_attention_permutation(permutation);
+        let mut found = Vec::new();
+        for checkpoint in [false, true] {
+            model.set_checkpoint_activations(checkpoint);
+            let loss = model.loss_sum(&batch(model.config()), Some(&KEY)).unwrap();
+            // Twice, as micro-batches add to the same gradients.
+            let first = gradients(&model, Some(&KEY));
+            loss.f_backward().unwrap();
+            let sum = Vec::<f64>::try_from(model.parameters().grad().to_kind(Kind::Double)).unwrap();
+            found.push((loss.double_value(&[]), first, sum));
+        }
+        assert!(found[0] == found[1], "{precision:?} {permutation:?}");
+        assert!(found[0].1.iter().any(|&gradient| gradient != 0.0));
+    }
+}
+
+#[test]
 fn the_mean_over_dropout_masks_is_near_the_pass_without() {
     let config = RobertaConfig {
         hidden_dropout_prob: 0.0,

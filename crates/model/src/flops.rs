@@ -1,0 +1,59 @@
+//! Floating-point operations that the model's matrix products ask for, counted by hand.
+//!
+//! L tokens of a sequence, D hidden, I intermediate, V vocabulary, M masked tokens.
+
+use crate::RobertaConfig;
+
+/// A backward pass multiplies twice as much as the forward pass: by the other operand for
+/// either one's gradient.
+const FORWARD_AND_BACKWARD: u64 = 3;
+
+impl RobertaConfig {
+    /// Operations of a forward and backward pass over one sequence of `length` real tokens, of
+    /// which `masked` go through the vocabulary projection: 3 (layers (2 L (4 D^2 + 2 D I) +
+    /// 4 L^2 D) + M (2 D^2 + 2 D V)). A multiplication and an addition are two. Padding, what
+    /// is computed a second time, and everything that is no matrix product do not count.
+    pub fn training_flops(&self, length: u64, masked: u64) -> u64 {
+        let [layers, width, inner, vocabulary] = [
+            self.num_hidden_layers,
+            self.hidden_size,
+            self.intermediate_size,
+            self.vocab_size,
+        ]
+        .map(|size| size as u64);
+        let weights = 4 * width * width + 2 * width * inner;
+        let layer = 2 * length * weights + 4 * length * length * width;
+        let head = 2 * masked * (width * width + width * vocabulary);
+        FORWARD_AND_BACKWARD * (layers * layer + head)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::RobertaConfig;
+    use crate::tests::tiny_config;
+
+    #[test]
+    fn operations_equal_a_count_by_hand() {
+        // Width 12, 2 layers, 20 inside, 100 entries; 8 tokens, 3 of them masked.
+        let query_key_value = 8 * 36 * (2 * 12);
+        let scores = 3 * 8 * 8 * (2 * 4);
+        let context = 3 * 8 * 4 * (2 * 8);
+        let output = 8 * 12 * (2 * 12);
+        let feed_forward = 8 * 20 * (2 * 12) + 8 * 12 * (2 * 20);
+        let head = 3 * 12 * (2 * 12) + 3 * 100 * (2 * 12);
+        let forward = 2 * (query_key_value + scores + context + output + feed_forward) + head;
+        assert_eq!(tiny_config().training_flops(8, 3), 3 * forward);
+    }
+
+    #[test]
+    fn the_base_model_asks_for_0_6_gflop_a_token_with_the_sparse_head_and_0_8_with_the_dense() {
+        let base = RobertaConfig {
+            num_hidden_layers: 12,
+            intermediate_size: 3072,
+            ..RobertaConfig::from_json(r#"{"model_type": "roberta"}"#).unwrap()
+        };
+        let a_token = |masked| (base.training_flops(512, masked) as f64 / 512e9 * 100.0).round() / 100.0;
+        assert!((a_token(77) - 0.60_f64).abs() < 1e-9 && (a_token(512) - 0.80_f64).abs() < 1e-9);
+    }
+}
