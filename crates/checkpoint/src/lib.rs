@@ -22,8 +22,8 @@ mod tensor_file;
 
 pub use error::CheckpointError;
 pub use manifest::{FileEntry, MANIFEST_FILE, MODEL_FILE, Manifest, OPTIMIZER_FILE, TRAINER_FILE};
-pub use restore::{Latest, Skipped, latest, list, restore, verify};
+pub use restore::{Latest, Skipped, latest, list, restore, restore_model, restore_trainer, verify};
 pub use retention::{FailedDelete, Retained, apply, plan};
 pub use save::{folder_name, save};
-pub use state::{Checkpoint, Dtype, NamedTensor};
+pub use state::{Checkpoint, Dtype, NamedTensor, SavedModel};
 pub use tensor_file::{read_tensors, write_tensors};

@@ -56,3 +56,14 @@ pub struct Checkpoint {
     /// The trainer's own state, with `step` in it.
     pub trainer: serde_json::Value,
 }
+
+/// What [`crate::restore_model`] gives back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedModel {
+    /// Optimizer steps that were finished.
+    pub step: u64,
+    /// Weights, sorted by name.
+    pub model: Vec<NamedTensor<'static>>,
+    /// The trainer's own state, with `step` in it.
+    pub trainer: serde_json::Value,
+}

@@ -8,7 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::nearest::nearest;
 use crate::overrides::Override;
-use crate::{ConfigError, Place};
+use crate::wording::in_plain_words;
+use crate::{ConfigError, Place, Places};
 
 /// A file's text and its overrides, with the place of every key in them.
 pub(crate) struct Source<'a> {
@@ -45,6 +46,12 @@ impl<'a> Source<'a> {
     /// Remembers where every key and value of the merged table stands.
     pub(crate) fn note_keys(&mut self, table: &DeTable<'_>) {
         note_table("", table, &mut self.keys);
+    }
+
+    /// Where every key stands.
+    pub(crate) fn places(&self) -> Places {
+        let place = |key: &Key| (key.path.clone(), self.place(key.name.start));
+        Places::new(self.keys.iter().map(place))
     }
 
     /// The error for a table that does not fit the struct.
@@ -87,7 +94,7 @@ impl<'a> Source<'a> {
         ConfigError::WrongValue {
             place,
             key,
-            message: message.to_owned(),
+            message: in_plain_words(message),
         }
     }
 

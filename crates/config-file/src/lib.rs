@@ -28,8 +28,11 @@ mod fingerprint;
 mod load;
 mod nearest;
 mod overrides;
+mod places;
+mod wording;
 
 pub use differences::{Difference, differences};
 pub use error::{ConfigError, Place};
 pub use fingerprint::{fingerprint, to_toml};
-pub use load::{load, load_str};
+pub use load::{load, load_str, load_with_places};
+pub use places::Places;

@@ -7,9 +7,9 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, Deserializer};
 
-use crate::ConfigError;
 use crate::explain::Source;
 use crate::overrides::parse_all;
+use crate::{ConfigError, Places};
 
 /// Reads a configuration file, with `section.key=value` overrides laid over it in order.
 ///
@@ -20,6 +20,17 @@ use crate::overrides::parse_all;
 /// [`ConfigError`]: no such file, not TOML, a malformed override, a key that is unknown or
 /// missing, a wrong value; each names file, line and column, or the override.
 pub fn load<T: DeserializeOwned>(path: &Path, overrides: &[String]) -> Result<T, ConfigError> {
+    Ok(load_with_places(path, overrides)?.0)
+}
+
+/// [`load`], and where each key stands.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_places<T: DeserializeOwned>(
+    path: &Path,
+    overrides: &[String],
+) -> Result<(T, Places), ConfigError> {
     let text = fs::read_to_string(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing {
             path: path.to_path_buf(),
@@ -29,7 +40,7 @@ pub fn load<T: DeserializeOwned>(path: &Path, overrides: &[String]) -> Result<T,
             source,
         },
     })?;
-    load_str(&text, path, overrides)
+    read(&text, path, overrides)
 }
 
 /// [`load`] of a text that is in memory; `origin` names it in messages.
@@ -41,6 +52,14 @@ pub fn load_str<T: DeserializeOwned>(
     origin: &Path,
     overrides: &[String],
 ) -> Result<T, ConfigError> {
+    Ok(read(text, origin, overrides)?.0)
+}
+
+fn read<T: DeserializeOwned>(
+    text: &str,
+    origin: &Path,
+    overrides: &[String],
+) -> Result<(T, Places), ConfigError> {
     // An error at the end of the file has the offset behind its last byte: one is left free.
     let overrides = parse_all(overrides, text.len() + 1)?;
     let mut source = Source::new(text, origin, &overrides);
@@ -49,7 +68,8 @@ pub fn load_str<T: DeserializeOwned>(
         one.merge_into(root.get_mut())?;
     }
     source.note_keys(root.get_ref());
-    T::deserialize(Deserializer::from(root)).map_err(|error| source.explain(&error))
+    let config = T::deserialize(Deserializer::from(root)).map_err(|error| source.explain(&error))?;
+    Ok((config, source.places()))
 }
 
 #[cfg(test)]

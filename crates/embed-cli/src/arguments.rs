@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use embedding::Pooling;
 
@@ -76,7 +77,7 @@ pub(crate) struct LinesArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
     /// How many to print: tokens for each mask, or lines.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) top: usize,
 }
 
@@ -116,4 +117,20 @@ pub(crate) struct NearestArguments {
     /// The text to compare with.
     #[arg(long, value_name = "TEXT")]
     pub(crate) query: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asking_for_the_best_none_is_refused_with_the_least_number() {
+        for command in ["fill-mask", "nearest --query x"] {
+            let line = |top: &str| format!("tenk-embed {command} --model m --input t.txt --top {top}");
+            let parse = |top: &str| Arguments::try_parse_from(line(top).split(' '));
+            assert!(parse("1").is_ok());
+            let error = parse("0").unwrap_err().to_string();
+            assert!(error.contains("--top") && error.contains("1.."), "{error}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use checkpoint::{Checkpoint, NamedTensor};
+use checkpoint::{NamedTensor, SavedModel};
 use durable::{StagedDir, Storage, commit_dir};
 use model::RobertaConfig;
 use safetensors::tensor::{Dtype, View};
@@ -46,7 +46,7 @@ pub fn export(
     out: &Path,
     card: &ModelCard,
 ) -> Result<ExportReport, HfFolderError> {
-    let checkpoint = checkpoint::restore(checkpoint_dir)?;
+    let checkpoint = checkpoint::restore_model(checkpoint_dir)?;
     let config = exportable_config(checkpoint_dir, &checkpoint.trainer, tokenizer)?;
     let num_parameters = check_tensors(checkpoint_dir, &checkpoint.model)?;
     commit_dir(storage, out, |folder| {
@@ -72,7 +72,7 @@ pub fn export(
     Ok(report(&checkpoint, num_parameters))
 }
 
-fn report(checkpoint: &Checkpoint, num_parameters: usize) -> ExportReport {
+fn report(checkpoint: &SavedModel, num_parameters: usize) -> ExportReport {
     ExportReport {
         step: checkpoint.step,
         num_tensors: checkpoint.model.len(),

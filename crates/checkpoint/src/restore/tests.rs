@@ -53,6 +53,30 @@ fn assert_refused(name: &str, expected: &str, damage: impl FnOnce(&Path)) {
 }
 
 #[test]
+fn a_part_is_read_alone_and_refused_only_for_its_own_contents() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = save_step(folder.path(), 10);
+    let whole = restore(&path).unwrap();
+    let flip = |name: &str| change(&path.join(name), |bytes| *bytes.last_mut().unwrap() ^= 1);
+    flip(OPTIMIZER_FILE);
+    let model = restore_model(&path).unwrap();
+    assert_eq!(
+        (model.step, &model.model, &model.trainer),
+        (10, &whole.model, &whole.trainer)
+    );
+    flip(MODEL_FILE);
+    assert_eq!(restore_trainer(&path).unwrap(), whole.trainer);
+    assert!(restore_model(&path).unwrap_err().to_string().contains(MODEL_FILE));
+    flip(TRAINER_FILE);
+    assert!(
+        restore_trainer(&path)
+            .unwrap_err()
+            .to_string()
+            .contains(TRAINER_FILE)
+    );
+}
+
+#[test]
 fn a_removed_file_is_refused_by_name() {
     for name in &FILES[..3] {
         assert_refused(name, "is missing", |path| {

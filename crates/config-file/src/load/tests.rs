@@ -101,6 +101,25 @@ fn overrides_replace_add_and_win_in_order() {
 }
 
 #[test]
+fn every_key_has_its_place_in_the_file_or_in_its_override() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.toml");
+    std::os::unix::fs::symlink(folder.path().join("real.toml"), &path).unwrap();
+    let mut file = std::fs::File::create_new(folder.path().join("real.toml")).unwrap();
+    std::io::Write::write_all(&mut file, TEXT.as_bytes()).unwrap();
+    let overrides = ["run.seed=9".to_owned()];
+    let (config, places) = load_with_places::<Config>(&path, &overrides).unwrap();
+    assert_eq!(config.run.seed, 9);
+    let place = |key: &str| places.of(key).map(ToString::to_string);
+    let line = format!("{}, line 6, column 1", path.display());
+    assert_eq!(place("training.max_steps"), Some(line));
+    assert_eq!(place("run.seed").as_deref(), Some("the override `run.seed=9`"));
+    let section = format!("{}, line 5, column 2", path.display());
+    assert_eq!(place("training.precision"), Some(section), "of its section");
+    assert_eq!(place("nothing"), None);
+}
+
+#[test]
 fn an_override_of_a_whole_table_replaces_it() {
     let text = format!("{TEXT}[data.weights]\nwiki = 1\n");
     let config = read(&text, &["data.weights={news = 2}"]).unwrap();
@@ -165,11 +184,11 @@ fn a_wrong_type_names_key_and_place() {
     let text = TEXT.replace("= 10", "= \"ten\"");
     assert_eq!(
         message(&text, &[]),
-        "run.toml, line 6, column 13: `training.max_steps`: invalid type: string \"ten\", expected u64"
+        "run.toml, line 6, column 13: `training.max_steps`: it has to be a whole number of at least 0, not the text \"ten\""
     );
     assert_eq!(
         message(TEXT, &["run.seed=-1"]),
-        "the override `run.seed=-1`: `run.seed`: invalid value: integer `-1`, expected u64"
+        "the override `run.seed=-1`: `run.seed`: it has to be a whole number of at least 0, not -1"
     );
     assert_eq!(
         message(TEXT, &["data.skip_steps=[1, x]"]),
@@ -177,7 +196,7 @@ fn a_wrong_type_names_key_and_place() {
     );
     assert_eq!(
         message(TEXT, &["data.skip_steps=[1, \"x\"]"]),
-        "the override `data.skip_steps=[1, \"x\"]`: `data.skip_steps[1]`: invalid type: string \"x\", expected u64"
+        "the override `data.skip_steps=[1, \"x\"]`: `data.skip_steps[1]`: it has to be a whole number of at least 0, not the text \"x\""
     );
 }
 
