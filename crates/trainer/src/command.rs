@@ -74,11 +74,12 @@ struct ConfigArguments {
 struct TrainArguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// Go on from the newest checkpoint of the run folder, if there is one.
+    /// Go on from the newest checkpoint of the run folder, if there is one. With --dry-run: whether
+    /// it fits, and the step after it.
     #[arg(long, value_enum)]
     resume: Option<ResumeArgument>,
     /// Check everything, show plan, shapes and first batch, take one step, write nothing.
-    #[arg(long, conflicts_with = "resume")]
+    #[arg(long)]
     dry_run: bool,
     /// Begin with the weights of a Hugging Face RoBERTa folder, and take the model's shape from
     /// it. Its tokenizer has to be the corpus's. A resumed run goes on with its own weights.
@@ -142,8 +143,15 @@ struct EvalArguments {
 
 #[derive(Debug, Args)]
 struct ReplayArguments {
-    #[command(flatten)]
-    config: ConfigArguments,
+    /// The run's TOML file; by default the one in the run folder.
+    #[arg(long, required_unless_present = "run")]
+    config: Option<PathBuf>,
+    /// The run folder.
+    #[arg(long)]
+    run: Option<PathBuf>,
+    /// Override a key: section.key=value, the value in TOML. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
     /// The step, as metrics.jsonl names it.
     #[arg(long)]
     step: u64,
@@ -213,13 +221,13 @@ fn train(
         .and_then(|model| load(config, &[model.as_slice(), overrides].concat()))
         .map(|config| (config, ()));
     on_all_ranks(loaded, launch, |(config, ()), collective| {
-        if arguments.dry_run {
-            let report = dry_run(config, collective)?;
-            return Ok(print_on_first(collective, || dry_run_text(&report)));
-        }
         let resume = arguments
             .resume
             .map_or(Resume::Never, |ResumeArgument::Auto| Resume::Auto);
+        if arguments.dry_run {
+            let report = dry_run(config, collective, resume)?;
+            return Ok(print_on_first(collective, || dry_run_text(&report)));
+        }
         let stop = StopRequest::on_signals().map_err(|source| TrainError::Io {
             operation: "listen to signals of",
             path: "this process".into(),
@@ -252,8 +260,7 @@ fn stop_before(job_end: &str, stop: &StopRequest) {
 }
 
 fn evaluate(arguments: &EvalArguments, launch: Option<Launch>) -> ExitStatus {
-    let run_config = arguments.run.as_ref().map(|run| run.join("config.toml"));
-    let path = arguments.config.clone().or(run_config).unwrap_or_default();
+    let path = config_of(arguments.config.as_deref(), arguments.run.as_deref());
     let loaded = load(&path, &arguments.overrides).and_then(|mut config| {
         if let Some(run) = &arguments.run {
             config.run.dir.clone_from(run);
@@ -278,8 +285,15 @@ fn evaluate(arguments: &EvalArguments, launch: Option<Launch>) -> ExitStatus {
     })
 }
 
+/// The file that was given, else that of the run folder; one of them is there.
+fn config_of(config: Option<&Path>, run: Option<&Path>) -> PathBuf {
+    let of_run = || run.unwrap_or(Path::new("")).join("config.toml");
+    config.map_or_else(of_run, Path::to_path_buf)
+}
+
 fn replay(arguments: &ReplayArguments) -> Result<String, TrainError> {
-    let config = load(&arguments.config.config, &arguments.config.overrides)?;
+    let path = config_of(arguments.config.as_deref(), arguments.run.as_deref());
+    let config = load(&path, &arguments.overrides)?;
     let replay = replay::replay(config, arguments.step, arguments.slot)?;
     if arguments.json {
         return Ok(pretty(&serde_json::to_value(&replay).unwrap_or_default()));
@@ -365,7 +379,9 @@ fn compare(arguments: &CompareArguments) -> Result<String, TrainError> {
 }
 
 fn load(path: &Path, overrides: &[String]) -> Result<RunConfig, TrainError> {
-    Ok(config_file::load(path, overrides)?)
+    let (mut config, places): (RunConfig, _) = config_file::load_with_places(path, overrides)?;
+    config.places = places;
+    Ok(config)
 }
 
 /// Connects the ranks and runs `work`. One rank reports what all of them know; a rank that
@@ -492,8 +508,13 @@ fn pretty(value: &Value) -> String {
 fn dry_run_text(report: &DryRun) -> String {
     let record = &report.record;
     format!(
-        "plan\n{}\n\nfirst batch: digest {}, {} tokens, {} masked; its first sequence:\n{}\n\none step: loss {:.4}, gradient norm {:.4}\nnothing was written",
+        "plan\n{}\n\n{}\n\nbatch of step {}: digest {}, {} tokens, {} masked; its first sequence:\n{}\n\none step: loss {:.4}, gradient norm {:.4}\nnothing was written",
         pretty(&report.plan),
+        report.checkpoint.as_ref().map_or_else(
+            || "begins anew".to_owned(),
+            |path| format!("goes on from {}", path.display())
+        ),
+        record.step.0,
         loader::format_digest(record.digest),
         record.tokens,
         record.masked_tokens,
@@ -580,10 +601,14 @@ mod tests {
         Arguments::command().debug_assert();
         let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
         assert!(parse("tenk-pretrain train --config a.toml --set run.seed=2 --resume auto").is_ok());
-        assert!(parse("tenk-pretrain train --config a.toml --resume auto --dry-run").is_err());
+        assert!(parse("tenk-pretrain train --config a.toml --resume auto --dry-run").is_ok());
         assert!(parse("tenk-pretrain eval").is_err());
         assert!(parse("tenk-pretrain plan --config a.toml --device h100 --network ethernet").is_ok());
         assert!(parse("tenk-pretrain plan --config a.toml --device k80").is_err());
+        assert!(parse("tenk-pretrain replay --step 3").is_err());
+        assert!(parse("tenk-pretrain replay --step 3 --run runs/a").is_ok());
+        let of_run = config_of(None, Some(Path::new("runs/a")));
+        assert_eq!(of_run, Path::new("runs/a/config.toml"));
         assert!(parse("tenk-pretrain eval --run runs/a --checkpoint step-00000010").is_ok());
     }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use collectives::Backend;
+use config_file::Places;
 use masking::{MaskingConfig, MaskingError};
 use serde::{Deserialize, Serialize};
 use shards::PackingMode;
@@ -47,6 +48,9 @@ pub struct RunConfig {
     /// When metrics are written.
     #[serde(default)]
     pub logging: LoggingSection,
+    /// Where the keys stand, for messages; nothing is known of a configuration from memory.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// `[run]`
@@ -520,11 +524,13 @@ micro_batch_size = 2
         let config = tiny(&[
             "model.attention_permutation=7",
             "model.init_from='models/roberta-base'",
+            "model.checkpoint_activations=true",
             "data.weights={wiki = 2}",
             "parallel.threads=2",
             "run.stop_after='11h50m'",
         ]);
         assert_eq!(config.model.attention_permutation, Some(7));
+        assert!(config.model.checkpoint_activations && !tiny(&[]).model.checkpoint_activations);
         let text = config_file::to_toml(&config).unwrap();
         assert_eq!(load(&text, &[]).unwrap(), config);
     }

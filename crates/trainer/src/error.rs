@@ -1,6 +1,11 @@
 //! What can end a command of `tenk-pretrain`.
 
-use std::{error::Error, fmt::Write as _, io, path::PathBuf};
+use std::{
+    error::Error,
+    fmt::Write as _,
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::plan::PlanError;
 
@@ -133,9 +138,12 @@ pub enum TrainError {
     },
     /// The processor has no fast instructions for the precision.
     #[error(
-        "training.precision = \"{precision}\": rank {rank} ({processor}) has no instructions for it and would be a hundred times slower than in f32; bf16 needs AVX512-BF16, AMX or a GPU of compute capability 8.0, fp16 a GPU of 7.0; use \"f32\" or \"auto\""
+        "{}training.precision = \"{precision}\": rank {rank} ({processor}) has no instructions for it and would be a hundred times slower than in f32; bf16 needs AVX512-BF16, AMX or a GPU of compute capability 8.0, fp16 a GPU of 7.0; use \"f32\" or \"auto\"",
+        place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default()
     )]
     SlowPrecision {
+        /// Where the key stands.
+        place: Option<Box<config_file::Place>>,
         /// What was asked for.
         precision: &'static str,
         /// The first rank with such a processor.
@@ -163,6 +171,17 @@ pub enum TrainError {
     HasCheckpoints {
         /// The run folder.
         dir: PathBuf,
+    },
+    /// A run without a step that is left.
+    #[error(
+        "{}: the run is finished, all {step} steps of training.max_steps are taken; choose another run.dir, or export it",
+        dir.display()
+    )]
+    Finished {
+        /// The run folder.
+        dir: PathBuf,
+        /// Its last step.
+        step: u64,
     },
     /// There are checkpoints, and none of them can be used.
     #[error(
@@ -208,16 +227,20 @@ pub enum TrainError {
     },
     /// Loss or gradient is NaN or infinite.
     #[error(
-        "step {step}: the {what} is not finite{}; go on from the last checkpoint with a lower optimizer.learning_rate, or set optimizer.max_grad_norm",
-        parameter.as_ref().map(|name| format!(", first in {name}")).unwrap_or_default()
+        "step {step}: the {what} is not finite{}; {}",
+        parameter.as_ref().map(|name| format!(", first in {name}")).unwrap_or_default(),
+        after_bad_step(*step, checkpoint.as_deref())
     )]
     NotFinite {
         /// The step that could not be finished.
         step: u64,
         /// `loss` or `gradient`.
         what: &'static str,
-        /// The first parameter with such a gradient.
+        /// The first parameter with such a gradient, in the order of the flat buffer: from the head
+        /// down to the embeddings.
         parameter: Option<String>,
+        /// The newest checkpoint, written before it.
+        checkpoint: Option<PathBuf>,
     },
     /// The parameters of a rank are not those of the others.
     #[error(
@@ -297,6 +320,19 @@ pub enum TrainError {
         /// Where it was looked for, and why it is not there.
         tried: String,
     },
+}
+
+/// The way out after a loss or gradient that is not finite.
+fn after_bad_step(step: u64, checkpoint: Option<&Path>) -> String {
+    let anew = "with a lower optimizer.learning_rate or with optimizer.max_grad_norm = 1";
+    match checkpoint {
+        Some(checkpoint) => format!(
+            "the last good checkpoint is {}: `--resume auto` goes on from it, without the batch of this \
+             step with data.skip_steps = [\"{step}\"]; else begin a new run {anew}",
+            checkpoint.display()
+        ),
+        None => format!("no checkpoint was written before it: begin again {anew}"),
+    }
 }
 
 impl TrainError {

@@ -12,7 +12,6 @@ use crate::{
     config::RunConfig,
     error::{TrainError, chain},
     saved_run::find_checkpoint,
-    saved_state::Restored,
 };
 
 /// Writes the Hugging Face folder of a run's checkpoint.
@@ -30,7 +29,7 @@ pub(crate) fn export_run(
 ) -> Result<ExportReport, TrainError> {
     let checkpoint_dir = find_checkpoint(run_dir, wanted)?;
     let config: RunConfig = config_file::load(&run_dir.join("config.toml"), &[])?;
-    let trainer = Restored::read(checkpoint_dir.clone())?.checkpoint.trainer;
+    let trainer = checkpoint::restore_trainer(&checkpoint_dir)?;
     let tokenizer = match tokenizer {
         Some(folder) => Tokenizer::open(folder)?,
         None => find_tokenizer(run_dir, &checkpoint_dir, &trainer)?,

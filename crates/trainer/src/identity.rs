@@ -23,7 +23,8 @@ pub struct Hashes {
 
 /// What a resumed run may change and still be the same run: places, rhythm, ranks, and what is
 /// left out of the data, which every checkpoint records. Places are known by their hashes, and a
-/// resumed run takes no weights from `init_from`; precision has a rule of its own
+/// resumed run takes no weights from `init_from`; activations that are computed twice have the same
+/// bits; precision has a rule of its own
 /// ([`crate::precision::fits`]); ranks, threads and micro-batch are the [`Tuple`].
 const FREE_KEYS: [(&str, Option<&str>); 13] = [
     ("run", Some("dir")),
@@ -31,6 +32,7 @@ const FREE_KEYS: [(&str, Option<&str>); 13] = [
     ("data", Some("corpus")),
     ("data", Some("tokenizer")),
     ("model", Some("init_from")),
+    ("model", Some("checkpoint_activations")),
     ("data", Some("exclude")),
     ("data", Some("skip_steps")),
     ("training", Some("precision")),
@@ -155,6 +157,7 @@ mod tests {
             "checkpoint.keep_last=9",
             "data.exclude=['a']",
             "data.skip_steps=['3']",
+            "model.checkpoint_activations=true",
         ] {
             assert_eq!(fingerprint(&[free]), fingerprint(&[]), "{free}");
         }

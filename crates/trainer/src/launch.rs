@@ -1,10 +1,14 @@
 //! A launch: from a configuration to a trained run, or to the first step of a dry run.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use collectives::Collective;
 use durable::FolderLock;
 use loader::{SequenceDescription, Step};
+use model::Precision;
 use serde::Serialize;
 use serde_json::json;
 
@@ -15,15 +19,17 @@ use crate::{
     error::{TrainError, chain},
     evaluate::Evaluator,
     exit::{self, ExitStatus, write_last_exit},
-    lineage, liveness,
+    lineage::{self, Lineage},
+    liveness,
     logs::LogFile,
+    meters,
     metrics::Metrics,
     precision,
     progress_report::ProgressReport,
     run_folder::RunFolder,
     saved_state::{Progress, Restored},
     session::Session,
-    step::{StepRecord, train_step},
+    step::{Learner, StepRecord, train_step},
     stop::StopRequest,
     train::{Finish, Reporter, Run, train},
     unigram::Unigram,
@@ -106,26 +112,12 @@ fn train_in(
         }));
     }
     let config = &session.plan.config;
-    let precision = match &restored {
-        Some(restored) => agree(
-            collective,
-            restored
-                .check_same_run(session)
-                .and_then(|()| restored.precision()),
-        )?,
-        None => precision::decide(collective, config, &session.processors)?,
-    };
+    let precision = precision_of(restored.as_ref(), session, collective)?;
     on_first_rank(collective, || folder.describe(session, precision))?;
     let mut learner = session.learner(precision)?;
-    let (progress, lineage) = if let Some(restored) = &restored {
-        agree(collective, restored.load_into(&mut learner, false))?;
-        (restored.progress()?, restored.lineage()?)
-    } else {
-        let lineage = lineage::initialize(&mut learner, session, collective)?;
-        (Progress::default(), lineage)
-    };
-    let resumed = restored.is_some();
-    drop(restored);
+    let (progress, lineage) = begin(restored.as_ref(), session, collective, &mut learner)?;
+    let last_checkpoint = restored.map(|restored| restored.path);
+    let resumed = last_checkpoint.is_some();
     let outputs = on_first_rank(collective, || {
         let metrics = Metrics::open(folder.dir(), resumed.then_some(progress.step))?;
         Ok((
@@ -134,9 +126,14 @@ fn train_in(
         ))
     })?;
     if let Some((_, report)) = outputs.as_ref().filter(|_| resumed) {
-        report.say(&format!("going on after step {}", progress.step));
+        report.say(&going_on(
+            &folder.checkpoints(),
+            progress.step,
+            config.training.max_steps,
+        ));
     }
     let evaluator = open_evaluator(session, collective)?;
+    let peak = meters::peak_flops_per_second(collective, &learner.model)?;
     let mut run = Run {
         collective,
         session,
@@ -144,11 +141,52 @@ fn train_in(
         progress,
         lineage: lineage.going_on(config, progress.step),
         checkpoints: &checkpoints,
+        last_checkpoint,
         evaluator,
         stop,
-        reporter: Reporter::new(outputs),
+        reporter: Reporter::new(outputs, peak),
     };
     train(&mut run)
+}
+
+/// What a resumed run says first.
+fn going_on(checkpoints: &Path, step: u64, max_steps: u64) -> String {
+    if step < max_steps {
+        return format!("going on after step {step} of {max_steps}");
+    }
+    format!(
+        "the run is finished: all {max_steps} steps of training.max_steps are in {}, and nothing is left to \
+         train; `tenk-pretrain export` writes the model",
+        checkpoints.display()
+    )
+}
+
+/// The precision of a checkpoint of this run, else the one that is decided now.
+fn precision_of(
+    restored: Option<&Restored>,
+    session: &Session,
+    collective: &mut dyn Collective,
+) -> Result<Precision, TrainError> {
+    let Some(restored) = restored else {
+        return precision::decide(collective, &session.plan.config, &session.processors);
+    };
+    let fits = restored.check_same_run(session);
+    agree(collective, fits.and_then(|()| restored.precision()))
+}
+
+/// Gives `learner` what it begins with: the state of a checkpoint, else the initial weights.
+fn begin(
+    restored: Option<&Restored>,
+    session: &Session,
+    collective: &mut dyn Collective,
+    learner: &mut Learner,
+) -> Result<(Progress, Lineage), TrainError> {
+    let Some(restored) = restored else {
+        let lineage = lineage::initialize(learner, session, collective)?;
+        return Ok((Progress::default(), lineage));
+    };
+    agree(collective, restored.load_into(learner, false))?;
+    Ok((restored.progress()?, restored.lineage()?))
 }
 
 /// The evaluator of a run that evaluates.
@@ -217,47 +255,66 @@ fn leave(dir: &Path, result: &Result<Finish, TrainError>, rank: u32, asked: Opti
 /// What a dry run found.
 #[derive(Debug)]
 pub struct DryRun {
+    /// The checkpoint that it began with.
+    pub checkpoint: Option<PathBuf>,
     /// Derived numbers and shapes.
     pub plan: serde_json::Value,
-    /// The first sequence of the first batch.
+    /// The first sequence of the batch.
     pub first_sequence: SequenceDescription,
     /// The one step that was taken, and thrown away.
     pub record: StepRecord,
 }
 
-/// Checks everything, takes one step and writes nothing.
+/// Checks everything, takes the first step or, to resume, the one after the newest checkpoint,
+/// and writes nothing.
 ///
 /// # Errors
-/// As [`train_run`].
-pub fn dry_run(config: RunConfig, collective: &mut dyn Collective) -> Result<DryRun, TrainError> {
-    let asked = json!({ "command": "train", "dry_run": true });
+/// As [`train_run`]; [`TrainError::Finished`] for a checkpoint of the last step.
+pub fn dry_run(
+    config: RunConfig,
+    collective: &mut dyn Collective,
+    resume: Resume,
+) -> Result<DryRun, TrainError> {
+    let asked = json!({ "command": "train", "dry_run": true, "resume": resume });
     let session = Session::start(config, collective, MissingPacking::KeepInMemory, &asked)?;
     let config = &session.plan.config;
-    let precision = precision::decide(collective, config, &session.processors)?;
+    let restored = match resume {
+        Resume::Never => None,
+        Resume::Auto => Restored::latest(collective, &config.run.dir.join("checkpoints"))?,
+    };
+    let precision = precision_of(restored.as_ref(), &session, collective)?;
     let mut learner = session.learner(precision)?;
-    lineage::initialize(&mut learner, &session, collective)?;
+    let (progress, _) = begin(restored.as_ref(), &session, collective, &mut learner)?;
+    if progress.step >= config.training.max_steps {
+        return Err(agreed(&TrainError::Finished {
+            dir: config.run.dir.clone(),
+            step: progress.step,
+        }));
+    }
+    let step = Step(progress.step);
     let place = (collective.rank().0, collective.world_size());
     let batches = agree(
         collective,
         session
             .loader
-            .step_batches(Step(0), place.0, place.1)
+            .step_batches(step, place.0, place.1)
             .map_err(TrainError::from),
     )?;
     let first_sequence = agree(
         collective,
-        session.loader.describe(Step(0), 0).map_err(TrainError::from),
+        session.loader.describe(step, 0).map_err(TrainError::from),
     )?;
     let plan = describe_plan(&session, &learner, precision::name(precision));
     let record = train_step(&mut learner, collective, &batches, &StopRequest::new())?;
     Ok(DryRun {
+        checkpoint: restored.map(|restored| restored.path),
         plan,
         first_sequence,
         record,
     })
 }
 
-fn describe_plan(session: &Session, learner: &crate::step::Learner, precision: &str) -> serde_json::Value {
+fn describe_plan(session: &Session, learner: &Learner, precision: &str) -> serde_json::Value {
     let (plan, config) = (&session.plan, &session.plan.config);
     let (batch, length) = (config.training.micro_batch_size, config.data.sequence_length);
     let parameters = learner.model.parameters();
@@ -280,4 +337,20 @@ fn describe_plan(session: &Session, learner: &crate::step::Learner, precision: &
         "hashes": session.hashes,
         "schedule": plan.schedule.describe(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_run_says_that_nothing_is_left_to_train() {
+        let folder = Path::new("runs/x/checkpoints");
+        assert_eq!(going_on(folder, 4, 10), "going on after step 4 of 10");
+        let text = going_on(folder, 10, 10);
+        assert!(
+            text.contains("nothing is left to train") && text.contains("runs/x/checkpoints"),
+            "{text}"
+        );
+    }
 }

@@ -7,13 +7,14 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use durable::{DISK, DurableError, Operation};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny};
+use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny, ser::SerializeMap as _};
 
-use crate::{error::TrainError, evaluate::EvaluationRecord};
+use crate::{error::TrainError, evaluate::EvaluationRecord, meters::Times, step::StepRecord};
 
 /// One logged step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,10 +44,84 @@ pub struct StepLine {
     pub masked_tokens: u64,
     /// Real tokens since the run began.
     pub tokens_seen: u64,
-    /// Real tokens a second since the line before, over all ranks.
-    pub tokens_per_second: f64,
+    /// Rates and times since the line before.
+    #[serde(flatten)]
+    pub meters: Meters,
     /// Sequences that each rank took.
     pub local_sequences: Vec<u64>,
+    /// The most memory that each rank has held so far.
+    pub peak_memory_bytes: Vec<u64>,
+}
+
+/// What the steps since the line before came to. Times are rank 0's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meters {
+    tokens: u64,
+    model_flops: u64,
+    took: Duration,
+    times: Times,
+    peak_flops_per_second: f64,
+}
+
+impl Meters {
+    /// Nothing yet, on ranks that together reach `peak_flops_per_second`.
+    pub fn new(peak_flops_per_second: f64) -> Self {
+        Self {
+            tokens: 0,
+            model_flops: 0,
+            took: Duration::ZERO,
+            times: Times::default(),
+            peak_flops_per_second,
+        }
+    }
+
+    /// Adds a step that took `took` from asking for its data on.
+    pub fn add(&mut self, record: &StepRecord, took: Duration, times: Times) {
+        self.tokens += record.tokens;
+        self.model_flops += record.model_flops;
+        self.took += took;
+        self.times.add(&times);
+    }
+
+    /// What there is, and nothing from now on.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let empty = Self::new(self.peak_flops_per_second);
+        std::mem::replace(self, empty)
+    }
+
+    /// Real tokens a second, over all ranks.
+    pub fn tokens_per_second(&self) -> f64 {
+        self.tokens as f64 / self.seconds()
+    }
+
+    /// Share of the ranks' peak rate that the model's products on real tokens come to.
+    pub fn model_flops_utilization(&self) -> f64 {
+        self.model_flops as f64 / self.seconds() / self.peak_flops_per_second
+    }
+
+    fn seconds(&self) -> f64 {
+        self.took.as_secs_f64().max(1e-9)
+    }
+}
+
+impl Serialize for Meters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ms = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
+        let times = &self.times;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("tokens_per_second", &self.tokens_per_second())?;
+        map.serialize_entry("model_flops", &self.model_flops)?;
+        map.serialize_entry("peak_flops_per_second", &self.peak_flops_per_second)?;
+        map.serialize_entry("model_flops_utilization", &self.model_flops_utilization())?;
+        map.serialize_entry("step_ms", &ms(self.took))?;
+        map.serialize_entry("data_wait_ms", &ms(times.data_wait))?;
+        map.serialize_entry("forward_ms", &ms(times.forward))?;
+        map.serialize_entry("backward_ms", &ms(times.backward))?;
+        map.serialize_entry("communication_ms", &ms(times.communication))?;
+        map.serialize_entry("optimizer_ms", &ms(times.optimizer))?;
+        map.end()
+    }
 }
 
 /// One evaluation.
@@ -172,8 +247,9 @@ mod tests {
             tokens: 10,
             masked_tokens: 2,
             tokens_seen: 10 * step,
-            tokens_per_second: 5.0,
+            meters: Meters::new(1e9),
             local_sequences: vec![4, 4],
+            peak_memory_bytes: vec![1 << 20, 1 << 20],
         }
     }
 

@@ -14,6 +14,7 @@ use serde::{
 
 const ATTENTION_PERMUTATION: &str = "attention_permutation";
 const INIT_FROM: &str = "init_from";
+const CHECKPOINT_ACTIVATIONS: &str = "checkpoint_activations";
 
 /// `[model]`
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,6 +30,9 @@ pub struct ModelSection {
     /// tokenizer has to be the corpus's, and its shape the one above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_from: Option<PathBuf>,
+    /// Keep only the inputs of the layers for the backward pass and compute the rest a second time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub checkpoint_activations: bool,
 }
 
 impl<'de> Deserialize<'de> for ModelSection {
@@ -54,6 +58,7 @@ impl<'de> Visitor<'de> for SectionVisitor {
             config,
             attention_permutation: own.attention_permutation,
             init_from: own.init_from,
+            checkpoint_activations: own.checkpoint_activations,
         })
     }
 }
@@ -63,6 +68,7 @@ impl<'de> Visitor<'de> for SectionVisitor {
 struct OwnKeys {
     attention_permutation: Option<u64>,
     init_from: Option<PathBuf>,
+    checkpoint_activations: bool,
 }
 
 /// The section's map without the run's own keys, which it puts down as it meets them.
@@ -75,6 +81,7 @@ struct WithoutOwnKeys<'a, A> {
 enum Key<K> {
     AttentionPermutation,
     InitFrom,
+    CheckpointActivations,
     Model(K),
 }
 
@@ -87,6 +94,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithoutOwnKeys<'_, A> {
             match key {
                 Key::Model(key) => return Ok(Some(key)),
                 Key::AttentionPermutation => self.own.attention_permutation = Some(self.map.next_value()?),
+                Key::CheckpointActivations => self.own.checkpoint_activations = self.map.next_value()?,
                 Key::InitFrom => self.own.init_from = Some(self.map.next_value()?),
             }
         }
@@ -120,6 +128,7 @@ impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for OwnKeyOr<'_, K> {
         match key {
             ATTENTION_PERMUTATION => Ok(Key::AttentionPermutation),
             INIT_FROM => Ok(Key::InitFrom),
+            CHECKPOINT_ACTIVATIONS => Ok(Key::CheckpointActivations),
             _ => {
                 let seed = self.0.take().ok_or_else(|| E::custom("a key was read twice"))?;
                 seed.deserialize(key.into_deserializer()).map(Key::Model)

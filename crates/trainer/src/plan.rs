@@ -47,7 +47,7 @@ pub struct TrainPlan {
 /// Every problem of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct PlanError {
-    /// Each begins with its key.
+    /// Each begins with its key, behind the key's place where that is known.
     pub problems: Vec<String>,
 }
 
@@ -82,10 +82,13 @@ impl TrainPlan {
         check_training(&config, facts, &mut problems);
         check_run(&config, &mut problems);
         let positions_per_step = check_counts(&config, &mut problems);
-        match positions_per_step.filter(|_| problems.is_empty()) {
-            Some(positions_per_step) => Ok(Self::derive(config, facts.world_size, positions_per_step)),
-            None => Err(PlanError { problems }),
+        if let Some(positions_per_step) = positions_per_step.filter(|_| problems.is_empty()) {
+            return Ok(Self::derive(config, facts.world_size, positions_per_step));
         }
+        let problems = problems.into_iter().map(|problem| with_place(&config, problem));
+        Err(PlanError {
+            problems: problems.collect(),
+        })
     }
 
     fn derive(config: RunConfig, world_size: u32, positions_per_step: u64) -> Self {
@@ -99,6 +102,19 @@ impl TrainPlan {
             schedule: Schedule::new(&config.optimizer, &config.schedule, config.training.max_steps),
             config,
         }
+    }
+}
+
+/// A problem behind the place of the key that it begins with.
+fn with_place(config: &RunConfig, problem: String) -> String {
+    let key = problem
+        .split([' ', ':'])
+        .next()
+        .unwrap_or_default()
+        .replace('"', "");
+    match config.places.of(&key) {
+        Some(place) => format!("{place}: {problem}"),
+        None => problem,
     }
 }
 
@@ -518,6 +534,49 @@ mod tests {
         assert!(
             found.len() == 1 && found[0].starts_with("masking.mask_replace_prob"),
             "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_run_is_refused_with_the_line_of_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        let bad = [
+            (
+                "num_attention_heads = 2",
+                "num_attention_heads = 3\nhidden_act = \"swish\"",
+            ),
+            ("sequence_length = 32", "sequence_length = 64"),
+            ("micro_batch_size = 2", "micro_batch_size = 3"),
+        ];
+        let text = bad
+            .into_iter()
+            .fold(crate::config::tests::TINY.to_owned(), |text, (good, bad)| {
+                text.replace(good, bad)
+            });
+        durable::commit_bytes(&durable::DISK, &path, text.as_bytes()).unwrap();
+        let (mut config, places): (RunConfig, _) =
+            config_file::load_with_places(&path, &["schedule.warmup_steps=11".to_owned()]).unwrap();
+        config.places = places;
+        let line_of = |key: &str| text.lines().position(|line| line.starts_with(key)).unwrap() + 1;
+        let problems = TrainPlan::new(config, &Facts::default()).unwrap_err().problems;
+        for key in [
+            "model.num_attention_heads",
+            "model.hidden_act",
+            "data.sequence_length",
+            "training.global_batch_size",
+        ] {
+            let (_, name) = key.split_once('.').unwrap();
+            let start = format!("{}, line {}, column 1: {key}", path.display(), line_of(name));
+            assert!(
+                problems.iter().any(|problem| problem.starts_with(&start)),
+                "{start}: {problems:#?}"
+            );
+        }
+        let start = "the override `schedule.warmup_steps=11`: schedule.warmup_steps";
+        assert!(
+            problems.iter().any(|problem| problem.starts_with(start)),
+            "{problems:#?}"
         );
     }
 

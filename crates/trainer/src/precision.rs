@@ -29,13 +29,22 @@ pub(crate) fn decide(
     processors: &[Processor],
 ) -> Result<Precision, TrainError> {
     let decided = on_first_rank(collective, || {
-        choose(config.training.precision, processors, || bf16_speed(config))
+        let chosen = choose(config.training.precision, processors, || bf16_speed(config));
+        chosen.map_err(|error| with_place(error, config))
     })?;
     let mut bytes = decided.map(name).unwrap_or_default().as_bytes().to_vec();
     collective.broadcast(Rank(0), &mut bytes)?;
     parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| TrainError::Agreed {
         message: "rank 0 decided for no known precision".to_owned(),
     })
+}
+
+/// A refused precision with the place of its key.
+fn with_place(mut error: TrainError, config: &RunConfig) -> TrainError {
+    if let TrainError::SlowPrecision { place, .. } = &mut error {
+        *place = config.places.of("training.precision").cloned().map(Box::new);
+    }
+    error
 }
 
 /// Processor features first; `bf16_speed` (bf16 against f32) only where they leave it open.
@@ -62,6 +71,7 @@ fn require(
     match processors.iter().position(|processor| !is_fast(processor)) {
         None => Ok(precision),
         Some(rank) => Err(TrainError::SlowPrecision {
+            place: None,
             precision: name(precision),
             rank,
             processor: processors[rank].name.clone(),
@@ -182,6 +192,24 @@ mod tests {
     fn with_instructions_the_measurement_decides() {
         let auto = |speed| choose(PrecisionChoice::Auto, &processors(&[true, true]), || Ok(speed)).unwrap();
         assert_eq!((auto(2.5), auto(1.1)), (Precision::Bf16, Precision::F32));
+    }
+
+    #[test]
+    fn a_precision_that_the_device_lacks_is_refused_with_the_line_of_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        let text = format!("{}precision = \"bf16\"\n", crate::config::tests::TINY);
+        durable::commit_bytes(&durable::DISK, &path, text.as_bytes()).unwrap();
+        let (mut config, places): (RunConfig, _) = config_file::load_with_places(&path, &[]).unwrap();
+        config.places = places;
+        let decided = decide(&mut collectives::Single::new(), &config, &processors(&[false]));
+        let start = format!(
+            "{}, line {}, column 1: training.precision = \"bf16\": rank 0 (processor 0)",
+            path.display(),
+            text.lines().count()
+        );
+        let message = decided.unwrap_err().to_string();
+        assert!(message.starts_with(&start), "{message}");
     }
 
     #[test]

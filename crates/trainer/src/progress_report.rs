@@ -38,7 +38,11 @@ impl ProgressReport {
 
     /// Shows a finished step.
     pub(crate) fn show(&mut self, line: &StepLine) {
-        let text = format!("loss {:.4}, {:.0} tokens/s", line.loss, line.tokens_per_second);
+        let text = format!(
+            "loss {:.4}, {:.0} tokens/s",
+            line.loss,
+            line.meters.tokens_per_second()
+        );
         if let Some(bar) = &self.bar {
             bar.set_position(line.step);
             bar.set_message(text);

@@ -113,6 +113,7 @@ impl Session {
         let config = &self.plan.config;
         let mut model = RobertaForMaskedLm::new(&config.model.config, precision, self.device)?;
         model.set_attention_permutation(config.model.attention_permutation);
+        model.set_checkpoint_activations(config.model.checkpoint_activations);
         // A GPU's gradients go through host memory, for which the pass would have to wait.
         let on_cpu = self.device == Device::Cpu;
         let overlaps = config.parallel.overlap && self.plan.world_size > 1 && on_cpu;

@@ -3,15 +3,18 @@
 //! The loss is the sum of all masked tokens' losses divided by their global number, never a
 //! mean of means; gradients are summed over micro-batches and ranks in the parameters' kind.
 
+use std::time::Instant;
+
 use collectives::Collective;
 use loader::{MicroBatch, Step, StepBatches};
-use model::{BatchSlices, BatchTensors, DropoutKey, Parameters, RobertaForMaskedLm};
+use model::{BatchSlices, BatchTensors, DropoutKey, Parameters, RobertaConfig, RobertaForMaskedLm};
 use tch::Tensor;
 use torch_native::squared_norm;
 
 use crate::{
     error::TrainError,
     loss_scale::LossScale,
+    meters::{Times, peak_memory_bytes, timed, training_flops},
     optimizer::Optimizer,
     overlap::GradientHooks,
     reduction::{GradientSum, Losses, Reduction},
@@ -43,7 +46,7 @@ pub struct Learner {
     pub num_micro_batches: u64,
 }
 
-/// What one step did, the same on all ranks.
+/// What one step did; all but the times is the same on all ranks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepRecord {
     /// Steps finished.
@@ -68,6 +71,12 @@ pub struct StepRecord {
     pub local_sequences: Vec<u64>,
     /// Whether any rank was asked to stop.
     pub stop: bool,
+    /// Operations of the model's products on real tokens, over all ranks.
+    pub model_flops: u64,
+    /// The most memory that each rank has held so far.
+    pub peak_memory_bytes: Vec<u64>,
+    /// Time of this rank's parts of the step.
+    pub times: Times,
 }
 
 /// Sums over ranks that the data alone decides.
@@ -75,6 +84,7 @@ struct Counts {
     masked_tokens: u64,
     tokens: u64,
     digest: u64,
+    model_flops: u64,
     local_sequences: Vec<u64>,
 }
 
@@ -91,20 +101,30 @@ pub fn train_step(
 ) -> Result<StepRecord, TrainError> {
     let finished = batches.step;
     collective.at_step(finished.0 + 1);
-    let counts = sum_counts(collective, batches)?;
+    let mut times = Times::default();
+    let config = learner.model.config();
+    let counts = timed(&mut times.communication, || {
+        sum_counts(collective, config, batches)
+    })?;
     let loss_scale = learner.loss_scale.map(|loss_scale| loss_scale.scale);
     let scale = loss_scale.unwrap_or(1.0);
-    let losses = sum_gradients(learner, collective, batches, scale / counts.masked_tokens as f64)?;
-    let grad_norm = squared_norm(learner.model.parameters().grad())?.sqrt() / scale;
-    let sums = sum_losses(collective, (losses.local, grad_norm), stop.asked())?;
+    let factor = scale / counts.masked_tokens as f64;
+    let losses = sum_gradients(learner, collective, batches, factor, &mut times)?;
+    let grad = learner.model.parameters().grad();
+    let grad_norm = timed(&mut times.optimizer, || squared_norm(grad))?.sqrt() / scale;
+    let sums = timed(&mut times.communication, || {
+        sum_losses(collective, (losses.local, grad_norm), stop.asked())
+    })?;
     let skipped_update = overflowed(learner, finished, &sums)?;
     let learning_rate = learner.schedule.learning_rate(finished);
-    if !skipped_update {
-        let factor = clip_factor(grad_norm, learner.max_grad_norm) / scale;
-        scale_gradients(learner.model.parameters(), factor)?;
-        update(learner, learning_rate, finished)?;
-    }
-    learner.model.parameters().zero_grad()?;
+    let factor = clip_factor(grad_norm, learner.max_grad_norm) / scale;
+    timed(&mut times.optimizer, || {
+        if !skipped_update {
+            scale_gradients(learner.model.parameters(), factor)?;
+            update(learner, learning_rate, finished)?;
+        }
+        Ok::<_, TrainError>(learner.model.parameters().zero_grad()?)
+    })?;
     Ok(StepRecord {
         step: Step(finished.0 + 1),
         loss: losses.canonical.unwrap_or(sums.loss) / counts.masked_tokens as f64,
@@ -117,16 +137,28 @@ pub fn train_step(
         tokens: counts.tokens,
         local_sequences: counts.local_sequences,
         stop: sums.stop,
+        model_flops: counts.model_flops,
+        peak_memory_bytes: sums.peak_memory_bytes,
+        times,
     })
 }
 
-fn sum_counts(collective: &mut dyn Collective, batches: &StepBatches) -> Result<Counts, TrainError> {
-    const FIXED: usize = 3;
+fn sum_counts(
+    collective: &mut dyn Collective,
+    config: &RobertaConfig,
+    batches: &StepBatches,
+) -> Result<Counts, TrainError> {
+    const FIXED: usize = 4;
     let sum = |count: fn(&MicroBatch) -> u64| batches.micro_batches.iter().map(count).sum();
     let mut all = vec![0; FIXED + collective.world_size() as usize];
     all[0] = sum(|batch| batch.masked_tokens);
     all[1] = sum(|batch| batch.tokens);
     all[2] = batches.digest;
+    let flops = batches
+        .micro_batches
+        .iter()
+        .map(|batch| training_flops(config, batch));
+    all[3] = flops.sum();
     all[FIXED + collective.rank().0 as usize] = sum(|batch| batch.sequences as u64);
     collective.all_reduce_sum_u64(&mut all)?;
     if all[0] == 0 {
@@ -138,6 +170,7 @@ fn sum_counts(collective: &mut dyn Collective, batches: &StepBatches) -> Result<
         masked_tokens: all[0],
         tokens: all[1],
         digest: all[2],
+        model_flops: all[3],
         local_sequences: all.split_off(FIXED),
     })
 }
@@ -149,35 +182,51 @@ fn sum_gradients(
     collective: &mut dyn Collective,
     batches: &StepBatches,
     factor: f64,
+    times: &mut Times,
 ) -> Result<Losses, TrainError> {
     let mut sum = GradientSum::new(learner);
     let last = batches.micro_batches.len().saturating_sub(1);
     for (index, batch) in batches.micro_batches.iter().enumerate() {
-        let pass = || forward_backward(learner, batch, factor);
+        let (mut own, begun) = (Times::default(), Instant::now());
+        let pass = || forward_backward(learner, batch, factor, &mut own);
         let more = index < last;
         let loss = if more {
             pass()?
         } else {
             sum.last_pass(collective, pass)?
         };
-        sum.add(batch, loss, more)?;
+        // Beyond its two parts a pass waits for the sum over ranks that goes on beside it.
+        own.communication = begun.elapsed().saturating_sub(own.sum());
+        times.add(&own);
+        timed(&mut times.backward, || sum.add(batch, loss, more))?;
     }
-    sum.reduce(collective)?;
-    sum.losses(collective)
+    timed(&mut times.communication, || {
+        sum.reduce(collective)?;
+        sum.losses(collective)
+    })
 }
 
 /// Adds the micro-batch's share of the gradient, that of its loss times `factor`; returns its summed
 /// loss.
-fn forward_backward(learner: &Learner, batch: &MicroBatch, factor: f64) -> Result<f64, TrainError> {
-    let tensors = tensors_of(batch, &learner.model)?;
+fn forward_backward(
+    learner: &Learner,
+    batch: &MicroBatch,
+    factor: f64,
+    times: &mut Times,
+) -> Result<f64, TrainError> {
     let dropout = DropoutKey {
         seed: learner.seed,
         step: batch.step.0,
         micro_batch: batch.index,
     };
-    let loss_sum = learner.model.loss_sum(&tensors, Some(&dropout))?;
-    loss_sum.f_mul_scalar(factor)?.f_backward()?;
-    Ok(loss_sum.f_double_value(&[])?)
+    let loss_sum = timed(&mut times.forward, || {
+        let tensors = tensors_of(batch, &learner.model)?;
+        Ok::<_, TrainError>(learner.model.loss_sum(&tensors, Some(&dropout))?)
+    })?;
+    timed(&mut times.backward, || {
+        loss_sum.f_mul_scalar(factor)?.f_backward()?;
+        Ok(loss_sum.f_double_value(&[])?)
+    })
 }
 
 /// A loader's micro-batch as the model's tensors.
@@ -207,6 +256,7 @@ struct Sums {
     bad_loss: bool,
     bad_gradient: bool,
     stop: bool,
+    peak_memory_bytes: Vec<u64>,
 }
 
 fn sum_losses(
@@ -215,20 +265,33 @@ fn sum_losses(
     stop: bool,
 ) -> Result<Sums, TrainError> {
     let flag = |set: bool| if set { 1.0 } else { 0.0 };
-    let mut sums = [
+    let mut sums = vec![
         local_loss,
         flag(!local_loss.is_finite()),
         flag(!grad_norm.is_finite()),
         flag(stop),
     ];
+    let fixed = sums.len();
+    sums.resize(fixed + collective.world_size() as usize, 0.0);
+    sums[fixed + collective.rank().0 as usize] = peak_memory_bytes() as f64;
     collective.all_reduce_sum_f64(&mut sums)?;
-    let [loss, bad_losses, bad_gradients, stops] = sums;
     Ok(Sums {
-        loss,
-        bad_loss: bad_losses > 0.0,
-        bad_gradient: bad_gradients > 0.0,
-        stop: stops > 0.0,
+        loss: sums[0],
+        bad_loss: sums[1] > 0.0,
+        bad_gradient: sums[2] > 0.0,
+        stop: sums[3] > 0.0,
+        peak_memory_bytes: sums[fixed..].iter().map(|&bytes| whole(bytes)).collect(),
     })
+}
+
+/// A number of bytes, which an f64 holds exactly up to 2^53.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a sum of one whole number and zeros"
+)]
+fn whole(bytes: f64) -> u64 {
+    bytes as u64
 }
 
 /// Whether fp16 overflowed, which costs the step and lowers the scale of the loss. Where that
@@ -249,6 +312,7 @@ fn overflowed(learner: &mut Learner, finished: Step, sums: &Sums) -> Result<bool
         step: finished.0 + 1,
         what,
         parameter: first_bad_gradient(learner.model.parameters())?,
+        checkpoint: None,
     })
 }
 

@@ -487,7 +487,7 @@ fn a_dry_run_takes_a_step_and_writes_nothing() {
     let place = Place::new();
     let config = place.config("run", &[]);
     let before = tree(place.0.path());
-    let report = on_ranks(2, |collective| dry_run(config.clone(), collective)).unwrap();
+    let report = on_ranks(2, |collective| dry_run(config.clone(), collective, Resume::Never)).unwrap();
     assert_eq!(tree(place.0.path()), before);
     assert_eq!(report.plan["shapes"]["input_ids"], serde_json::json!([4, 32]));
     assert!(
@@ -608,6 +608,60 @@ fn a_loss_that_is_not_finite_stops_every_rank_and_names_the_step() {
 }
 
 #[test]
+fn a_gradient_that_is_not_finite_names_its_parameter_and_the_last_good_checkpoint() {
+    let place = Place::new();
+    let overrides = [
+        "optimizer.learning_rate=1e38",
+        "schedule.warmup_steps=0",
+        "checkpoint.every_steps=1",
+    ];
+    for world_size in [1, 2] {
+        let config = place.config(&format!("run-{world_size}"), &overrides);
+        let error = launch(world_size, &config, Resume::Never, &StopRequest::new()).unwrap_err();
+        let TrainError::NotFinite { step, parameter, .. } = &error else {
+            panic!("{error}");
+        };
+        let checkpoint = config.run.dir.join(format!("checkpoints/step-{:08}", step - 1));
+        let message = error.to_string();
+        assert!(
+            message.contains(parameter.as_deref().unwrap_or("none"))
+                && message.contains(checkpoint.to_str().unwrap())
+                && message.contains(&format!("skip_steps = [\"{step}\"]")),
+            "{message}"
+        );
+        assert!(checkpoint.is_dir());
+    }
+}
+
+#[test]
+fn a_dry_run_of_a_run_to_resume_takes_the_step_after_its_checkpoint() {
+    let place = Place::new();
+    let config = place.config("run", &[]);
+    let stop = StopRequest::new();
+    stop.ask();
+    launch(1, &config, Resume::Auto, &stop).unwrap();
+    let before = tree(place.0.path());
+    let dry =
+        |config: &RunConfig| on_ranks(1, |collective| dry_run(config.clone(), collective, Resume::Auto));
+    let report = dry(&config).unwrap();
+    assert_eq!(tree(place.0.path()), before);
+    assert!(report.checkpoint.unwrap().ends_with("step-00000001"));
+    launch(1, &config, Resume::Auto, &StopRequest::new()).unwrap();
+    let second = &place.steps("run")[1];
+    assert_eq!(second["loss"].as_f64(), Some(report.record.loss));
+
+    let other = place.config("run", &["optimizer.weight_decay=0.5"]);
+    assert!(
+        dry(&other)
+            .unwrap_err()
+            .to_string()
+            .contains("optimizer.weight_decay")
+    );
+    let error = dry(&config).unwrap_err().to_string();
+    assert!(error.contains("the run is finished, all 10 steps"), "{error}");
+}
+
+#[test]
 fn clipping_bounds_the_update_and_reports_the_norm_before() {
     let place = Place::new();
     run(1, &place.config("free", &["training.max_steps=3"]));
@@ -623,6 +677,62 @@ fn clipping_bounds_the_update_and_reports_the_norm_before() {
         (&free[0]["grad_norm"], &free[0]["loss"]),
         (&clipped[0]["grad_norm"], &clipped[0]["loss"])
     );
+}
+
+#[test]
+fn the_parts_of_a_step_add_up_to_it_and_the_utilization_follows_from_its_formula() {
+    let place = Place::new();
+    run(2, &place.config("run", &["logging.every_steps=2"]));
+    let steps = place.steps("run");
+    assert_eq!(steps.len(), 5);
+    let total = |key: &str| numbers(&steps, key).iter().sum::<f64>();
+    let parts = ["data_wait", "forward", "backward", "communication", "optimizer"];
+    let parts: f64 = parts.iter().map(|part| total(&format!("{part}_ms"))).sum();
+    let whole = total("step_ms");
+    assert!(
+        parts <= whole + 0.1 && parts > 0.9 * whole,
+        "{parts} of {whole} ms are in a part"
+    );
+    let model = place.config("run", &[]).model.config;
+    for step in &steps {
+        let number = |key: &str| step[key].as_f64().unwrap();
+        let seconds = number("step_ms") / 1e3;
+        let expected = number("model_flops") / seconds / number("peak_flops_per_second");
+        assert!(
+            (number("model_flops_utilization") / expected - 1.0).abs() < 1e-3,
+            "{step}"
+        );
+        // Two steps of 16 sequences of at most 32 tokens, 5 of them masked.
+        let most = 32.0 * model.training_flops(32, 5) as f64;
+        assert!((0.2 * most..=most).contains(&number("model_flops")), "{step}");
+        let memory = step["peak_memory_bytes"].as_array().unwrap();
+        assert!(memory.len() == 2 && memory[1].as_u64() > Some(1 << 20), "{step}");
+    }
+}
+
+#[test]
+fn a_run_whose_activations_are_computed_twice_is_bit_for_bit_the_same() {
+    let place = Place::new();
+    run(2, &place.config("kept", &[]));
+    // The key is free to change in a run that goes on.
+    let stop = StopRequest::new();
+    stop.ask();
+    let twice = place.config("twice", &["model.checkpoint_activations=true"]);
+    launch(2, &twice, Resume::Auto, &stop).unwrap();
+    launch(2, &twice, Resume::Auto, &stop).unwrap();
+    launch(2, &place.config("twice", &[]), Resume::Auto, &stop).unwrap();
+    launch(2, &twice, Resume::Auto, &StopRequest::new()).unwrap();
+    let (kept, twice) = (place.steps("kept"), place.steps("twice"));
+    for key in ["loss", "grad_norm", "digest", "model_flops"] {
+        let values = |steps: &[Value]| steps.iter().map(|step| step[key].clone()).collect::<Vec<_>>();
+        assert_eq!(values(&kept), values(&twice), "{key}");
+    }
+    for file in ["model.safetensors", "optimizer.safetensors"] {
+        let bytes = |name: &str| {
+            std::fs::read(place.path(name).join("checkpoints/step-00000010").join(file)).unwrap()
+        };
+        assert!(bytes("kept") == bytes("twice"), "{file}");
+    }
 }
 
 #[test]

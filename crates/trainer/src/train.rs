@@ -1,8 +1,8 @@
 //! The training loop, and the run that it drives.
 
 use std::{
-    path::Path,
-    time::{Duration, Instant},
+    path::{Path, PathBuf},
+    time::Instant,
 };
 
 use collectives::{Collective, Rank};
@@ -14,7 +14,8 @@ use crate::{
     error::TrainError,
     evaluate::Evaluator,
     lineage::Lineage,
-    metrics::{EvaluationLine, Metrics, StepLine, timestamp},
+    meters::{Times, timed},
+    metrics::{EvaluationLine, Meters, Metrics, StepLine, timestamp},
     progress_report::ProgressReport,
     saved_state::{self, Progress},
     session::Session,
@@ -49,6 +50,8 @@ pub struct Run<'a> {
     pub(crate) progress: Progress,
     pub(crate) lineage: Lineage,
     pub(crate) checkpoints: &'a Path,
+    /// The newest one, on rank 0.
+    pub(crate) last_checkpoint: Option<PathBuf>,
     pub(crate) evaluator: Option<Evaluator>,
     pub(crate) stop: &'a StopRequest,
     pub(crate) reporter: Reporter,
@@ -58,8 +61,7 @@ pub struct Run<'a> {
 #[derive(Debug)]
 pub(crate) struct Reporter {
     pub(crate) outputs: Option<(Metrics, ProgressReport)>,
-    tokens_since_line: u64,
-    time_since_line: Duration,
+    since_line: Meters,
 }
 
 /// Trains until the last step or until a rank is asked to stop.
@@ -81,9 +83,13 @@ pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
     }
     while run.progress.step < max_steps {
         let begun = Instant::now();
-        let batches = next_step(&mut steps, run.progress.step)?;
-        let record = train_step(&mut run.learner, run.collective, &batches, run.stop)?;
-        run.advance(&record, begun.elapsed())?;
+        let mut times = Times::default();
+        let batches = timed(&mut times.data_wait, || next_step(&mut steps, run.progress.step))?;
+        let record = train_step(&mut run.learner, run.collective, &batches, run.stop)
+            .map_err(|error| run.with_last_checkpoint(error))?;
+        times.add(&record.times);
+        run.reporter.since_line.add(&record, begun.elapsed(), times);
+        run.advance(&record)?;
         if run.is_due(run.session.plan.config.parallel.check_every) {
             drift::check(run.collective, run.learner.model.parameters(), run.progress.step)?;
         }
@@ -142,14 +148,32 @@ impl Run<'_> {
         Ok(answer == [1])
     }
 
-    fn advance(&mut self, record: &StepRecord, took: Duration) -> Result<(), TrainError> {
+    /// A loss that is not finite, with the checkpoint from which people go on.
+    fn with_last_checkpoint(&self, error: TrainError) -> TrainError {
+        match error {
+            TrainError::NotFinite {
+                step,
+                what,
+                parameter,
+                ..
+            } => TrainError::NotFinite {
+                step,
+                what,
+                parameter,
+                checkpoint: self.last_checkpoint.clone(),
+            },
+            other => other,
+        }
+    }
+
+    fn advance(&mut self, record: &StepRecord) -> Result<(), TrainError> {
         self.progress = Progress {
             step: record.step.0,
             tokens_seen: self.progress.tokens_seen + record.tokens,
             loss: Some(record.loss).filter(|loss| loss.is_finite()),
         };
         let due = self.is_due(self.session.plan.config.logging.every_steps);
-        self.reporter.log(record, took, self.progress.tokens_seen, due)
+        self.reporter.log(record, self.progress.tokens_seen, due)
     }
 
     /// All ranks evaluate; rank 0 writes the figures down.
@@ -185,32 +209,25 @@ impl Run<'_> {
         let write = || saved_state::save(self.checkpoints, self.session, &self.learner, state);
         let saved = first.then(write).transpose();
         let path = agree(self.collective, saved)?;
-        if let (Some(path), Some((_, progress))) = (path, &self.reporter.outputs) {
+        if let (Some(path), Some((_, progress))) = (&path, &self.reporter.outputs) {
             progress.say(&format!("wrote {}", path.display()));
         }
+        self.last_checkpoint = path;
         Ok(())
     }
 }
 
 impl Reporter {
-    pub(crate) fn new(outputs: Option<(Metrics, ProgressReport)>) -> Self {
+    /// `peak_flops_per_second`: what all ranks together reach at most.
+    pub(crate) fn new(outputs: Option<(Metrics, ProgressReport)>, peak_flops_per_second: f64) -> Self {
         Self {
             outputs,
-            tokens_since_line: 0,
-            time_since_line: Duration::ZERO,
+            since_line: Meters::new(peak_flops_per_second),
         }
     }
 
-    /// Evaluations and checkpoints are not in `took`, so the rate is that of training.
-    fn log(
-        &mut self,
-        record: &StepRecord,
-        took: Duration,
-        tokens_seen: u64,
-        due: bool,
-    ) -> Result<(), TrainError> {
-        self.tokens_since_line += record.tokens;
-        self.time_since_line += took;
+    /// Evaluations and checkpoints are not in the time, so the rate is that of training.
+    fn log(&mut self, record: &StepRecord, tokens_seen: u64, due: bool) -> Result<(), TrainError> {
         let Some((metrics, progress)) = self.outputs.as_mut().filter(|_| due) else {
             return Ok(());
         };
@@ -226,13 +243,12 @@ impl Reporter {
             tokens: record.tokens,
             masked_tokens: record.masked_tokens,
             tokens_seen,
-            tokens_per_second: self.tokens_since_line as f64 / self.time_since_line.as_secs_f64().max(1e-9),
+            meters: self.since_line.take(),
             local_sequences: record.local_sequences.clone(),
+            peak_memory_bytes: record.peak_memory_bytes.clone(),
         };
         metrics.append(&line)?;
         progress.show(&line);
-        self.tokens_since_line = 0;
-        self.time_since_line = Duration::ZERO;
         Ok(())
     }
 }
