@@ -26,7 +26,7 @@ pub struct Hashes {
 /// resumed run takes no weights from `init_from`; activations that are computed twice have the same
 /// bits; precision has a rule of its own
 /// ([`crate::precision::fits`]); ranks, threads and micro-batch are the [`Tuple`].
-const FREE_KEYS: [(&str, Option<&str>); 13] = [
+const FREE_KEYS: [(&str, Option<&str>); 14] = [
     ("run", Some("dir")),
     ("run", Some("stop_after")),
     ("data", Some("corpus")),

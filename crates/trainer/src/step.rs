@@ -188,7 +188,7 @@ fn sum_gradients(
     let last = batches.micro_batches.len().saturating_sub(1);
     for (index, batch) in batches.micro_batches.iter().enumerate() {
         let (mut own, begun) = (Times::default(), Instant::now());
-        let pass = || forward_backward(learner, batch, factor, &mut own);
+        let mut pass = || forward_backward(learner, batch, factor, &mut own);
         let more = index < last;
         let loss = if more {
             pass()?

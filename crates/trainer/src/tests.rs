@@ -638,7 +638,7 @@ fn a_dry_run_of_a_run_to_resume_takes_the_step_after_its_checkpoint() {
     let place = Place::new();
     let config = place.config("run", &[]);
     let stop = StopRequest::new();
-    stop.ask();
+    stop.ask("a test");
     launch(1, &config, Resume::Auto, &stop).unwrap();
     let before = tree(place.0.path());
     let dry =
@@ -716,7 +716,7 @@ fn a_run_whose_activations_are_computed_twice_is_bit_for_bit_the_same() {
     run(2, &place.config("kept", &[]));
     // The key is free to change in a run that goes on.
     let stop = StopRequest::new();
-    stop.ask();
+    stop.ask("a test");
     let twice = place.config("twice", &["model.checkpoint_activations=true"]);
     launch(2, &twice, Resume::Auto, &stop).unwrap();
     launch(2, &twice, Resume::Auto, &stop).unwrap();
