@@ -70,7 +70,7 @@ impl<'a> GradientSum<'a> {
     }
 
     /// Runs the pass of this rank's last micro-batch, and sums over ranks meanwhile where it
-    /// can: the tree needs all gradients first.
+    /// can: the tree takes whole gradients, after each pass.
     pub(crate) fn last_pass<T>(
         &mut self,
         collective: &mut dyn Collective,
