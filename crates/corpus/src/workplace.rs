@@ -33,7 +33,7 @@ impl Workplace {
             path: out.to_path_buf(),
         })?;
         let folder = parent.join(format!(".{}.work", name.to_string_lossy()));
-        refuse_existing(out).inspect_err(|_| remove_left(&folder, purpose))?;
+        refuse_existing(out).inspect_err(|_| remove_left(parent, &folder, purpose))?;
         create_dir_all(parent)?;
         let lock = lock_folder(&folder, purpose).map_err(|error| name_output(error, out))?;
         // A predecessor may have finished between the first look and the lock.
@@ -83,12 +83,14 @@ pub(crate) fn parts_folder(out: &Path) -> PathBuf {
     folder.into()
 }
 
-/// Removes the folder of a command that was killed when its output was there already.
-fn remove_left(folder: &Path, purpose: &str) {
+/// Removes what a command left that was killed when its output was there already: its folder, or
+/// what it had not removed of it.
+fn remove_left(parent: &Path, folder: &Path, purpose: &str) {
+    // What stays behind does no harm.
     if folder.is_dir() && FolderLock::acquire(folder, purpose).is_ok() {
-        // What stays behind does no harm.
         let _ = durable::remove_dir(&DISK, folder);
     }
+    let _ = durable::remove_stale_partials(&DISK, parent);
 }
 
 /// Makes the folder and takes its lock.
