@@ -184,7 +184,8 @@ fn filings_to_shards(inputs: &Inputs) -> Figure {
 /// Our text from a dump beside gensim's, and beside what decompressing it alone takes.
 fn wiki_to_text(inputs: &Inputs) -> Result<Vec<Figure>> {
     let dump = crate::wiki::make_dump(&inputs.dump, &inputs.folder)?;
-    let arguments = vec![dump.path, dump.xml_bytes.to_string().into()];
+    let xml_bytes = PathBuf::from(dump.xml_bytes.to_string());
+    let arguments = vec![dump.path, xml_bytes.clone()];
     let figure = |name: &str, peer_name, peer| Figure {
         group: "corpus",
         name: name.to_owned(),
@@ -204,5 +205,16 @@ fn wiki_to_text(inputs: &Inputs) -> Result<Vec<Figure>> {
             "gensim filter_wiki, a process a core",
             peer(inputs, "wiki_text.py", arguments.clone()),
         ),
+        Figure {
+            group: "corpus",
+            name: "wiki markup to text, one core, decompressed before".to_owned(),
+            unit: "MB/s of XML",
+            peer_name: "gensim filter_wiki, one process",
+            ours: ours(
+                vec![dump.plain.clone(), xml_bytes.clone(), "1".into()],
+                "wiki-text",
+            ),
+            peer: peer(inputs, "wiki_markup.py", vec![dump.plain, xml_bytes]),
+        },
     ])
 }

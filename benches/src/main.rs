@@ -68,8 +68,13 @@ enum Measure {
     },
     /// Text to token ids, all cores.
     Encode { tokenizer: PathBuf, text: PathBuf },
-    /// A multistream dump to documents, all cores.
-    WikiText { dump: PathBuf, xml_bytes: usize },
+    /// A dump to documents, on so many threads or all cores.
+    WikiText {
+        dump: PathBuf,
+        xml_bytes: usize,
+        #[arg(default_value_t = 0)]
+        threads: usize,
+    },
     /// The same dump decompressed, all cores.
     Bunzip2 { dump: PathBuf, xml_bytes: usize },
     /// A process that opens a corpus and makes its first batch.
@@ -104,7 +109,11 @@ fn run(arguments: &Arguments) -> Result<()> {
             filings,
         }) => measure::filings_to_shards(tenk_corpus, tokenizer, filings),
         Some(Measure::Encode { tokenizer, text }) => measure::encode(tokenizer, text),
-        Some(Measure::WikiText { dump, xml_bytes }) => wiki::text(dump, *xml_bytes),
+        Some(Measure::WikiText {
+            dump,
+            xml_bytes,
+            threads,
+        }) => wiki::text(dump, *xml_bytes, *threads),
         Some(Measure::Bunzip2 { dump, xml_bytes }) => wiki::decompression(dump, *xml_bytes),
         Some(Measure::FirstBatch { corpus }) => opening::first_batch(corpus),
         Some(Measure::LoaderRate { corpus, tokenizer }) => loading::rate(corpus, tokenizer),

@@ -18,10 +18,11 @@ const PAGES_PER_STREAM: usize = 20;
 /// How long the dump is made, by repetition.
 const DUMP_BYTES: usize = 60_000_000;
 
-/// A dump of many streams: its file and its length as XML.
+/// A dump of many streams: its file, the same without compression, and the length of that.
 #[derive(Debug, Clone)]
 pub(crate) struct Dump {
     pub(crate) path: PathBuf,
+    pub(crate) plain: PathBuf,
     pub(crate) xml_bytes: usize,
 }
 
@@ -40,20 +41,32 @@ pub(crate) fn make_dump(pages_of: &Path, folder: &Path) -> Result<Dump> {
         .map(|text| compressed(text))
         .collect::<Result<_>>()?;
 
-    let path = folder.join("dump.xml.bz2");
-    let mut out = std::fs::OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .open(&path)?;
+    let create = |path: &Path| {
+        std::fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .open(path)
+    };
+    let (path, plain) = (folder.join("dump.xml.bz2"), folder.join("dump.xml"));
+    let (mut out, mut plain_out) = (create(&path)?, create(&plain)?);
     let mut write = |bytes: &[u8]| out.write_all(bytes);
     write(&compressed(header)?)?;
     let repetitions = DUMP_BYTES.div_ceil(pages.iter().map(|page| page.len()).sum());
     for _ in 0..repetitions {
         packed.iter().try_for_each(|stream| write(stream))?;
     }
+    plain_out.write_all(header.as_bytes())?;
+    for _ in 0..repetitions {
+        plain_out.write_all(&xml.as_bytes()[start..end])?;
+    }
+    plain_out.write_all(b"</mediawiki>\n")?;
     write(&compressed("</mediawiki>\n")?)?;
     let xml_bytes = header.len() + repetitions * (end - start) + "</mediawiki>\n".len();
-    Ok(Dump { path, xml_bytes })
+    Ok(Dump {
+        path,
+        plain,
+        xml_bytes,
+    })
 }
 
 fn compressed(text: &str) -> Result<Vec<u8>> {
@@ -62,9 +75,9 @@ fn compressed(text: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A dump to documents on all cores; MB/s of XML.
-pub(crate) fn text(dump: &Path, xml_bytes: usize) -> Result<()> {
-    let pool = rayon::ThreadPoolBuilder::new().build()?;
+/// A dump to documents on so many threads, 0 for all cores; MB/s of XML.
+pub(crate) fn text(dump: &Path, xml_bytes: usize, threads: usize) -> Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let start = Instant::now();
     let mut letters = 0;
     let prepare = |page: PageResult| match page.outcome {

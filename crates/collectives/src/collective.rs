@@ -107,8 +107,6 @@ pub enum Element {
 }
 
 impl Element {
-    const ALL: [Self; 3] = [Self::F32, Self::F64, Self::U64];
-
     /// Bytes of one number.
     pub fn size_bytes(self) -> usize {
         match self {
@@ -142,31 +140,6 @@ pub enum Brought {
     },
     /// What this rank sends.
     From(Rank),
-}
-
-impl Brought {
-    /// Two numbers by which ranks tell each other what they bring.
-    pub(crate) fn words(self) -> [u64; 2] {
-        match self {
-            Self::Anything => [0, 0],
-            Self::From(root) => [1, u64::from(root.0)],
-            Self::Numbers { element, count } => [2 + element as u64, count as u64],
-        }
-    }
-
-    /// What has these two numbers.
-    pub(crate) fn from_words([kind, value]: [u64; 2]) -> Option<Self> {
-        match kind {
-            0 => Some(Self::Anything),
-            1 => Some(Self::From(Rank(u32::try_from(value).ok()?))),
-            _ => {
-                let mut elements = Element::ALL.into_iter();
-                let element = elements.find(|&element| 2 + element as u64 == kind)?;
-                let count = usize::try_from(value).ok()?;
-                Some(Self::Numbers { element, count })
-            }
-        }
-    }
 }
 
 impl fmt::Display for Brought {

@@ -19,7 +19,7 @@ pub(crate) const NUM_BANDS: usize = 16;
 const BAND_ROWS: usize = NUM_BINS / NUM_BANDS;
 
 /// The least similarity that may be asked for: 16 bands of 8 rows miss one pair in 20 of it
-/// (1 - (1 - 0.8^8)^16 = 0.947), one in ten million of 0.95, and a third of 0.7.
+/// (1 - (1 - 0.8^8)^16 = 0.947), one in 37 million of 0.95, and two in five of 0.7.
 pub(crate) const LEAST_SIMILARITY: f64 = 0.8;
 
 /// A sketch of a text's set of shingles.

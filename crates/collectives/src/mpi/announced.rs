@@ -10,7 +10,7 @@
 //! memory is given to MPI, so gradients pay nothing for it; a small call pays one more round of
 //! 64 bytes. Who differs is asked only when somebody does.
 
-use crate::{Brought, Call, CollectiveError, Operation, Rank};
+use crate::{Brought, Call, CollectiveError, Element, Operation, Rank};
 
 /// Numbers that a rank announces.
 pub(super) const WORDS: usize = 4;
@@ -28,7 +28,7 @@ impl Announced {
     }
 
     pub(super) fn words(self) -> [u64; WORDS] {
-        let [kind, value] = self.brought.words();
+        let [kind, value] = brought_words(self.brought);
         [self.call.sequence, self.call.operation.code(), kind, value]
     }
 
@@ -37,7 +37,7 @@ impl Announced {
         let operation = Operation::from_code(operation)?;
         Some(Self {
             call: Call { operation, sequence },
-            brought: Brought::from_words([kind, value])?,
+            brought: brought_from_words([kind, value])?,
         })
     }
 
@@ -48,6 +48,29 @@ impl Announced {
             Some(word) => *word,
             None => !words[index - WORDS],
         })
+    }
+}
+
+/// Two numbers by which ranks tell each other what they bring.
+fn brought_words(brought: Brought) -> [u64; 2] {
+    match brought {
+        Brought::Anything => [0, 0],
+        Brought::From(root) => [1, u64::from(root.0)],
+        Brought::Numbers { element, count } => [2 + element as u64, count as u64],
+    }
+}
+
+/// What has these two numbers.
+fn brought_from_words([kind, value]: [u64; 2]) -> Option<Brought> {
+    match kind {
+        0 => Some(Brought::Anything),
+        1 => Some(Brought::From(Rank(u32::try_from(value).ok()?))),
+        _ => {
+            let mut elements = [Element::F32, Element::F64, Element::U64].into_iter();
+            let element = elements.find(|&element| 2 + element as u64 == kind)?;
+            let count = usize::try_from(value).ok()?;
+            Some(Brought::Numbers { element, count })
+        }
     }
 }
 
@@ -82,7 +105,6 @@ pub(super) fn mismatch(words_of_all: &[u64]) -> Option<CollectiveError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Element;
 
     fn announced(operation: Operation, sequence: u64, brought: Brought) -> Announced {
         Announced::new(Call { operation, sequence }, brought)
@@ -152,9 +174,9 @@ mod tests {
             .into_iter()
             .chain([Brought::Anything, Brought::From(Rank(9))])
         {
-            assert_eq!(Brought::from_words(brought.words()), Some(brought));
+            assert_eq!(brought_from_words(brought_words(brought)), Some(brought));
         }
-        assert_eq!(Brought::from_words([5, 0]), None);
+        assert_eq!(brought_from_words([5, 0]), None);
     }
 
     #[test]

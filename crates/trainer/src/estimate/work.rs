@@ -1,12 +1,6 @@
-//! Parameters and arithmetic of one token.
-//!
-//! A matrix product of an [M, K] by a [K, N] matrix is 2 M K N FLOPs; a backward pass is two of
-//! each of the forward pass. Everything but matrix products is left out.
+//! Parameters and arithmetic of one token. Everything but matrix products is left out.
 
 use model::RobertaConfig;
-
-/// Forward and backward, in products of the forward pass.
-const PASSES: f64 = 3.0;
 
 /// Parameters of the model, as files hold them.
 pub fn num_parameters(config: &RobertaConfig) -> u64 {
@@ -18,24 +12,10 @@ pub fn num_parameters(config: &RobertaConfig) -> u64 {
     wide(config.num_hidden_layers) * layer + wide(tables) * width + 2 * width + head
 }
 
-/// FLOPs of a token in the layers, forward and backward, in sequences of `length`.
-pub fn layer_flops_per_token(config: &RobertaConfig, length: usize) -> f64 {
-    let (width, inner) = (config.hidden_size as f64, config.intermediate_size as f64);
-    let projections = 2.0 * (4.0 * width * width + 2.0 * width * inner);
-    let attention = 2.0 * 2.0 * length as f64 * width;
-    PASSES * config.num_hidden_layers as f64 * (projections + attention)
-}
-
-/// FLOPs of one row of the masked-LM head, forward and backward.
-pub fn head_flops_per_row(config: &RobertaConfig) -> f64 {
-    let width = config.hidden_size as f64;
-    PASSES * 2.0 * width * (width + config.padded_vocab_size() as f64)
-}
-
-/// FLOPs of a token of a run: `rows` of each sequence of `length` go through the head.
+/// FLOPs of a token of a run, forward and backward: `rows` of each sequence of `length` go
+/// through the head.
 pub fn flops_per_token(config: &RobertaConfig, length: usize, rows: usize) -> f64 {
-    let head = head_flops_per_row(config) * rows as f64 / length as f64;
-    layer_flops_per_token(config, length) + head
+    config.training_flops(length as u64, rows as u64) as f64 / length as f64
 }
 
 #[cfg(test)]
@@ -59,5 +39,15 @@ pub(crate) mod tests {
         assert_eq!(num_parameters(&config(1024, 24, 50_265)), 355_412_057);
         let (sparse, dense) = (flops_per_token(&base, 512, 77), flops_per_token(&base, 512, 512));
         assert!((sparse / 0.60e9 - 1.0).abs() < 0.01 && (dense / 0.80e9 - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn parameters_are_those_of_the_model_itself() {
+        let config = config(64, 3, 301);
+        let model = model::RobertaForMaskedLm::new(&config, model::Precision::F32, tch::Device::Cpu).unwrap();
+        assert_eq!(
+            num_parameters(&config),
+            model.parameters().num_parameters() as u64
+        );
     }
 }
