@@ -3,9 +3,9 @@
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
-/// One figure: what is measured, by whom, in which unit (more is better).
+/// One figure: what is measured, by whom, in which unit.
 #[derive(Debug)]
 pub(crate) struct Figure {
     pub(crate) group: &'static str,
@@ -79,13 +79,16 @@ pub(crate) fn none_failed(outcomes: &[Outcome]) -> Result<()> {
 }
 
 fn rate(contestant: &Contestant) -> Result<f64> {
-    let mut command = contestant.0()?;
-    let output = succeed(&mut command)?;
+    let measured: Measured = last_line(&mut contestant.0()?)?;
+    Ok(measured.rate)
+}
+
+/// Runs a command, which must succeed; what the last line that it prints says.
+pub(crate) fn last_line<T: DeserializeOwned>(command: &mut Command) -> Result<T> {
+    let output = succeed(command)?;
     let stdout = String::from_utf8_lossy(&output.stdout);
     let last = stdout.lines().last().context("a contestant printed nothing")?;
-    let measured: Measured =
-        serde_json::from_str(last).with_context(|| format!("{command:?} printed {last:?}"))?;
-    Ok(measured.rate)
+    serde_json::from_str(last).with_context(|| format!("{command:?} printed {last:?}"))
 }
 
 /// Runs a command, which must succeed; its error output is in the message where it does not.

@@ -50,31 +50,7 @@ fn prepare(arguments: &Arguments) -> Result<Inputs> {
     std::fs::create_dir_all(&folder)?;
     let bin = std::path::absolute(&arguments.bin)?;
     let (filings, described) = filings(&bin, &folder)?;
-    corpus_command(
-        &bin,
-        &["ingest", "--filings"],
-        &[&filings, Path::new("--out"), &folder.join("docs")],
-    )?;
-    corpus_command(
-        &bin,
-        &["tokenizer", "--vocab-size", "8192", "--docs"],
-        &[
-            &folder.join("docs"),
-            Path::new("--out"),
-            &folder.join("tokenizer"),
-        ],
-    )?;
-    corpus_command(
-        &bin,
-        &["build", "--shards", "4", "--docs"],
-        &[
-            &folder.join("docs"),
-            Path::new("--tokenizer"),
-            &folder.join("tokenizer"),
-            Path::new("--out"),
-            &folder.join("corpus"),
-        ],
-    )?;
+    make_corpus(&bin, &filings, &folder)?;
     let html_files = html_files(&filings)?;
     let dump = dump(&bin, &folder)?;
     Ok(Inputs {
@@ -94,6 +70,23 @@ pub(crate) fn filings(bin: &Path, folder: &Path) -> Result<(PathBuf, &'static st
     }
     corpus_command(bin, &["sample", "--out"], &[&folder.join("sample")])?;
     Ok((folder.join("sample/filings"), "the sample's filings"))
+}
+
+/// `docs`, `tokenizer` and `corpus` of these filings, in the folder.
+pub(crate) fn make_corpus(bin: &Path, filings: &Path, folder: &Path) -> Result<()> {
+    let [docs, tokenizer, corpus] = ["docs", "tokenizer", "corpus"].map(|name| folder.join(name));
+    let out = Path::new("--out");
+    corpus_command(bin, &["ingest", "--filings"], &[filings, out, &docs])?;
+    corpus_command(
+        bin,
+        &["tokenizer", "--vocab-size", "8192", "--docs"],
+        &[&docs, out, &tokenizer],
+    )?;
+    corpus_command(
+        bin,
+        &["build", "--shards", "4", "--docs"],
+        &[&docs, Path::new("--tokenizer"), &tokenizer, out, &corpus],
+    )
 }
 
 /// A file or folder of the real data, where it is.

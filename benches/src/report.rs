@@ -1,6 +1,5 @@
 //! Medians, spread and ratios, to stdout and between the group's marks in `docs/benchmarks.md`.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -9,7 +8,12 @@ use crate::contest::Outcome;
 use crate::machine;
 
 const PAGE: &str = "docs/benchmarks.md";
-const HEADER: &str = "# Benchmarks\n\nWritten by `make bench`. The contestants of a figure ran in turn in one run; median (lowest to\nhighest). More is better, unless the\nfigure says otherwise.\n";
+const HEADER: &str = "\
+# Benchmarks
+
+Written by `make bench`. The contestants of a figure ran in turn in one run; median (lowest to
+highest). More is better, unless the figure says otherwise.
+";
 
 /// Prints the results and replaces the tables of their groups in the page.
 pub(crate) fn write(outcomes: &[Outcome]) -> Result<()> {
@@ -25,8 +29,8 @@ pub(crate) fn write(outcomes: &[Outcome]) -> Result<()> {
 /// Prints a group's table and puts it into the page.
 pub(crate) fn write_section(group: &str, table: &str) -> Result<()> {
     print(table);
-    let page = std::fs::read_to_string(PAGE).unwrap_or_else(|_| HEADER.to_owned());
-    let page = replace_section(&page, group, table);
+    let page = std::fs::read_to_string(PAGE).unwrap_or_default();
+    let page = replace_section(&with_header(&page), group, table);
     durable::commit_file(&durable::DISK, Path::new(PAGE), |file| {
         file.write_all(page.as_bytes())
     })
@@ -44,37 +48,38 @@ fn table<'a>(group: &str, outcomes: impl Iterator<Item = &'a Outcome>) -> String
         machine::description()
     );
     for outcome in outcomes {
-        if let Some(reason) = &outcome.failed {
-            let reason = reason.lines().next().unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "| {} | {} | failed: {reason} | | {} | |",
-                outcome.name, outcome.unit, outcome.peer_name
-            );
-            continue;
-        }
-        let ratios: Vec<f64> = outcome
-            .ours
-            .iter()
-            .zip(&outcome.peer)
-            .map(|(ours, peer)| ours / peer)
-            .collect();
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {} |",
-            outcome.name,
-            outcome.unit,
-            spread(&outcome.ours),
-            spread(&outcome.peer),
-            outcome.peer_name,
-            spread(&ratios)
-        );
+        let rates = match &outcome.failed {
+            Some(reason) => Err(reason.as_str()),
+            None => Ok((&outcome.ours[..], &outcome.peer[..])),
+        };
+        text += &row(&outcome.name, outcome.unit, rates, outcome.peer_name);
     }
     text
 }
 
+/// A figure's row: its name, what its second column says, ours, the peer's and their ratios, or
+/// why there are none.
+pub(crate) fn row(
+    name: &str,
+    second: &str,
+    rates: Result<(&[f64], &[f64]), &str>,
+    peer_name: &str,
+) -> String {
+    match rates {
+        Ok((ours, peer)) => {
+            let ratios: Vec<f64> = ours.iter().zip(peer).map(|(ours, peer)| ours / peer).collect();
+            let [ours, peer, ratios] = [ours, peer, &ratios].map(spread);
+            format!("| {name} | {second} | {ours} | {peer} | {peer_name} | {ratios} |\n")
+        }
+        Err(reason) => {
+            let reason = reason.lines().next().unwrap_or_default();
+            format!("| {name} | {second} | failed: {reason} | | {peer_name} | |\n")
+        }
+    }
+}
+
 /// `median (lowest to highest)`, three digits each.
-pub(crate) fn spread(values: &[f64]) -> String {
+fn spread(values: &[f64]) -> String {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let [first, .., last] = sorted.as_slice() else {
@@ -94,6 +99,12 @@ fn digits(value: f64) -> String {
     } else {
         format!("{value:.2}")
     }
+}
+
+/// The page's sections under the header of today.
+fn with_header(page: &str) -> String {
+    let sections = page.find("<!-- ").map(|start| &page[start..]);
+    sections.map_or_else(|| HEADER.to_owned(), |sections| format!("{HEADER}\n{sections}"))
 }
 
 fn replace_section(page: &str, group: &str, table: &str) -> String {

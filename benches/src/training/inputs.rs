@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::record::Measured;
 use super::{COUNTED_STEPS, Contestant, remove};
-use crate::contest::succeed;
-use crate::figures::{corpus_command, filings};
+use crate::contest::{last_line, succeed};
+use crate::figures::{filings, make_corpus};
 use crate::measure::training_rate;
 
 const WARM_UP_STEPS: u64 = 1;
@@ -80,23 +80,11 @@ impl Inputs {
             python: python.to_owned(),
             threads: std::thread::available_parallelism()?.to_string(),
         };
-        let corpus = folder.join("corpus");
-        if !corpus.exists() {
+        if !folder.join("corpus").exists() {
             remove(folder)?;
             std::fs::create_dir_all(folder)?;
             let (filings, _) = filings(bin, folder)?;
-            let (docs, tokenizer, out) = (folder.join("docs"), folder.join("tokenizer"), Path::new("--out"));
-            corpus_command(bin, &["ingest", "--filings"], &[&filings, out, &docs])?;
-            corpus_command(
-                bin,
-                &["tokenizer", "--vocab-size", "8192", "--docs"],
-                &[&docs, out, &tokenizer],
-            )?;
-            corpus_command(
-                bin,
-                &["build", "--shards", "4", "--docs"],
-                &[&docs, Path::new("--tokenizer"), &tokenizer, out, &corpus],
-            )?;
+            make_corpus(bin, &filings, folder)?;
         }
         Ok(inputs)
     }
@@ -200,7 +188,7 @@ impl Inputs {
             .arg("benches/peers/peak_memory.py")
             .arg(train.get_program())
             .args(train.get_args());
-        let peak_bytes = last_line(&mut command)?.peak_bytes;
+        let Printed { peak_bytes, .. } = last_line(&mut command)?;
         let rate = training_rate(&run.join("metrics.jsonl"), usize::try_from(WARM_UP_STEPS)?)?;
         remove(&run)?;
         Ok(Measured { rate, peak_bytes })
@@ -299,13 +287,6 @@ impl Inputs {
             WARM_UP_STEPS + COUNTED_STEPS,
         )
     }
-}
-
-fn last_line(command: &mut Command) -> Result<Printed> {
-    let output = succeed(command)?;
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let last = stdout.lines().last().context("a contestant printed nothing")?;
-    serde_json::from_str(last).with_context(|| format!("{command:?} printed {last:?}"))
 }
 
 fn first_loss(metrics: &Path) -> Result<f64> {

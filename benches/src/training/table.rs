@@ -1,14 +1,12 @@
 //! The figures that the runs come to, each with what is asked of it.
 
-use std::fmt::Write as _;
-
 use anyhow::Result;
 
 use super::inputs::{Inputs, ModelSize, Precision};
 use super::record::{Measured, Record};
 use super::{COUNTED_STEPS, Contestant, ours, peer};
 use crate::machine;
-use crate::report::spread;
+use crate::report::row;
 
 const HEADER: &str =
     "| training | asked | ours | peer | | ratio, round by round |\n|---|---|---|---|---|---|\n";
@@ -24,29 +22,13 @@ struct Line {
 
 impl Line {
     /// A figure without all its runs has the reason instead.
-    fn write(&self, text: &mut String) {
-        let (Ok(ours), Ok(peer)) = (&self.ours, &self.peer) else {
-            let failed = self.ours.as_ref().err().or(self.peer.as_ref().err());
-            let reason = failed.map_or_else(String::new, ToString::to_string);
-            let reason = reason.lines().next().unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "| {} | {} | failed: {reason} | | {} | |",
-                self.name, self.asked, self.peer_name
-            );
-            return;
-        };
-        let ratios: Vec<f64> = ours.iter().zip(peer).map(|(ours, peer)| ours / peer).collect();
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {} |",
-            self.name,
-            self.asked,
-            spread(ours),
-            spread(peer),
-            self.peer_name,
-            spread(&ratios)
-        );
+    fn row(&self) -> String {
+        match (&self.ours, &self.peer) {
+            (Ok(ours), Ok(peer)) => row(self.name, &self.asked, Ok((ours, peer)), self.peer_name),
+            (Err(error), _) | (_, Err(error)) => {
+                row(self.name, &self.asked, Err(&error.to_string()), self.peer_name)
+            }
+        }
     }
 }
 
@@ -199,6 +181,6 @@ pub(super) fn table(inputs: &Inputs, record: &Record, best: Precision, rounds: u
     let lines = lines
         .chain(figures.beside_ourselves(inputs.counted_tokens(ModelSize::Base)?))
         .chain(figures.of_the_loader());
-    lines.for_each(|line| line.write(&mut text));
+    text.extend(lines.map(|line| line.row()));
     Ok(text)
 }

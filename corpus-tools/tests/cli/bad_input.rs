@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::programs::{fail, finished, message, names, run, tenk_corpus};
+use crate::programs::{contents, fail, finished, message, names, run, tenk_corpus, text};
 
 fn put(path: &Path, bytes: &[u8]) -> String {
     OpenOptions::new()
@@ -27,10 +27,6 @@ fn noise() -> Vec<u8> {
     (0..40_000_u32)
         .map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2])
         .collect()
-}
-
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
 }
 
 #[test]
@@ -219,7 +215,7 @@ fn folders_of_another_kind_are_refused() {
 fn a_damaged_shard_is_named_with_its_document() {
     let root = tempfile::tempdir().unwrap();
     let corpus = root.path().join("corpus");
-    for (name, bytes) in crate::programs::contents(&finished().at("corpus")) {
+    for (name, bytes) in contents(&finished().at("corpus")) {
         fs::create_dir_all(corpus.join(&name).parent().unwrap()).unwrap();
         let mut bytes = bytes;
         if name.to_str() == Some("shard-00003-of-00008.bin") {

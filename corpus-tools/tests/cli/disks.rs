@@ -1,9 +1,9 @@
-//! Disks that are full or read-only, commands that are killed or started twice.
+//! Disks that are full or read-only, and commands that are started twice.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::programs::{build, fail, finished, names, run};
+use crate::programs::{build, build_arguments, fail, finished, message, names, run, tenk_corpus, text};
 
 /// A small file system, where this machine lets the test mount one.
 struct Mount {
@@ -34,10 +34,6 @@ impl Drop for Mount {
     }
 }
 
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
-}
-
 #[test]
 fn a_disk_that_fills_up_at_any_point_ends_each_command_in_one_message_and_leaves_nothing() {
     let (docs, tokenizer) = (text(&finished().at("docs")), text(&finished().at("tokenizer")));
@@ -58,17 +54,10 @@ fn a_disk_that_fills_up_at_any_point_ends_each_command_in_one_message_and_leaves
                 "--out",
                 &out,
             ],
-            vec![
-                "build",
-                "--docs",
-                &docs,
-                "--tokenizer",
-                &tokenizer,
-                "--shards",
-                "8",
-                "--out",
-                &out,
-            ],
+            build_arguments(&docs, &tokenizer, &out)
+                .iter()
+                .map(String::as_str)
+                .collect(),
         ] {
             let said = fail(arguments);
             assert!(
@@ -91,19 +80,10 @@ fn a_disk_that_fills_up_in_mid_build_ends_it_in_one_message_whichever_pass_it_is
             return;
         };
         let out = text(&disk.at.join("corpus"));
-        let mut command = crate::programs::tenk_corpus([
-            "build",
-            "--docs",
-            &docs,
-            "--tokenizer",
-            &tokenizer,
-            "--shards",
-            "8",
-            "--out",
-            &out,
-        ]);
-        let output = command.output().unwrap();
-        let said = crate::programs::message(&output);
+        let output = tenk_corpus(build_arguments(&docs, &tokenizer, &out))
+            .output()
+            .unwrap();
+        let said = message(&output);
         if output.status.success() {
             assert_eq!(names(&disk.at), ["corpus"]);
             break;
@@ -161,14 +141,10 @@ fn a_build_is_refused_while_another_one_into_the_same_folder_lives() {
 fn of_two_builds_started_at_once_one_makes_the_corpus_and_the_other_says_why_not() {
     let root = tempfile::tempdir().unwrap();
     let out = root.path().join("corpus");
+    let (docs, tokenizer) = (text(&finished().at("docs")), text(&finished().at("tokenizer")));
     let start = || {
         Command::new(assert_cmd::cargo::cargo_bin("tenk-corpus"))
-            .args(["build", "--docs"])
-            .arg(finished().at("docs"))
-            .arg("--tokenizer")
-            .arg(finished().at("tokenizer"))
-            .args(["--shards", "8", "--out"])
-            .arg(&out)
+            .args(build_arguments(&docs, &tokenizer, &text(&out)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -178,7 +154,7 @@ fn of_two_builds_started_at_once_one_makes_the_corpus_and_the_other_says_why_not
     let failed: Vec<String> = both
         .iter()
         .filter(|output| !output.status.success())
-        .map(crate::programs::message)
+        .map(message)
         .collect();
     assert_eq!(failed.len(), 1, "{failed:?}");
     assert!(
@@ -187,92 +163,4 @@ fn of_two_builds_started_at_once_one_makes_the_corpus_and_the_other_says_why_not
     );
     run(["verify", "--corpus", &text(&out)]);
     assert_eq!(names(root.path()), ["corpus"]);
-}
-
-#[test]
-fn a_killed_build_leaves_nothing_under_the_final_name_and_the_next_one_clears_up() {
-    let root = tempfile::tempdir().unwrap();
-    let (docs, tokenizer) = (finished().at("docs"), finished().at("tokenizer"));
-    let out = root.path().join("corpus");
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("tenk-corpus"))
-        .args(["build", "--shards", "8", "--docs"])
-        .arg(&docs)
-        .arg("--tokenizer")
-        .arg(&tokenizer)
-        .arg("--out")
-        .arg(&out)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let segments = root.path().join(".corpus.work/segments");
-    while !segments.exists() && child.try_wait().unwrap().is_none() {
-        std::thread::yield_now();
-    }
-    child.kill().unwrap();
-    if !child.wait().unwrap().success() {
-        assert!(!out.exists(), "killed, but there is a corpus");
-        build(&text(&docs), &text(&tokenizer), &text(&out), &[]);
-    }
-    assert_eq!(names(root.path()), ["corpus"]);
-    run(["verify", "--corpus", &text(&out)]);
-}
-
-#[test]
-fn a_build_that_is_killed_again_and_again_ends_in_the_same_bytes() {
-    let root = tempfile::tempdir().unwrap();
-    let out = root.path().join("corpus");
-    let segments = root.path().join(".corpus.work/segments");
-    let num_segments = || {
-        let names = std::fs::read_dir(&segments).into_iter().flatten();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| !name.ends_with(".unfinished")).count()
-    };
-    let mut num_kills = 0;
-    while !out.exists() {
-        let before = num_segments();
-        let mut child = Command::new(assert_cmd::cargo::cargo_bin("tenk-corpus"))
-            .args(["build", "--shards", "8", "--docs"])
-            .arg(finished().at("docs"))
-            .arg("--tokenizer")
-            .arg(finished().at("tokenizer"))
-            .arg("--out")
-            .arg(&out)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // Killed as soon as it has got on, while there is something to lose.
-        while child.try_wait().unwrap().is_none() {
-            if num_kills < 8 && num_segments() > before {
-                child.kill().unwrap();
-            }
-        }
-        if child.wait().unwrap().success() {
-            break;
-        }
-        num_kills += 1;
-    }
-    assert!(num_kills > 0, "it was never killed");
-    assert!(crate::programs::contents(&out) == crate::programs::contents(&finished().at("corpus")));
-    assert_eq!(names(root.path()), ["corpus"]);
-}
-
-#[test]
-fn parts_of_a_build_run_at_once_and_merged_are_the_corpus() {
-    let root = tempfile::tempdir().unwrap();
-    let out = text(&root.path().join("corpus"));
-    let (docs, tokenizer) = (text(&finished().at("docs")), text(&finished().at("tokenizer")));
-    let part = |part: &'static str| {
-        let (out, docs, tokenizer) = (&out, &docs, &tokenizer);
-        move || build(docs, tokenizer, out, &["--part", part])
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(part("2/2"));
-        scope.spawn(part("1/2"));
-    });
-    build(&docs, &tokenizer, &out, &["--merge"]);
-    let same = crate::programs::contents(Path::new(&out));
-    assert!(same == crate::programs::contents(&finished().at("corpus")));
-    assert_eq!(names(root.path()), ["corpus", "corpus.parts"]);
 }

@@ -169,6 +169,7 @@ fn an_ingest_keeps_less_than_a_kilobyte_in_memory_of_each_input() {
         assert!(manifest.len() < 4096, "{} bytes of manifest", manifest.len());
         peak
     };
-    let (few, many) = (peak(1_000), peak(21_000));
-    assert!(few > 0 && many < few + 20_000, "{few} kB and {many} kB");
+    // The fewer fill every buffer whose size has a bound.
+    let (few, many) = (peak(20_000), peak(60_000));
+    assert!(few > 0 && many < few + 40_000, "{few} kB and {many} kB");
 }

@@ -63,16 +63,10 @@ pub(crate) fn finished() -> &'static Finished {
             "--out",
             &at("sample"),
         ]);
-        let filings = at("sample/filings");
-        run([
-            "ingest",
-            "--filings",
-            &filings,
-            "--wiki",
-            &at("sample/wiki"),
-            "--out",
-            &at("docs"),
-        ]);
+        run(ingest_arguments(
+            &root.path().join("sample"),
+            &root.path().join("docs"),
+        ));
         run([
             "tokenizer",
             "--docs",
@@ -87,20 +81,37 @@ pub(crate) fn finished() -> &'static Finished {
     })
 }
 
-pub(crate) fn build(docs: &str, tokenizer: &str, out: &str, more: &[&str]) {
-    let mut arguments = vec![
-        "build",
-        "--docs",
-        docs,
-        "--tokenizer",
-        tokenizer,
-        "--shards",
-        "8",
+/// A path as an argument.
+pub(crate) fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// Arguments that ingest the filings and the dump of a sample.
+pub(crate) fn ingest_arguments(sample: &Path, out: &Path) -> Vec<String> {
+    let (filings, wiki) = (text(&sample.join("filings")), text(&sample.join("wiki")));
+    [
+        "ingest",
+        "--filings",
+        &filings,
+        "--wiki",
+        &wiki,
         "--out",
-        out,
-    ];
-    arguments.extend(more);
-    run(arguments);
+        &text(out),
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// Arguments that build 8 shards.
+pub(crate) fn build_arguments(docs: &str, tokenizer: &str, out: &str) -> Vec<String> {
+    let inputs = ["build", "--docs", docs, "--tokenizer", tokenizer];
+    let inputs = inputs.into_iter().chain(["--shards", "8", "--out", out]);
+    inputs.map(str::to_owned).collect()
+}
+
+pub(crate) fn build(docs: &str, tokenizer: &str, out: &str, more: &[&str]) {
+    let more = more.iter().map(ToString::to_string);
+    run(build_arguments(docs, tokenizer, out).into_iter().chain(more));
 }
 
 /// Every file under a folder with its content, by relative path.

@@ -30,7 +30,7 @@ use read::read_part;
 use repeats::{Repeat, Repeats};
 
 /// Entries that are read ahead while others are written.
-const AHEAD_BYTES: usize = 4 << 20;
+const AHEAD_BYTES: usize = 1 << 20;
 
 /// What to read and where to write.
 #[derive(Debug, Clone, Default)]

@@ -6,10 +6,12 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Serialize;
+
+use crate::error::CorpusError;
 
 /// Work that may be lost in a kill: a second or two.
 const MOST_BYTES: u64 = 128 << 20;
@@ -77,6 +79,33 @@ impl Segments {
     /// The segments of a part; together all parts have each segment once.
     pub(crate) fn of_part(self, part: Part) -> Range<u32> {
         part.share(self.count())
+    }
+}
+
+/// What `finished` finds of each segment of a job, in order.
+///
+/// # Errors
+/// [`CorpusError::MissingParts`] when it finds nothing of some.
+pub(crate) fn all_segments<T>(
+    folder: &Path,
+    segments: u32,
+    finished: impl Fn(u32) -> Result<Option<T>, CorpusError>,
+) -> Result<Vec<T>, CorpusError> {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for segment in 0..segments {
+        match finished(segment)? {
+            Some(segment) => found.push(segment),
+            None => missing.push(segment),
+        }
+    }
+    match missing.first() {
+        None => Ok(found),
+        Some(&first) => Err(CorpusError::MissingParts {
+            folder: folder.to_owned(),
+            missing: missing.len(),
+            segments,
+            first,
+        }),
     }
 }
 

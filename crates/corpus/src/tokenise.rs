@@ -16,7 +16,7 @@ use crate::documents::{DocumentLine, DocumentReader, map_documents};
 use crate::dropped::DropReason;
 use crate::error::CorpusError;
 use crate::progress::Progress;
-use crate::segments::{Part, Segments};
+use crate::segments::{Part, Segments, all_segments};
 use crate::spool::{Segment, SegmentWriter, TakenDocument, TokenisedDocument};
 use crate::window::{DateWindow, Day};
 
@@ -121,22 +121,7 @@ impl<'a> TokeniseJob<'a> {
     /// # Errors
     /// [`CorpusError::MissingParts`] when some are not there.
     pub(crate) fn open_all(&self) -> Result<Vec<Segment>, CorpusError> {
-        let (mut opened, mut missing) = (Vec::new(), Vec::new());
-        for segment in 0..self.segments.count() {
-            match self.open(segment)? {
-                Some(segment) => opened.push(segment),
-                None => missing.push(segment),
-            }
-        }
-        match missing.first() {
-            None => Ok(opened),
-            Some(first) => Err(CorpusError::MissingParts {
-                folder: self.folder.clone(),
-                missing: missing.len(),
-                segments: self.segments.count(),
-                first: *first,
-            }),
-        }
+        all_segments(&self.folder, self.segments.count(), |segment| self.open(segment))
     }
 
     fn path(&self, segment: u32) -> PathBuf {

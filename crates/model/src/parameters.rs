@@ -144,6 +144,16 @@ impl Parameters {
         Ok(views)
     }
 
+    /// The elements of one tensor in `flat` (in the layout of these parameters) as they lie: one
+    /// dimension, with the padding of the vocabulary.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] when libtorch fails.
+    pub fn elements_of(&self, flat: &Tensor, info: &ParameterInfo) -> Result<Tensor, ModelError> {
+        let length = info.padded_shape.iter().product();
+        Ok(flat.f_narrow(0, dimension(info.offset), length)?)
+    }
+
     /// Fills `flat` (in the layout of these parameters) from tensors by Hugging Face name, of
     /// any float kind. Padding is left as it is.
     ///

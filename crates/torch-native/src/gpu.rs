@@ -1,10 +1,10 @@
-//! What a GPU can do, and whether it computes the same bits every time. On a machine without one
-//! everything here says so; nothing links CUDA.
+//! Which GPUs there are and what they can do. On a machine without one everything here says so;
+//! nothing links CUDA.
 
 #![expect(unsafe_code, reason = "calls the C++ shim")]
 
 use crate::TorchError;
-use crate::ffi::{check, tenk_compute_capability, tenk_use_deterministic_algorithms};
+use crate::ffi::{check, tenk_compute_capability};
 
 /// GPUs that this libtorch can compute on; 0 for a CPU build.
 pub fn num_gpus() -> usize {
@@ -25,19 +25,6 @@ pub fn compute_capability(index: usize) -> Result<(i32, i32), TorchError> {
     let message = unsafe { tenk_compute_capability(index, &raw mut major, &raw mut minor) };
     check("compute_capability", message)?;
     Ok((major, minor))
-}
-
-/// Lets libtorch use only algorithms that give equal bits for equal inputs; an operation without
-/// one is an error. Process-wide, for the start of a program. On a GPU cuBLAS asks for
-/// `CUBLAS_WORKSPACE_CONFIG=:4096:8` in the environment besides.
-///
-/// # Errors
-/// [`TorchError::Shim`] when libtorch refuses.
-pub fn use_deterministic_algorithms() -> Result<(), TorchError> {
-    // SAFETY: no arguments; the shim catches every exception.
-    check("use_deterministic_algorithms", unsafe {
-        tenk_use_deterministic_algorithms()
-    })
 }
 
 #[cfg(test)]

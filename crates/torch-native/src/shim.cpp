@@ -2,7 +2,6 @@
 // autograd nodes whose backward is a Rust function. C ABI; every C++ exception ends as an
 // error string that Rust frees with tenk_free, and no Rust panic comes in (the Rust side
 // catches it and reports an error string instead).
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
@@ -114,10 +113,6 @@ char *tenk_compute_capability(int index, int *major, int *minor) {
     if (attribute(major, 75, index) != 0 || attribute(minor, 76, index) != 0)
       throw std::runtime_error("the CUDA runtime has no GPU " + std::to_string(index));
   });
-}
-
-char *tenk_use_deterministic_algorithms() {
-  return guarded([&] { at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false); });
 }
 
 char *tenk_preset_grad(const at::Tensor *leaf, const at::Tensor *gradient) {

@@ -97,17 +97,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::tests::on_every_rank;
 
     fn on_two_ranks<T: Send>(work: impl Fn(&mut dyn Collective) -> T + Sync) -> Vec<T> {
-        std::thread::scope(|scope| {
-            let work = &work;
-            let ranks = Threads::world(2, Duration::from_secs(20));
-            let threads: Vec<_> = ranks
-                .into_iter()
-                .map(|mut rank| scope.spawn(move || work(&mut rank)))
-                .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        })
+        on_every_rank(Threads::world(2, Duration::from_secs(20)), work)
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::{
 use collectives::Backend;
 use config_file::Places;
 use masking::{MaskingConfig, MaskingError};
+use model::Precision;
 use serde::{Deserialize, Serialize};
 use shards::PackingMode;
 
@@ -249,6 +250,17 @@ pub enum PrecisionChoice {
     Bf16,
     /// fp16 matrix products with a scaled loss, f32 everywhere else; needs a GPU.
     Fp16,
+}
+
+impl From<Precision> for PrecisionChoice {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F64 => Self::F64,
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Bf16,
+            Precision::Fp16 => Self::Fp16,
+        }
+    }
 }
 
 /// `[parallel]`

@@ -46,11 +46,9 @@ pub(crate) fn check(
 
 /// The hash of every parameter, in the order of the flat buffer.
 fn hashes(parameters: &Parameters) -> Result<Vec<u64>, TrainError> {
-    let hash = |info: &model::ParameterInfo| {
-        let start = i64::try_from(info.offset).unwrap_or(i64::MAX);
-        let length = info.padded_shape.iter().product();
-        let part = parameters.flat().f_narrow(0, start, length)?;
-        Ok(xxh3_64(&tensor_bytes(&part)?))
+    let hash = |info| {
+        let parameter = parameters.elements_of(parameters.flat(), info)?;
+        Ok(xxh3_64(&tensor_bytes(&parameter)?))
     };
     parameters.infos().iter().map(hash).collect()
 }
@@ -71,11 +69,11 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::config::tests::tiny;
+    use crate::{config::tests::tiny, tests::on_every_rank};
 
     /// What every rank of three says when these ranks have changed these parameters.
     fn said(changes: &[(u32, &str)]) -> Vec<String> {
-        thread_ranks(|collective| {
+        on_every_rank(Threads::world(3, Duration::from_mins(1)), |collective| {
             let mut model =
                 RobertaForMaskedLm::new(&tiny(&[]).model.config, Precision::F32, Device::Cpu).unwrap();
             model.initialize(1).unwrap();
@@ -92,18 +90,6 @@ mod tests {
                     error.to_string()
                 }
             }
-        })
-    }
-
-    fn thread_ranks<T: Send>(work: impl Fn(&mut dyn Collective) -> T + Sync) -> Vec<T> {
-        std::thread::scope(|scope| {
-            let work = &work;
-            let ranks = Threads::world(3, Duration::from_mins(1));
-            let threads: Vec<_> = ranks
-                .into_iter()
-                .map(|mut rank| scope.spawn(move || work(&mut rank)))
-                .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         })
     }
 

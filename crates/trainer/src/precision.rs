@@ -156,13 +156,7 @@ pub fn parse(name_of: &str) -> Option<Precision> {
 
 /// Whether a run that asked for `choice` may go on in `precision`.
 pub fn fits(choice: PrecisionChoice, precision: Precision) -> bool {
-    match choice {
-        PrecisionChoice::Auto => true,
-        PrecisionChoice::F64 => precision == Precision::F64,
-        PrecisionChoice::F32 => precision == Precision::F32,
-        PrecisionChoice::Bf16 => precision == Precision::Bf16,
-        PrecisionChoice::Fp16 => precision == Precision::Fp16,
-    }
+    choice == PrecisionChoice::Auto || choice == precision.into()
 }
 
 #[cfg(test)]

@@ -7,10 +7,7 @@ use durable::{DISK, DurableError, FolderLock, Operation, Storage};
 use model::Precision;
 use serde_json::json;
 
-use crate::{
-    agree::on_first_rank, config::PrecisionChoice, error::TrainError, exit, metrics::timestamp, precision,
-    session::Session,
-};
+use crate::{agree::on_first_rank, error::TrainError, exit, metrics::timestamp, precision, session::Session};
 
 /// A run folder that this launch holds.
 #[derive(Debug)]
@@ -58,12 +55,7 @@ impl RunFolder {
     /// When they cannot be written.
     pub(crate) fn describe(&self, session: &Session, decided: Precision) -> Result<(), TrainError> {
         let mut config = session.plan.config.clone();
-        config.training.precision = match decided {
-            Precision::F64 => PrecisionChoice::F64,
-            Precision::F32 => PrecisionChoice::F32,
-            Precision::Bf16 => PrecisionChoice::Bf16,
-            Precision::Fp16 => PrecisionChoice::Fp16,
-        };
+        config.training.precision = decided.into();
         let config = config_file::to_toml(&config)?;
         durable::commit_bytes(&DISK, &self.dir.join("config.toml"), config.as_bytes())?;
         let environment = json!({

@@ -329,11 +329,8 @@ fn update(learner: &mut Learner, learning_rate: f64, finished: Step) -> Result<(
 
 fn first_bad_gradient(parameters: &Parameters) -> Result<Option<String>, TrainError> {
     for info in parameters.infos() {
-        let (offset, length) = (info.offset, info.padded_shape.iter().product());
-        let part = parameters
-            .grad()
-            .f_narrow(0, i64::try_from(offset).unwrap_or(i64::MAX), length)?;
-        if !squared_norm(&part)?.is_finite() {
+        let gradient = parameters.elements_of(parameters.grad(), info)?;
+        if !squared_norm(&gradient)?.is_finite() {
             return Ok(Some(info.name.clone()));
         }
     }

@@ -99,18 +99,24 @@ impl Place {
     }
 }
 
-/// Runs `work` on every rank of a world; rank 0's answer.
-fn on_ranks<T: Send>(world_size: u32, work: impl Fn(&mut dyn Collective) -> T + Sync) -> T {
+/// Runs `work` on every rank of a world, each on its own thread; the answers in rank order.
+pub(crate) fn on_every_rank<T: Send>(
+    world: Vec<Threads>,
+    work: impl Fn(&mut dyn Collective) -> T + Sync,
+) -> Vec<T> {
     std::thread::scope(|scope| {
         let work = &work;
-        let ranks = Threads::world(world_size, Duration::from_mins(1));
-        let threads: Vec<_> = ranks
+        let threads: Vec<_> = world
             .into_iter()
             .map(|mut rank| scope.spawn(move || work(&mut rank)))
             .collect();
-        let mut answers: Vec<T> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-        answers.remove(0)
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
+}
+
+/// Runs `work` on every rank of a world; rank 0's answer.
+fn on_ranks<T: Send>(world_size: u32, work: impl Fn(&mut dyn Collective) -> T + Sync) -> T {
+    on_every_rank(Threads::world(world_size, Duration::from_mins(1)), work).remove(0)
 }
 
 fn launch(

@@ -149,21 +149,11 @@ impl Run<'_> {
     }
 
     /// A loss that is not finite, with the checkpoint from which people go on.
-    fn with_last_checkpoint(&self, error: TrainError) -> TrainError {
-        match error {
-            TrainError::NotFinite {
-                step,
-                what,
-                parameter,
-                ..
-            } => TrainError::NotFinite {
-                step,
-                what,
-                parameter,
-                checkpoint: self.last_checkpoint.clone(),
-            },
-            other => other,
+    fn with_last_checkpoint(&self, mut error: TrainError) -> TrainError {
+        if let TrainError::NotFinite { checkpoint, .. } = &mut error {
+            checkpoint.clone_from(&self.last_checkpoint);
         }
+        error
     }
 
     fn advance(&mut self, record: &StepRecord) -> Result<(), TrainError> {

@@ -7,14 +7,14 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::kept::{KEPT_FORMAT, PieceFacts};
 use crate::edgar::Exhibits;
 use crate::error::CorpusError;
 use crate::inputs::Input;
 use crate::scratch::ScratchFolder;
-use crate::segments::Part;
+use crate::segments::{Part, all_segments};
 use crate::wikipedia::DumpPlace;
 
 /// Work that may be lost in a kill: some seconds.
@@ -82,25 +82,7 @@ impl<'a> Job<'a> {
     }
 
     fn push(&mut self, inputs: Range<usize>, is_dump: bool, exhibits: Exhibits) {
-        let of_segment = &self.inputs[inputs.clone()];
-        let described: Vec<_> = of_segment
-            .iter()
-            .map(|input| {
-                (
-                    &input.name,
-                    input.path.to_string_lossy(),
-                    input.bytes,
-                    input.modified_ns,
-                )
-            })
-            .collect();
-        let key = json!({
-            "format": KEPT_FORMAT,
-            "program_version": env!("CARGO_PKG_VERSION"),
-            "is_dump": is_dump,
-            "exhibits": exhibits.to_string(),
-            "inputs": described,
-        });
+        let key = segment_key(&self.inputs[inputs.clone()], is_dump, exhibits);
         let before = self.segments.last();
         self.segments.push(InputSegment {
             first_byte: before.map_or(0, |last| {
@@ -108,7 +90,7 @@ impl<'a> Job<'a> {
             }),
             inputs,
             is_dump,
-            key: durable::sha256_hex(key.to_string().as_bytes()),
+            key,
         });
     }
 
@@ -146,23 +128,13 @@ impl<'a> Job<'a> {
     /// # Errors
     /// [`CorpusError::MissingParts`] when some are not there.
     pub(super) fn num_pieces(&self) -> Result<Vec<u32>, CorpusError> {
-        let (mut pieces, mut missing) = (Vec::new(), Vec::new());
-        for segment in 0..self.segments.len() {
-            match self.state(segment)? {
-                State::Whole(num_pieces) => pieces.push(num_pieces),
-                State::Begun(..) => missing.push(segment),
-            }
-        }
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        match missing.first() {
-            None => Ok(pieces),
-            Some(first) => Err(CorpusError::MissingParts {
-                folder: self.folder.clone(),
-                missing: missing.len(),
-                segments: number(self.segments.len()),
-                first: number(*first),
-            }),
-        }
+        let segments = u32::try_from(self.segments.len()).unwrap_or(u32::MAX);
+        all_segments(&self.folder, segments, |segment| {
+            Ok(match self.state(segment as usize)? {
+                State::Whole(num_pieces) => Some(num_pieces),
+                State::Begun(..) => None,
+            })
+        })
     }
 
     /// The folder of a piece.
@@ -174,6 +146,25 @@ impl<'a> Job<'a> {
             piece => path.join(format!("{name}.{piece:05}")),
         }
     }
+}
+
+/// Hashed as it is written out: a segment may have very many small inputs.
+fn segment_key(inputs: &[Input], is_dump: bool, exhibits: Exhibits) -> String {
+    let mut key = Sha256::new();
+    key.update(format!(
+        "{KEPT_FORMAT} {} {is_dump} {exhibits}",
+        env!("CARGO_PKG_VERSION")
+    ));
+    for input in inputs {
+        let path = input.path.as_os_str().as_encoded_bytes();
+        for text in [input.name.as_bytes(), path] {
+            key.update(text.len().to_le_bytes());
+            key.update(text);
+        }
+        key.update(input.bytes.to_le_bytes());
+        key.update(input.modified_ns.to_le_bytes());
+    }
+    format!("{:x}", key.finalize())
 }
 
 /// Runs of inputs of at least so many bytes together, the last of any.

@@ -246,7 +246,9 @@ impl PieceReader {
                 )));
             }
         };
-        Ok(Some((entry, bytes.len() + json_bytes)))
+        // Of small entries most is what holds them.
+        let own = 2 * size_of::<Entry<KeptDocument>>();
+        Ok(Some((entry, own + bytes.len() + json_bytes)))
     }
 }
 
