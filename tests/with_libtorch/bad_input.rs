@@ -55,6 +55,27 @@ fn a_misspelt_key_is_refused_with_the_key_that_was_meant() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_micro_batch_for_which_there_is_no_memory_is_refused_with_one_that_would_fit() -> Result<()> {
+    demo()?;
+    let _machine = whole_machine();
+    let folder = tempfile::tempdir()?;
+    let sequences = 1 << 20;
+    let settings = ["global", "micro"].map(|kind| format!("training.{kind}_batch_size={sequences}"));
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let train = train(
+        Command::new(program("tenk-pretrain")?),
+        &folder.path().join("run"),
+        &settings,
+    );
+    let stderr = message(&run(&mut train?, LIMIT)?)?;
+    ensure!(
+        stderr.contains(&format!("training.micro_batch_size = {sequences}")) && stderr.contains("would fit"),
+        "{stderr}"
+    );
+    Ok(())
+}
+
 /// Two ranks, the second with a setting of its own.
 fn train_differing(run_folder: &Path, setting: &str) -> Result<String> {
     let pretrain = program("tenk-pretrain")?;

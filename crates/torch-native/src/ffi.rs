@@ -25,6 +25,8 @@ unsafe extern "C" {
     fn tenk_free(message: *mut c_char);
     pub(crate) fn tenk_keep_large_blocks();
     pub(crate) fn tenk_compute_capability(index: c_int, major: *mut c_int, minor: *mut c_int) -> *mut c_char;
+    pub(crate) fn tenk_gpu_free_memory(index: c_int, bytes: *mut usize) -> *mut c_char;
+    pub(crate) fn tenk_use_deterministic_algorithms() -> *mut c_char;
     pub(crate) fn tenk_large_blocks(in_use: *mut usize, kept: *mut usize, most_in_use: *mut usize);
     pub(crate) fn tenk_libtorch_version() -> *const c_char;
     pub(crate) fn tenk_preset_grad(leaf: *const RawTensor, gradient: *const RawTensor) -> *mut c_char;

@@ -34,7 +34,7 @@ pub use autograd::{attach_backward, leaf_view, preset_grad};
 pub use bias_gelu::bias_gelu;
 pub use dropout::{Dropout, DropoutKey, DropoutRate, dropout, seed_generator};
 pub use error::TorchError;
-pub use gpu::{compute_capability, num_gpus};
+pub use gpu::{compute_capability, gpu_free_memory, num_gpus, use_deterministic_algorithms};
 pub use gradient_ready::on_gradient_ready;
 pub use large_blocks::{LargeBlocks, keep_large_blocks, large_blocks};
 pub use memory::{

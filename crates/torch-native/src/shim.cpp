@@ -2,6 +2,7 @@
 // autograd nodes whose backward is a Rust function. C ABI; every C++ exception ends as an
 // error string that Rust frees with tenk_free, and no Rust panic comes in (the Rust side
 // catches it and reports an error string instead).
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
@@ -112,6 +113,28 @@ char *tenk_compute_capability(int index, int *major, int *minor) {
     if (attribute == nullptr) throw std::runtime_error("the CUDA runtime is not loaded");
     if (attribute(major, 75, index) != 0 || attribute(minor, 76, index) != 0)
       throw std::runtime_error("the CUDA runtime has no GPU " + std::to_string(index));
+  });
+}
+
+char *tenk_gpu_free_memory(int index, size_t *bytes) {
+  return guarded([&] {
+    auto set_device = reinterpret_cast<int (*)(int)>(dlsym(RTLD_DEFAULT, "cudaSetDevice"));
+    auto memory = reinterpret_cast<int (*)(size_t *, size_t *)>(dlsym(RTLD_DEFAULT, "cudaMemGetInfo"));
+    if (set_device == nullptr || memory == nullptr) throw std::runtime_error("the CUDA runtime is not loaded");
+    size_t total = 0;
+    if (set_device(index) != 0 || memory(bytes, &total) != 0)
+      throw std::runtime_error("the CUDA runtime has no GPU " + std::to_string(index));
+  });
+}
+
+// Fresh memory need not be filled: nothing here reads what it has not written.
+char *tenk_use_deterministic_algorithms() {
+  return guarded([&] {
+    auto &context = at::globalContext();
+    context.setDeterministicAlgorithms(true, /*warn_only=*/false);
+    context.setDeterministicFillUninitializedMemory(false);
+    context.setDeterministicCuDNN(true);
+    context.setDeterministicMkldnn(true);
   });
 }
 

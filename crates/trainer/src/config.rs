@@ -271,6 +271,9 @@ pub struct ParallelSection {
     pub backend: BackendChoice,
     /// What ranks compute on.
     pub device: DeviceChoice,
+    /// Whether libtorch may use only algorithms that give equal bits for equal inputs. Those of
+    /// the CPU always do; some of a GPU's are slower.
+    pub deterministic: bool,
     /// Computing threads of a rank; by default the cores that it may use, shared fairly with
     /// the other ranks on them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -300,6 +303,7 @@ impl Default for ParallelSection {
         Self {
             backend: BackendChoice::default(),
             device: DeviceChoice::default(),
+            deterministic: false,
             threads: None,
             reduction: Reduction::default(),
             overlap: true,

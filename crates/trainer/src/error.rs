@@ -163,6 +163,37 @@ pub enum TrainError {
         /// Usable GPUs of the host.
         num_gpus: usize,
     },
+    /// The training of a rank does not fit into its memory.
+    #[error(
+        "{}training.micro_batch_size = {micro_batch_size}: a rank needs at least {} and there are {} for it; {}",
+        place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default(),
+        in_gb(*needed_bytes),
+        in_gb(*available_bytes),
+        way_out(*fits)
+    )]
+    DoesNotFit {
+        /// Where the key stands.
+        place: Option<Box<config_file::Place>>,
+        /// Sequences of a forward and backward pass.
+        micro_batch_size: u64,
+        /// What a rank is certain to need.
+        needed_bytes: u64,
+        /// What is there.
+        available_bytes: u64,
+        /// The largest micro-batch that divides the global batch and would fit.
+        fits: Option<u64>,
+    },
+    /// The memory was used up in mid-run.
+    #[error(
+        "the memory is used up; lower training.micro_batch_size (now {micro_batch_size}) or set model.checkpoint_activations = true"
+    )]
+    OutOfMemory {
+        /// Sequences of a forward and backward pass.
+        micro_batch_size: u64,
+        /// What failed.
+        #[source]
+        source: Box<TrainError>,
+    },
     /// The run folder already has checkpoints.
     #[error(
         "{} already has checkpoints; go on with `--resume auto`, or choose another run.dir",
@@ -323,6 +354,17 @@ pub enum TrainError {
 }
 
 /// The way out after a loss or gradient that is not finite.
+fn in_gb(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
+fn way_out(fits: Option<u64>) -> String {
+    match fits {
+        Some(fits) => format!("{fits} would fit, or model.checkpoint_activations = true"),
+        None => "not even one sequence fits: take fewer ranks a host, or a smaller model".to_owned(),
+    }
+}
+
 fn after_bad_step(step: u64, checkpoint: Option<&Path>) -> String {
     let anew = "with a lower optimizer.learning_rate or with optimizer.max_grad_norm = 1";
     match checkpoint {

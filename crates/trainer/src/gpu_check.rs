@@ -82,6 +82,9 @@ pub fn gpu_check() -> Result<Vec<Finding>, TrainError> {
             findings.push(throughput(Device::Cuda(0), &base, precision, micro_batch_size)?);
         }
     }
+    // Last, because it holds for the rest of the process.
+    torch_native::use_deterministic_algorithms()?;
+    findings.push(check.steps_repeat()?);
     Ok(findings)
 }
 
@@ -234,6 +237,24 @@ impl Check {
             what: "dropout by its key".to_owned(),
             found: format!("losses {first:.7}, again {again:.7}, with another key {other:.7}"),
             passed: (first - again).abs() <= 1e-6 * first && (first - other).abs() > 1e-6 * first,
+        })
+    }
+
+    /// Two trainings of a few steps end in the same bits.
+    fn steps_repeat(&self) -> Result<Finding, TrainError> {
+        let weights = || -> Result<Tensor, TrainError> {
+            let mut trainee = Trainee::new(self.device, &self.config, Precision::F32, self.shape)?;
+            (0..3).try_for_each(|_| trainee.step().map(drop))?;
+            Ok(trainee.learner.model.parameters().flat().copy())
+        };
+        let passed = weights()?.f_equal(&weights()?)?;
+        Ok(Finding {
+            what: "parallel.deterministic".to_owned(),
+            found: format!(
+                "three steps, twice: the bits are {}",
+                if passed { "equal" } else { "not equal" }
+            ),
+            passed,
         })
     }
 

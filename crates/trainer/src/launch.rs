@@ -22,7 +22,7 @@ use crate::{
     lineage::{self, Lineage},
     liveness,
     logs::LogFile,
-    meters,
+    memory, meters,
     metrics::Metrics,
     precision,
     progress_report::ProgressReport,
@@ -113,6 +113,7 @@ fn train_in(
     }
     let config = &session.plan.config;
     let precision = precision_of(restored.as_ref(), session, collective)?;
+    session.check_memory(collective, precision)?;
     on_first_rank(collective, || folder.describe(session, precision))?;
     let mut learner = session.learner(precision)?;
     let (progress, lineage) = begin(restored.as_ref(), session, collective, &mut learner)?;
@@ -146,7 +147,7 @@ fn train_in(
         stop,
         reporter: Reporter::new(outputs, peak),
     };
-    train(&mut run)
+    train(&mut run).map_err(|error| memory::explain(error, &session.plan))
 }
 
 /// What a resumed run says first.
@@ -283,6 +284,7 @@ pub fn dry_run(
         Resume::Auto => Restored::latest(collective, &config.run.dir.join("checkpoints"))?,
     };
     let precision = precision_of(restored.as_ref(), &session, collective)?;
+    session.check_memory(collective, precision)?;
     let mut learner = session.learner(precision)?;
     let (progress, _) = begin(restored.as_ref(), &session, collective, &mut learner)?;
     if progress.step >= config.training.max_steps {

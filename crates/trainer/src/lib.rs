@@ -24,6 +24,7 @@ mod lineage;
 mod liveness;
 pub mod logs;
 mod loss_scale;
+mod memory;
 pub mod meters;
 pub mod metrics;
 mod model_section;

@@ -21,6 +21,7 @@ use crate::{
     error::{TrainError, chain},
     identity::{Hashes, Tuple, essential, program, shared_by_ranks},
     loss_scale::LossScale,
+    memory::{self, Need},
     optimizer::Optimizer,
     overlap::GradientHooks,
     plan::{Facts, PlanError, TrainPlan},
@@ -73,6 +74,9 @@ impl Session {
         )?;
         let (threads, hosts) = start_threads(collective, &plan.config)?;
         let device = device::decide(collective, plan.config.parallel.device, &hosts)?;
+        if plan.config.parallel.deterministic {
+            torch_native::use_deterministic_algorithms()?;
+        }
         let processors = Processor::of_all_ranks(collective, device)?;
         let packings = open_packings(collective, &text.corpus, &plan.config, missing)?;
         let packing = packing_hash(&packings);
@@ -103,6 +107,23 @@ impl Session {
             device,
             processors,
         })
+    }
+
+    /// Whether a step will find the memory that it needs, on all ranks.
+    ///
+    /// # Errors
+    /// [`TrainError::DoesNotFit`] where a rank lacks it.
+    pub(crate) fn check_memory(
+        &self,
+        collective: &mut dyn Collective,
+        precision: Precision,
+    ) -> Result<(), TrainError> {
+        let own = self.hosts.get(collective.rank().0 as usize);
+        let sharing_ranks = self.hosts.iter().filter(|host| Some(*host) == own).count();
+        let available = memory::available_bytes(self.device, sharing_ranks);
+        let need = Need::of(&self.plan, precision);
+        let checked = available.and_then(|bytes| need.check(&self.plan, bytes));
+        agree(collective, checked)
     }
 
     /// A model of this configuration with parameters of zero, and its optimizer.

@@ -1,0 +1,223 @@
+//! Whether the training of a rank fits into the memory that is there, asked before the first step:
+//! a process that asks a CPU's system for too much is killed without a word.
+//!
+//! What is counted is certain to be held at the end of a forward pass, so that nothing is refused
+//! that would have run. `estimate` tells how much a device needs in all.
+
+use std::path::Path;
+
+use model::Precision;
+use tch::Device;
+
+use crate::error::{TrainError, chain};
+use crate::estimate::work::num_parameters;
+use crate::plan::TrainPlan;
+
+/// Numbers a token and column of width that a layer keeps for its backward pass
+/// (`model.checkpoint_activations` off).
+const KEPT_BY_A_LAYER: u64 = 14;
+
+/// What a rank is certain to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// Weights, gradients, moments.
+    fixed_bytes: u64,
+    /// What the backward pass needs of one sequence.
+    sequence_bytes: u64,
+}
+
+impl Need {
+    pub(crate) fn of(plan: &TrainPlan, precision: Precision) -> Self {
+        let model = &plan.config.model.config;
+        let wide = |size: usize| size as u64;
+        // Master weights and all sums over a sequence are f32 but in proofs; products may be narrower.
+        let number = if precision == Precision::F64 { 8 } else { 4 };
+        let product = match precision {
+            Precision::Fp16 | Precision::Bf16 => 2,
+            Precision::F32 | Precision::F64 => number,
+        };
+        let layers = wide(model.num_hidden_layers);
+        let kept = if plan.config.model.checkpoint_activations {
+            layers + KEPT_BY_A_LAYER
+        } else {
+            layers * KEPT_BY_A_LAYER
+        };
+        let positions = wide(plan.config.data.longest_sequence());
+        let rows = wide(plan.mask_capacity);
+        Self {
+            fixed_bytes: num_parameters(model).saturating_mul(4 * number),
+            // The logits and their gradient are there at once.
+            sequence_bytes: (kept * wide(model.hidden_size) * product)
+                .saturating_mul(positions)
+                .saturating_add((2 * rows * number).saturating_mul(wide(model.padded_vocab_size()))),
+        }
+    }
+
+    /// Of a micro-batch of `sequences`.
+    pub(crate) fn bytes(&self, sequences: u64) -> u64 {
+        self.sequence_bytes
+            .saturating_mul(sequences)
+            .saturating_add(self.fixed_bytes)
+    }
+
+    /// # Errors
+    /// [`TrainError::DoesNotFit`] where the plan's micro-batch needs more than there is.
+    pub(crate) fn check(&self, plan: &TrainPlan, available_bytes: u64) -> Result<(), TrainError> {
+        let training = &plan.config.training;
+        let needed_bytes = self.bytes(training.micro_batch_size);
+        if needed_bytes <= available_bytes {
+            return Ok(());
+        }
+        let left = available_bytes.saturating_sub(self.fixed_bytes);
+        let most = left / self.sequence_bytes.max(1);
+        let divides = |sequences: &u64| training.global_batch_size.is_multiple_of(*sequences);
+        Err(TrainError::DoesNotFit {
+            place: plan
+                .config
+                .places
+                .of("training.micro_batch_size")
+                .cloned()
+                .map(Box::new),
+            micro_batch_size: training.micro_batch_size,
+            needed_bytes,
+            available_bytes,
+            fits: (1..=most.min(training.micro_batch_size)).rev().find(divides),
+        })
+    }
+}
+
+/// Bytes that a rank can have on `device`, of which `sharing_ranks` ranks of its host want the same.
+///
+/// # Errors
+/// When a GPU does not say.
+pub(crate) fn available_bytes(device: Device, sharing_ranks: usize) -> Result<u64, TrainError> {
+    if let Device::Cuda(index) = device {
+        return Ok(torch_native::gpu_free_memory(index)? as u64);
+    }
+    let system = read("/proc/meminfo").and_then(|text| available_of(&text));
+    let of_all = [system, cgroup_bytes()].into_iter().flatten().min();
+    Ok(of_all.map_or(u64::MAX, |bytes| bytes / sharing_ranks.max(1) as u64))
+}
+
+/// An error of a step, told as what it is where memory ended in mid-run.
+pub(crate) fn explain(error: TrainError, plan: &TrainPlan) -> TrainError {
+    let says = chain(&error);
+    // libtorch's allocators of a GPU and of the CPU.
+    if says.contains("out of memory") || says.contains("can't allocate memory") {
+        return TrainError::OutOfMemory {
+            micro_batch_size: plan.config.training.micro_batch_size,
+            source: Box::new(error),
+        };
+    }
+    error
+}
+
+/// Memory and swap that the system could give, of `/proc/meminfo`.
+fn available_of(meminfo: &str) -> Option<u64> {
+    let kibibytes = |name: &str| -> Option<u64> {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix("kB")?.trim().parse().ok()
+    };
+    Some((kibibytes("MemAvailable:")? + kibibytes("SwapFree:")?) * 1024)
+}
+
+/// What the control groups of this process leave; `None` without a limit. See the kernel's
+/// cgroup-v2 document, "Memory Interface Files".
+fn cgroup_bytes() -> Option<u64> {
+    let own = read("/proc/self/cgroup")?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let folder = Path::new("/sys/fs/cgroup").join(path);
+    let groups = folder
+        .ancestors()
+        .take_while(|group| group.starts_with("/sys/fs/cgroup"));
+    groups.filter_map(bytes_left_in).min()
+}
+
+fn bytes_left_in(group: &Path) -> Option<u64> {
+    let text = |name: &str| std::fs::read_to_string(group.join(name)).ok();
+    let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
+    // "max" is no number: no limit.
+    let limit = number("memory.max")?;
+    let swap = number("memory.swap.max").unwrap_or(0);
+    let statistics = text("memory.stat")?;
+    let cached = statistics.lines().find_map(|line| line.strip_prefix("file "));
+    let cached = cached.and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+    let used = number("memory.current")?.saturating_sub(cached);
+    Some(limit.saturating_sub(used).saturating_add(swap))
+}
+
+fn read(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::tiny;
+    use crate::plan::Facts;
+
+    /// A plan of one micro-batch of twelve sequences.
+    fn plan() -> TrainPlan {
+        let config = tiny(&["training.global_batch_size=12", "training.micro_batch_size=12"]);
+        let facts = Facts {
+            world_size: 1,
+            ..Facts::default()
+        };
+        TrainPlan::new(config, &facts).unwrap()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_the_largest_micro_batch_that_would() {
+        let plan = plan();
+        let need = Need::of(&plan, Precision::F32);
+        need.check(&plan, need.bytes(12)).unwrap();
+        let fits = |available: u64| match need.check(&plan, available).unwrap_err() {
+            TrainError::DoesNotFit { fits, .. } => fits,
+            other => panic!("{other}"),
+        };
+        assert_eq!(fits(need.bytes(12) - 1), Some(6));
+        assert_eq!(fits(need.bytes(5)), Some(4));
+        assert_eq!(fits(need.bytes(1) - 1), None);
+        let message = need.check(&plan, need.bytes(5)).unwrap_err().to_string();
+        assert!(
+            message.contains("training.micro_batch_size = 12") && message.contains('4'),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn absurd_sizes_do_not_overflow() {
+        assert_eq!(Need::of(&plan(), Precision::F64).bytes(u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn the_system_s_memory_is_what_is_available_and_swap() {
+        let meminfo = "MemTotal:  100 kB\nMemAvailable:\t   70 kB\nSwapTotal: 9 kB\nSwapFree:  5 kB\n";
+        assert_eq!(available_of(meminfo), Some(75 * 1024));
+        assert_eq!(available_of("MemTotal: 100 kB\n"), None);
+    }
+
+    #[test]
+    fn a_control_group_leaves_its_limit_less_what_is_used_and_no_cache() {
+        let group = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            durable::commit_bytes(&durable::DISK, &group.path().join(name), text.as_bytes()).unwrap();
+        };
+        assert_eq!(bytes_left_in(group.path()), None);
+        write("memory.max", "1000\n");
+        write("memory.current", "700\n");
+        write("memory.stat", "anon 500\nfile 200\nkernel 0\n");
+        assert_eq!(bytes_left_in(group.path()), Some(500));
+        write("memory.max", "max\n");
+        assert_eq!(bytes_left_in(group.path()), None);
+    }
+
+    #[test]
+    fn every_rank_of_a_host_has_its_share() {
+        let (one, four) = (
+            available_bytes(Device::Cpu, 1).unwrap(),
+            available_bytes(Device::Cpu, 4).unwrap(),
+        );
+        assert!(one > 0 && four < one / 2, "{one} and {four}");
+    }
+}
