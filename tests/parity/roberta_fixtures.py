@@ -1,10 +1,12 @@
-"""Writes the golden files that the Rust tests of `model` are compared with.
+"""Writes the files that the Rust tests of `model` are compared with: the golden ones, or with
+`--random COUNT` that many configurations drawn at random.
 
 Each file holds a configuration, weights, one micro-batch, and what `RobertaForMaskedLM` of
 `transformers` makes of them with dropout 0: logits, summed loss, every gradient; and, for
 one configuration, the weights after 20 steps of `torch.optim.AdamW`.
 
     python tests/parity/roberta_fixtures.py tests/golden/roberta
+    python tests/parity/roberta_fixtures.py FOLDER --random 20
 
 Run it with the peers' environment (scripts/setup.sh peers). It is deterministic: one thread,
 seeded; weights come from NumPy's PCG64, whose streams are fixed.
@@ -34,15 +36,31 @@ CASES = {
     "one-token": (dict(vocab_size=33, hidden_size=8, num_hidden_layers=3, num_attention_heads=2, intermediate_size=8,
                        max_position_embeddings=9, type_vocab_size=1, layer_norm_eps=1e-5, pad_token_id=3), [1, 1], 1, 1),
 }
+SCALE = 0.25
 OPTIMIZED = "odd"
+LONGEST = 512
 STEPS, WARMUP, PEAK = 20, 8, 2e-3
 
 
-def fill(model, generator):
+def random_case(generator):
+    """Width, depth, heads, vocabulary, padding and lengths; lengths of every order up to the longest."""
+    def number(low, high):
+        return int(generator.integers(low, high + 1))
+
+    heads, length = number(1, 6), int(LONGEST ** generator.random())
+    fields = dict(vocab_size=number(9, 300), hidden_size=heads * 2 * number(1, 8), num_hidden_layers=number(1, 4),
+                  num_attention_heads=heads, intermediate_size=number(1, 90), type_vocab_size=number(1, 2),
+                  layer_norm_eps=float(generator.choice([1e-5, 1e-12])), pad_token_id=number(0, 3))
+    fields["max_position_embeddings"] = length + fields["pad_token_id"] + 1 + number(0, 9)
+    lengths = [length] + [number(1, length) for _ in range(number(0, 3))]
+    return fields, lengths, length, number(1, min(min(lengths), 9))
+
+
+def fill(model, generator, scale):
     """Weights large enough that every non-linearity bends."""
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
-            values = generator.standard_normal(tuple(parameter.shape)) * 0.25
+            values = generator.standard_normal(tuple(parameter.shape)) * scale
             if name.endswith("orm.weight"):
                 values += 1.0
             # Rounded to f32, so that both precisions start from the same numbers.
@@ -93,12 +111,12 @@ def optimize(model, batch):
         optimizer.step()
 
 
-def tensors_of(name, dtype):
-    fields, lengths, length, slots = CASES[name]
+def tensors_of(case, seed, dtype, scale, optimized):
+    fields, lengths, length, slots = case
     config = RobertaConfig(**fields, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     model = RobertaForMaskedLM(config).to(dtype).train()
-    generator = np.random.Generator(np.random.PCG64(sorted(CASES).index(name)))
-    fill(model, generator)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    fill(model, generator, scale)
     batch = micro_batch(config, lengths, length, slots, generator)
     tensors = dict(batch)
     tensors |= {f"weight.{key}": value.detach().float().clone() for key, value in model.named_parameters()}
@@ -108,20 +126,31 @@ def tensors_of(name, dtype):
     if length <= 32:
         tensors["logits"] = dense.detach().contiguous()
     tensors |= {f"gradient.{key}": value.grad.clone() for key, value in model.named_parameters()}
-    if name == OPTIMIZED:
+    if optimized:
         optimize(model, batch)
         tensors |= {f"optimized.{key}": value.detach().clone() for key, value in model.named_parameters()}
     return config, tensors
 
 
+def write(out, name, case, seed, scale):
+    for suffix, dtype in (("f32", torch.float32), ("f64", torch.float64)):
+        config, tensors = tensors_of(case, seed, dtype, scale, name == OPTIMIZED)
+        text = json.dumps(config.to_dict(), sort_keys=True)
+        save_file(tensors, out / f"{name}-{suffix}.safetensors", metadata={"config": text})
+
+
 def main():
     torch.set_num_threads(1)
     out = pathlib.Path(sys.argv[1])
-    for name in sorted(CASES):
-        for suffix, dtype in (("f32", torch.float32), ("f64", torch.float64)):
-            config, tensors = tensors_of(name, dtype)
-            text = json.dumps(config.to_dict(), sort_keys=True)
-            save_file(tensors, out / f"{name}-{suffix}.safetensors", metadata={"config": text})
+    if sys.argv[2:3] == ["--random"]:
+        generator = np.random.Generator(np.random.PCG64(1))
+        for number in range(int(sys.argv[3])):
+            case = random_case(generator)
+            # Behind a softmax that saturates f32 gradients are rounding alone, on both sides.
+            write(out, f"random-{number}", case, number, min(SCALE, case[0]["hidden_size"] ** -0.5))
+        return
+    for seed, name in enumerate(sorted(CASES)):
+        write(out, name, CASES[name], seed, SCALE)
 
 
 if __name__ == "__main__":

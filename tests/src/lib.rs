@@ -62,15 +62,7 @@ fn refuse_stale(program: &Path) -> Result<()> {
 /// # Errors
 /// Where `make test` did not hand it over.
 pub fn peers_python() -> Result<PathBuf> {
-    let folder =
-        environment("TENK_PEERS").context("TENK_PEERS is not set; run the tests through `make test`")?;
-    let python = Path::new(&folder).join("bin/python");
-    ensure!(
-        python.exists(),
-        "{} is missing; run `make peers`",
-        python.display()
-    );
-    Ok(python)
+    test_data::peers_python().map_err(anyhow::Error::msg)
 }
 
 /// Held by a test that uses all cores, so that timings and time limits stay meaningful.

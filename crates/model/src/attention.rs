@@ -9,6 +9,7 @@ use crate::dropout_site::DropoutSite;
 use crate::layout::fused_attention_leaf;
 use crate::modules::{Linear, cast};
 use crate::names::layer_module;
+use crate::packing::Rows;
 use crate::{ModelError, Parameters, RobertaConfig};
 
 /// Purpose of the permutations of the control experiment: "perm" in ASCII.
@@ -26,11 +27,10 @@ pub(crate) struct SelfAttention {
 /// What one pass hands to every layer.
 #[derive(Debug)]
 pub(crate) struct Pass {
-    /// [B, 1, 1, T], bool, true where a token may be attended to; `None` without padding.
-    pub(crate) mask: Option<Tensor>,
+    pub(crate) rows: Rows,
     /// `None` in evaluation.
     pub(crate) dropout: Option<DropoutKey>,
-    /// Control experiment: attention outputs are permuted over all B T positions, by this key.
+    /// Control experiment: attention outputs are permuted over all rows, by this key.
     pub(crate) permutation: Option<u64>,
 }
 
@@ -38,7 +38,7 @@ impl Pass {
     /// The same pass, for a computation that outlives it.
     pub(crate) fn share(&self) -> Self {
         Self {
-            mask: self.mask.as_ref().map(Tensor::shallow_clone),
+            rows: self.rows.share(),
             ..*self
         }
     }
@@ -71,18 +71,22 @@ impl SelfAttention {
         }
     }
 
-    /// `hidden`: [B, T, D] -> [B, T, D], before the output's bias ([`SelfAttention::output_bias`]),
-    /// dropout and the residual sum.
-    pub(crate) fn forward(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor, ModelError> {
-        let fused = self.query_key_value.forward(hidden)?; // [B, T, 3D]
+    /// `hidden`: [.., D] -> the context of every row, [.., D].
+    pub(crate) fn context(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor, ModelError> {
+        let fused = self.query_key_value.forward(hidden)?; // [.., 3D]
         let site = DropoutSite::AttentionProbabilities { layer: self.layer };
         let dropout = site.dropout(self.dropout_probability, pass.dropout.as_ref());
-        let context = attend(&fused, self.num_heads, pass.mask.as_ref(), dropout)?; // [B, T, D]
-        let context = match pass.permutation {
-            Some(key) => permute_positions(&context, key, self.layer)?,
-            None => context,
-        };
-        self.output.product(&context)
+        let context = attend(&fused, self.num_heads, &pass.rows, dropout)?; // [.., D]
+        match pass.permutation {
+            Some(key) => permute_rows(&context, key, self.layer),
+            None => Ok(context),
+        }
+    }
+
+    /// `context`: [.., D] -> [.., D], before the bias ([`SelfAttention::output_bias`]), dropout and
+    /// the residual sum.
+    pub(crate) fn output(&self, context: &Tensor) -> Result<Tensor, ModelError> {
+        self.output.product(context)
     }
 
     /// `[D]`.
@@ -91,21 +95,23 @@ impl SelfAttention {
     }
 }
 
-/// Scaled dot-product attention: `fused` [B, T, 3D] -> [B, T, D]. The one place where a kernel
+/// Scaled dot-product attention: `fused` [.., 3D] -> [.., D]. The one place where a kernel
 /// is chosen: on the CPU our own, in f32 also where the model is bf16, and by steps for f64 with
 /// dropout; on a GPU libtorch's, which takes its dropout from a generator seeded here.
 fn attend(
     fused: &Tensor,
     num_heads: i64,
-    mask: Option<&Tensor>,
+    rows: &Rows,
     dropout: Option<Dropout<'_>>,
 ) -> Result<Tensor, ModelError> {
     let kind = fused.f_kind()?;
     if fused.device() == Device::Cpu && kind != Kind::Double {
         let num_heads = usize::try_from(num_heads).unwrap_or(0);
-        let context = fused_attention(&cast(fused, Kind::Float)?, num_heads, mask, dropout)?;
+        let context = fused_attention(&cast(fused, Kind::Float)?, num_heads, rows.sequences(), dropout)?;
         return cast(&context, kind);
     }
+    let (fused, mask) = rows.padded(fused)?; // [B, T, 3D]
+    let mask = mask.as_ref();
     let (sequences, positions, width) = fused.size3()?;
     let heads = fused.f_view([sequences, positions, 3, num_heads, width / (3 * num_heads)])?;
     let mut parts = heads.f_permute([2, 0, 3, 1, 4])?.f_unbind(0)?.into_iter(); // 3 x [B, N, T, H]
@@ -121,9 +127,11 @@ fn attend(
         }
         None => heads.attend(mask, 0.0)?,
     }; // [B, N, T, H]
-    Ok(attended
-        .f_transpose(1, 2)?
-        .f_reshape([sequences, positions, width / 3])?)
+    rows.pack(
+        attended
+            .f_transpose(1, 2)?
+            .f_reshape([sequences, positions, width / 3])?,
+    )
 }
 
 /// Queries, keys and values, [B, N, T, H] each.
@@ -171,15 +179,13 @@ fn attend_by_steps(heads: &Heads, mask: Option<&Tensor>, dropout: Dropout<'_>) -
     Ok(kept.f_to_kind(kind)?.f_matmul(value)?)
 }
 
-/// Permutes `context` [B, T, D] over its B T positions, differently in every layer.
-fn permute_positions(context: &Tensor, permutation_key: u64, layer: u32) -> Result<Tensor, ModelError> {
-    let (sequences, positions, width) = context.size3()?;
-    let indices = permutation(permutation_key, layer, sequences * positions);
+/// Permutes `context` [.., D] over its rows, differently in every layer.
+fn permute_rows(context: &Tensor, permutation_key: u64, layer: u32) -> Result<Tensor, ModelError> {
+    let rows = context.f_reshape([-1, context.size().last().copied().unwrap_or(1)])?;
+    let (num_rows, _) = rows.size2()?;
+    let indices = permutation(permutation_key, layer, num_rows);
     let indices = Tensor::f_from_slice(&indices)?.f_to_device(context.device())?;
-    let rows = context
-        .f_reshape([sequences * positions, width])?
-        .f_index_select(0, &indices)?;
-    Ok(rows.f_view([sequences, positions, width])?)
+    Ok(rows.f_index_select(0, &indices)?.f_view_as(context)?)
 }
 
 /// Key of a micro-batch's permutations: the seed and a sum over its token ids, so that the
@@ -237,9 +243,10 @@ mod tests {
         };
         for mask in [None, Some(&mask)] {
             for dropout in [None, Some(some)] {
-                let expected = attend(&fused, 3, mask, dropout).unwrap();
+                let rows = Rows::Padded(mask.map(Tensor::shallow_clone));
+                let expected = attend(&fused, 3, &rows, dropout).unwrap();
                 for (kind, tolerance) in [(Kind::Float, 1e-6), (Kind::BFloat16, 2e-2)] {
-                    let ours = attend(&fused.to_kind(kind), 3, mask, dropout).unwrap();
+                    let ours = attend(&fused.to_kind(kind), 3, &rows, dropout).unwrap();
                     assert_eq!(ours.kind(), kind);
                     let error = (ours.to_kind(Kind::Double) - &expected).abs().max();
                     assert!(error.double_value(&[]) < tolerance, "{kind:?}: {error:?}");

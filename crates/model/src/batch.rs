@@ -4,6 +4,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::packing::Packing;
 use crate::{ModelError, RobertaConfig};
 
 /// A micro-batch as the loader hands it over.
@@ -38,6 +39,8 @@ pub struct BatchTensors {
     pub labels: Tensor,
     /// `[M]`, f32.
     pub weights: Tensor,
+    /// How padding is left out; `None` without padding, and on a GPU, where shapes stay the same.
+    pub(crate) packing: Option<Packing>,
 }
 
 impl BatchTensors {
@@ -54,6 +57,10 @@ impl BatchTensors {
         config.validate_sequence_length(slices.sequence_length)?;
         check(slices, config)?;
         let shape = [dimension(slices.sequences), dimension(slices.sequence_length)];
+        let (lengths, length) = (slices.lengths, slices.sequence_length);
+        let is_padded = lengths.iter().any(|&tokens| (tokens as usize) < length);
+        let packing = (device == Device::Cpu && is_padded)
+            .then(|| Packing::new(lengths, length, slices.masked_positions));
         let tensor = |values: &[i64]| to_device(&Tensor::f_from_slice(values)?, device);
         Ok(Self {
             input_ids: tensor(slices.input_ids)?.f_view(shape)?,
@@ -61,6 +68,7 @@ impl BatchTensors {
             masked_positions: tensor(slices.masked_positions)?,
             labels: tensor(slices.labels)?,
             weights: to_device(&Tensor::f_from_slice(slices.weights)?, device)?,
+            packing: packing.transpose()?,
         })
     }
 }

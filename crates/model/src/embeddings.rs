@@ -23,7 +23,7 @@ pub(crate) struct Embeddings {
 
 /// Position of each token: `padding_id` + 1 for the first one that is no padding, and so on;
 /// `padding_id` for padding. `input_ids`: [B, T], i64 -> [B, T], i64.
-pub(crate) fn position_ids(input_ids: &Tensor, padding_id: i64) -> Result<Tensor, ModelError> {
+fn position_ids(input_ids: &Tensor, padding_id: i64) -> Result<Tensor, ModelError> {
     let real = input_ids.f_ne(padding_id)?.f_to_kind(Kind::Int64)?;
     Ok(real
         .f_cumsum(1, Kind::Int64)?
@@ -53,11 +53,20 @@ impl Embeddings {
         &self.word
     }
 
-    /// `input_ids`: [B, T], i64 -> hidden [B, T, D] in the kind of the computation.
-    pub(crate) fn forward(&self, input_ids: &Tensor, key: Option<&DropoutKey>) -> Result<Tensor, ModelError> {
-        let positions = position_ids(input_ids, self.padding_id)?;
+    /// Position of each token of [B, T], i64 -> [B, T], i64.
+    pub(crate) fn position_ids(&self, input_ids: &Tensor) -> Result<Tensor, ModelError> {
+        position_ids(input_ids, self.padding_id)
+    }
+
+    /// `input_ids` and their `positions`, i64: [..] -> hidden [.., D] in the kind of the computation.
+    pub(crate) fn forward(
+        &self,
+        input_ids: &Tensor,
+        positions: &Tensor,
+        key: Option<&DropoutKey>,
+    ) -> Result<Tensor, ModelError> {
         let word = Tensor::f_embedding(&self.word, input_ids, self.padding_id, false, false)?;
-        let position = Tensor::f_embedding(&self.position, &positions, self.padding_id, false, false)?;
+        let position = Tensor::f_embedding(&self.position, positions, self.padding_id, false, false)?;
         let sum = word.f_add(&self.token_type.f_get(0)?)?.f_add(&position)?;
         let normalized = cast(&self.layer_norm.forward(&sum)?, self.compute)?;
         Ok(

@@ -52,28 +52,48 @@ impl Layer {
     }
 
     /// [`Layer::forward`], which keeps nothing but `hidden` for the backward pass.
-    fn forward_recomputed(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor, ModelError> {
+    fn forward_recomputed(
+        &self,
+        hidden: &Tensor,
+        pass: &Pass,
+        wanted: Option<&Tensor>,
+    ) -> Result<Tensor, ModelError> {
         let (layer, pass) = (self.share(), pass.share());
-        recomputed(hidden, move |hidden| layer.forward(hidden, &pass))
+        let wanted = wanted.map(Tensor::shallow_clone);
+        recomputed(hidden, move |hidden| {
+            layer.forward(hidden, &pass, wanted.as_ref())
+        })
     }
 
-    /// `hidden`: [B, T, D] -> [B, T, D].
-    fn forward(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor, ModelError> {
+    /// `hidden`: [.., D] -> [.., D], or [M, D] of the `wanted` rows `[M]`.
+    fn forward(&self, hidden: &Tensor, pass: &Pass, wanted: Option<&Tensor>) -> Result<Tensor, ModelError> {
         let layer = self.index;
-        let attended = self.attention.forward(hidden, pass)?;
+        let context = self.attention.context(hidden, pass)?;
+        // From here on every row is on its own.
+        let (context, hidden) = match wanted {
+            Some(wanted) => (gather_rows(&context, wanted)?, gather_rows(hidden, wanted)?),
+            None => (context, hidden.shallow_clone()),
+        };
+        let attended = self.attention.output(&context)?;
         let hidden = self.attention_norm.forward_residual(
             (&attended, self.attention.output_bias()),
-            hidden,
+            &hidden,
             DropoutSite::AttentionOutput { layer }.dropout(self.dropout_probability, pass.dropout.as_ref()),
         )?;
-        let inner = self.intermediate.forward_gelu(&hidden)?; // [B, T, intermediate]
-        let outer = self.output.product(&inner)?; // [B, T, D]
+        let inner = self.intermediate.forward_gelu(&hidden)?; // [.., intermediate]
+        let outer = self.output.product(&inner)?; // [.., D]
         self.output_norm.forward_residual(
             (&outer, &self.output.bias),
             &hidden,
             DropoutSite::FeedForwardOutput { layer }.dropout(self.dropout_probability, pass.dropout.as_ref()),
         )
     }
+}
+
+/// The rows `[M]`, i64, of `hidden` [.., D] -> [M, D].
+fn gather_rows(hidden: &Tensor, rows: &Tensor) -> Result<Tensor, ModelError> {
+    let width = hidden.size().last().copied().unwrap_or(1);
+    Ok(hidden.f_reshape([-1, width])?.f_index_select(0, rows)?)
 }
 
 #[derive(Debug)]
@@ -89,15 +109,27 @@ impl Encoder {
         })
     }
 
-    /// `hidden`: [B, T, D] -> [B, T, D]. With `recompute` only the layers' inputs are kept for the
-    /// backward pass.
-    pub(crate) fn forward(&self, hidden: Tensor, pass: &Pass, recompute: bool) -> Result<Tensor, ModelError> {
-        self.layers.iter().try_fold(hidden, |hidden, layer| {
-            if recompute {
-                layer.forward_recomputed(&hidden, pass)
-            } else {
-                layer.forward(&hidden, pass)
-            }
-        })
+    /// `hidden`: [.., D] -> [.., D]. Where only the rows `wanted` `[M]` are asked for the last layer
+    /// computes no others behind its attention -> [M, D]. With `recompute` only the layers' inputs
+    /// are kept for the backward pass.
+    pub(crate) fn forward(
+        &self,
+        hidden: Tensor,
+        pass: &Pass,
+        wanted: Option<&Tensor>,
+        recompute: bool,
+    ) -> Result<Tensor, ModelError> {
+        let last = self.layers.len().saturating_sub(1);
+        self.layers
+            .iter()
+            .enumerate()
+            .try_fold(hidden, |hidden, (index, layer)| {
+                let wanted = wanted.filter(|_| index == last);
+                if recompute {
+                    layer.forward_recomputed(&hidden, pass, wanted)
+                } else {
+                    layer.forward(&hidden, pass, wanted)
+                }
+            })
     }
 }

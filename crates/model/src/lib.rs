@@ -17,6 +17,7 @@ mod loss;
 mod mlm_head;
 mod modules;
 mod names;
+mod packing;
 mod parameters;
 mod precision;
 mod roberta;

@@ -16,14 +16,6 @@ pub(crate) struct MlmHead {
     vocab_size: i64,
 }
 
-/// Rows of `hidden` [B, T, D] at flat `positions` `[M]`, i64 -> [M, D].
-pub(crate) fn gather_rows(hidden: &Tensor, positions: &Tensor) -> Result<Tensor, ModelError> {
-    let (sequences, length, width) = hidden.size3()?;
-    Ok(hidden
-        .f_reshape([sequences * length, width])?
-        .f_index_select(0, positions)?)
-}
-
 impl MlmHead {
     pub(crate) fn new(parameters: &Parameters, config: &RobertaConfig) -> Result<Self, ModelError> {
         Ok(Self {

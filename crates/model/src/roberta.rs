@@ -10,7 +10,8 @@ use crate::embeddings::Embeddings;
 use crate::encoder::Encoder;
 use crate::initialize::initialize;
 use crate::loss::summed_loss;
-use crate::mlm_head::{MlmHead, gather_rows};
+use crate::mlm_head::MlmHead;
+use crate::packing::{Packing, Rows};
 use crate::{BatchTensors, ModelError, Parameters, Precision, RobertaConfig};
 
 /// RoBERTa with its masked-LM head.
@@ -28,6 +29,28 @@ pub struct RobertaForMaskedLm {
     head: MlmHead,
     attention_permutation: Option<u64>,
     checkpoint_activations: bool,
+}
+
+/// What goes through the encoder.
+struct Tokens<'a> {
+    /// [B, T], i64.
+    input_ids: &'a Tensor,
+    /// [B, T] of any kind, non-zero for tokens.
+    attention_mask: Option<&'a Tensor>,
+    /// Leaves the padding out.
+    packing: Option<&'a Packing>,
+}
+
+impl Tokens<'_> {
+    fn rows(&self) -> Result<Rows, ModelError> {
+        if let Some(packing) = self.packing {
+            return Ok(Rows::Packed(packing.share()));
+        }
+        Ok(Rows::Padded(match self.attention_mask {
+            Some(mask) => Some(mask.f_to_kind(Kind::Bool)?.f_unsqueeze(1)?.f_unsqueeze(1)?), // [B, 1, 1, T]
+            None => None,
+        }))
+    }
 }
 
 impl RobertaForMaskedLm {
@@ -142,7 +165,7 @@ impl RobertaForMaskedLm {
         input_ids: &Tensor,
         attention_mask: Option<&Tensor>,
     ) -> Result<Tensor, ModelError> {
-        self.to_storage(&self.encode(input_ids, attention_mask, None)?)
+        self.to_storage(&self.encode_padded(input_ids, attention_mask)?)
     }
 
     /// Logits of every position, without dropout: arguments as
@@ -151,44 +174,70 @@ impl RobertaForMaskedLm {
     /// # Errors
     /// As [`RobertaForMaskedLm::hidden_states`].
     pub fn logits(&self, input_ids: &Tensor, attention_mask: Option<&Tensor>) -> Result<Tensor, ModelError> {
-        let hidden = self.encode(input_ids, attention_mask, None)?;
+        let hidden = self.encode_padded(input_ids, attention_mask)?;
         self.to_storage(&self.head.forward(&hidden, self.embeddings.word())?)
     }
 
+    fn encode_padded(
+        &self,
+        input_ids: &Tensor,
+        attention_mask: Option<&Tensor>,
+    ) -> Result<Tensor, ModelError> {
+        let tokens = Tokens {
+            input_ids,
+            attention_mask,
+            packing: None,
+        };
+        self.encode(&tokens, None, None)
+    }
+
+    /// Of every layer but the last all rows are computed, padding left out where that saves
+    /// something; behind the last attention only the masked ones.
     fn logits_of_masked(
         &self,
         batch: &BatchTensors,
         dropout: Option<&DropoutKey>,
     ) -> Result<Tensor, ModelError> {
-        let hidden = self.encode(&batch.input_ids, batch.attention_mask.as_ref(), dropout)?;
-        let rows = gather_rows(&hidden, &batch.masked_positions)?; // [M, D]
+        let masked_rows = match &batch.packing {
+            Some(packing) => &packing.masked_rows,
+            None => &batch.masked_positions,
+        };
+        let tokens = Tokens {
+            input_ids: &batch.input_ids,
+            attention_mask: batch.attention_mask.as_ref(),
+            packing: batch.packing.as_ref(),
+        };
+        let rows = self.encode(&tokens, Some(masked_rows), dropout)?; // [M, D]
         self.head.forward(&rows, self.embeddings.word())
     }
 
+    /// -> [.., D] in the order of `tokens`, or [M, D] of the rows `wanted` `[M]`.
     fn encode(
         &self,
-        input_ids: &Tensor,
-        attention_mask: Option<&Tensor>,
+        tokens: &Tokens<'_>,
+        wanted: Option<&Tensor>,
         dropout: Option<&DropoutKey>,
     ) -> Result<Tensor, ModelError> {
-        let (_, positions) = input_ids.size2()?;
+        let (_, length) = tokens.input_ids.size2()?;
         self.config
-            .validate_sequence_length(usize::try_from(positions).unwrap_or(0))?;
-        let mask = match attention_mask {
-            Some(mask) => Some(mask.f_to_kind(Kind::Bool)?.f_unsqueeze(1)?.f_unsqueeze(1)?), // [B, 1, 1, T]
-            None => None,
-        };
+            .validate_sequence_length(usize::try_from(length).unwrap_or(0))?;
         let permutation = match self.attention_permutation {
-            Some(seed) => Some(permutation_key(seed, input_ids)?),
+            Some(seed) => Some(permutation_key(seed, tokens.input_ids)?),
             None => None,
         };
         let pass = Pass {
-            mask,
+            rows: tokens.rows()?,
             dropout: dropout.copied(),
             permutation,
         };
-        let hidden = self.embeddings.forward(input_ids, dropout)?;
-        self.encoder.forward(hidden, &pass, self.checkpoint_activations)
+        let positions = self.embeddings.position_ids(tokens.input_ids)?;
+        let (input_ids, positions) = match tokens.packing {
+            Some(packing) => (packing.pack_ids(tokens.input_ids)?, packing.pack_ids(&positions)?),
+            None => (tokens.input_ids.shallow_clone(), positions),
+        };
+        let hidden = self.embeddings.forward(&input_ids, &positions, dropout)?;
+        self.encoder
+            .forward(hidden, &pass, wanted, self.checkpoint_activations)
     }
 
     fn to_storage(&self, tensor: &Tensor) -> Result<Tensor, ModelError> {

@@ -42,6 +42,21 @@ pub fn find(relative: &str) -> Option<PathBuf> {
     None
 }
 
+/// Python of the peers' environment, whose folder `TENK_PEERS` names.
+///
+/// # Errors
+/// The way out, where `make test` did not hand it over.
+pub fn peers_python() -> Result<PathBuf, String> {
+    let folder =
+        environment("TENK_PEERS").ok_or("TENK_PEERS is not set; run the tests through `make test`")?;
+    let python = Path::new(&folder).join("bin/python");
+    if python.exists() {
+        Ok(python)
+    } else {
+        Err(format!("{} is missing; run `make peers`", python.display()))
+    }
+}
+
 /// Whether missing data fails a test instead of skipping it.
 pub fn is_required() -> bool {
     environment("TENK_DATA_REQUIRED").is_some_and(|value| value == "1")

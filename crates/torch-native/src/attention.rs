@@ -85,9 +85,25 @@ mod avx2 {
     }
 }
 
+/// How the rows of a fused projection make sequences.
+#[derive(Debug, Clone, Copy)]
+pub enum Sequences<'a> {
+    /// All of [B, T, 3D], one of T rows after the other. The mask has B T elements of any kind,
+    /// non-zero where a key may be attended to; `None` for all.
+    Padded(Option<&'a Tensor>),
+    /// Of [rows, 3D], so many rows each, without padding between them.
+    Packed {
+        /// `[B]`, at least 1 each.
+        lengths: &'a [usize],
+        /// T: the bits of dropout are those of sequences that are padded to it.
+        positions: usize,
+    },
+}
+
 /// What a call is about, beside its tensors; owned, so that the backward pass can have it.
 struct Plan {
     shape: Shape,
+    starts: Vec<usize>,
     bias: Vec<f32>,
     dropout: Option<(Stream, f32)>,
     instructions: Instructions,
@@ -97,6 +113,7 @@ impl Plan {
     fn inputs<'a>(&'a self, query_key_value: &'a [f32]) -> Inputs<'a> {
         Inputs {
             shape: self.shape,
+            starts: &self.starts,
             query_key_value,
             bias: &self.bias,
             dropout: self.dropout,
@@ -107,17 +124,13 @@ impl Plan {
         self.shape.sequences * self.shape.heads
     }
 
-    /// Sizes of [B, T, D].
-    fn context_size(&self) -> [i64; 3] {
-        let Shape {
-            sequences, positions, ..
-        } = self.shape;
-        [sequences, positions, self.shape.width()].map(|size| i64::try_from(size).unwrap_or(i64::MAX))
-    }
-
-    /// `query_key_value`: [B, T, 3D] -> context [B, T, D] and row sums [B N T].
+    /// `query_key_value`: [.., 3D] -> context [.., D] and row sums [B N T].
     fn forward(&self, query_key_value: &Tensor) -> Result<(Tensor, Vec<f32>), TorchError> {
-        let mut context = Tensor::f_empty(self.context_size(), (Kind::Float, Device::Cpu))?;
+        let mut size = query_key_value.size();
+        if let Some(width) = size.last_mut() {
+            *width = i64::try_from(self.shape.width()).unwrap_or(i64::MAX);
+        }
+        let mut context = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
         let mut log_sums = vec![0.0; self.num_heads() * self.shape.positions];
         let inputs = self.inputs(slice(OPERATION, query_key_value)?);
         let outputs = Outputs {
@@ -130,7 +143,7 @@ impl Plan {
         Ok((context, log_sums))
     }
 
-    /// -> gradient of the fused projection, [B, T, 3D].
+    /// -> gradient of the fused projection, [.., 3D].
     fn backward(
         &self,
         query_key_value: &Tensor,
@@ -154,10 +167,21 @@ impl Plan {
     }
 }
 
-fn shape_of(query_key_value: &Tensor, num_heads: usize) -> Result<Shape, TorchError> {
-    let (sequences, positions, width) = query_key_value.size3()?;
+fn shape_of(
+    query_key_value: &Tensor,
+    num_heads: usize,
+    sequences: Sequences<'_>,
+) -> Result<Shape, TorchError> {
     let size = |size: i64| usize::try_from(size).unwrap_or(0);
-    let (sequences, positions, width) = (size(sequences), size(positions), size(width));
+    let (num_sequences, positions, width) = match sequences {
+        Sequences::Padded(_) => {
+            let (sequences, positions, width) = query_key_value.size3()?;
+            (size(sequences), size(positions), size(width))
+        }
+        Sequences::Packed { lengths, positions } => {
+            (lengths.len(), positions, size(query_key_value.size2()?.1))
+        }
+    };
     if num_heads == 0 || width == 0 || !width.is_multiple_of(3 * num_heads) {
         return Err(TorchError::SizeMismatch {
             operation: OPERATION,
@@ -167,20 +191,59 @@ fn shape_of(query_key_value: &Tensor, num_heads: usize) -> Result<Shape, TorchEr
         });
     }
     Ok(Shape {
-        sequences,
+        sequences: num_sequences,
         positions,
         heads: num_heads,
         head_size: width / (3 * num_heads),
     })
 }
 
+/// Where each sequence begins among `rows`, and where the last one ends.
+fn starts(shape: Shape, sequences: Sequences<'_>, rows: usize) -> Result<Vec<usize>, TorchError> {
+    let Sequences::Packed { lengths, .. } = sequences else {
+        return Ok((0..=shape.sequences)
+            .map(|sequence| sequence * shape.positions)
+            .collect());
+    };
+    if let Some(length) = lengths
+        .iter()
+        .find(|length| !(1..=shape.positions).contains(*length))
+    {
+        return Err(TorchError::OutOfRange {
+            name: "the length of a packed sequence",
+            value: *length as f64,
+            expected: "at least 1 and at most the number of positions",
+        });
+    }
+    let ends = lengths.iter().scan(0, |end, length| {
+        *end += length;
+        Some(*end)
+    });
+    let starts: Vec<usize> = std::iter::once(0).chain(ends).collect();
+    match starts.last() {
+        Some(&end) if end == rows => Ok(starts),
+        end => Err(TorchError::SizeMismatch {
+            operation: OPERATION,
+            what: "the lengths of the packed sequences together",
+            expected: rows,
+            found: end.copied().unwrap_or(0),
+        }),
+    }
+}
+
 /// What is added to scores: 0 for a key, [`MASKED`] for one that is masked or does not exist.
-fn bias(shape: Shape, mask: Option<&Tensor>) -> Result<Vec<f32>, TorchError> {
+fn bias(shape: Shape, sequences: Sequences<'_>) -> Result<Vec<f32>, TorchError> {
     let (positions, padded) = (shape.positions, shape.padded_positions());
     let mut bias = vec![MASKED; shape.sequences * padded];
-    let mask = match mask {
-        None => vec![true; shape.sequences * positions],
-        Some(mask) => Vec::<bool>::try_from(mask.f_to_kind(Kind::Bool)?.f_reshape([-1])?)?,
+    let rows = bias.chunks_exact_mut(padded.max(1));
+    let mask = match sequences {
+        Sequences::Packed { lengths, .. } => {
+            rows.zip(lengths)
+                .for_each(|(row, &length)| row[..length].fill(0.0));
+            return Ok(bias);
+        }
+        Sequences::Padded(None) => vec![true; shape.sequences * positions],
+        Sequences::Padded(Some(mask)) => Vec::<bool>::try_from(mask.f_to_kind(Kind::Bool)?.f_reshape([-1])?)?,
     };
     if mask.len() != shape.sequences * positions {
         return Err(TorchError::SizeMismatch {
@@ -190,10 +253,7 @@ fn bias(shape: Shape, mask: Option<&Tensor>) -> Result<Vec<f32>, TorchError> {
             found: mask.len(),
         });
     }
-    for (bias, mask) in bias
-        .chunks_exact_mut(padded.max(1))
-        .zip(mask.chunks_exact(positions.max(1)))
-    {
+    for (row, mask) in rows.zip(mask.chunks_exact(positions.max(1))) {
         if !mask.contains(&true) {
             return Err(TorchError::OutOfRange {
                 name: "the number of keys that a sequence's attention mask leaves",
@@ -201,7 +261,7 @@ fn bias(shape: Shape, mask: Option<&Tensor>) -> Result<Vec<f32>, TorchError> {
                 expected: "at least 1",
             });
         }
-        for (bias, _) in bias.iter_mut().zip(mask).filter(|(_, is_key)| **is_key) {
+        for (bias, _) in row.iter_mut().zip(mask).filter(|(_, is_key)| **is_key) {
             *bias = 0.0;
         }
     }
@@ -218,21 +278,20 @@ fn attention(query_key_value: &Tensor, plan: Plan) -> Result<Tensor, TorchError>
     })
 }
 
-/// Scaled dot-product self-attention of all heads -> [B, T, D], differentiable.
+/// Scaled dot-product self-attention of all heads -> [.., D], differentiable.
 ///
-/// `query_key_value`: [B, T, 3D], f32 on the CPU: a row holds N queries of H numbers, then N
-/// keys, then N values. `mask`: B T elements of any kind, non-zero where a key may be attended
-/// to; `None` for all.
+/// `query_key_value`: [B, T, 3D] or [rows, 3D], as `sequences` has it, f32 on the CPU: a row holds N
+/// queries of H numbers, then N keys, then N values.
 ///
 /// # Errors
 /// [`TorchError::UnsupportedKind`] for a kind other than f32 and [`TorchError::NotASlice`] for
-/// another device; [`TorchError::SizeMismatch`] for a width that `num_heads` does not divide or
-/// a mask of another size; [`TorchError::OutOfRange`] for a sequence without keys, or a
-/// dropout that [`crate::dropout()`] refuses.
+/// another device; [`TorchError::SizeMismatch`] for a width that `num_heads` does not divide, a
+/// mask of another size or lengths that are not those of the rows; [`TorchError::OutOfRange`] for a
+/// sequence without keys, or a dropout that [`crate::dropout()`] refuses.
 pub fn fused_attention(
     query_key_value: &Tensor,
     num_heads: usize,
-    mask: Option<&Tensor>,
+    sequences: Sequences<'_>,
     dropout: Option<Dropout<'_>>,
 ) -> Result<Tensor, TorchError> {
     let kind = query_key_value.f_kind()?;
@@ -242,11 +301,13 @@ pub fn fused_attention(
             kind,
         });
     }
-    let shape = shape_of(query_key_value, num_heads)?;
+    let shape = shape_of(query_key_value, num_heads, sequences)?;
+    let rows = query_key_value.numel() / (3 * shape.width());
     let elements = shape.sequences * shape.heads * shape.positions * shape.positions;
     let plan = Plan {
         shape,
-        bias: bias(shape, mask)?,
+        starts: starts(shape, sequences, rows)?,
+        bias: bias(shape, sequences)?,
         dropout: keep_stream(dropout, elements)?,
         instructions: Instructions::detect(),
     };

@@ -29,7 +29,7 @@ mod residual_norm;
 mod row_kernels;
 
 pub use adamw::{AdamW, adamw_step};
-pub use attention::fused_attention;
+pub use attention::{Sequences, fused_attention};
 pub use autograd::{attach_backward, leaf_view, preset_grad};
 pub use bias_gelu::bias_gelu;
 pub use dropout::{Dropout, DropoutKey, DropoutRate, dropout, seed_generator};

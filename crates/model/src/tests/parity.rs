@@ -1,9 +1,11 @@
-//! Parity with `transformers`: golden files made by `tests/parity/roberta_fixtures.py`.
+//! Parity with `transformers`: golden files made by `tests/parity/roberta_fixtures.py`, and files
+//! of random configurations that it makes while the test runs.
 //!
 //! The measure of a tensor is max |a - b| / max |b|; the bounds are those of promise 3.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
@@ -13,6 +15,11 @@ use torch_native::{AdamW, adamw_step, squared_norm, tensor_from_bytes};
 use crate::{BatchSlices, BatchTensors, Precision, RobertaConfig, RobertaForMaskedLm};
 
 const CASES: [&str; 4] = ["long", "odd", "one-head", "one-token"];
+const RANDOM_CASES: usize = 24;
+
+fn golden() -> PathBuf {
+    test_data::repository().join("tests/golden/roberta")
+}
 
 struct Fixture {
     config: RobertaConfig,
@@ -20,9 +27,8 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn open(case: &str, precision: Precision) -> Self {
+    fn open(folder: &Path, case: &str, precision: Precision) -> Self {
         let suffix = if precision == Precision::F64 { "f64" } else { "f32" };
-        let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/roberta"));
         let bytes = std::fs::read(folder.join(format!("{case}-{suffix}.safetensors"))).unwrap();
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         let config = RobertaConfig::from_json(&header.metadata().as_ref().unwrap()["config"]).unwrap();
@@ -116,8 +122,8 @@ fn bounds(precision: Precision) -> (f64, f64) {
     }
 }
 
-fn forward_and_backward(case: &str, precision: Precision) -> (Fixture, RobertaForMaskedLm) {
-    let fixture = Fixture::open(case, precision);
+fn forward_and_backward(folder: &Path, case: &str, precision: Precision) -> (Fixture, RobertaForMaskedLm) {
+    let fixture = Fixture::open(folder, case, precision);
     let model = fixture.model(precision);
     let batch = fixture.batch();
     let (bound, _) = bounds(precision);
@@ -141,8 +147,8 @@ fn forward_and_backward(case: &str, precision: Precision) -> (Fixture, RobertaFo
     (fixture, model)
 }
 
-fn check_gradients(case: &str, precision: Precision) {
-    let (fixture, model) = forward_and_backward(case, precision);
+fn check_gradients(folder: &Path, case: &str, precision: Precision) {
+    let (fixture, model) = forward_and_backward(folder, case, precision);
     let gradients: BTreeMap<_, _> = model
         .parameters()
         .views_of(model.parameters().grad())
@@ -166,14 +172,42 @@ fn check_gradients(case: &str, precision: Precision) {
 #[test]
 fn logits_loss_and_gradients_equal_transformers_in_f32() {
     for case in CASES {
-        check_gradients(case, Precision::F32);
+        check_gradients(&golden(), case, Precision::F32);
     }
 }
 
 #[test]
 fn logits_loss_and_gradients_equal_transformers_in_f64() {
     for case in CASES {
-        check_gradients(case, Precision::F64);
+        check_gradients(&golden(), case, Precision::F64);
+    }
+}
+
+#[test]
+fn random_configurations_equal_transformers_that_runs_beside_them() {
+    let python = match test_data::peers_python() {
+        Ok(python) => python,
+        Err(reason) => {
+            assert!(!test_data::is_required(), "{reason}");
+            return test_data::skip(&reason);
+        }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut script = Command::new(python);
+    script
+        .arg(test_data::repository().join("tests/parity/roberta_fixtures.py"))
+        .arg(folder.path())
+        .args(["--random", &RANDOM_CASES.to_string()]);
+    let output = script.env("HF_HUB_OFFLINE", "1").output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for case in 0..RANDOM_CASES {
+        for precision in [Precision::F32, Precision::F64] {
+            check_gradients(folder.path(), &format!("random-{case}"), precision);
+        }
     }
 }
 
@@ -217,7 +251,7 @@ fn optimize(fixture: &Fixture, model: &RobertaForMaskedLm) {
 #[test]
 fn twenty_steps_equal_torch_adamw() {
     for (precision, bound) in [(Precision::F32, 1e-5), (Precision::F64, 1e-9)] {
-        let fixture = Fixture::open("odd", precision);
+        let fixture = Fixture::open(&golden(), "odd", precision);
         let model = fixture.model(precision);
         optimize(&fixture, &model);
         let ours: BTreeMap<_, _> = model.named_tensors().unwrap().into_iter().collect();

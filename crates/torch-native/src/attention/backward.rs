@@ -25,9 +25,9 @@ const KEY_BLOCK: usize = 96;
 /// What the forward pass left and what comes back through it.
 #[derive(Clone, Copy)]
 pub(crate) struct Saved<'a> {
-    /// [B, T, D].
+    /// [rows, D].
     pub(super) context: &'a [f32],
-    /// [B, T, D].
+    /// [rows, D].
     pub(super) context_gradient: &'a [f32],
     /// [B, N, T].
     pub(super) log_sums: &'a [f32],
@@ -71,7 +71,7 @@ impl Scratch {
 }
 
 /// Gradients of queries, keys and values of the heads `heads` (of B N) into `gradient`,
-/// [B, T, 3D].
+/// [rows, 3D].
 #[inline(always)]
 pub(super) fn backward_heads<L: Lanes>(
     inputs: &Inputs<'_>,
@@ -83,7 +83,8 @@ pub(super) fn backward_heads<L: Lanes>(
     let padded_head = shape.padded_head();
     let mut scratch = Scratch::new(shape);
     for head in heads {
-        let part = |part| (0..shape.positions).map(move |position| inputs.part(head, position, part));
+        let length = inputs.length(head);
+        let part = |part| (0..length).map(move |position| inputs.part(head, position, part));
         pack_panels(part(Part::Key), shape.head_size, scratch.key_panels.values_mut());
         pack_panels(
             part(Part::Value),
@@ -93,24 +94,24 @@ pub(super) fn backward_heads<L: Lanes>(
         pack_rows(part(Part::Key), padded_head, 1.0, scratch.keys.values_mut());
         scratch.key_gradient.values_mut().fill(0.0);
         scratch.value_gradient.values_mut().fill(0.0);
-        for queries in blocks(shape.positions, QUERY_BLOCK) {
+        for queries in blocks(length, QUERY_BLOCK) {
             load_queries::<L>(inputs, saved, &mut scratch, head, &queries);
             for keys in inputs.key_blocks(head, KEY_BLOCK) {
                 backward_block::<L>(inputs, saved, &mut scratch, head, (&queries, &keys));
             }
             let rows = scratch.query_gradient.values();
             write_rows(
-                shape,
+                inputs,
                 (rows, shape.scale()),
                 gradient,
                 (head, Part::Query),
                 queries,
             );
         }
-        let all = 0..shape.positions;
+        let all = 0..length;
         let (keys, values) = (scratch.key_gradient.values(), scratch.value_gradient.values());
-        write_rows(shape, (keys, 1.0), gradient, (head, Part::Key), all.clone());
-        write_rows(shape, (values, 1.0), gradient, (head, Part::Value), all);
+        write_rows(inputs, (keys, 1.0), gradient, (head, Part::Key), all.clone());
+        write_rows(inputs, (values, 1.0), gradient, (head, Part::Value), all);
     }
 }
 
@@ -136,7 +137,7 @@ fn load_queries<L: Lanes>(
     );
     let gradient_rows = queries
         .clone()
-        .map(|position| &saved.context_gradient[shape.context(head, position)]);
+        .map(|position| &saved.context_gradient[inputs.context_range(head, position)]);
     // The scale of kept probabilities goes into their gradients here.
     pack_rows(
         gradient_rows,
@@ -144,7 +145,7 @@ fn load_queries<L: Lanes>(
         inputs.dropout_scale(),
         scratch.context_gradient.values_mut(),
     );
-    row_sums::<L>(saved, shape, head, queries, &mut scratch.row_sums);
+    row_sums::<L>(inputs, saved, head, queries, &mut scratch.row_sums);
     scratch.query_gradient.values_mut().fill(0.0);
     if let Some((stream, _)) = inputs.dropout {
         let first = head * shape.positions;
@@ -159,8 +160,8 @@ fn load_queries<L: Lanes>(
 /// gradient of its probability is then that gradient, and the score's gradient exactly 0.
 #[inline(always)]
 fn row_sums<L: Lanes>(
+    inputs: &Inputs<'_>,
     saved: &Saved<'_>,
-    shape: Shape,
     head: usize,
     queries: &Range<usize>,
     sums: &mut [f32],
@@ -169,10 +170,10 @@ fn row_sums<L: Lanes>(
     for (first, sums) in queries.clone().step_by(WIDTH).zip(sums) {
         let starts: [usize; WIDTH] = std::array::from_fn(|lane| {
             let position = (first + lane).min(queries.end - 1);
-            shape.context(head, position).start
+            inputs.context_range(head, position).start
         });
         let mut sum = L::splat(0.0);
-        for depth in 0..shape.head_size {
+        for depth in 0..inputs.shape.head_size {
             let context = starts.map(|start| saved.context[start + depth]);
             let gradient = starts.map(|start| saved.context_gradient[start + depth]);
             sum = L::load(&gradient).times_plus(L::load(&context), sum);
@@ -315,16 +316,16 @@ fn score_gradient_row<L: Lanes>(
 /// Writes rows of H numbers, times a factor, into their part of the gradient.
 #[inline(always)]
 fn write_rows(
-    shape: Shape,
+    inputs: &Inputs<'_>,
     (rows, factor): (&[f32], f32),
     gradient: &SharedSlice<'_, f32>,
     (head, part): (usize, Part),
     positions: Range<usize>,
 ) {
-    for (position, row) in positions.zip(rows.chunks_exact(shape.padded_head())) {
+    for (position, row) in positions.zip(rows.chunks_exact(inputs.shape.padded_head())) {
         // SAFETY: a head's rows belong to the one thread that has the head, which takes them one
         // after another.
-        let target = unsafe { gradient.part(shape.part(head, position, part)) };
+        let target = unsafe { gradient.part(inputs.part_range(head, position, part)) };
         for (target, value) in target.iter_mut().zip(row) {
             *target = value * factor;
         }

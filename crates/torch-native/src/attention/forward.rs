@@ -24,7 +24,7 @@ const KEY_BLOCK: usize = 192;
 
 /// What the pass writes.
 pub(crate) struct Outputs<'a> {
-    /// [B, T, D].
+    /// [rows, D].
     pub(super) context: SharedSlice<'a, f32>,
     /// [B, N, T]: logarithm of the sum of the exponentials of a row's scores.
     pub(super) log_sums: SharedSlice<'a, f32>,
@@ -64,7 +64,8 @@ pub(super) fn forward_heads<L: Lanes>(inputs: &Inputs<'_>, outputs: &Outputs<'_>
     let shape = inputs.shape;
     let mut scratch = Scratch::new(shape);
     for head in heads {
-        let part = |part| (0..shape.positions).map(move |position| inputs.part(head, position, part));
+        let length = inputs.length(head);
+        let part = |part| (0..length).map(move |position| inputs.part(head, position, part));
         pack_panels(part(Part::Key), shape.head_size, scratch.keys.values_mut());
         pack_rows(
             part(Part::Value),
@@ -72,7 +73,7 @@ pub(super) fn forward_heads<L: Lanes>(inputs: &Inputs<'_>, outputs: &Outputs<'_>
             1.0,
             scratch.values.values_mut(),
         );
-        for queries in blocks(shape.positions, QUERY_BLOCK) {
+        for queries in blocks(length, QUERY_BLOCK) {
             forward_block::<L>(inputs, outputs, &mut scratch, head, queries);
         }
     }
@@ -219,7 +220,7 @@ fn write_block(
     for (((position, log_sum), row), (largest, sum)) in queries.zip(log_sums).zip(rows).zip(statistics) {
         let factor = inputs.dropout_scale() / sum;
         // SAFETY: as above.
-        let context = unsafe { outputs.context.part(shape.context(head, position)) };
+        let context = unsafe { outputs.context.part(inputs.context_range(head, position)) };
         for (target, value) in context.iter_mut().zip(row) {
             *target = value * factor;
         }

@@ -64,28 +64,15 @@ impl Shape {
     pub(super) fn scale(self) -> f32 {
         (1.0 / (self.head_size as f64).sqrt()) as f32
     }
-
-    /// Elements of a row of [B, T, 3D] that belong to a part of head `head` (of B N).
-    pub(super) fn part(self, head: usize, position: usize, part: Part) -> Range<usize> {
-        let (sequence, head) = (head / self.heads, head % self.heads);
-        let row = (sequence * self.positions + position) * 3 * self.width();
-        let start = row + part as usize * self.width() + head * self.head_size;
-        start..start + self.head_size
-    }
-
-    /// Elements of a row of [B, T, D] that belong to head `head` (of B N).
-    pub(super) fn context(self, head: usize, position: usize) -> Range<usize> {
-        let (sequence, head) = (head / self.heads, head % self.heads);
-        let start = (sequence * self.positions + position) * self.width() + head * self.head_size;
-        start..start + self.head_size
-    }
 }
 
 /// What both passes read.
 #[derive(Clone, Copy)]
 pub(crate) struct Inputs<'a> {
     pub(super) shape: Shape,
-    /// [B, T, 3D].
+    /// [B + 1]: the first row of each sequence, and the end of the last.
+    pub(super) starts: &'a [usize],
+    /// [rows, 3D].
     pub(super) query_key_value: &'a [f32],
     /// [B, T padded]: 0 or [`MASKED`], added to scores.
     pub(super) bias: &'a [f32],
@@ -94,8 +81,33 @@ pub(crate) struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
+    /// Rows of the sequence of head `head` (of B N): its positions that are there.
+    pub(super) fn length(&self, head: usize) -> usize {
+        let sequence = head / self.shape.heads;
+        self.starts[sequence + 1] - self.starts[sequence]
+    }
+
+    fn row(&self, head: usize, position: usize) -> usize {
+        self.starts[head / self.shape.heads] + position
+    }
+
+    /// Elements of [rows, 3D] that belong to a part of head `head` (of B N).
+    pub(super) fn part_range(&self, head: usize, position: usize, part: Part) -> Range<usize> {
+        let shape = self.shape;
+        let row = self.row(head, position) * 3 * shape.width();
+        let start = row + part as usize * shape.width() + head % shape.heads * shape.head_size;
+        start..start + shape.head_size
+    }
+
+    /// Elements of [rows, D] that belong to head `head` (of B N).
+    pub(super) fn context_range(&self, head: usize, position: usize) -> Range<usize> {
+        let shape = self.shape;
+        let start = self.row(head, position) * shape.width() + head % shape.heads * shape.head_size;
+        start..start + shape.head_size
+    }
+
     pub(super) fn part(&self, head: usize, position: usize, part: Part) -> &'a [f32] {
-        &self.query_key_value[self.shape.part(head, position, part)]
+        &self.query_key_value[self.part_range(head, position, part)]
     }
 
     /// Bias of the keys of `head`'s sequence.
@@ -114,7 +126,7 @@ impl<'a> Inputs<'a> {
     pub(super) fn key_blocks(&self, head: usize, size: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let used = self.bias(head).iter().rposition(|&bias| bias == 0.0);
         let used = used.map_or(0, |last| (last + 1).next_multiple_of(POSITION_UNIT));
-        blocks(used.min(self.shape.positions), size)
+        blocks(used.min(self.length(head)), size)
     }
 }
 

@@ -65,10 +65,13 @@ impl Case {
     }
 
     fn plan(&self, instructions: Instructions) -> Plan {
-        let shape = shape_of(&self.query_key_value(), usize::try_from(self.heads).unwrap()).unwrap();
+        let (input, mask) = (self.query_key_value(), self.mask());
+        let sequences = Sequences::Padded(mask.as_ref());
+        let shape = shape_of(&input, usize::try_from(self.heads).unwrap(), sequences).unwrap();
         Plan {
             shape,
-            bias: bias(shape, self.mask().as_ref()).unwrap(),
+            starts: starts(shape, sequences, 0).unwrap(),
+            bias: bias(shape, sequences).unwrap(),
             dropout: keep_stream(self.dropout(), 0).unwrap(),
             instructions,
         }
@@ -158,10 +161,42 @@ fn keys_that_are_masked_get_no_gradient() {
     };
     let used: Vec<bool> = (0..96).map(|position| position < 16).collect();
     let input = case.query_key_value().set_requires_grad(true);
-    let output = fused_attention(&input, 3, Some(&Tensor::from_slice(&used)), case.dropout()).unwrap();
+    let used = Tensor::from_slice(&used);
+    let output = fused_attention(&input, 3, Sequences::Padded(Some(&used)), case.dropout()).unwrap();
     output.sum(Kind::Float).backward();
     let masked = input.grad().narrow(1, 16, 80).narrow(2, 24, 48);
     assert_eq!(masked.abs().max().double_value(&[]).to_bits(), 0);
+}
+
+#[test]
+fn packed_sequences_give_the_bits_of_padded_ones() {
+    let (lengths, positions) = ([37, 50, 1, 49], 50);
+    let case = Case { sequences: 4, ..CASE };
+    let is_key = |length: usize| (0..positions).map(move |position| position < length);
+    let mask: Vec<bool> = lengths.into_iter().flat_map(is_key).collect();
+    let rows: Vec<i64> = (0..)
+        .zip(&mask)
+        .filter(|(_, is_key)| **is_key)
+        .map(|(row, _)| row)
+        .collect();
+    let (mask, rows) = (Tensor::from_slice(&mask), Tensor::from_slice(&rows));
+    let pick = |padded: &Tensor, width: i64| padded.reshape([-1, width]).index_select(0, &rows);
+    let weights = case.normal(24, 1);
+    let packed = pick(&case.query_key_value(), 72).set_requires_grad(true);
+    let padded = case.query_key_value().set_requires_grad(true);
+    let sequences = Sequences::Packed {
+        lengths: &lengths,
+        positions,
+    };
+    let from_packed = fused_attention(&packed, 3, sequences, case.dropout()).unwrap();
+    let from_padded = fused_attention(&padded, 3, Sequences::Padded(Some(&mask)), case.dropout()).unwrap();
+    assert_eq!(from_packed, pick(&from_padded, 24));
+    (&from_packed * pick(&weights, 24)).sum(Kind::Float).backward();
+    // Padded queries have no say in the gradients.
+    (&from_padded * weights * mask.view([4, 50, 1]))
+        .sum(Kind::Float)
+        .backward();
+    assert_eq!(packed.grad(), pick(&padded.grad(), 72));
 }
 
 #[test]
@@ -210,7 +245,7 @@ fn large_scores_do_not_overflow_and_a_nan_reaches_the_output_and_the_gradient() 
 fn what_does_not_fit_is_refused() {
     let input = CASE.query_key_value();
     let attend = |input: &Tensor, heads: usize, mask: Option<&Tensor>| {
-        fused_attention(input, heads, mask, CASE.dropout()).unwrap_err()
+        fused_attention(input, heads, Sequences::Padded(mask), CASE.dropout()).unwrap_err()
     };
     for heads in [0, 5] {
         assert!(matches!(
@@ -237,7 +272,22 @@ fn what_does_not_fit_is_refused() {
         site: 0,
     };
     assert!(matches!(
-        fused_attention(&input, 3, None, Some(dropout)),
+        fused_attention(&input, 3, Sequences::Padded(None), Some(dropout)),
         Err(TorchError::OutOfRange { .. })
     ));
+    let packed = |lengths: &[usize]| {
+        let rows = input.view([100, 72]);
+        let sequences = Sequences::Packed {
+            lengths,
+            positions: 60,
+        };
+        fused_attention(&rows, 3, sequences, None).unwrap_err()
+    };
+    assert!(matches!(
+        packed(&[50, 49]),
+        TorchError::SizeMismatch { found: 99, .. }
+    ));
+    for lengths in [[61, 39], [0, 60]] {
+        assert!(matches!(packed(&lengths), TorchError::OutOfRange { .. }));
+    }
 }
