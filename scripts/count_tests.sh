@@ -7,7 +7,7 @@ set -euo pipefail
 [ $# -ge 1 ] || { sed -n '2,5p' "$0" >&2; exit 2; }
 skips=""
 [ ! -s "${2:-}" ] || skips=$(sort -u "$2")
-[ -z "$skips" ] || sed 's/^/skipped: /' <<< "$skips" | expand -t 4
+[ -z "$skips" ] || printf 'skipped: %s\n' "${skips//$'\n'/$'\n'skipped: }" | expand -t 4
 early=$(cut -f 1 <<< "$skips" | sort -u | grep -c . || true)
 awk -v early="$early" '
     /^test result:/ { for (i = 1; i < NF; i++) { if ($(i+1) ~ /^passed/) passed += $i; if ($(i+1) ~ /^failed/) failed += $i; if ($(i+1) ~ /^ignored/) ignored += $i } }

@@ -5,7 +5,7 @@
 #   scripts/demo.sh [--bin DIR] [--filings DIR] [--wiki FILE] [--out DIR] [--set key=value ...]
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
-BIN=$ROOT/target/release OUT=$ROOT/runs/demo FILINGS= WIKI= OVERRIDES=()
+BIN=$ROOT/target/release OUT=$ROOT/runs/demo FILINGS='' WIKI='' OVERRIDES=()
 while [ $# -gt 0 ]; do
     [ $# -gt 1 ] || { echo "demo: $1 needs a value" >&2; exit 2; }
     case "$1" in

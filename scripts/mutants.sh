@@ -15,7 +15,7 @@ report() {
     missed=$(cat "$OUT"/part-*/mutants.out/missed.txt 2>/dev/null | wc -l)
     cat "$OUT"/part-*/mutants.out/missed.txt 2>/dev/null | sort || true
     [ $((caught + missed)) -gt 0 ] || { echo "no results under $OUT" >&2; exit 1; }
-    echo "$(ls -d "$OUT"/part-*/done 2>/dev/null | wc -l) parts: $caught of $((caught + missed)) viable mutants caught ($((100 * caught / (caught + missed))) %)"
+    echo "$(find "$OUT" -path '*/part-*/done' | wc -l) parts: $caught of $((caught + missed)) viable mutants caught ($((100 * caught / (caught + missed))) %)"
 }
 
 if [ "${1:-}" = report ]; then report; exit; fi

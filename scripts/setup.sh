@@ -128,6 +128,7 @@ for wheel in sorted((partial / "wheels").glob("*.whl")):
 PYTHON
     local lib=$1/torch/lib
     rm -rf "$1/wheels"
+    # shellcheck disable=SC2016 # $ORIGIN is for the loader
     printf '' | gcc -shared -x c - -o "$lib/libtorch.so" -L"$lib" \
         -Wl,--no-as-needed -ltorch_cpu -lc10 -Wl,-rpath,'$ORIGIN' -Wl,--enable-new-dtags
 }

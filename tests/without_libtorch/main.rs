@@ -1,7 +1,9 @@
-//! Behaviour that needs neither libtorch nor MPI: set-up, and the data path through its program.
+//! Behaviour that links neither libtorch nor MPI: set-up, launchers, and the data path through its program.
 
 mod counting;
 mod documents;
+mod launch_files;
+mod launchers;
 mod opening;
 mod real_filings;
 mod report;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::CollectiveError;
+use crate::{CollectiveError, GpuSums};
 
 /// The number of a process among all processes of a run, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -207,6 +207,11 @@ pub trait Collective: Send + fmt::Debug {
     /// Tells a backend that reports where its ranks are that this one works on `step`, from 1.
     fn at_step(&mut self, step: u64) {
         let _ = step;
+    }
+
+    /// Sums of numbers in the memory of GPUs, where this backend has them.
+    fn gpu_sums(&mut self) -> Option<&mut GpuSums> {
+        None
     }
 
     /// Waits until every rank has called it.

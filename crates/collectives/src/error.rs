@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{Brought, Call, Rank};
+use crate::{Brought, Call, NcclError, Rank};
 
 /// An error of a collective call or of the connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +73,9 @@ pub enum CollectiveError {
         /// The call that failed first.
         earlier: Call,
     },
+    /// Gradients could not be summed on GPUs.
+    #[error(transparent)]
+    Nccl(#[from] NcclError),
     /// The side channel that notices lost ranks could not be opened.
     #[error("rank {rank}: the liveness channel did not open: {message}")]
     Liveness {

@@ -1,9 +1,10 @@
 //! Sum, broadcast, gather and barrier over ranks, with deadlines.
 //!
-//! One trait, [`Collective`], and three backends: [`Single`] (one process), [`Threads`]
-//! (several ranks as threads of one process, for tests) and `Mpi` (feature `mpi`). Every
-//! call has a sequence number and a deadline, so that a late or lost rank ends in a message
-//! that names the call, never in a hang. Nothing here knows what is being summed.
+//! One trait, [`Collective`], and its backends: [`Single`] (one process), [`Threads`]
+//! (several ranks as threads of one process, for tests), `Mpi` (feature `mpi`) and [`Nccl`],
+//! which lies over one of them and sums gradients in the memory of GPUs. Every call has a number
+//! and a deadline, so that a late or lost rank ends in a message that names the call, never in a
+//! hang. Nothing here knows what is being summed.
 
 pub mod canonical;
 mod collective;
@@ -12,6 +13,7 @@ mod error;
 mod liveness;
 #[cfg(feature = "mpi")]
 mod mpi;
+mod nccl;
 mod single;
 mod threads;
 
@@ -21,5 +23,9 @@ pub use error::CollectiveError;
 pub use liveness::{Cause, Liveness, LivenessOptions, Loss, Position, Process, Watched};
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiOptions};
+pub use nccl::{
+    Bucket, Gpu, GpuNumbers, GpuRuntime, GpuSums, Nccl, NcclError, NcclLibrary, NcclTimes,
+    Version as NcclVersion, Work as NcclWork,
+};
 pub use single::Single;
 pub use threads::Threads;

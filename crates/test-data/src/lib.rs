@@ -57,6 +57,28 @@ pub fn peers_python() -> Result<PathBuf, String> {
     }
 }
 
+/// The Python packages of the peers' environment, which `TENK_PEERS` names: headers and libraries
+/// are among them. `None`, said aloud and counted as skipped, where there is none.
+///
+/// # Panics
+/// Where it is missing although `TENK_DATA_REQUIRED=1`.
+pub fn peers_packages() -> Option<PathBuf> {
+    let peers = environment("TENK_PEERS").map(|folder| Path::new(&folder).join("lib"));
+    let versions = peers.and_then(|folder| std::fs::read_dir(folder).ok());
+    let mut folders = versions.into_iter().flatten().flatten();
+    let packages = folders.find_map(|version| {
+        let packages = version.path().join("site-packages");
+        packages.is_dir().then_some(packages)
+    });
+    if packages.is_some() {
+        return packages;
+    }
+    let reason = "no environment of the peers (run the tests through `make test`, which sets TENK_PEERS)";
+    assert!(!is_required(), "{reason}");
+    skip(reason);
+    None
+}
+
 /// Whether missing data fails a test instead of skipping it.
 pub fn is_required() -> bool {
     environment("TENK_DATA_REQUIRED").is_some_and(|value| value == "1")

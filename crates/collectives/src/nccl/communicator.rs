@@ -1,0 +1,271 @@
+//! The ranks' connection over NCCL: set up without blocking, asked for its state with a
+//! deadline after every call, aborted after the first failure and never used again.
+#![expect(unsafe_code, reason = "calls NCCL")]
+
+use std::{
+    ffi::{c_int, c_void},
+    ptr,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    GpuNumbers, NcclTimes,
+    abi::{self, Code, Config, Handle, IN_PROGRESS, SUCCESS, UNIQUE_ID_BYTES, UniqueId},
+    error::{NcclError, Work},
+    library::NcclLibrary,
+};
+use crate::{Collective, CollectiveError, Rank};
+
+/// Between two looks at a state: awake for this long, then asleep for that long.
+const AWAKE: Duration = Duration::from_micros(100);
+const SLEEP: Duration = Duration::from_micros(50);
+
+/// A communicator of all ranks.
+#[derive(Debug)]
+pub(super) struct Communicator {
+    library: NcclLibrary,
+    /// `None` once it is aborted or destroyed.
+    live: Option<Live>,
+    rank: Rank,
+    times: NcclTimes,
+}
+
+/// The handle of a communicator that is neither destroyed nor aborted.
+#[derive(Debug, Clone, Copy)]
+struct Live(Handle);
+
+// SAFETY: NCCL allows a communicator to be used by any thread, by one at a time; `Communicator`
+// takes `&mut self` for every call, and gives its handle away when it aborts.
+unsafe impl Send for Live {}
+
+/// How long something has been waited for, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    begun: Instant,
+    limit: Duration,
+}
+
+impl Patience {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self {
+            begun: Instant::now(),
+            limit,
+        }
+    }
+
+    /// Waits a little; `Err` has the limit once that is over.
+    pub(super) fn wait(self) -> Result<(), Duration> {
+        let waited = self.begun.elapsed();
+        if waited >= self.limit {
+            return Err(self.limit);
+        }
+        if waited < AWAKE {
+            thread::yield_now();
+        } else {
+            thread::sleep(SLEEP);
+        }
+        Ok(())
+    }
+}
+
+impl Communicator {
+    /// Brings all ranks together, each with its own GPU selected in this thread. The id by which
+    /// they meet goes over `collective`.
+    ///
+    /// # Errors
+    /// Those of `collective`, and [`NcclError`] where NCCL fails or is not through within half
+    /// the time of a call: a rank that fails earlier waits for the others in a call.
+    pub(super) fn connect(
+        library: NcclLibrary,
+        collective: &mut dyn Collective,
+        times: NcclTimes,
+    ) -> Result<Self, CollectiveError> {
+        let id = meeting_point(&library, collective)?;
+        let number = |value: u32| c_int::try_from(value).unwrap_or(c_int::MAX);
+        let (ranks, rank) = (number(collective.world_size()), number(collective.rank().0));
+        let mut config = Config::not_blocking();
+        let mut handle = ptr::null_mut();
+        // SAFETY: NCCL copies id and configuration during the call and writes the handle; all of
+        // them live through it.
+        let code = unsafe {
+            (library.functions.comm_init_rank_config)(&raw mut handle, ranks, id, rank, &raw mut config)
+        };
+        let mut communicator = Self {
+            library,
+            live: (!handle.is_null()).then_some(Live(handle)),
+            rank: collective.rank(),
+            times,
+        };
+        let patience = Patience::new(times.call / 2);
+        communicator.settle(code, "ncclCommInitRankConfig", Work::SetUp, patience)?;
+        Ok(communicator)
+    }
+
+    /// Queues the sum of `numbers`, in place, on `stream`. One sum is one group: NCCL tunes a
+    /// group of several as one message, which may add in another order than each alone, and the
+    /// bits must not depend on `parallel.overlap`.
+    pub(super) fn all_reduce(
+        &mut self,
+        numbers: &GpuNumbers,
+        stream: *mut c_void,
+        work: Work,
+    ) -> Result<(), NcclError> {
+        let handle = self.handle(work)?;
+        let functions = self.library.functions;
+        let memory: *mut c_void = ptr::without_provenance_mut(numbers.address);
+        let patience = Patience::new(self.times.call);
+        // SAFETY: no arguments.
+        let code = unsafe { (functions.group_start)() };
+        self.settle(code, "ncclGroupStart", work, patience)?;
+        // SAFETY: the communicator and the stream are live. The memory is a GPU's (`Gpu::holds`),
+        // to which no Rust reference leads.
+        let code = unsafe {
+            (functions.all_reduce)(
+                memory,
+                memory,
+                numbers.count,
+                abi::data_type(numbers.element),
+                abi::SUM,
+                handle,
+                stream,
+            )
+        };
+        self.settle(code, "ncclAllReduce", work, patience)?;
+        // SAFETY: no arguments.
+        let code = unsafe { (functions.group_end)() };
+        self.settle(code, "ncclGroupEnd", work, patience)
+    }
+
+    /// Asks NCCL for an error that happened since; not being through is none.
+    pub(super) fn check(&mut self, work: Work) -> Result<(), NcclError> {
+        let handle = self.handle(work)?;
+        match self.state(handle) {
+            SUCCESS | IN_PROGRESS => Ok(()),
+            code => Err(self.failed(code, "ncclCommGetAsyncError", work)),
+        }
+    }
+
+    /// Waits for outstanding work of all ranks and gives everything back.
+    pub(super) fn leave(mut self) -> Result<(), NcclError> {
+        let handle = self.handle(Work::Finish)?;
+        let patience = Patience::new(self.times.call);
+        // SAFETY: the communicator is live.
+        let code = unsafe { (self.library.functions.comm_finalize)(handle) };
+        self.settle(code, "ncclCommFinalize", Work::Finish, patience)?;
+        self.live = None;
+        // SAFETY: the communicator is finalised, and its handle is gone from here on.
+        let code = unsafe { (self.library.functions.comm_destroy)(handle) };
+        if code == SUCCESS {
+            return Ok(());
+        }
+        Err(self.failed(code, "ncclCommDestroy", Work::Finish))
+    }
+
+    /// Ends everything that goes on over NCCL. On a thread of its own, because NCCL waits in it
+    /// for threads and kernels that may hang; the process does not wait longer than it may.
+    pub(super) fn abort(&mut self) {
+        let Some(live) = self.live.take() else { return };
+        let abort = self.library.functions.comm_abort;
+        let (ended, end) = mpsc::channel();
+        let spawned = thread::Builder::new()
+            .name("nccl-abort".to_owned())
+            .spawn(move || {
+                let Live(handle) = { live };
+                // SAFETY: the handle was taken out of the communicator: nobody uses it any more.
+                unsafe { abort(handle) };
+                // Nobody listens any more where it took too long.
+                let _ = ended.send(());
+            });
+        if spawned.is_err() || end.recv_timeout(self.times.abort).is_err() {
+            tracing::warn!(
+                rank = self.rank.0,
+                "NCCL did not abort within {} s",
+                self.times.abort.as_secs_f64()
+            );
+        }
+    }
+
+    pub(super) fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    pub(super) fn call_limit(&self) -> Duration {
+        self.times.call
+    }
+
+    fn handle(&self, work: Work) -> Result<Handle, NcclError> {
+        let rank = self.rank;
+        self.live
+            .map(|Live(handle)| handle)
+            .ok_or(NcclError::Unusable { rank, work })
+    }
+
+    fn state(&self, handle: Handle) -> Code {
+        let mut state = SUCCESS;
+        // SAFETY: the communicator is live; NCCL writes one integer.
+        let code = unsafe { (self.library.functions.comm_get_async_error)(handle, &raw mut state) };
+        if code == SUCCESS { state } else { code }
+    }
+
+    /// Waits until the call that returned `code` is through; a failure ends the communicator.
+    fn settle(
+        &mut self,
+        mut code: Code,
+        function: &'static str,
+        work: Work,
+        patience: Patience,
+    ) -> Result<(), NcclError> {
+        while code == IN_PROGRESS {
+            if let Err(waited) = patience.wait() {
+                self.abort();
+                let rank = self.rank;
+                return Err(NcclError::Deadline { rank, work, waited });
+            }
+            code = self.state(self.handle(work)?);
+        }
+        if code == SUCCESS {
+            return Ok(());
+        }
+        let error = self.failed(code, function, work);
+        self.abort();
+        Err(error)
+    }
+
+    fn failed(&self, code: Code, function: &'static str, work: Work) -> NcclError {
+        NcclError::Failed {
+            rank: self.rank,
+            work,
+            function,
+            message: self.library.words_for(code),
+        }
+    }
+}
+
+impl Drop for Communicator {
+    /// Whoever leaves in order has called [`Communicator::leave`]; this is a failure's end.
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
+/// An id of rank 0 on all ranks.
+fn meeting_point(
+    library: &NcclLibrary,
+    collective: &mut dyn Collective,
+) -> Result<UniqueId, CollectiveError> {
+    // The id opens a port on rank 0's host, so it is made when all ranks are there.
+    collective.barrier()?;
+    let made = match collective.rank() {
+        Rank(0) => library.unique_id().map(Some),
+        _ => Ok(None),
+    };
+    let mut bytes = made.clone().ok().flatten().unwrap_or_default();
+    collective.broadcast(Rank(0), &mut bytes)?;
+    made?;
+    let id: [u8; UNIQUE_ID_BYTES] = bytes.try_into().map_err(|_| NcclError::NoMeeting {
+        rank: collective.rank(),
+    })?;
+    Ok(UniqueId(id))
+}

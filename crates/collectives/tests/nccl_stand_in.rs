@@ -1,0 +1,415 @@
+//! What is asked of NCCL and of the GPU, and in which order: against a stand-in, whose GPUs are
+//! host memory and threads. It shows the calls, not that NCCL does with them what is wanted.
+
+#![expect(clippy::unwrap_used, reason = "a test's own failure is its message")]
+#![expect(
+    clippy::float_cmp,
+    reason = "the values are small integers, whose sums are exact"
+)]
+
+mod properties;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use collectives::{
+    Bucket, Collective, CollectiveError, Element, Gpu, GpuNumbers, GpuRuntime, GpuSums, Nccl, NcclError,
+    NcclLibrary, NcclTimes, Threads,
+};
+use nccl_stand_in::{Fault, Memory, StandIn};
+
+const TIMES: NcclTimes = NcclTimes {
+    call: Duration::from_secs(20),
+    abort: Duration::from_secs(5),
+};
+/// For tests that wait for one of them.
+const SHORT: NcclTimes = NcclTimes {
+    call: Duration::from_millis(300),
+    abort: Duration::from_millis(300),
+};
+
+fn connect(
+    stand_in: &StandIn,
+    collective: &mut dyn Collective,
+    gpu: usize,
+    times: NcclTimes,
+) -> Result<GpuSums, CollectiveError> {
+    let library = NcclLibrary::open(Some(stand_in.path()))?;
+    let gpu = Gpu::open(&GpuRuntime::of_file(stand_in.path())?, gpu)?;
+    GpuSums::connect(collective, library, gpu, times)
+}
+
+/// One rank of a world with a GPU each.
+struct Trial<'a> {
+    stand_in: &'a StandIn,
+    rank: usize,
+    gpu: usize,
+    collective: Threads,
+}
+
+/// Runs `body` on every rank; its results in rank order.
+fn on_ranks<T: Send>(count: u32, body: impl Fn(Trial<'_>) -> T + Sync) -> Vec<T> {
+    on_these_gpus(&StandIn::load(), count, |_, _| {}, body)
+}
+
+/// As [`on_ranks`], after `prepare` has had its way with the GPUs.
+fn on_these_gpus<T: Send>(
+    stand_in: &StandIn,
+    count: u32,
+    prepare: impl Fn(&StandIn, usize),
+    body: impl Fn(Trial<'_>) -> T + Sync,
+) -> Vec<T> {
+    let gpus = stand_in.gpus(count as usize);
+    prepare(stand_in, gpus.start);
+    let world = Threads::world(count, Duration::from_secs(20));
+    thread::scope(|scope| {
+        let ranks: Vec<_> = (0..)
+            .zip(world)
+            .map(|(rank, collective)| {
+                let gpu = gpus.start + rank;
+                let body = &body;
+                scope.spawn(move || {
+                    body(Trial {
+                        stand_in,
+                        rank,
+                        gpu,
+                        collective,
+                    })
+                })
+            })
+            .collect();
+        ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
+    })
+}
+
+fn numbers(memory: Memory, count: usize) -> GpuNumbers {
+    GpuNumbers {
+        address: memory.address(),
+        count,
+        element: Element::F32,
+    }
+}
+
+fn bucket(number: usize) -> Bucket {
+    Bucket { number, of: 3 }
+}
+
+fn value(rank: usize) -> f32 {
+    [1.0, 10.0, 100.0, 1000.0][rank]
+}
+
+#[test]
+fn nccl_over_another_backend_has_its_common_properties() {
+    on_ranks(2, |mut trial| {
+        let sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let mut nccl = Nccl::new(&mut trial.collective, sums);
+        properties::check_all(&mut nccl);
+        nccl.leave().unwrap();
+    });
+}
+
+/// Kernels that are not finished when the sum is asked for, and one that reads the sum before the
+/// host has waited for it.
+#[test]
+fn a_sum_comes_after_the_kernels_that_make_its_numbers_and_before_those_that_use_them() {
+    let results = on_ranks(3, |mut trial| {
+        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let [gradient, used] = [4, 4].map(|count| trial.stand_in.memory(trial.gpu, count));
+        trial.stand_in.fill(trial.gpu, gradient, value(trial.rank), 5_000);
+        sums.start(numbers(gradient, 4), bucket(1)).unwrap();
+        sums.finish().unwrap();
+        trial.stand_in.copy(trial.gpu, gradient, used);
+        trial.stand_in.synchronize(trial.gpu);
+        sums.leave().unwrap();
+        used.read()
+    });
+    assert_eq!(results, vec![vec![111.0; 4]; 3]);
+}
+
+/// The first bucket is queued while the second is still being made: its sum does not wait for it.
+#[test]
+fn sums_go_on_beside_the_kernels_of_later_buckets() {
+    on_ranks(2, |mut trial| {
+        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let [first, second] = [3, 5].map(|count| trial.stand_in.memory(trial.gpu, count));
+        trial.stand_in.fill(trial.gpu, first, value(trial.rank), 0);
+        sums.start(numbers(first, 3), bucket(1)).unwrap();
+        // Longer than the test waits for the first bucket below.
+        trial
+            .stand_in
+            .fill(trial.gpu, second, value(trial.rank), 1_000_000);
+        let begun = Instant::now();
+        while first.read() != [11.0; 3] {
+            assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", first.read());
+            thread::yield_now();
+        }
+        assert!(second.read().iter().all(|value| value.is_nan()));
+        sums.start(numbers(second, 5), bucket(2)).unwrap();
+        sums.finish().unwrap();
+        assert_eq!(second.read(), [11.0; 5]);
+        sums.leave().unwrap();
+    });
+}
+
+#[test]
+fn the_calls_come_in_this_order_and_none_is_misuse() {
+    let traces = on_ranks(2, |mut trial| {
+        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let memory = trial.stand_in.memory(trial.gpu, 7);
+        trial.stand_in.fill(trial.gpu, memory, 1.0, 0);
+        sums.start(numbers(memory, 4), bucket(1)).unwrap();
+        sums.start(numbers(memory.part(4, 3), 3), bucket(2)).unwrap();
+        sums.finish().unwrap();
+        sums.leave().unwrap();
+        assert_eq!(memory.read(), [2.0; 7]);
+        trial.stand_in.trace(trial.gpu)
+    });
+    let bucket = |count: usize| {
+        [
+            "record in current".to_owned(),
+            "wait in own".to_owned(),
+            format!("sum {count}"),
+            format!("launch {count}"),
+            "record in own".to_owned(),
+        ]
+    };
+    for (rank, trace) in traces.iter().enumerate() {
+        let mut expected = vec![format!("init rank {rank} of 2")];
+        expected.extend(bucket(4));
+        expected.extend(bucket(3));
+        expected.extend(["wait in current", "finalize", "destroy"].map(str::to_owned));
+        assert_eq!(*trace, expected);
+    }
+}
+
+#[test]
+fn every_kind_of_number_is_summed_and_steps_follow_each_other() {
+    on_ranks(2, |mut trial| {
+        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        for step in 0..3_u8 {
+            let mut double = vec![f64::from(step) + 0.5; 10];
+            let mut whole = vec![u64::MAX - 2 + u64::from(step); 10];
+            for (address, bytes, element) in [
+                (double.as_mut_ptr().addr(), 80, Element::F64),
+                (whole.as_mut_ptr().addr(), 80, Element::U64),
+            ] {
+                trial.stand_in.adopt(trial.gpu, address, bytes);
+                let numbers = GpuNumbers {
+                    address,
+                    count: 10,
+                    element,
+                };
+                sums.start(numbers, bucket(1)).unwrap();
+            }
+            sums.finish().unwrap();
+            assert_eq!(std::hint::black_box(&double)[9], f64::from(step) * 2.0 + 1.0);
+            assert_eq!(
+                std::hint::black_box(&whole)[0],
+                (u64::MAX - 2 + u64::from(step)).wrapping_mul(2)
+            );
+        }
+        sums.finish().unwrap();
+        sums.leave().unwrap();
+    });
+}
+
+#[test]
+fn one_rank_alone_keeps_its_numbers() {
+    on_ranks(1, |mut trial| {
+        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let memory = trial.stand_in.memory(trial.gpu, 3);
+        trial.stand_in.fill(trial.gpu, memory, 7.0, 1_000);
+        sums.start(numbers(memory, 3), bucket(1)).unwrap();
+        sums.finish().unwrap();
+        assert_eq!(memory.read(), [7.0; 3]);
+    });
+}
+
+/// What rank 1 says after `fault` in the second of three buckets, and what rank 0 does.
+fn said_after(fault: Fault, times: NcclTimes) -> (Vec<String>, Vec<Vec<String>>) {
+    let stand_in = StandIn::load();
+    let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu + 1, fault, 2);
+    let results = on_these_gpus(&stand_in, 2, fail, |mut trial| {
+        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, times).unwrap();
+        let memory = trial.stand_in.memory(trial.gpu, 9);
+        trial.stand_in.fill(trial.gpu, memory, 1.0, 0);
+        let mut start = |number: usize| {
+            let part = memory.part(3 * (number - 1), 3);
+            sums.start(numbers(part, 3), bucket(number))
+        };
+        let started = start(1).and_then(|()| start(2)).and_then(|()| start(3));
+        let error = started.and_then(|()| sums.finish()).unwrap_err();
+        // From here on everything is refused, and nothing is asked of NCCL.
+        let again = sums.start(numbers(memory, 3), bucket(1)).unwrap_err();
+        assert!(
+            matches!(again, CollectiveError::Nccl(NcclError::Unusable { .. })),
+            "{again}"
+        );
+        drop(sums);
+        (error.to_string(), trial.stand_in.trace(trial.gpu))
+    });
+    results.into_iter().unzip()
+}
+
+/// Aborted once, and not destroyed.
+fn assert_aborted(traces: &[Vec<String>]) {
+    for trace in traces {
+        let count = |line: &str| trace.iter().filter(|other| *other == line).count();
+        assert_eq!((count("abort"), count("destroy")), (1, 0), "{trace:?}");
+        assert!(trace.iter().all(|line| !line.contains("MISUSE")), "{trace:?}");
+    }
+}
+
+#[test]
+fn a_sum_that_is_refused_names_rank_operation_bucket_and_function() {
+    let (said, traces) = said_after(Fault::SumIsRefused, SHORT);
+    assert!(
+        said[1].starts_with(
+            "rank 1: the all-reduce (sum) of bucket 2 of 3 (3 f32) over NCCL failed in ncclAllReduce: stand-in: unhandled cuda error (code 1): stand-in: its last words"
+        ),
+        "{}",
+        said[1]
+    );
+    assert_aborted(&traces);
+}
+
+#[test]
+fn an_error_that_comes_later_is_found_long_before_the_deadline_and_names_its_bucket() {
+    let begun = Instant::now();
+    let stand_in = StandIn::load();
+    let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, Fault::SumBreaks, 1);
+    let said = on_these_gpus(&stand_in, 1, fail, |mut trial| {
+        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let memory = trial.stand_in.memory(trial.gpu, 3);
+        sums.start(numbers(memory, 3), bucket(1)).unwrap();
+        let error = sums.finish().unwrap_err();
+        drop(sums);
+        assert_aborted(&[trial.stand_in.trace(trial.gpu)]);
+        error.to_string()
+    });
+    assert!(
+        said[0].contains("rank 0: the all-reduce (sum) of bucket 1 of 3")
+            && said[0].contains("failed in ncclCommGetAsyncError: stand-in: remote process exited"),
+        "{}",
+        said[0]
+    );
+    assert!(begun.elapsed() < TIMES.call / 2);
+}
+
+#[test]
+fn a_sum_that_hangs_is_met_at_the_deadline_on_every_rank_with_its_bucket_and_aborted() {
+    let (said, traces) = said_after(Fault::SumHangs, SHORT);
+    for (rank, said) in said.iter().enumerate() {
+        let expected = format!(
+            "rank {rank}: the all-reduce (sum) of bucket 2 of 3 (3 f32) over NCCL did not finish within 0.3 s"
+        );
+        assert!(
+            said.starts_with(&expected) && said.contains("parallel.timeout_s"),
+            "{said}"
+        );
+    }
+    assert_aborted(&traces);
+}
+
+#[test]
+fn an_abort_that_hangs_does_not_keep_the_process() {
+    let stand_in = StandIn::load();
+    let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, Fault::AbortHangs, 0);
+    on_these_gpus(&stand_in, 1, fail, |mut trial| {
+        let sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
+        let begun = Instant::now();
+        drop(sums);
+        let waited = begun.elapsed();
+        assert!(
+            waited >= SHORT.abort && waited < Duration::from_secs(10),
+            "{waited:?}"
+        );
+    });
+}
+
+#[test]
+fn a_set_up_that_fails_or_hangs_on_one_rank_is_an_error_on_all_of_them() {
+    for fault in [Fault::InitFails, Fault::InitNeverEnds] {
+        let stand_in = StandIn::load();
+        let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu + 1, fault, 0);
+        let said = on_these_gpus(&stand_in, 2, fail, |mut trial| {
+            let error = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap_err();
+            assert_aborted(&[trial.stand_in.trace(trial.gpu)]);
+            error.to_string()
+        });
+        let deadline = "the set-up over NCCL did not finish within 0.15 s";
+        assert!(said[0].starts_with(&format!("rank 0: {deadline}")), "{}", said[0]);
+        let expected = if fault == Fault::InitFails {
+            "rank 1: the set-up over NCCL failed in ncclCommInitRankConfig: stand-in: unhandled system error (code 2)"
+        } else {
+            "rank 1: the set-up over NCCL did not finish within 0.15 s"
+        };
+        assert!(said[1].starts_with(expected), "{}", said[1]);
+    }
+}
+
+#[test]
+fn leaving_that_never_ends_is_met_at_the_deadline_and_aborted() {
+    let stand_in = StandIn::load();
+    let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, Fault::FinalizeNeverEnds, 0);
+    on_these_gpus(&stand_in, 1, fail, |mut trial| {
+        let sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
+        let said = sums.leave().unwrap_err().to_string();
+        assert!(
+            said.starts_with("rank 0: leaving over NCCL did not finish within 0.3 s"),
+            "{said}"
+        );
+        assert_aborted(&[trial.stand_in.trace(trial.gpu)]);
+    });
+}
+
+#[test]
+fn numbers_that_do_not_lie_on_the_ranks_gpu_to_the_last_are_refused() {
+    let said = on_ranks(2, |mut trial| {
+        let other_gpu = if trial.rank == 0 {
+            trial.gpu + 1
+        } else {
+            trial.gpu - 1
+        };
+        let (own, other) = (
+            trial.stand_in.memory(trial.gpu, 4),
+            trial.stand_in.memory(other_gpu, 4),
+        );
+        let on_host = [0.0_f32; 4];
+        let refused = [
+            numbers(other, 4),
+            GpuNumbers {
+                address: on_host.as_ptr().addr(),
+                ..numbers(own, 4)
+            },
+            numbers(own.part(3, 1), usize::MAX),
+        ];
+        refused.map(|numbers| {
+            let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+            sums.start(numbers, bucket(1)).unwrap_err().to_string()
+        })
+    });
+    for said in said.iter().flatten() {
+        assert!(said.contains("do not lie in the memory of GPU"), "{said}");
+    }
+}
+
+#[test]
+fn a_gpu_that_is_not_there_and_a_libtorch_that_fails_are_told_with_the_function() {
+    let stand_in = StandIn::load();
+    let runtime = GpuRuntime::of_file(stand_in.path()).unwrap();
+    let said = Gpu::open(&runtime, 1_000_000).unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "GPU 1000000: cudaSetDevice failed: stand-in: invalid device ordinal (CUDA error 101)"
+    );
+    let gpu = stand_in.gpus(1).start;
+    stand_in.fail(gpu, Fault::NoStream, 0);
+    let said = Gpu::open(&runtime, gpu).unwrap_err().to_string();
+    assert!(
+        said.contains("aoti_torch_get_current_cuda_stream failed"),
+        "{said}"
+    );
+}
