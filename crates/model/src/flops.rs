@@ -26,6 +26,14 @@ impl RobertaConfig {
         let head = 2 * masked * (width * width + width * vocabulary);
         FORWARD_AND_BACKWARD * (layers * layer + head)
     }
+
+    /// Those of [`RobertaConfig::training_flops`] that [`crate::RobertaForMaskedLm::loss_sum`] leaves
+    /// out: behind the last layer's attention only masked rows go on.
+    pub fn skipped_flops(&self, length: u64, masked: u64) -> u64 {
+        let [width, inner] = [self.hidden_size, self.intermediate_size].map(|size| size as u64);
+        let weights = width * width + 2 * width * inner;
+        FORWARD_AND_BACKWARD * 2 * length.saturating_sub(masked) * weights
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +52,9 @@ mod tests {
         let head = 3 * 12 * (2 * 12) + 3 * 100 * (2 * 12);
         let forward = 2 * (query_key_value + scores + context + output + feed_forward) + head;
         assert_eq!(tiny_config().training_flops(8, 3), 3 * forward);
+        // Output and feed-forward of the last layer, of five of eight tokens.
+        let skipped = (output + feed_forward) / 8 * 5;
+        assert_eq!(tiny_config().skipped_flops(8, 3), 3 * skipped);
     }
 
     #[test]

@@ -52,14 +52,15 @@ pub(crate) fn timed<T>(part: &mut Duration, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Operations of the model's products on the real tokens of a micro-batch.
+/// Operations of the model's products on the real tokens of a micro-batch, as far as they are
+/// computed.
 pub(crate) fn training_flops(config: &RobertaConfig, batch: &MicroBatch) -> u64 {
     let slots = batch.weights.chunks(batch.capacity.max(1));
     let masked = slots.map(|slots| slots.iter().filter(|&&weight| weight > 0.0).count() as u64);
     let lengths = batch.lengths.iter().map(|&length| u64::from(length));
     lengths
         .zip(masked)
-        .map(|(length, masked)| config.training_flops(length, masked))
+        .map(|(length, masked)| config.training_flops(length, masked) - config.skipped_flops(length, masked))
         .sum()
 }
 
@@ -147,7 +148,9 @@ mod tests {
             tokens: 13,
             digest: 0,
         };
-        let expected = config.training_flops(8, 2) + config.training_flops(5, 1);
+        let computed =
+            |length, masked| config.training_flops(length, masked) - config.skipped_flops(length, masked);
+        let expected = computed(8, 2) + computed(5, 1);
         assert_eq!(training_flops(&config, &batch), expected);
     }
 }
