@@ -30,16 +30,18 @@ const WITHOUT_LIBTORCH: [&str; 8] = [
 const LIBTORCH: [&str; 2] = ["tch", "torch-sys"];
 
 /// Libraries that connect to other hosts. Set-up downloads by itself, and MPI has the job's own.
-const NETWORK: [&str; 8] = [
+const NETWORK: [&str; 7] = [
     "attohttpc",
     "curl",
-    "hyper",
     "native-tls",
     "reqwest",
     "rustls",
     "tungstenite",
     "ureq",
 ];
+
+/// What `hyper` needs to connect; without it, it only answers, as `tenk-embed serve` does.
+const HYPER_CLIENT: (&str, &str) = ("hyper", "client");
 
 /// The one dependency that may lead to them. Promise 7 lets `tenk-corpus fetch` connect, and nothing
 /// else: `corpus` does it through `ureq`, and what depends on `corpus` gets it along. Any other way
@@ -59,12 +61,13 @@ pub(crate) fn check(root: &Path) -> Result<Outcome> {
         }
     }
     for crate_name in WITHOUT_LIBTORCH {
-        if let Some(way) = metadata.way_to(crate_name, &LIBTORCH) {
+        let links = |id: &str| LIBTORCH.contains(&metadata.name_of(id));
+        if let Some(way) = metadata.way_to(crate_name, links) {
             findings.push(format!("{crate_name} must build without libtorch, but: {way}"));
         }
     }
     for member in metadata.members() {
-        if let Some(way) = metadata.way_to(&member, &NETWORK) {
+        if let Some(way) = metadata.way_to(&member, |id| metadata.connects(id)) {
             findings.push(format!("{member} must not connect to other hosts, but: {way}"));
         }
     }
@@ -155,6 +158,7 @@ struct Resolve {
 #[derive(Debug, Deserialize)]
 struct Node {
     id: String,
+    features: Vec<String>,
     deps: Vec<Dependency>,
 }
 
@@ -229,8 +233,18 @@ impl Metadata {
             .collect()
     }
 
-    /// How `member` reaches one of `targets`, its own tests included; `None` if it does not.
-    fn way_to(&self, member: &str, targets: &[&str]) -> Option<String> {
+    /// Whether a library connects to other hosts, with the features that it is built with here.
+    fn connects(&self, id: &str) -> bool {
+        let name = self.name_of(id);
+        let has = |feature: &str| {
+            let node = self.resolve.nodes.iter().find(|node| node.id == id);
+            node.is_some_and(|node| node.features.iter().any(|found| found == feature))
+        };
+        NETWORK.contains(&name) || (name == HYPER_CLIENT.0 && has(HYPER_CLIENT.1))
+    }
+
+    /// How `member` reaches what `is_target` says, its own tests included; `None` if it does not.
+    fn way_to(&self, member: &str, is_target: impl Fn(&str) -> bool) -> Option<String> {
         let start = self
             .workspace_members
             .iter()
@@ -239,7 +253,7 @@ impl Metadata {
         let mut open = vec![vec![start.as_str()]];
         while let Some(way) = open.pop() {
             let last = *way.last()?;
-            if targets.contains(&self.name_of(last)) {
+            if is_target(last) {
                 let names: Vec<&str> = way.iter().map(|id| self.name_of(id)).collect();
                 return Some(names.join(" -> "));
             }
@@ -335,6 +349,28 @@ mod tests {
         let expected = "tests must not connect to other hosts, but: tests -> ureq";
         let found = check(tree(TABLE, &crates).path()).unwrap().findings;
         assert!(found.contains(&expected.to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn a_server_may_answer_and_not_connect() {
+        let hyper = "[features]\nclient = []\nserver = []\n";
+        let connections = |features: &str| -> Vec<String> {
+            let server =
+                format!("[dependencies]\nhyper = {{ path = \"../hyper\", features = [\"{features}\"] }}\n");
+            let mut crates = MEMBERS.to_vec();
+            crates.extend([("hyper", hyper), ("loader", "")]);
+            crates[0].1 = &server;
+            let found = check(tree(TABLE, &crates).path()).unwrap().findings;
+            found
+                .into_iter()
+                .filter(|finding| finding.contains("connect"))
+                .collect()
+        };
+        assert_eq!(connections("server"), [] as [&str; 0]);
+        assert!(
+            connections("client")
+                .contains(&"tests must not connect to other hosts, but: tests -> hyper".to_owned())
+        );
     }
 
     #[test]
