@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use durable::DISK;
-use embed_cli::{FilledLine, encode_file, fill_file, nearest, read_lines};
+use embed_cli::{FilledLine, ServerOptions, encode_file, fill_file, nearest, read_lines};
 use embedding::{EmbeddingModel, EncodeOptions};
 use serde_json::json;
 
 use crate::arguments::{
-    EncodeArguments, FillMaskArguments, ModelArguments, NearestArguments, PoolingArguments,
+    EncodeArguments, FillMaskArguments, ModelArguments, NearestArguments, PoolingArguments, ServeArguments,
 };
 
 pub(crate) fn encode(arguments: &EncodeArguments) -> Result<()> {
@@ -53,6 +53,24 @@ pub(crate) fn encode(arguments: &EncodeArguments) -> Result<()> {
         ))?;
     }
     Ok(())
+}
+
+pub(crate) fn serve(arguments: &ServeArguments) -> Result<()> {
+    let model = open(&arguments.model)?;
+    let options = ServerOptions {
+        host: arguments.host.clone(),
+        port: arguments.port,
+        encode: options(&arguments.pooling),
+        max_queued_tokens: arguments.queue_tokens,
+        max_body_bytes: arguments.max_body_mib << 20,
+    };
+    embed_cli::serve(&model, &options, |address| {
+        print(&if arguments.model.json {
+            format!("{}\n", json!({"listening": address}))
+        } else {
+            format!("listening on http://{address}\n")
+        })
+    })
 }
 
 pub(crate) fn fill_mask(arguments: &FillMaskArguments) -> Result<()> {
@@ -128,7 +146,8 @@ pub(crate) fn nearest_lines(arguments: &NearestArguments) -> Result<()> {
 
 fn open(arguments: &ModelArguments) -> Result<EmbeddingModel> {
     let available = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    let model = EmbeddingModel::open(&arguments.model, arguments.threads.unwrap_or_else(available))?;
+    let threads = arguments.threads.unwrap_or_else(available);
+    let model = EmbeddingModel::open(&arguments.model, threads, arguments.precision.into())?;
     if !model.unknown_tensors().is_empty() {
         tracing::warn!(
             "{}: these tensors are no part of the encoder and are not used: {}",

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     start_log();
     let done = match arguments.command {
         Command::Encode(arguments) => commands::encode(&arguments),
+        Command::Serve(arguments) => commands::serve(&arguments),
         Command::FillMask(arguments) => commands::fill_mask(&arguments),
         Command::Nearest(arguments) => commands::nearest_lines(&arguments),
     };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use durable::{DISK, commit_bytes};
-use embedding::{EmbeddingModel, EncodeOptions};
+use embedding::{EmbeddingModel, EncodeOptions, PrecisionChoice};
 use tempfile::TempDir;
 
 use crate::{encode_file, fill_file};
@@ -14,7 +14,7 @@ fn open(text: &str) -> (TempDir, EmbeddingModel, PathBuf) {
     hf_folder::testing::export_tiny(&folder);
     let input = scratch.path().join("texts.txt");
     commit_bytes(&DISK, &input, text.as_bytes()).unwrap();
-    let model = EmbeddingModel::open(&folder, 1).unwrap();
+    let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32).unwrap();
     (scratch, model, input)
 }
 

@@ -8,7 +8,7 @@ use crate::batching::plan_batches;
 use crate::error::EmbeddingError;
 use crate::load::EmbeddingModel;
 use crate::pooling::Pooling;
-use crate::sequence::{Sequence, sequences};
+use crate::sequence::Sequence;
 
 /// How texts are embedded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,26 +57,39 @@ impl EmbeddingModel {
     /// # Errors
     /// [`EmbeddingError::Torch`] or [`EmbeddingError::Model`] when the computation fails.
     pub fn encode(&self, texts: &[&str], options: EncodeOptions) -> Result<Embeddings, EmbeddingError> {
-        let sequences = sequences(&self.tokenizer, texts, self.max_sequence_length);
-        let lengths: Vec<usize> = sequences
-            .iter()
-            .map(|sequence| sequence.input_ids.len())
-            .collect();
+        let sequences = self.sequencer().sequences(texts);
+        let borrowed: Vec<&Sequence> = sequences.iter().collect();
+        Ok(Embeddings {
+            values: self.encode_sequences(&borrowed, options)?,
+            dimension: self.dimension(),
+            num_truncated: sequences
+                .iter()
+                .filter(|sequence| sequence.is_truncated())
+                .count(),
+            num_tokens: sequences.iter().map(Sequence::num_tokens).sum(),
+        })
+    }
+
+    /// The vectors of `sequences`, in their order: `[sequences * dimension]`, row-major.
+    ///
+    /// # Errors
+    /// As [`EmbeddingModel::encode`].
+    pub fn encode_sequences(
+        &self,
+        sequences: &[&Sequence],
+        options: EncodeOptions,
+    ) -> Result<Vec<f32>, EmbeddingError> {
+        let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.num_tokens()).collect();
         let dimension = self.dimension();
-        let mut values = vec![0.0; texts.len() * dimension];
+        let mut values = vec![0.0; sequences.len() * dimension];
         for batch in plan_batches(&lengths, options.max_batch_tokens) {
-            let batch_sequences: Vec<&Sequence> = batch.iter().map(|&index| &sequences[index]).collect();
+            let batch_sequences: Vec<&Sequence> = batch.iter().map(|&index| sequences[index]).collect();
             let vectors = self.encode_batch(&batch_sequences, options.pooling)?;
             for (&index, vector) in batch.iter().zip(vectors.chunks_exact(dimension)) {
                 values[index * dimension..(index + 1) * dimension].copy_from_slice(vector);
             }
         }
-        Ok(Embeddings {
-            values,
-            dimension,
-            num_truncated: sequences.iter().filter(|sequence| sequence.truncated).count(),
-            num_tokens: lengths.iter().sum(),
-        })
+        Ok(values)
     }
 
     fn encode_batch(&self, sequences: &[&Sequence], pooling: Pooling) -> Result<Vec<f32>, EmbeddingError> {

@@ -36,6 +36,12 @@ pub enum EmbeddingError {
         /// The name given.
         name: String,
     },
+    /// bf16 on a processor without instructions for it.
+    #[error(
+        "this processor has no bf16 instructions, and bf16 would be a hundred times slower than f32: \
+         use precision f32, or auto, which takes bf16 where it is fast"
+    )]
+    SlowPrecision,
     /// More threads than libtorch takes, or none.
     #[error("{threads} threads cannot be used: give a number from 1 to 1024")]
     Threads {

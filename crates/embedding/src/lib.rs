@@ -10,10 +10,14 @@ mod error;
 mod fill_mask;
 mod load;
 mod pooling;
+mod precision;
 mod sequence;
 
 pub use encode::{Embeddings, EncodeOptions};
 pub use error::EmbeddingError;
 pub use fill_mask::{MASK, MaskPrediction};
+pub use hf_folder::TextDates;
 pub use load::EmbeddingModel;
 pub use pooling::Pooling;
+pub use precision::PrecisionChoice;
+pub use sequence::{Sequence, Sequencer};

@@ -1,23 +1,27 @@
 //! Opens a folder for embedding.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use hf_folder::HfModel;
-use model::{Precision, RobertaConfig, RobertaForMaskedLm};
+use hf_folder::{HfModel, TextDates};
+use model::{RobertaConfig, RobertaForMaskedLm};
 use tch::Device;
 use tokenizer::Tokenizer;
 
 use crate::error::EmbeddingError;
+use crate::precision::{self, PrecisionChoice};
+use crate::sequence::Sequencer;
 
-/// A model that is ready to embed, in f32 on the CPU.
+/// A model that is ready to embed, on the CPU.
 #[derive(Debug)]
 pub struct EmbeddingModel {
     pub(crate) folder: PathBuf,
     pub(crate) model: RobertaForMaskedLm,
-    pub(crate) tokenizer: Tokenizer,
+    pub(crate) tokenizer: Arc<Tokenizer>,
     pub(crate) max_sequence_length: usize,
     pub(crate) has_masked_lm_head: bool,
     unknown_tensors: Vec<String>,
+    text_dates: Option<TextDates>,
 }
 
 const MAX_THREADS: usize = 1024;
@@ -28,20 +32,22 @@ impl EmbeddingModel {
     ///
     /// # Errors
     /// [`EmbeddingError::Folder`] where the folder is incomplete or holds another model;
-    /// [`EmbeddingError::Threads`] for a number of threads that makes no sense.
-    pub fn open(folder: &Path, threads: usize) -> Result<Self, EmbeddingError> {
+    /// [`EmbeddingError::Threads`] for a number of threads that makes no sense;
+    /// [`EmbeddingError::SlowPrecision`] for a precision that the processor lacks.
+    pub fn open(folder: &Path, threads: usize, precision: PrecisionChoice) -> Result<Self, EmbeddingError> {
         let num_threads = i32::try_from(threads)
             .ok()
             .filter(|_| (1..=MAX_THREADS).contains(&threads));
         tch::set_num_threads(num_threads.ok_or(EmbeddingError::Threads { threads })?);
         let opened = HfModel::open(folder)?;
-        let model = opened.build(Precision::F32, Device::Cpu)?;
+        let model = opened.build(precision.decide()?, Device::Cpu)?;
         Ok(Self {
+            text_dates: TextDates::read(folder)?,
             folder: opened.folder,
             model,
             has_masked_lm_head: opened.tensors.has_masked_lm_head(),
             unknown_tensors: opened.tensors.unknown().to_vec(),
-            tokenizer: opened.tokenizer,
+            tokenizer: Arc::new(opened.tokenizer),
             max_sequence_length: opened.max_sequence_length,
         })
     }
@@ -49,6 +55,27 @@ impl EmbeddingModel {
     /// The model's configuration.
     pub fn config(&self) -> &RobertaConfig {
         self.model.config()
+    }
+
+    /// The folder that it was opened from.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// `f32` or `bf16`.
+    pub fn precision(&self) -> &'static str {
+        precision::name(self.model.precision())
+    }
+
+    /// Up to which day model and tokenizer have seen text, as the folder records it; `None` where it
+    /// does not, as folders of others.
+    pub fn text_dates(&self) -> Option<&TextDates> {
+        self.text_dates.as_ref()
+    }
+
+    /// Makes the sequences of this model in any thread.
+    pub fn sequencer(&self) -> Sequencer {
+        Sequencer::new(Arc::clone(&self.tokenizer), self.max_sequence_length)
     }
 
     /// The tokenizer.

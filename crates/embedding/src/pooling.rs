@@ -41,6 +41,16 @@ impl FromStr for Pooling {
 }
 
 impl Pooling {
+    /// Its name, as the command line spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Cls => "cls",
+            Self::Max => "max",
+            Self::TokenWeighted => "token-weighted",
+        }
+    }
+
     /// `hidden: [B, T, D], f32`; `attention_mask: [B, T], bool`, true for tokens
     /// -> `[B, D], f32`.
     pub(crate) fn apply(self, hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor, tch::TchError> {
@@ -89,11 +99,9 @@ mod tests {
 
     #[test]
     fn poolings_are_known_by_name() {
-        assert_eq!("mean".parse::<Pooling>().unwrap(), Pooling::Mean);
-        assert_eq!(
-            "token-weighted".parse::<Pooling>().unwrap(),
-            Pooling::TokenWeighted
-        );
+        for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Max, Pooling::TokenWeighted] {
+            assert_eq!(pooling.name().parse::<Pooling>().unwrap(), pooling);
+        }
         let text = "average".parse::<Pooling>().unwrap_err().to_string();
         assert!(text.contains("mean, cls, max"), "{text}");
     }

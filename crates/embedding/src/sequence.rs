@@ -1,10 +1,12 @@
 //! A text as a sequence of tokens: `<s>` text `</s>`, cut where the model ends.
 
+use std::sync::Arc;
+
 use tokenizer::{Encoder, Tokenizer};
 
 /// One text as the model sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sequence {
+pub struct Sequence {
     pub(crate) input_ids: Vec<u32>,
     pub(crate) truncated: bool,
 }
@@ -23,18 +25,45 @@ impl Sequence {
             truncated: kept < content.len(),
         }
     }
+
+    /// Its tokens, `<s>` and `</s>` included.
+    pub fn num_tokens(&self) -> usize {
+        self.input_ids.len()
+    }
+
+    /// Whether the text was longer and was cut.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
 }
 
-/// The sequences of `texts`. An empty text is `<s></s>`.
-pub(crate) fn sequences(tokenizer: &Tokenizer, texts: &[&str], max_length: usize) -> Vec<Sequence> {
-    let mut encoder = tokenizer.encoder();
-    let mut content = Vec::new();
-    let to_sequence = |text: &&str| {
-        content.clear();
-        encoder.encode_into(text, &mut content);
-        Sequence::new(tokenizer, &content, max_length)
-    };
-    texts.iter().map(to_sequence).collect()
+/// Makes sequences for one model, apart from its weights: in any thread, any number at once.
+#[derive(Debug, Clone)]
+pub struct Sequencer {
+    tokenizer: Arc<Tokenizer>,
+    max_length: usize,
+}
+
+impl Sequencer {
+    pub(crate) fn new(tokenizer: Arc<Tokenizer>, max_length: usize) -> Self {
+        Self {
+            tokenizer,
+            max_length,
+        }
+    }
+
+    /// The sequences of `texts`, in their order. An empty text is `<s></s>`.
+    pub fn sequences(&self, texts: &[impl AsRef<str>]) -> Vec<Sequence> {
+        let mut encoder = self.tokenizer.encoder();
+        let mut content = Vec::new();
+        let mut sequences = Vec::with_capacity(texts.len());
+        for text in texts {
+            content.clear();
+            encoder.encode_into(text.as_ref(), &mut content);
+            sequences.push(Sequence::new(&self.tokenizer, &content, self.max_length));
+        }
+        sequences
+    }
 }
 
 /// Appends the tokens of `text`, in which `mask` stands for the mask token. As in

@@ -1,4 +1,5 @@
 use super::*;
+use crate::PrecisionChoice;
 use tempfile::TempDir;
 
 /// Texts of many lengths, with one empty, one cut and one of many tokens a word.
@@ -16,7 +17,7 @@ fn open() -> (TempDir, EmbeddingModel) {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("model");
     hf_folder::testing::export_tiny(&folder);
-    let model = EmbeddingModel::open(&folder, 1).unwrap();
+    let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32).unwrap();
     (scratch, model)
 }
 
@@ -116,10 +117,10 @@ fn a_folder_that_lacks_and_threads_that_make_no_sense_are_refused() {
     let (scratch, _) = open();
     let folder = scratch.path().join("model");
     assert!(matches!(
-        EmbeddingModel::open(&folder, 0),
+        EmbeddingModel::open(&folder, 0, PrecisionChoice::F32),
         Err(EmbeddingError::Threads { threads: 0 })
     ));
     std::fs::remove_file(folder.join("model.safetensors")).unwrap();
-    let error = EmbeddingModel::open(&folder, 1).unwrap_err();
+    let error = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32).unwrap_err();
     assert!(error.to_string().contains("model.safetensors"), "{error}");
 }

@@ -1,11 +1,12 @@
 use super::*;
+use crate::PrecisionChoice;
 use tempfile::TempDir;
 
 fn open() -> (TempDir, EmbeddingModel) {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("model");
     hf_folder::testing::export_tiny(&folder);
-    let model = EmbeddingModel::open(&folder, 1).unwrap();
+    let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32).unwrap();
     (scratch, model)
 }
 
