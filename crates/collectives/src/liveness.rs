@@ -120,8 +120,14 @@ impl fmt::Display for Loss {
             ),
             Cause::Silent { silent } => write!(
                 formatter,
-                "{process} has been silent for {:.1} s, {position}: its process is stopped or its host is off the network",
-                silent.as_secs_f64()
+                "{process} has been silent for {:.1} s, {position}: its process is stopped, or {} off the network",
+                silent.as_secs_f64(),
+                // Of rank 0 the others say it, and which side of a cut they are on nobody can tell.
+                if process.rank == Rank(0) {
+                    "its host or the one that misses it is"
+                } else {
+                    "its host is"
+                }
             ),
             Cause::Orphaned => write!(
                 formatter,

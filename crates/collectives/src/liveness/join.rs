@@ -1,9 +1,9 @@
-//! Opens the connections at start: rank 0 listens and says where, the others call.
-//! Over IPv4, which every cluster's hosts have among themselves.
+//! Opens the connections at start: rank 0 listens and says where, the others call, over IPv4 or
+//! IPv6.
 
 use std::{
     io::{self, Read},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -34,11 +34,11 @@ pub(super) fn join(
     let failed = |message: String| CollectiveError::Liveness { rank, message };
     let processes = gather_processes(collective, host)?;
     let listener = (rank == Rank(0)).then(listen).transpose();
-    let (listener, listen_error) = match listener {
-        Ok(listener) => (listener, None),
+    let (listening, listen_error) = match listener {
+        Ok(listening) => (listening, None),
         Err(error) => (None, Some(error)),
     };
-    let mut invitation = listener
+    let mut invitation = listening
         .as_ref()
         .map(|(_, invitation)| invitation.encode())
         .unwrap_or_default();
@@ -49,8 +49,8 @@ pub(super) fn join(
     let Some(invitation) = Invitation::decode(&invitation) else {
         return Err(failed("rank 0 cannot listen on any port".to_owned()));
     };
-    if let Some((listener, _)) = listener {
-        let streams = accept_all(&listener, &processes, invitation.run, options.join).map_err(failed)?;
+    if let Some((listeners, _)) = listening {
+        let streams = accept_all(&listeners, &processes, invitation.run, options.join).map_err(failed)?;
         Ok(Joined::Hub(processes, streams))
     } else {
         let stream = call(&invitation, rank, options.join).map_err(failed)?;
@@ -76,14 +76,13 @@ fn gather_processes(collective: &mut dyn Collective, host: &str) -> Result<Vec<P
 /// Where rank 0 listens, and the number that tells its run from others on the same port.
 struct Invitation {
     run: u64,
-    port: u16,
-    addresses: Vec<IpAddr>,
+    addresses: Vec<SocketAddr>,
 }
 
 impl Invitation {
     fn encode(&self) -> Vec<u8> {
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
-        format!("{} {} {}", self.run, self.port, addresses.join(" ")).into_bytes()
+        format!("{} {}", self.run, addresses.join(" ")).into_bytes()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
@@ -91,32 +90,58 @@ impl Invitation {
         let mut words = text.split_ascii_whitespace();
         Some(Self {
             run: words.next()?.parse().ok()?,
-            port: words.next()?.parse().ok()?,
             addresses: words.map(str::parse).collect::<Result<_, _>>().ok()?,
         })
     }
 }
 
-fn listen() -> io::Result<(TcpListener, Invitation)> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    listener.set_nonblocking(true)?;
+/// One listener for each family of addresses that this host has. A single one for both would
+/// depend on the system's `bindv6only`.
+fn listen() -> io::Result<(Vec<TcpListener>, Invitation)> {
+    let own: Vec<IpAddr> = if_addrs::get_if_addrs()?
+        .iter()
+        .map(if_addrs::Interface::ip)
+        .filter(|address| !address.is_loopback() && !is_of_one_link(address))
+        .collect();
+    // IPv4 first: most clusters have it among their hosts.
+    let families = [
+        (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::LOCALHOST)),
+    ];
+    let (mut listeners, mut addresses, mut refused) = (Vec::new(), Vec::new(), None);
+    for (any, loopback) in families {
+        match TcpListener::bind((any, 0)) {
+            Ok(listener) => {
+                listener.set_nonblocking(true)?;
+                let port = listener.local_addr()?.port();
+                let of_family = own.iter().filter(|address| address.is_ipv4() == any.is_ipv4());
+                let of_family = [&loopback].into_iter().chain(of_family);
+                addresses.extend(of_family.map(|&address| SocketAddr::new(address, port)));
+                listeners.push(listener);
+            }
+            Err(error) => refused = Some(error),
+        }
+    }
+    match refused {
+        Some(error) if listeners.is_empty() => return Err(error),
+        _ => {}
+    }
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
-    addresses.extend(if_addrs::get_if_addrs()?.into_iter().filter_map(|interface| {
-        let address = interface.ip();
-        (address.is_ipv4() && !address.is_loopback()).then_some(address)
-    }));
     let invitation = Invitation {
         // Nothing depends on it but which run a connection belongs to.
         run: u64::from(std::process::id()) << 32 | u64::from(time.subsec_nanos()),
-        port: listener.local_addr()?.port(),
         addresses,
     };
-    Ok((listener, invitation))
+    Ok((listeners, invitation))
+}
+
+/// An IPv6 address that another host can only use with the name of its own interface to it.
+fn is_of_one_link(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 fn accept_all(
-    listener: &TcpListener,
+    listeners: &[TcpListener],
     processes: &[Process],
     run: u64,
     within: Duration,
@@ -124,8 +149,8 @@ fn accept_all(
     let mut streams: Vec<Option<TcpStream>> = (1..processes.len()).map(|_| None).collect();
     let deadline = Instant::now() + within;
     while streams.iter().any(Option::is_none) {
-        match listener.accept() {
-            Ok((stream, _)) => {
+        match accept(listeners) {
+            Ok(stream) => {
                 // A stranger's connection is dropped; only a hello of this run counts.
                 if let Ok(Some((rank, stream))) = greet(stream, run)
                     && let Some(place) = (rank.0 as usize)
@@ -157,6 +182,17 @@ fn accept_all(
     Ok(streams.into_iter().flatten().collect())
 }
 
+/// The next connection of any listener; `WouldBlock` where there is none.
+fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
+    for listener in listeners {
+        match listener.accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            accepted => return accepted.map(|(stream, _)| stream),
+        }
+    }
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
 /// Reads the caller's hello, answers it, and waits for the caller to confirm: a caller that
 /// has given up in between calls again over another connection.
 fn greet(mut stream: TcpStream, run: u64) -> io::Result<Option<(Rank, TcpStream)>> {
@@ -180,7 +216,6 @@ fn call(invitation: &Invitation, rank: Rank, within: Duration) -> Result<TcpStre
     loop {
         failures.clear();
         for &address in &invitation.addresses {
-            let address = SocketAddr::new(address, invitation.port);
             match call_one(address, invitation.run, rank) {
                 Ok(stream) => return Ok(stream),
                 Err(error) => failures.push(format!("{address}: {error}")),
@@ -240,4 +275,46 @@ fn read_hello(stream: &mut TcpStream, run: u64, deadline: Instant) -> io::Result
         Some(Message::Hello { rank, run: number }) if number == run => Some(rank),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The addresses of one family that this machine has.
+    fn only(invitation: &Invitation, is_of_family: fn(&SocketAddr) -> bool) -> Invitation {
+        Invitation {
+            run: invitation.run,
+            addresses: invitation
+                .addresses
+                .iter()
+                .copied()
+                .filter(is_of_family)
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_rank_joins_over_each_family_of_addresses_that_the_host_of_rank_0_has() {
+        let processes: Vec<Process> = (0..2).map(crate::liveness::tests::another_process).collect();
+        let within = Duration::from_secs(20);
+        let mut tried = 0;
+        for is_of_family in [SocketAddr::is_ipv4, SocketAddr::is_ipv6] {
+            let (listeners, invitation) = listen().unwrap();
+            let invitation = Invitation::decode(&invitation.encode()).unwrap();
+            let of_family = only(&invitation, is_of_family);
+            if of_family.addresses.is_empty() {
+                continue;
+            }
+            let run = invitation.run;
+            let calling = std::thread::spawn(move || call(&of_family, Rank(1), within).unwrap());
+            let streams = accept_all(&listeners, &processes, run, within).unwrap();
+            assert_eq!(
+                streams[0].peer_addr().unwrap(),
+                calling.join().unwrap().local_addr().unwrap()
+            );
+            tried += 1;
+        }
+        assert!(tried > 0, "this machine has no network at all");
+    }
 }
