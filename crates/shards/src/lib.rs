@@ -10,6 +10,7 @@
 //! - [`Manifest`], [`Corpus`]: the folder
 //! - [`DocumentsWriter`], [`DocumentsReader`]: `documents.jsonl.zst`
 //! - [`Packing`]: which tokens make up each training sequence
+//! - [`stage`]: a copy of a corpus on a disk of this machine
 
 mod balance;
 mod corpus;
@@ -24,6 +25,7 @@ mod packing;
 mod reader;
 mod seek_table;
 mod sequence;
+mod staging;
 mod streamed;
 mod writer;
 
@@ -47,4 +49,5 @@ pub use pack::{PackedSequence, PackingMode, pack_shard};
 pub use packing::{PACKING_FORMAT_VERSION, Packing};
 pub use reader::{ReadMode, ShardReader, TokenSlice};
 pub use sequence::{Piece, pieces, read_kept, read_sequence};
+pub use staging::{StageReport, stage};
 pub use writer::{DocumentSpan, ShardSummary, ShardWriter};

@@ -152,6 +152,11 @@ impl Packing {
         })
     }
 
+    /// Its file; for one that was built without a file, where that would be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// SHA-256 in hex over header and source table, which hold the hash of the rows: equal for
     /// equal packings of equal corpora.
     pub fn hash(&self) -> &str {

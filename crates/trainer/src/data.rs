@@ -35,7 +35,7 @@ impl Text {
     /// # Errors
     /// When one of them cannot be opened, or the tokenizer is another one.
     pub fn open(config: &RunConfig) -> Result<Self, TrainError> {
-        let corpus = Corpus::open(&config.data.corpus)?;
+        let corpus = Corpus::open_with(&config.data.corpus, config.data.read)?;
         let (tokenizer, tokenizer_dir) = match &config.data.tokenizer {
             Some(folder) => (open_tokenizer(folder, &corpus)?, folder.clone()),
             None => find_tokenizer(&corpus)?,
@@ -93,13 +93,14 @@ fn find_tokenizer(corpus: &Corpus) -> Result<(Tokenizer, PathBuf), TrainError> {
     }))
 }
 
-/// What becomes of a packing index that is not there yet.
+/// What becomes of data files that are not there yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MissingPacking {
-    /// Rank 0 builds it and writes it into the corpus folder.
-    Write,
-    /// Every rank builds it in memory; nothing is written.
-    KeepInMemory,
+pub enum DataFiles {
+    /// Rank 0 builds a packing index and writes it into the corpus folder; the copy of
+    /// `data.stage_to` is made.
+    Prepare,
+    /// Every rank builds a packing index in memory; nothing is written.
+    OnlyRead,
 }
 
 /// Opens the packing index of every sequence length of the run, in rising order, and hashes
@@ -111,12 +112,12 @@ pub(crate) fn open_packings(
     collective: &mut dyn Collective,
     corpus: &Corpus,
     config: &RunConfig,
-    missing: MissingPacking,
+    files: DataFiles,
 ) -> Result<Vec<Arc<Packing>>, TrainError> {
     let mut packings = Vec::new();
     for length in config.data.sequence_lengths() {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        let packing = open_packing(collective, corpus, (config.data.packing, length), missing)?;
+        let packing = open_packing(collective, corpus, (config.data.packing, length), files)?;
         packings.push(Arc::new(packing));
     }
     Ok(packings)
@@ -126,11 +127,11 @@ fn open_packing(
     collective: &mut dyn Collective,
     corpus: &Corpus,
     (mode, length): (PackingMode, u32),
-    missing: MissingPacking,
+    files: DataFiles,
 ) -> Result<Packing, TrainError> {
     let path = corpus.folder().join(shards::packing_name(mode, length));
     on_first_rank(collective, || {
-        if missing == MissingPacking::Write {
+        if files == DataFiles::Prepare {
             Packing::open_or_build(&DISK, corpus, mode, length)?;
         }
         if path.exists() {
@@ -139,7 +140,7 @@ fn open_packing(
         Ok(())
     })?;
     let opened = if path.exists() {
-        Packing::open(&path)
+        Packing::open_with(&path, corpus.read_mode())
     } else {
         Packing::build(corpus, mode, length)
     };

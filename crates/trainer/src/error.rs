@@ -290,6 +290,24 @@ pub enum TrainError {
         "the thread that sums gradients over ranks panicked, which is a fault of this program; parallel.overlap = false does without it"
     )]
     ReducerPanicked,
+    /// The thread that copies the corpus is gone.
+    #[error(
+        "the thread that copies the corpus panicked, which is a fault of this program; without data.stage_to it is not needed"
+    )]
+    StagingPanicked,
+    /// Ranks have run folders of their own under one name.
+    #[error(
+        "run.dir = {}: rank 0 (host {first}) put a file into it that {others} not see, so it is not one folder for all; give one on a file system that all hosts share (NFS, Lustre, FSx), by the same path",
+        dir.display()
+    )]
+    RunFolderNotShared {
+        /// The run folder.
+        dir: PathBuf,
+        /// The host of rank 0.
+        first: String,
+        /// Who does not see the file, as a subject with `does` or `do`.
+        others: String,
+    },
     /// No token of a step is masked.
     #[error(
         "step {step}: no token of the whole batch is masked; raise masking.mlm_probability or training.global_batch_size"
@@ -387,6 +405,7 @@ impl TrainError {
                 | Self::NotFinite { .. }
                 | Self::NothingMasked { .. }
                 | Self::Drift { .. }
+                | Self::RunFolderNotShared { .. }
                 | Self::RanksDiffer { .. }
         )
     }

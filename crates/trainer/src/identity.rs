@@ -26,11 +26,13 @@ pub struct Hashes {
 /// resumed run takes no weights from `init_from`; activations that are computed twice have the same
 /// bits; precision has a rule of its own
 /// ([`crate::precision::fits`]); ranks, threads and micro-batch are the [`Tuple`].
-const FREE_KEYS: [(&str, Option<&str>); 14] = [
+const FREE_KEYS: [(&str, Option<&str>); 16] = [
     ("run", Some("dir")),
     ("run", Some("stop_after")),
     ("data", Some("corpus")),
     ("data", Some("tokenizer")),
+    ("data", Some("stage_to")),
+    ("data", Some("read")),
     ("model", Some("init_from")),
     ("model", Some("checkpoint_activations")),
     ("data", Some("exclude")),
@@ -151,6 +153,8 @@ mod tests {
             "run.dir='x'",
             "run.stop_after='1h'",
             "data.corpus='y'",
+            "data.stage_to='z'",
+            "data.read='pread'",
             "logging.every_steps=9",
             "parallel.threads=3",
             "training.precision='f32'",

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::{
     agree::{agree, on_first_rank},
     config::RunConfig,
-    data::MissingPacking,
+    data::DataFiles,
     error::{TrainError, chain},
     evaluate::Evaluator,
     exit::{self, ExitStatus, write_last_exit},
@@ -65,9 +65,9 @@ pub fn train_run(
             stop.limit(at, &reason);
         }
     }
-    let session = Session::start(config, collective, MissingPacking::Write, &asked)
+    let session = Session::start(config, collective, DataFiles::Prepare, &asked)
         .inspect_err(|error| leave_unstarted(&run_dir, error, rank))?;
-    let folder = RunFolder::enter(collective, &run_dir)?;
+    let folder = RunFolder::enter(collective, &run_dir, &session.hosts)?;
     stop.enter(folder.dir(), rank);
     let result = train_watched(&folder, &session, collective, resume, stop, log_file);
     leave(folder.dir(), &result, rank, stop.reason());
@@ -277,7 +277,7 @@ pub fn dry_run(
     resume: Resume,
 ) -> Result<DryRun, TrainError> {
     let asked = json!({ "command": "train", "dry_run": true, "resume": resume });
-    let session = Session::start(config, collective, MissingPacking::KeepInMemory, &asked)?;
+    let session = Session::start(config, collective, DataFiles::OnlyRead, &asked)?;
     let config = &session.plan.config;
     let restored = match resume {
         Resume::Never => None,

@@ -42,6 +42,7 @@ mod saved_state;
 mod schedule;
 mod session;
 mod shared_memory;
+mod staging;
 pub mod step;
 pub mod stop;
 mod text_dates;

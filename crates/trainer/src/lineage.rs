@@ -104,7 +104,7 @@ fn load(learner: &mut Learner, session: &Session, folder: &Path) -> Result<InitF
         return Err(TrainError::OtherTokenizer {
             tokenizer: folder.to_owned(),
             found: source.tokenizer.hash().to_owned(),
-            corpus: session.text.corpus.folder().to_owned(),
+            corpus: session.plan.config.data.corpus.clone(),
             expected: session.hashes.tokenizer.clone(),
         });
     }

@@ -3,7 +3,7 @@
 //! All problems are reported together, each with its full key. Only a [`TrainPlan`] goes
 //! further into training.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use loader::{SkippedSteps, nearest_divisors};
 use masking::mask_capacity;
@@ -164,6 +164,9 @@ fn check_data(config: &RunConfig, facts: &Facts<'_>, problems: &mut Vec<String>)
             ));
         }
     }
+    if let Some(folder) = &data.stage_to {
+        check_stage_to(folder, &data.corpus, problems);
+    }
     check_masking(config, problems);
     check_phases(config, problems);
     check_skip_steps(config, problems);
@@ -173,6 +176,17 @@ fn check_data(config: &RunConfig, facts: &Facts<'_>, problems: &mut Vec<String>)
         if let Some(weights) = weights {
             check_weights(&section, weights, facts, problems);
         }
+    }
+}
+
+/// A copy is made outside of what it is a copy of.
+fn check_stage_to(folder: &Path, corpus: &Path, problems: &mut Vec<String>) {
+    if folder.as_os_str().is_empty() || folder.starts_with(corpus) {
+        problems.push(format!(
+            "data.stage_to = {:?}: it has to be a folder outside of data.corpus = {:?}, on a disk of each node",
+            folder.display().to_string(),
+            corpus.display().to_string(),
+        ));
     }
 }
 
@@ -413,6 +427,7 @@ mod tests {
                 "model.num_attention_heads=3",
                 "data.sequence_length=40",
                 "data.weights={news = 1}",
+                "data.stage_to='corpus/copy'",
                 "masking.mlm_probability=0.0",
                 "optimizer.learning_rate=-1",
                 "schedule.warmup_steps=11",
@@ -427,6 +442,7 @@ mod tests {
             "model.num_attention_heads",
             "data.sequence_length",
             "model.vocab_size",
+            "data.stage_to",
             "masking.mlm_probability",
             "data.weights.\"news\"",
             "optimizer.learning_rate",

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     config::RunConfig,
-    data::{MissingPacking, Text, open_loader, open_packings},
+    data::{DataFiles, Text, open_loader, open_packings},
     error::TrainError,
     plan::{Facts, TrainPlan},
 };
@@ -48,7 +48,7 @@ pub fn replay(config: RunConfig, step: u64, slot: Option<u64>) -> Result<Replay,
         &mut Single::new(),
         &text.corpus,
         &plan.config,
-        MissingPacking::KeepInMemory,
+        DataFiles::OnlyRead,
     )?;
     let loader = open_loader(&plan, &text, &packings)?;
     let batches = loader.step_batches(before, 0, 1)?;

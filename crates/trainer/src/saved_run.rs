@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     agree::agree,
     config::RunConfig,
-    data::MissingPacking,
+    data::DataFiles,
     error::TrainError,
     evaluate::{EvaluationRecord, Evaluator},
     lineage, precision,
@@ -47,7 +47,7 @@ pub(crate) fn evaluate_run(
         Weights::Latest => "latest",
     };
     let asked = json!({ "command": "eval", "weights": kind, "max_sequences": max_sequences });
-    let session = Session::start(config, collective, MissingPacking::KeepInMemory, &asked)?;
+    let session = Session::start(config, collective, DataFiles::OnlyRead, &asked)?;
     let restored = match weights {
         Weights::Initial => None,
         Weights::Checkpoint(path) => Some(Restored::read_on_all(collective, path.clone())?),

@@ -2,7 +2,7 @@
 //!
 //! It checks: that all ranks run the same program with the same arguments, configuration and
 //! files, the configuration as a whole, and threads against cores. It writes nothing but a
-//! missing packing index.
+//! missing packing index and, for a run that is to train, the copy of `data.stage_to`.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     affinity::{self, Affinity, Threads},
     agree::{agree, compare},
     config::RunConfig,
-    data::{MissingPacking, Text, open_loader, open_packings, packing_hash},
+    data::{DataFiles, Text, open_loader, open_packings, packing_hash},
     device,
     error::{TrainError, chain},
     identity::{Hashes, Tuple, essential, program, shared_by_ranks},
@@ -26,6 +26,7 @@ use crate::{
     overlap::GradientHooks,
     plan::{Facts, PlanError, TrainPlan},
     processor::Processor,
+    staging::stage,
     step::Learner,
 };
 
@@ -61,12 +62,12 @@ impl Session {
     pub fn start(
         config: RunConfig,
         collective: &mut dyn Collective,
-        missing: MissingPacking,
+        files: DataFiles,
         asked: &Value,
     ) -> Result<Self, TrainError> {
         compare_launches(collective, &config, asked)?;
         let checked = check(config, collective.world_size());
-        let (plan, text) = agree(collective, checked)?;
+        let (plan, mut text) = agree(collective, checked)?;
         let (corpus, tokenizer) = (text.corpus.corpus_hash(), text.tokenizer.hash());
         compare(
             collective,
@@ -78,8 +79,11 @@ impl Session {
             torch_native::use_deterministic_algorithms()?;
         }
         let processors = Processor::of_all_ranks(collective, device)?;
-        let packings = open_packings(collective, &text.corpus, &plan.config, missing)?;
+        let mut packings = open_packings(collective, &text.corpus, &plan.config, files)?;
         let packing = packing_hash(&packings);
+        if let (Some(folder), DataFiles::Prepare) = (&plan.config.data.stage_to, files) {
+            (text.corpus, packings) = stage(collective, (&text.corpus, packings), folder, &hosts)?;
+        }
         let loader = agree(collective, open_loader(&plan, &text, &packings))?;
         compare(collective, &json!({ "hashes": { "packing": packing } }))?;
         let hashes = Hashes {

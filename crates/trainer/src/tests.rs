@@ -2,6 +2,7 @@
 
 mod beginnings;
 mod canonical;
+mod data_files;
 mod half_precision;
 mod stopping;
 

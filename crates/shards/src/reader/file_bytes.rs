@@ -9,11 +9,13 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use memmap2::Mmap;
+use serde::{Deserialize, Serialize};
 
 use crate::ShardError;
 
 /// How files are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ReadMode {
     /// Map the files into memory: no copy, the page cache is the buffer.
     #[default]

@@ -7,7 +7,7 @@ use model::Precision;
 use super::*;
 use crate::{
     Session,
-    data::MissingPacking,
+    data::DataFiles,
     lineage,
     loss_scale::LossScale,
     step::{StepRecord, train_step},
@@ -21,7 +21,7 @@ fn steps(
     num_steps: u64,
 ) -> Vec<(StepRecord, Vec<f32>)> {
     let asked = serde_json::json!({ "test": "half precision" });
-    let session = Session::start(config.clone(), collective, MissingPacking::KeepInMemory, &asked).unwrap();
+    let session = Session::start(config.clone(), collective, DataFiles::OnlyRead, &asked).unwrap();
     let mut learner = session.learner(precision).unwrap();
     lineage::initialize(&mut learner, &session, collective).unwrap();
     if let Some(loss_scale) = &mut learner.loss_scale {
