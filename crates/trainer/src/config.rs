@@ -275,6 +275,9 @@ impl From<Precision> for PrecisionChoice {
 pub struct ParallelSection {
     /// How ranks talk to each other.
     pub backend: BackendChoice,
+    /// NCCL's file, where it is not the one that libtorch brings or the loader finds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nccl_library: Option<PathBuf>,
     /// What ranks compute on.
     pub device: DeviceChoice,
     /// Whether libtorch may use only algorithms that give equal bits for equal inputs. Those of
@@ -308,6 +311,7 @@ impl Default for ParallelSection {
     fn default() -> Self {
         Self {
             backend: BackendChoice::default(),
+            nccl_library: None,
             device: DeviceChoice::default(),
             deterministic: false,
             threads: None,
@@ -339,19 +343,21 @@ pub enum DeviceChoice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendChoice {
-    /// MPI under `mpirun` or `srun`, else one process.
+    /// MPI under `mpirun` or `srun`, else one process; gradients of several ranks on GPUs by NCCL.
     #[default]
     Auto,
     /// One process.
     Single,
-    /// MPI.
+    /// MPI, also for gradients on GPUs, which go through host memory.
     Mpi,
+    /// As `auto`, and gradients by NCCL in any case; needs a GPU for every rank.
+    Nccl,
 }
 
 impl From<BackendChoice> for Backend {
     fn from(choice: BackendChoice) -> Self {
         match choice {
-            BackendChoice::Auto => Self::Auto,
+            BackendChoice::Auto | BackendChoice::Nccl => Self::Auto,
             BackendChoice::Single => Self::Single,
             BackendChoice::Mpi => Self::Mpi,
         }
@@ -550,6 +556,8 @@ micro_batch_size = 2
             "run.stop_after='11h50m'",
             "data.stage_to='/local/tenk'",
             "data.read='pread'",
+            "parallel.backend='nccl'",
+            "parallel.nccl_library='/opt/libnccl.so.2'",
         ]);
         assert_eq!(config.model.attention_permutation, Some(7));
         assert!(config.model.checkpoint_activations && !tiny(&[]).model.checkpoint_activations);

@@ -153,9 +153,14 @@ pub enum TrainError {
     },
     /// A rank has no GPU of its own.
     #[error(
-        "parallel.device = \"cuda\": host {host} has {num_gpus} GPUs that libtorch can use, none of them for rank {local_rank} of its host (counted from 0); start at most one rank a GPU, put a CUDA build of libtorch 2.11 first on LD_LIBRARY_PATH, or use \"cpu\""
+        "{}{asked}: host {host} has {num_gpus} GPUs that libtorch can use, none of them for rank {local_rank} of its host (counted from 0); start at most one rank a GPU, put a CUDA build of libtorch 2.11 first on LD_LIBRARY_PATH, or use \"cpu\" as parallel.device with parallel.backend = \"auto\"",
+        place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default()
     )]
     NoGpu {
+        /// Where the key stands.
+        place: Option<Box<config_file::Place>>,
+        /// The key that asks for a GPU, with its value.
+        asked: String,
         /// The host.
         host: String,
         /// Ranks of the host before this one.
@@ -193,6 +198,18 @@ pub enum TrainError {
         /// What failed.
         #[source]
         source: Box<TrainError>,
+    },
+    /// The NCCL that the configuration names cannot be used.
+    #[error(
+        "{}parallel.nccl_library cannot be used",
+        place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default()
+    )]
+    NcclLibrary {
+        /// Where the key stands.
+        place: Option<Box<config_file::Place>>,
+        /// Why not.
+        #[source]
+        source: Box<collectives::NcclError>,
     },
     /// The run folder already has checkpoints.
     #[error(

@@ -1,9 +1,11 @@
 //! `tenk-pretrain gpu-check`: whether this machine's GPU computes what the CPU computes, and how
 //! fast it trains. Needs no corpus: its micro-batches are made of random tokens.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use collectives::Single;
+use collectives::{
+    Bucket, CollectiveError, Gpu, GpuRuntime, GpuSums, NcclError, NcclLibrary, NcclTimes, Single,
+};
 use loader::{MicroBatch, Step, StepBatches};
 use masking::mask_capacity;
 use model::{DropoutKey, Precision, RobertaConfig, RobertaForMaskedLm};
@@ -16,6 +18,7 @@ use crate::{
     error::{TrainError, chain},
     loss_scale::LossScale,
     optimizer::Optimizer,
+    overlap::numbers_of,
     precision,
     reduction::Reduction,
     schedule::Schedule,
@@ -76,6 +79,7 @@ pub fn gpu_check() -> Result<Vec<Finding>, TrainError> {
         shape: (4, 128),
     };
     findings.extend(check.correctness(&half)?);
+    findings.push(nccl_of_one_rank()?);
     let base = model_of(768, 12, 50_265)?;
     for precision in [vec![Precision::F32], half].concat() {
         for micro_batch_size in [8, 32] {
@@ -86,6 +90,47 @@ pub fn gpu_check() -> Result<Vec<Finding>, TrainError> {
     torch_native::use_deterministic_algorithms()?;
     findings.push(check.steps_repeat()?);
     Ok(findings)
+}
+
+/// The set-up of NCCL, a sum of one rank alone and the end, which is all that one GPU can show.
+fn nccl_of_one_rank() -> Result<Finding, TrainError> {
+    let numbers = Tensor::f_arange(1 << 20, (Kind::Float, Device::Cuda(0)))?;
+    let open = || {
+        Ok::<_, NcclError>((
+            NcclLibrary::open(None)?,
+            Gpu::open(&GpuRuntime::of_process()?, 0)?,
+        ))
+    };
+    let summed = open()
+        .map_err(|error| CollectiveError::from(error).into())
+        .and_then(|(library, gpu)| sum_of_one_rank(library, gpu, &numbers));
+    let (passed, found) = summed.unwrap_or_else(|error| (false, chain(&error)));
+    Ok(Finding {
+        what: "NCCL, one rank".to_owned(),
+        found,
+        passed,
+    })
+}
+
+/// Whether the sum of one rank is its numbers, and which NCCL says so.
+fn sum_of_one_rank(library: NcclLibrary, gpu: Gpu, numbers: &Tensor) -> Result<(bool, String), TrainError> {
+    let times = NcclTimes {
+        call: Duration::from_mins(1),
+        abort: Duration::from_secs(5),
+    };
+    let library_name = format!("NCCL {} ({})", library.version(), library.name());
+    let expected = numbers.f_detach_copy()?;
+    let mut sums = GpuSums::connect(&mut Single::new(), library, gpu, times)?;
+    sums.start(numbers_of(numbers)?, Bucket { number: 1, of: 1 })?;
+    sums.finish()?;
+    sums.leave()?;
+    let equal = numbers.f_equal(&expected)?;
+    let found = if equal {
+        "set up, summed and left"
+    } else {
+        "the sum of one rank is not its numbers"
+    };
+    Ok((equal, format!("{library_name}: {found}")))
 }
 
 /// Width, layers and vocabulary; the rest as RoBERTa has it.
@@ -389,6 +434,7 @@ fn throughput(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nccl_stand_in::StandIn;
 
     fn check() -> Check {
         Check {
@@ -408,6 +454,20 @@ mod tests {
     #[test]
     fn a_result_that_is_off_does_not_pass() {
         assert!(!check().parity(Precision::Fp16, 1e-7).unwrap().passed);
+    }
+
+    /// NCCL and the GPU are a stand-in's.
+    #[test]
+    fn the_sum_of_one_rank_over_a_stand_in_passes() {
+        let stand_in = StandIn::load();
+        let number = stand_in.gpus(1).start;
+        let library = NcclLibrary::open(Some(stand_in.path())).unwrap();
+        let gpu = Gpu::open(&GpuRuntime::of_file(stand_in.path()).unwrap(), number).unwrap();
+        let numbers = Tensor::arange(1000, (Kind::Float, Device::Cpu));
+        stand_in.adopt(number, numbers.data_ptr().addr(), 4000);
+        let (passed, found) = sum_of_one_rank(library, gpu, &numbers).unwrap();
+        assert!(passed && found.contains("NCCL 2.28.9"), "{found}");
+        assert!(stand_in.trace(number).contains(&"sum 1000".to_owned()));
     }
 
     #[test]

@@ -46,10 +46,11 @@ const FREE_KEYS: [(&str, Option<&str>); 16] = [
 ];
 
 /// Keys that name places.
-const PLACES: [(&str, Option<&str>); 3] = [
+const PLACES: [(&str, Option<&str>); 4] = [
     ("run", Some("dir")),
     ("data", Some("corpus")),
     ("data", Some("tokenizer")),
+    ("parallel", Some("nccl_library")),
 ];
 
 /// The part of a configuration that decides what is learned.
@@ -170,7 +171,12 @@ mod tests {
     #[test]
     fn ranks_share_every_key_but_places() {
         let shared = |overrides: &[&str]| shared_by_ranks(&tiny(overrides)).unwrap();
-        for place in ["run.dir='x'", "data.corpus='y'", "data.tokenizer='z'"] {
+        for place in [
+            "run.dir='x'",
+            "data.corpus='y'",
+            "data.tokenizer='z'",
+            "parallel.nccl_library='l'",
+        ] {
             assert_eq!(shared(&[place]), shared(&[]), "{place}");
         }
         for own in [

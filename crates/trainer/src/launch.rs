@@ -19,6 +19,7 @@ use crate::{
     error::{TrainError, chain},
     evaluate::Evaluator,
     exit::{self, ExitStatus, write_last_exit},
+    gradients,
     lineage::{self, Lineage},
     liveness,
     logs::LogFile,
@@ -89,10 +90,11 @@ fn train_watched(
     let log = format!("rank-{}.jsonl", collective.rank());
     let opened = log_file.open(&folder.dir().join("logs").join(log));
     agree(collective, opened)?;
+    let train = |collective: &mut dyn Collective| train_in(folder, session, collective, resume, stop);
     let Some(channel) = liveness::open(collective, session, folder.dir())? else {
-        return train_in(folder, session, collective, resume, stop);
+        return gradients::connected(session, collective, train);
     };
-    let result = train_in(folder, session, &mut channel.watch(collective), resume, stop);
+    let result = gradients::connected(session, &mut channel.watch(collective), train);
     liveness::close(channel, &result);
     result
 }
@@ -307,7 +309,9 @@ pub fn dry_run(
         session.loader.describe(step, 0).map_err(TrainError::from),
     )?;
     let plan = describe_plan(&session, &learner, precision::name(precision));
-    let record = train_step(&mut learner, collective, &batches, &StopRequest::new())?;
+    let step =
+        |collective: &mut dyn Collective| train_step(&mut learner, collective, &batches, &StopRequest::new());
+    let record = gradients::connected(&session, collective, step)?;
     Ok(DryRun {
         checkpoint: restored.map(|restored| restored.path),
         plan,

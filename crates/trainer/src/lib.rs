@@ -18,6 +18,7 @@ pub mod evaluate;
 pub mod exit;
 mod export;
 pub mod gpu_check;
+mod gradients;
 mod identity;
 pub mod launch;
 mod lineage;

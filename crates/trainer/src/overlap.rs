@@ -4,7 +4,8 @@
 //! them; the tied word matrix, which gets its last addend when the pass ends, is one of its own.
 //! Every rank reduces all buckets in this one order, so the calls match although no two ranks
 //! are equally fast. Without overlap the same buckets are reduced in the same order afterwards,
-//! which gives the same bits.
+//! which gives the same bits. NCCL is given the buckets in this order too, and waited for once
+//! it has all of them.
 
 use std::{
     ops::Range,
@@ -15,7 +16,7 @@ use std::{
     thread,
 };
 
-use collectives::{Collective, CollectiveError};
+use collectives::{Bucket as BucketNumber, Collective, CollectiveError, Element, GpuNumbers};
 use model::{ModelError, Parameters};
 use tch::{Device, Kind, Tensor};
 use torch_native::{with_slice_mut_f32, with_slice_mut_f64};
@@ -114,7 +115,10 @@ pub(crate) fn reduce_after(
     parameters: &Parameters,
 ) -> Result<(), TrainError> {
     let views = views_of(parameters, &buckets_of(parameters))?;
-    views.iter().try_for_each(|view| all_reduce(collective, view))
+    for (index, view) in views.iter().enumerate() {
+        reduce_bucket(collective, view, (index, views.len()))?;
+    }
+    finish(collective)
 }
 
 /// Reduces bucket after bucket, each once all its leaves are ready or the pass is over. A pass
@@ -140,9 +144,45 @@ fn reduce_as_they_come(
                 Err(_) => return Ok(()),
             }
         }
-        all_reduce(collective, &view)?;
+        reduce_bucket(collective, &view, (index, buckets.len()))?;
     }
-    Ok(())
+    finish(collective)
+}
+
+/// Sums a bucket, or gives it to NCCL where that sums it in the memory of the GPU.
+fn reduce_bucket(
+    collective: &mut dyn Collective,
+    view: &Tensor,
+    (index, of): (usize, usize),
+) -> Result<(), TrainError> {
+    match collective.gpu_sums() {
+        Some(sums) => {
+            let number = index + 1;
+            Ok(sums.start(numbers_of(view)?, BucketNumber { number, of })?)
+        }
+        None => all_reduce(collective, view),
+    }
+}
+
+/// Afterwards every bucket that was given away is summed.
+fn finish(collective: &mut dyn Collective) -> Result<(), TrainError> {
+    match collective.gpu_sums() {
+        Some(sums) => Ok(sums.finish()?),
+        None => Ok(()),
+    }
+}
+
+/// A part of the flat buffer, which is contiguous as the buffer is.
+pub(crate) fn numbers_of(view: &Tensor) -> Result<GpuNumbers, TrainError> {
+    let element = match view.f_kind()? {
+        Kind::Double => Element::F64,
+        _ => Element::F32,
+    };
+    Ok(GpuNumbers {
+        address: view.data_ptr().addr(),
+        count: view.numel(),
+        element,
+    })
 }
 
 fn all_reduce(collective: &mut dyn Collective, view: &Tensor) -> Result<(), TrainError> {
@@ -209,12 +249,13 @@ fn cut(starts: &[usize], length: usize, full: usize) -> Vec<Bucket> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::config::tests::tiny;
-    use collectives::Threads;
+    use crate::{config::tests::tiny, tests::stand_in_sums};
+    use collectives::{Nccl, Single, Threads};
     use model::{Precision, RobertaForMaskedLm};
+    use nccl_stand_in::StandIn;
 
     fn model() -> RobertaForMaskedLm {
         RobertaForMaskedLm::new(&tiny(&[]).model.config, Precision::F32, Device::Cpu).unwrap()
@@ -289,6 +330,47 @@ mod tests {
             peer.join().unwrap();
         });
         assert_eq!(Vec::<f32>::try_from(&buffer).unwrap(), [2.0; 50]);
+    }
+
+    /// NCCL and the GPU are a stand-in's.
+    #[test]
+    fn nccl_has_begun_with_a_bucket_while_the_pass_goes_on_and_is_waited_for_at_its_end() {
+        let (buckets, buffer, views) = work();
+        let stand_in = StandIn::load();
+        let gpu = stand_in.gpus(1).start;
+        stand_in.adopt(gpu, buffer.data_ptr().addr(), 200);
+        let mut below = Single::new();
+        let sums = stand_in_sums(&stand_in, &mut below, gpu);
+        let mut nccl = Nccl::new(&mut below, sums);
+        let (sender, progress) = channel();
+        thread::scope(|scope| {
+            let (buckets, nccl) = (&buckets, &mut nccl);
+            let reducer = scope.spawn(move || reduce_as_they_come(nccl, buckets, views, &progress));
+            for leaf in [2, 3, 0, 1] {
+                sender.send(Progress::Ready(leaf)).unwrap();
+            }
+            // Both are under way although the pass goes on.
+            let begun = Instant::now();
+            while stand_in
+                .trace(gpu)
+                .iter()
+                .filter(|call| *call == "launch 20")
+                .count()
+                < 2
+            {
+                assert!(
+                    begun.elapsed() < Duration::from_mins(1),
+                    "{:?}",
+                    stand_in.trace(gpu)
+                );
+                thread::yield_now();
+            }
+            assert!(!stand_in.trace(gpu).contains(&"wait in current".to_owned()));
+            sender.send(Progress::Done).unwrap();
+            reducer.join().unwrap().unwrap();
+        });
+        assert_eq!(stand_in.trace(gpu).last().unwrap(), "wait in current");
+        assert_eq!(Vec::<f32>::try_from(&buffer).unwrap(), [1.0; 50]);
     }
 
     #[test]

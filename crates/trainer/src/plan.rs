@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, fmt, path::Path};
 use loader::{SkippedSteps, nearest_divisors};
 use masking::mask_capacity;
 
-use crate::config::RunConfig;
+use crate::config::{BackendChoice, DeviceChoice, RunConfig};
+use crate::reduction::Reduction;
 use crate::schedule::Schedule;
 
 /// Longest deadline of a collective call: a year, which every clock can add.
@@ -382,6 +383,18 @@ fn check_run(config: &RunConfig, problems: &mut Vec<String>) {
         ("silence_s", parallel.silence_s),
         ("abort_s", parallel.abort_s),
     ];
+    if parallel.backend == BackendChoice::Nccl && parallel.device == DeviceChoice::Cpu {
+        problems.push(
+            "parallel.backend = \"nccl\": it sums on GPUs, and parallel.device is \"cpu\"; set one of them to \"auto\""
+                .to_owned(),
+        );
+    }
+    if parallel.backend == BackendChoice::Nccl && parallel.reduction == Reduction::Canonical {
+        problems.push(
+            "parallel.backend = \"nccl\": NCCL adds in an order of its own, and parallel.reduction is \"canonical\", which MPI carries; set the backend to \"auto\" or the reduction to \"fast\""
+                .to_owned(),
+        );
+    }
     for (key, seconds) in times {
         if seconds > LONGEST_TIMEOUT_S {
             problems.push(format!(
@@ -546,6 +559,13 @@ mod tests {
             );
         }
         assert!(problems(&["data.skip_steps=['3..5', '9..10']"], 1).is_empty());
+        for contrary in ["parallel.device='cpu'", "parallel.reduction='canonical'"] {
+            let found = problems(&["parallel.backend='nccl'", contrary], 2);
+            assert!(
+                found.len() == 1 && found[0].starts_with("parallel.backend = \"nccl\""),
+                "{found:?}"
+            );
+        }
         let found = problems(&["masking.mask_replace_prob=0.95"], 1);
         assert!(
             found.len() == 1 && found[0].starts_with("masking.mask_replace_prob"),

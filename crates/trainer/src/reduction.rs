@@ -95,8 +95,9 @@ impl<'a> GradientSum<'a> {
 
     /// Sums over ranks: afterwards the parameters' gradients are those of the whole step.
     pub(crate) fn reduce(&self, collective: &mut dyn Collective) -> Result<(), TrainError> {
+        let alone = collective.world_size() == 1 && collective.gpu_sums().is_none();
         match &self.canonical {
-            _ if self.reduced || collective.world_size() == 1 => Ok(()),
+            _ if self.reduced || alone => Ok(()),
             Some(canonical) => canonical.reduce(collective, self.parameters.grad()),
             None => reduce_after(collective, self.parameters),
         }

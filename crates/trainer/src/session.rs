@@ -19,6 +19,7 @@ use crate::{
     data::{DataFiles, Text, open_loader, open_packings, packing_hash},
     device,
     error::{TrainError, chain},
+    gradients::GradientWay,
     identity::{Hashes, Tuple, essential, program, shared_by_ranks},
     loss_scale::LossScale,
     memory::{self, Need},
@@ -51,6 +52,8 @@ pub struct Session {
     pub device: Device,
     /// Processors or GPUs of the ranks, in rank order.
     pub processors: Vec<Processor>,
+    /// Where the gradients of several ranks are summed.
+    pub(crate) gradients: GradientWay,
 }
 
 impl Session {
@@ -74,10 +77,11 @@ impl Session {
             &json!({ "hashes": { "corpus": corpus, "tokenizer": tokenizer } }),
         )?;
         let (threads, hosts) = start_threads(collective, &plan.config)?;
-        let device = device::decide(collective, plan.config.parallel.device, &hosts)?;
+        let device = device::decide(collective, &plan.config, &hosts)?;
         if plan.config.parallel.deterministic {
             torch_native::use_deterministic_algorithms()?;
         }
+        let gradients = GradientWay::of(&plan.config.parallel, device, plan.world_size);
         let processors = Processor::of_all_ranks(collective, device)?;
         let mut packings = open_packings(collective, &text.corpus, &plan.config, files)?;
         let packing = packing_hash(&packings);
@@ -110,6 +114,7 @@ impl Session {
             hosts,
             device,
             processors,
+            gradients,
         })
     }
 
@@ -139,10 +144,12 @@ impl Session {
         let mut model = RobertaForMaskedLm::new(&config.model.config, precision, self.device)?;
         model.set_attention_permutation(config.model.attention_permutation);
         model.set_checkpoint_activations(config.model.checkpoint_activations);
-        // A GPU's gradients go through host memory, for which the pass would have to wait.
-        let on_cpu = self.device == Device::Cpu;
-        let overlaps = config.parallel.overlap && self.plan.world_size > 1 && on_cpu;
-        let hooks = overlaps
+        // From a GPU to host memory the pass would have to wait for its gradients.
+        let beside_the_pass = match self.gradients {
+            GradientWay::Nccl => true,
+            GradientWay::HostMemory => self.plan.world_size > 1 && self.device == Device::Cpu,
+        };
+        let hooks = (config.parallel.overlap && beside_the_pass)
             .then(|| GradientHooks::new(model.parameters()))
             .transpose()?;
         Ok(Learner {

@@ -4,6 +4,7 @@ mod beginnings;
 mod canonical;
 mod data_files;
 mod half_precision;
+mod nccl_stand_in;
 mod stopping;
 
 use std::{
@@ -16,6 +17,7 @@ use collectives::{Collective, Threads};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use self::nccl_stand_in::stand_in_sums;
 use crate::{
     config::RunConfig,
     error::{TrainError, chain},
