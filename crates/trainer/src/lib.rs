@@ -21,6 +21,7 @@ pub mod gpu_check;
 mod gradients;
 mod identity;
 pub mod launch;
+mod launcher;
 mod lineage;
 mod liveness;
 pub mod logs;

@@ -4,13 +4,18 @@
 //! thread reports and exits; nothing is written but `last_exit.json`. The last checkpoint is
 //! whole, and `--resume auto` goes on from it.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use collectives::{Cause, Collective, Liveness, LivenessOptions, Loss, Rank};
 
 use crate::{
     error::{TrainError, chain},
     exit::{ExitStatus, write_last_exit},
+    launcher,
     session::Session,
     shared_memory,
 };
@@ -31,8 +36,13 @@ pub(crate) fn open(
     };
     let rank = collective.rank();
     let host = session.hosts.get(rank.0 as usize).map_or("", String::as_str);
-    let (run_dir, abort) = (run_dir.to_owned(), Duration::from_secs(parallel.abort_s));
-    let on_loss = move |loss: &Loss| end_after(loss, rank, &run_dir, abort);
+    let own = Own {
+        rank,
+        host: host.to_owned(),
+        run_dir: run_dir.to_owned(),
+        abort: Duration::from_secs(parallel.abort_s),
+    };
+    let on_loss = move |loss: &Loss| own.end_after(loss);
     Ok(Liveness::start(collective, host, options, on_loss)?)
 }
 
@@ -44,28 +54,51 @@ pub(crate) fn close<T>(channel: Liveness, result: &Result<T, TrainError>) {
     }
 }
 
-/// Reports once for all ranks, then ends this process without waiting for anything.
-fn end_after(loss: &Loss, rank: Rank, run_dir: &Path, abort: Duration) {
-    let code = i32::from(ExitStatus::Failed.code());
-    if loss.cause == Cause::Orphaned {
-        shared_memory::remove_mapped_segments();
-    }
-    if !reports(loss, rank) {
-        tracing::debug!("{loss}");
-        // The launcher ends this rank with its own message, unless it is gone itself.
-        std::thread::sleep(abort / 2);
+/// This process, as far as it matters once a rank is lost.
+struct Own {
+    rank: Rank,
+    host: String,
+    run_dir: PathBuf,
+    abort: Duration,
+}
+
+impl Own {
+    /// Reports once for all ranks, then ends this process without waiting for anything.
+    fn end_after(&self, loss: &Loss) {
+        let code = i32::from(ExitStatus::Failed.code());
+        let is_silent = matches!(loss.cause, Cause::Silent { .. });
+        // Nobody may be left who cleans up on this side.
+        if loss.cause == Cause::Orphaned || is_silent {
+            shared_memory::remove_mapped_segments();
+        }
+        if !reports(loss, self.rank) {
+            tracing::debug!("{loss}");
+            // The launcher ends this rank with its own message, unless it is gone itself.
+            thread::sleep(self.abort / 2);
+            signal_hook::low_level::exit(code);
+        }
+        if is_silent && loss.process.rank == Rank(0) {
+            // Each side of a cut network misses the other; where both write, rank 0 goes first.
+            thread::sleep(self.abort / 5);
+        }
+        self.report(loss);
+        if is_silent && loss.process.host != self.host {
+            launcher::end();
+        }
         signal_hook::low_level::exit(code);
     }
-    // A rank that fails by itself has said why.
-    if !matches!(loss.cause, Cause::Failed { .. }) {
-        tracing::error!("{loss}; `--resume auto` goes on from the last checkpoint");
+
+    fn report(&self, loss: &Loss) {
+        // A rank that fails by itself has said why.
+        if !matches!(loss.cause, Cause::Failed { .. }) {
+            tracing::error!("{loss}; `--resume auto` goes on from the last checkpoint");
+        }
+        let step = Some(loss.position.step.saturating_sub(1));
+        let (rank, reason) = (loss.process.rank.0, loss.to_string());
+        if let Err(error) = write_last_exit(&self.run_dir, ExitStatus::Failed, &reason, rank, step) {
+            tracing::warn!("last_exit.json was not written: {}", chain(&error));
+        }
     }
-    let step = Some(loss.position.step.saturating_sub(1));
-    let reason = loss.to_string();
-    if let Err(error) = write_last_exit(run_dir, ExitStatus::Failed, &reason, loss.process.rank.0, step) {
-        tracing::warn!("last_exit.json was not written: {}", chain(&error));
-    }
-    signal_hook::low_level::exit(code);
 }
 
 /// Whether this rank is the one that reports a loss: rank 0, and rank 1 where rank 0 is lost.
