@@ -1,8 +1,9 @@
 //! Whether the training of a rank fits into the memory that is there, asked before the first step:
 //! a process that asks a CPU's system for too much is killed without a word.
 //!
-//! What is counted is certain to be held at the end of a forward pass, so that nothing is refused
-//! that would have run. `estimate` tells how much a device needs in all.
+//! What is counted is certain to be held at the end of the forward pass of a micro-batch of full
+//! sequences, so that nothing is refused that would have run with them. `estimate` tells how much a
+//! device needs in all.
 
 use std::path::Path;
 
@@ -16,6 +17,9 @@ use crate::plan::TrainPlan;
 /// Numbers a token and column of width that a layer keeps for its backward pass
 /// (`model.checkpoint_activations` off).
 const KEPT_BY_A_LAYER: u64 = 14;
+/// The same of the last layer, which computes only masked rows behind its attention: its input,
+/// queries, keys, values and contexts.
+const KEPT_BY_THE_LAST: u64 = 5;
 
 /// What a rank is certain to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +42,9 @@ impl Need {
         };
         let layers = wide(model.num_hidden_layers);
         let kept = if plan.config.model.checkpoint_activations {
-            layers + KEPT_BY_A_LAYER
+            layers + KEPT_BY_THE_LAST
         } else {
-            layers * KEPT_BY_A_LAYER
+            layers.saturating_sub(1) * KEPT_BY_A_LAYER + KEPT_BY_THE_LAST
         };
         let positions = wide(plan.config.data.longest_sequence());
         let rows = wide(plan.mask_capacity);
