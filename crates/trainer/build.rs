@@ -6,5 +6,9 @@ fn main() {
     if let Some(libtorch) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libtorch.display());
         println!("cargo:rustc-link-arg=-Wl,--enable-new-dtags");
+        // No symbol of libtorch.so is used, so the linker would leave it out; but that of a CUDA build
+        // is what loads the GPU's libraries.
+        println!("cargo:rustc-link-arg-bins=-L{}", libtorch.display());
+        println!("cargo:rustc-link-arg-bins=-Wl,--push-state,--no-as-needed,-ltorch,--pop-state");
     }
 }

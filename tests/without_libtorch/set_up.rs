@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use tests::{repository, run};
+use tests::{program, repository, run, run_ok};
 
 /// Runs `scripts/setup.sh` offline on a cache and returns its message; it must fail.
 fn refused(part: &str, cache: &Path, libtorch: Option<&str>) -> Result<String> {
@@ -97,5 +97,23 @@ fn every_package_of_the_peers_has_one_version_and_a_hash() -> Result<()> {
         locked.contains_key("zstandard"),
         "datasets opens .jsonl.zst files through zstandard"
     );
+    Ok(())
+}
+
+/// A CUDA build of libtorch first on `LD_LIBRARY_PATH` loads the GPU's libraries through `libtorch.so`, of which
+/// a program uses no symbol: a linker that is left alone drops it, and no GPU is ever found.
+#[test]
+fn programs_ask_for_libtorch_so_itself() -> Result<()> {
+    for name in ["tenk-pretrain", "tenk-embed"] {
+        let mut command = Command::new("readelf");
+        let listing = run_ok(
+            command.arg("--dynamic").arg(program(name)?),
+            Duration::from_mins(1),
+        )?;
+        let needed = listing
+            .lines()
+            .any(|line| line.contains("(NEEDED)") && line.ends_with("[libtorch.so]"));
+        ensure!(needed, "{name} lacks libtorch.so:\n{listing}");
+    }
     Ok(())
 }
