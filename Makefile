@@ -11,9 +11,11 @@ export CARGO_NET_OFFLINE := true
 endif
 TEST_LOG := target/test.log
 TEST_SKIPS := $(CURDIR)/target/test.skips
+LONG_LOG := target/test-long.log
+LONG_SKIPS := $(CURDIR)/target/test-long.skips
 TEST_PACKAGES := --workspace --features tests/libtorch
 
-.PHONY: help setup peers build demo test test-long test-binaries lint bench fuzz mutants gpu-check
+.PHONY: help setup peers build dist demo test test-long test-binaries lint bench fuzz mutants gpu-check
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +28,9 @@ peers: setup
 
 build: setup ## the three programs, in target/release/
 	cargo build --release --bins -p corpus-tools -p trainer -p embed-cli
+
+dist: setup ## a tarball for clusters, which runs from any folder without root or network, in target/dist/
+	@scripts/dist.sh
 
 demo: build ## from filings and a dump to a model and a query answered; FILINGS=DIR WIKI=FILE
 	@scripts/demo.sh --bin target/release $(if $(FILINGS),--filings "$(FILINGS)") $(if $(WIKI),--wiki "$(WIKI)")
@@ -55,11 +60,15 @@ fuzz: ## the readers on random input, a few seconds each; FUZZ_SECONDS=600 for l
 mutants: setup ## small faults in the data path that the tests must catch: hours, goes on where it was stopped; PARTS=16
 	@scripts/mutants.sh $(PARTS)
 
-test-long: test ## make test, every filing beside a browser, every text beside tokenizers, long fuzzing, all mutants
+test-long: test ## make test, every filing beside a browser, every text beside tokenizers, the tarball, Slurm, a bare Debian, long fuzzing, all mutants
 	TENK_DATA_REQUIRED=1 cargo test -p corpus --lib -- --ignored
 	cargo test -p corpus-tools -- --ignored
+	@rm -f $(LONG_SKIPS)
+	@dist="$$(scripts/dist.sh | tail -n 1)"; status=0; \
 	TENK_DATA_REQUIRED=1 TENK_BIN_DIR="$(CURDIR)/target/debug" TENK_PEERS="$$(scripts/setup.sh paths | sed -n 's/^PEERS=//p')" \
-		cargo test -p tests --test without_libtorch -- --ignored
+		TENK_DIST="$(CURDIR)/$$dist" TENK_SKIPS="$(LONG_SKIPS)" \
+		cargo test -p tests --test without_libtorch -- --ignored 2>&1 | tee $(LONG_LOG) || status=$$?; \
+	scripts/count_tests.sh $(LONG_LOG) $(LONG_SKIPS) && exit $$status
 	@scripts/fuzz.sh 600
 	@scripts/mutants.sh
 

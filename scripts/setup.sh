@@ -6,6 +6,7 @@
 #
 #   scripts/setup.sh build     system packages + libtorch + .cargo/config.toml
 #   scripts/setup.sh peers     the peers' virtual environment (benches/peers/requirements.lock)
+#   scripts/setup.sh licences  the licence texts of libtorch, for `make dist`
 #   scripts/setup.sh paths     prints the cache's paths, one NAME=VALUE a line
 #
 #   TENK_CACHE                 cache folder (default: $XDG_CACHE_HOME/tenk or ~/.cache/tenk)
@@ -17,6 +18,7 @@ set -euo pipefail
 TORCH_VERSION=2.11.0
 CACHE=${TENK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tenk}
 LIBTORCH_CACHED=$CACHE/libtorch-$TORCH_VERSION-cpu
+LICENCES_CACHED=$CACHE/libtorch-$TORCH_VERSION-licences
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 PEERS_LOCK=$ROOT/benches/peers/requirements.lock
 
@@ -86,19 +88,12 @@ libtorch() {
 
 download_libtorch() {
     [ "${TENK_OFFLINE:-0}" != 1 ] || fail "libtorch is not in $CACHE and TENK_OFFLINE=1; run scripts/setup.sh build once with a network, or copy $LIBTORCH_CACHED from another machine"
-    check_python
     say "downloading libtorch $TORCH_VERSION for CPUs (544 MB of Python wheels) into $CACHE"
     rm -rf "$CACHE"/libtorch.partial.* "$LIBTORCH_CACHED"
     local partial
     partial=$(mktemp -d "$CACHE/libtorch.partial.XXXXXX")
-    printf '%s' "$WHEELS" | while read -r name version hash; do
-        [ -z "$name" ] || printf '%s==%s --hash=sha256:%s\n' "$name" "$version" "$hash"
-    done > "$partial/requirements.txt"
-    python3 -m pip download --quiet --no-cache-dir --no-deps --require-hashes --only-binary=:all: \
-        --python-version 3.11 --implementation cp --abi cp311 --abi none --platform manylinux_2_28_x86_64 \
-        --platform manylinux_2_25_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-        -d "$partial/wheels" -r "$partial/requirements.txt" >&2 ||
-        fail "the download of libtorch failed (network, or a hash that does not fit); run again to retry"
+    download_wheels "$partial"
+    [ -e "$LICENCES_CACHED" ] || keep_licences "$partial"
     say "unpacking libtorch"
     unpack_libtorch "$partial" || fail "libtorch could not be unpacked in $partial (is the disk full?)"
     : > "$partial/torch/COMPLETE"
@@ -106,6 +101,49 @@ download_libtorch() {
     mv "$partial/torch" "$LIBTORCH_CACHED"
     rm -rf "$partial"
     say "libtorch is ready in $LIBTORCH_CACHED"
+}
+
+download_wheels() { # folder, whose wheels/ gets them
+    check_python
+    printf '%s' "$WHEELS" | while read -r name version hash; do
+        [ -z "$name" ] || printf '%s==%s --hash=sha256:%s\n' "$name" "$version" "$hash"
+    done > "$1/requirements.txt"
+    python3 -m pip download --quiet --no-cache-dir --no-deps --require-hashes --only-binary=:all: \
+        --python-version 3.11 --implementation cp --abi cp311 --abi none --platform manylinux_2_28_x86_64 \
+        --platform manylinux_2_25_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+        -d "$1/wheels" -r "$1/requirements.txt" >&2 ||
+        fail "the download of libtorch failed (network, or a hash that does not fit); run again to retry"
+}
+
+# Caches that were made before the texts were kept download the wheels once more.
+licences() {
+    [ -e "$LICENCES_CACHED" ] && return 0
+    [ "${TENK_OFFLINE:-0}" != 1 ] || fail "the licence texts of libtorch are not in $LICENCES_CACHED and TENK_OFFLINE=1; run scripts/setup.sh licences once with a network"
+    mkdir -p "$CACHE" || fail "cannot create the cache $CACHE; set TENK_CACHE to a folder that can be written"
+    local partial
+    partial=$(mktemp -d "$CACHE/licences.partial.XXXXXX")
+    say "downloading the wheels of libtorch $TORCH_VERSION (544 MB) for their licence texts"
+    download_wheels "$partial"
+    keep_licences "$partial"
+    rm -rf "$partial"
+}
+
+keep_licences() { # folder with wheels/
+    python3 - "$1" <<'PYTHON'
+import pathlib, sys, zipfile
+partial = pathlib.Path(sys.argv[1])
+for wheel in sorted((partial / "wheels").glob("*.whl")):
+    with zipfile.ZipFile(wheel) as archive:
+        texts = [name for name in archive.namelist() if ".dist-info/" in name
+                 and name.rsplit("/", 1)[-1].lower().startswith(("licen", "notice", "copying"))]
+        if not texts:
+            sys.exit(f"{wheel.name} has no licence text")
+        for name in texts:
+            target = partial / "licences" / wheel.name.split("-")[0] / name.rsplit("/", 1)[-1]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(archive.read(name))
+PYTHON
+    mv "$1/licences" "$LICENCES_CACHED"
 }
 
 # The wheel's own libtorch.so also needs libtorch_cuda.so, so it is replaced by an empty
@@ -166,7 +204,8 @@ peers() {
 case "${1:-}" in
     build) system_packages; libtorch; cargo_config ;;
     peers) peers ;;
+    licences) licences ;;
     paths)
-        printf 'LIBTORCH=%s\nPEERS=%s\n' "${LIBTORCH:-$LIBTORCH_CACHED}" "$(peers_path)" ;;
-    *) sed -n '2,16p' "$0" >&2; exit 2 ;;
+        printf 'LIBTORCH=%s\nPEERS=%s\nLICENCES=%s\n' "${LIBTORCH:-$LIBTORCH_CACHED}" "$(peers_path)" "$LICENCES_CACHED" ;;
+    *) sed -n '2,17p' "$0" >&2; exit 2 ;;
 esac

@@ -57,6 +57,23 @@ fn refuse_stale(program: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The tarball of `make dist`, which `make test-long` makes before the tests run.
+///
+/// # Errors
+/// Where it was not handed over.
+pub fn tarball() -> Result<PathBuf> {
+    let path =
+        environment("TENK_DIST").context("TENK_DIST is not set; run the tests through `make test-long`")?;
+    let path = PathBuf::from(path);
+    ensure!(path.is_file(), "{} is missing; run `make dist`", path.display());
+    Ok(path)
+}
+
+/// The cargo profile of the programs in [`tarball`].
+pub fn tarball_profile() -> String {
+    environment("TENK_DIST_PROFILE").unwrap_or_else(|| "release".to_owned())
+}
+
 /// Python of the peers' environment.
 ///
 /// # Errors

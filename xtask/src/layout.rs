@@ -6,13 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::Outcome;
-use crate::sources::read;
+use crate::sources::{cargo_metadata, read};
 
 const DESIGN: &str = "docs/design.md";
 
@@ -188,19 +187,7 @@ impl Dependency {
 
 impl Metadata {
     fn of(root: &Path) -> Result<Self> {
-        let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version", "1", "--filter-platform"])
-            .arg("x86_64-unknown-linux-gnu")
-            .current_dir(root)
-            .output()
-            .context("cannot run cargo metadata")?;
-        if !output.status.success() {
-            bail!(
-                "cargo metadata failed: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-        }
-        serde_json::from_slice(&output.stdout).context("cannot read the answer of cargo metadata")
+        cargo_metadata(root)
     }
 
     fn name_of<'a>(&'a self, id: &'a str) -> &'a str {

@@ -11,6 +11,7 @@
 mod docs_check;
 mod golden;
 mod layout;
+mod licences;
 mod promises;
 mod sources;
 
@@ -24,6 +25,7 @@ const USAGE: &str = "usage: cargo run -q -p xtask -- COMMAND
   layout          dependencies between the crates are those of docs/design.md
   docs-check      links, paths, make targets and configurations that the docs name exist
   promises        every test that docs/promises.toml names exists
+  licences DIR    copy the licence texts of all that is linked into the programs into DIR
   golden-update   write tests/golden/ anew with the peers' Python (scripts/setup.sh peers)";
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["layout"] => layout::check(root),
         ["docs-check"] => docs_check::check(root),
         ["promises"] => promises::check(root),
+        ["licences", out] => licences::collect(root, Path::new(out)),
         ["golden-update"] => golden::update(root),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
