@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use tests::{peers_python, repository, run_ok};
+use tests::{peers_python, program, repository, run_ok};
 
 const LIMIT: Duration = Duration::from_mins(1);
 const TO_JSON: &str = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)";
@@ -133,6 +133,44 @@ fn docker_and_apptainer_run_the_same_install_script() -> Result<()> {
         ensure!(
             text.matches(call).count() == 1,
             "{file} does not run `{call}` once"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn the_recipes_for_8_gpus_are_planned_and_differ_in_the_micro_batch_alone() -> Result<()> {
+    let of_64 = text_of("configs/roberta-sec-base.toml")?;
+    for device in ["a100", "h100"] {
+        let name = format!("configs/roberta-sec-base-8x{device}.toml");
+        let recipe = text_of(&name)?;
+        let keys = |text: &str| -> Vec<String> {
+            let is_own = |line: &str| {
+                ["#", "dir =", "micro_batch_size ="]
+                    .iter()
+                    .any(|own| line.starts_with(own))
+            };
+            text.lines()
+                .filter(|line| !is_own(line))
+                .map(str::to_owned)
+                .collect()
+        };
+        ensure!(keys(&recipe) == keys(&of_64), "{name} is another recipe");
+        let mut command = Command::new(program("tenk-pretrain")?);
+        command.args([
+            "plan",
+            "--device",
+            device,
+            "--devices",
+            "8",
+            "--network",
+            "400gbit",
+        ]);
+        command.arg("--config").arg(repository().join(&name));
+        let plan = run_ok(&mut command, LIMIT)?;
+        ensure!(
+            plan.contains("training.micro_batch_size") && plan.contains(" fits"),
+            "{plan}"
         );
     }
     Ok(())
