@@ -83,6 +83,10 @@ done
 # Where a CUDA build of libtorch is put first, it has to be first on every host.
 [ -z "${LD_LIBRARY_PATH:-}" ] || forwarded+=(LD_LIBRARY_PATH)
 
+# By its whole path: on the other hosts PATH is that of a login, not this one.
+program=$(command -v "$1") || program=$1
+set -- "$program" "${@:2}"
+
 command -v mpirun > /dev/null || fail "mpirun is not installed; install Open MPI (Debian: apt-get install openmpi-bin) or MPICH on all hosts"
 version=$(mpirun --version 2>&1 || true)
 binding=(--map-by "ppr:$RANKS_PER_HOST:node:PE=$CORES_PER_RANK" --bind-to core)

@@ -62,10 +62,8 @@ cargo run --quiet -p xtask -- licences "$stage/licences/crates" >&2
 cp -r "$(path_of LICENCES)" "$stage/licences/libtorch"
 # libtorch brings GCC's libgomp, and the programs the standard library of Rust.
 cp /usr/share/doc/libgomp1/copyright "$stage/licences/libgomp" 2> /dev/null || fail "the licence of libgomp is not at /usr/share/doc/libgomp1/copyright (Debian: apt-get install libgomp1)"
-rust=$(rustc --print sysroot)/share/doc
-mkdir "$stage/licences/rust"
-find "$rust" \( -name 'COPYRIGHT*' -o -name 'LICENSE-*' \) -path '*/rust/*' -exec cp {} "$stage/licences/rust/" \;
-[ -n "$(ls "$stage/licences/rust")" ] || fail "the licence of Rust's library is not in $rust"
+rust=$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html
+cp "$rust" "$stage/licences/rust-library.html" 2> /dev/null || fail "the licences of Rust's standard library are not at $rust; use a toolchain of rustup"
 
 find "$stage" -type d -exec chmod 755 {} +
 find "$stage" -type f ! -perm -u=x -exec chmod 644 {} +

@@ -136,7 +136,7 @@ fn the_tarball_has_a_licence_for_everything_and_no_path_of_the_machine_that_pack
         "crates/README",
         "libgomp",
         "libtorch/torch/LICENSE",
-        "rust/LICENSE-MIT",
+        "rust-library.html",
     ] {
         ensure!(licences.join(name).is_file(), "{name} is missing");
     }
