@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hf_folder::{HfModel, TextDates};
-use model::{RobertaConfig, RobertaForMaskedLm};
+use model::{Precision, RobertaConfig, RobertaForMaskedLm};
 use tch::Device;
 use tokenizer::Tokenizer;
 
@@ -35,12 +35,20 @@ impl EmbeddingModel {
     /// [`EmbeddingError::Threads`] for a number of threads that makes no sense;
     /// [`EmbeddingError::SlowPrecision`] for a precision that the processor lacks.
     pub fn open(folder: &Path, threads: usize, precision: PrecisionChoice) -> Result<Self, EmbeddingError> {
+        Self::open_in(folder, threads, precision.decide()?)
+    }
+
+    pub(crate) fn open_in(
+        folder: &Path,
+        threads: usize,
+        precision: Precision,
+    ) -> Result<Self, EmbeddingError> {
         let num_threads = i32::try_from(threads)
             .ok()
             .filter(|_| (1..=MAX_THREADS).contains(&threads));
         tch::set_num_threads(num_threads.ok_or(EmbeddingError::Threads { threads })?);
         let opened = HfModel::open(folder)?;
-        let model = opened.build(precision.decide()?, Device::Cpu)?;
+        let model = opened.build(precision, Device::Cpu)?;
         Ok(Self {
             text_dates: TextDates::read(folder)?,
             folder: opened.folder,

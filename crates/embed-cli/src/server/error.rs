@@ -44,6 +44,9 @@ pub(crate) enum ApiError {
     /// The model gives no numbers.
     #[error("the vectors are not finite: the model's weights are damaged, or its training went wrong")]
     NotFinite,
+    /// There is an answer, and it cannot be written.
+    #[error("the answer could not be written: {message}")]
+    Unwritten { message: String },
     /// There is no such path.
     #[error("there is no {path} here; there are {paths}")]
     NoSuchPath { path: String, paths: &'static str },
@@ -71,7 +74,9 @@ impl ApiError {
             Self::TooLarge { .. } | Self::TooManyTexts { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Full { .. } | Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Model { .. } | Self::NotFinite => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Model { .. } | Self::NotFinite | Self::Unwritten { .. } => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::NoSuchPath { .. } => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
         }

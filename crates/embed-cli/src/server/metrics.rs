@@ -126,10 +126,11 @@ impl Metrics {
     }
 
     /// All of them as text.
-    pub(crate) fn render(&self) -> String {
-        let families = self.registry.gather();
-        // Only a family without samples or names cannot be written, and `gather` gives none.
-        TextEncoder::new().encode_to_string(&families).unwrap_or_default()
+    ///
+    /// # Errors
+    /// Where one of them has no samples or no name.
+    pub(crate) fn render(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
 

@@ -68,9 +68,10 @@ async fn info(State(server): Shared) -> Response {
     to_json(&server.info)
 }
 
-async fn metrics(State(server): Shared) -> Response {
+async fn metrics(State(server): Shared) -> Result<Response, ApiError> {
     let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (text, server.metrics.render()).into_response()
+    let rendered = server.metrics.render().map_err(|error| unwritten(&error))?;
+    Ok((text, rendered).into_response())
 }
 
 /// What `SageMaker`'s batch transform asks. One record a request, because lines of `x-text` joined into
@@ -189,7 +190,9 @@ impl Server {
         let sequencer = self.sequencer.clone();
         let sequences = tokio::task::spawn_blocking(move || sequencer.sequences(&texts))
             .await
-            .map_err(|_| ApiError::Stopped)?;
+            .map_err(|error| ApiError::Model {
+                message: format!("their tokens were not made: {error}"),
+            })?;
         let num_truncated = sequences
             .iter()
             .filter(|sequence| sequence.is_truncated())
@@ -242,8 +245,8 @@ fn to_json(value: &Value) -> Response {
     ([(header::CONTENT_TYPE, JSON)], value.to_string()).into_response()
 }
 
-fn unwritten(error: &serde_json::Error) -> ApiError {
-    ApiError::Model {
-        message: format!("the vectors cannot be written as JSON: {error}"),
+fn unwritten(error: &dyn std::error::Error) -> ApiError {
+    ApiError::Unwritten {
+        message: error.to_string(),
     }
 }

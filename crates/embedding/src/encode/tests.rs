@@ -69,6 +69,18 @@ fn a_text_gives_the_same_vector_alone_and_in_any_batch() {
 }
 
 #[test]
+fn vectors_of_bf16_are_near_those_of_f32() {
+    let (scratch, model) = open();
+    let rounded = EmbeddingModel::open_in(&scratch.path().join("model"), 1, model::Precision::Bf16).unwrap();
+    assert_eq!((model.precision(), rounded.precision()), ("f32", "bf16"));
+    let options = EncodeOptions::default();
+    let exact = model.encode(&TEXTS, options).unwrap();
+    let difference = largest_difference(&rounded.encode(&TEXTS, options).unwrap().values, &exact.values);
+    // bf16 has 8 binary digits; components are about 1
+    assert!(difference > 0.0 && difference < 0.05, "{difference}");
+}
+
+#[test]
 fn vectors_come_in_the_order_of_the_texts_and_cuts_are_counted() {
     let (_scratch, model) = open();
     let embeddings = model.encode(&TEXTS, EncodeOptions::default()).unwrap();
