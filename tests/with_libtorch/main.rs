@@ -8,6 +8,7 @@ mod exported_folder;
 mod init_from;
 mod lost_ranks;
 mod philox;
+mod point_in_time;
 mod replay;
 mod run_folder;
 mod run_path;
