@@ -1,8 +1,8 @@
 //! Sum, broadcast, gather and barrier over ranks, with deadlines.
 //!
 //! One trait, [`Collective`], and its backends: [`Single`] (one process), [`Threads`]
-//! (several ranks as threads of one process, for tests), `Mpi` (feature `mpi`) and [`Nccl`],
-//! which lies over one of them and sums gradients in the memory of GPUs. Every call has a number
+//! (several ranks as threads of one process, for tests), `Mpi` (feature `mpi`), and two that lie
+//! over another one: [`Nccl`], which sums gradients in the memory of GPUs, and [`Faulty`], for tests. Every call has a number
 //! and a deadline, so that a late or lost rank ends in a message that names the call, never in a
 //! hang. Nothing here knows what is being summed.
 
@@ -10,6 +10,7 @@ pub mod canonical;
 mod collective;
 mod connect;
 mod error;
+mod faulty;
 mod liveness;
 #[cfg(feature = "mpi")]
 mod mpi;
@@ -20,6 +21,7 @@ mod threads;
 pub use collective::{Brought, Call, Collective, Element, Operation, Rank};
 pub use connect::{Backend, Launch, connect};
 pub use error::CollectiveError;
+pub use faulty::{Fault, Faulty};
 pub use liveness::{Cause, Liveness, LivenessOptions, Loss, Position, Process, Watched};
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiOptions};

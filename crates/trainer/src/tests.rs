@@ -3,6 +3,7 @@
 mod beginnings;
 mod canonical;
 mod data_files;
+mod faults;
 mod half_precision;
 mod nccl_stand_in;
 mod stopping;
@@ -78,13 +79,7 @@ impl Place {
     }
 
     fn config(&self, name: &str, overrides: &[&str]) -> RunConfig {
-        let places = [("run.dir", self.path(name)), ("data.corpus", self.path("corpus"))];
-        let places = places.map(|(key, path)| format!("{key}={:?}", path.to_str().unwrap()));
-        let overrides: Vec<String> = places
-            .into_iter()
-            .chain(overrides.iter().map(|&text| text.to_owned()))
-            .collect();
-        config_file::load_str(RUN, Path::new("run.toml"), &overrides).unwrap()
+        config_in(self.0.path(), name, overrides)
     }
 
     fn metrics(&self, name: &str) -> Vec<Value> {
@@ -100,6 +95,20 @@ impl Place {
             .filter(|line| line.get("loss").is_some())
             .collect()
     }
+}
+
+/// The configuration of the run `name` in the folder of a [`Place`].
+fn config_in(folder: &Path, name: &str, overrides: &[&str]) -> RunConfig {
+    let places = [
+        ("run.dir", folder.join(name)),
+        ("data.corpus", folder.join("corpus")),
+    ];
+    let places = places.map(|(key, path)| format!("{key}={:?}", path.to_str().unwrap()));
+    let overrides: Vec<String> = places
+        .into_iter()
+        .chain(overrides.iter().map(|&text| text.to_owned()))
+        .collect();
+    config_file::load_str(RUN, Path::new("run.toml"), &overrides).unwrap()
 }
 
 /// Runs `work` on every rank of a world, each on its own thread; the answers in rank order.
