@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
 
+use crate::flush::Unflushed;
 use crate::partial::partial_path;
 use crate::{DurableError, Operation, Storage, StorageFile};
 
@@ -71,7 +72,7 @@ pub fn commit_bytes(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<
 /// Makes a folder that appears under `path` with all its files or not at all.
 ///
 /// `fill` writes into a folder beside. All that lies there afterwards is flushed, however it
-/// was written.
+/// was written, and before that nothing: [`StagedDir::storage`] does not flush.
 ///
 /// # Errors
 /// [`DurableError::AlreadyExists`] when anything is at `path`, before `fill` is called and
@@ -89,7 +90,7 @@ pub fn commit_dir<E: From<DurableError>>(
         .map_err(|source| DurableError::new(Operation::Create, path, source))?;
     staged.created = true;
     fill(&StagedDir {
-        storage,
+        storage: &Unflushed(storage),
         staged: &staged.path,
         target: path,
     })?;
@@ -164,30 +165,47 @@ fn parent_of(path: &Path) -> &Path {
     }
 }
 
-/// Flushes every file and folder under `staged`, deepest first; errors name them under `target`.
+/// Flushes every file under `staged` and then every folder, deepest first; errors name them under
+/// `target`.
 fn sync_tree(storage: &dyn Storage, staged: &Path, target: &Path) -> Result<(), DurableError> {
-    let listing = |source| DurableError::new(Operation::Read, target, source);
-    let mut entries = fs::read_dir(staged)
-        .map_err(listing)?
-        .collect::<io::Result<Vec<_>>>()
-        .map_err(listing)?;
+    let named = |path: &Path| match path.strip_prefix(staged) {
+        Ok(name) if !name.as_os_str().is_empty() => target.join(name),
+        _ => target.to_path_buf(),
+    };
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    list_tree(staged, &mut files, &mut folders)
+        .map_err(|(path, source)| DurableError::new(Operation::Read, &named(&path), source))?;
+    storage
+        .sync_files(&files)
+        .map_err(|(index, source)| DurableError::new(Operation::Sync, &named(&files[index]), source))?;
+    for folder in &folders {
+        storage
+            .sync_dir(folder)
+            .map_err(|source| DurableError::new(Operation::Sync, &named(folder), source))?;
+    }
+    Ok(())
+}
+
+/// Lists the files under a folder, and folders behind those in them; an error names its path.
+fn list_tree(
+    folder: &Path,
+    files: &mut Vec<PathBuf>,
+    folders: &mut Vec<PathBuf>,
+) -> Result<(), (PathBuf, io::Error)> {
+    let failed = |source| (folder.to_path_buf(), source);
+    let entries = fs::read_dir(folder).map_err(failed)?;
+    let mut entries = entries.collect::<io::Result<Vec<_>>>().map_err(failed)?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
-        let target = target.join(entry.file_name());
-        let kind = entry
-            .file_type()
-            .map_err(|source| DurableError::new(Operation::Read, &target, source))?;
+        let kind = entry.file_type().map_err(|source| (entry.path(), source))?;
         if kind.is_dir() {
-            sync_tree(storage, &entry.path(), &target)?;
+            list_tree(&entry.path(), files, folders)?;
         } else if kind.is_file() {
-            storage
-                .sync_file(&entry.path())
-                .map_err(|source| DurableError::new(Operation::Sync, &target, source))?;
+            files.push(entry.path());
         }
     }
-    storage
-        .sync_dir(staged)
-        .map_err(|source| DurableError::new(Operation::Sync, target, source))
+    folders.push(folder.to_path_buf());
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -249,7 +267,8 @@ impl StagedDir<'_> {
         self.target
     }
 
-    /// The storage that everything goes through.
+    /// The storage that everything goes through; it does not flush, because the whole folder is
+    /// flushed at the end.
     pub fn storage(&self) -> &dyn Storage {
         self.storage
     }
@@ -265,7 +284,7 @@ impl StagedDir<'_> {
             .map_err(|source| DurableError::new(Operation::Create, &target, source))
     }
 
-    /// Writes and flushes a whole file; `fill` writes through a buffer.
+    /// Writes a whole file; `fill` writes through a buffer.
     ///
     /// # Errors
     /// As [`StagedDir::create_file`], and what writing gives.

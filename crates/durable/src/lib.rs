@@ -17,6 +17,7 @@
 mod checksum;
 mod commit;
 mod error;
+mod flush;
 mod lock;
 mod partial;
 mod storage;
@@ -25,6 +26,6 @@ pub mod testing;
 pub use checksum::{Sha256Writer, sha256_file, sha256_hex};
 pub use commit::{StagedDir, commit_bytes, commit_dir, commit_file, commit_new_file, remove_dir};
 pub use error::{DurableError, Operation};
-pub use lock::FolderLock;
+pub use lock::{FolderLock, LOCK_FILE};
 pub use partial::{is_partial, remove_all_partials, remove_stale_partials};
 pub use storage::{DISK, Disk, Storage, StorageFile};

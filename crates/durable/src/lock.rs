@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use crate::partial::host_name;
 use crate::{DurableError, Operation};
 
-/// Name of the lock file inside a locked folder.
-const LOCK_FILE: &str = ".lock";
+/// Name of the lock file inside a locked folder; who removes other files there leaves it.
+pub const LOCK_FILE: &str = ".lock";
 
 /// A folder that this process works in and no other; free again when dropped.
 #[derive(Debug)]

@@ -6,7 +6,9 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::flush;
 
 /// Every call that changes what is on disk.
 ///
@@ -28,6 +30,13 @@ pub trait Storage: Send + Sync + fmt::Debug {
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Flushes a closed file's contents to the disk.
     fn sync_file(&self, path: &Path) -> io::Result<()>;
+    /// Flushes many closed files; an error comes with the index of its file.
+    fn sync_files(&self, paths: &[PathBuf]) -> Result<(), (usize, io::Error)> {
+        for (index, path) in paths.iter().enumerate() {
+            self.sync_file(path).map_err(|error| (index, error))?;
+        }
+        Ok(())
+    }
     /// Flushes a folder's entries to the disk.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Removes a file.
@@ -78,6 +87,10 @@ impl Storage for Disk {
 
     fn sync_file(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
+    }
+
+    fn sync_files(&self, paths: &[PathBuf]) -> Result<(), (usize, io::Error)> {
+        flush::at_once(paths, |path| self.sync_file(path))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

@@ -105,6 +105,31 @@ fn a_folder_is_flushed_inside_out_before_the_rename_and_its_parent_after() {
 }
 
 #[test]
+fn each_file_of_a_folder_is_flushed_once_however_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Recorder::default();
+    commit_dir(&recorder, &folder.path().join("step-1"), |staged| {
+        fill_two_files(staged)?;
+        commit_bytes(staged.storage(), &staged.path().join("own"), b"own")
+    })
+    .unwrap();
+    let calls = recorder.calls();
+    let num_flushed = |name: &str| {
+        let is_flush = |call: &&Call| match call {
+            Call::SyncAll(path) => path.to_string_lossy().contains(name),
+            Call::SyncFile(path) => path.ends_with(name),
+            _ => false,
+        };
+        calls.iter().filter(is_flush).count()
+    };
+    assert_eq!(
+        ["weights", "manifest", "own"].map(num_flushed),
+        [1; 3],
+        "{calls:?}"
+    );
+}
+
+#[test]
 fn a_file_is_flushed_before_the_rename_and_its_folder_after() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = Recorder::default();
