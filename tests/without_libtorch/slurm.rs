@@ -224,10 +224,10 @@ fn a_job_near_its_time_limit_is_stopped_queued_again_and_goes_on_from_its_checkp
     let (run, log) = (scratch.path().join("run"), scratch.path().join("job.log"));
     let said = || fs::read_to_string(&log).unwrap_or_default();
 
-    let restarted = wait_until("the job is back in the queue", Duration::from_mins(3), || {
-        cluster
-            .field(&job, "Restarts")
-            .is_ok_and(|restarts| restarts == "1")
+    // Until the job has left its node, Slurm forgets what it is told about the next start.
+    let is = |name: &str, value: &str| cluster.field(&job, name).is_ok_and(|found| found == value);
+    let restarted = wait_until("the job is back in the queue", Duration::from_mins(4), || {
+        is("Restarts", "1") && is("JobState", "PENDING")
     });
     restarted.with_context(said)?;
     ensure!(said().contains("attempt 1 ended with 75"), "{}", said());
@@ -247,7 +247,7 @@ fn a_job_near_its_time_limit_is_stopped_queued_again_and_goes_on_from_its_checkp
 
     // Slurm holds a job that was queued again for two minutes.
     cluster.ask("scontrol", &["update", &format!("JobId={job}"), "StartTime=now"])?;
-    let went_on = wait_until("the job goes on", Duration::from_mins(2), || {
+    let went_on = wait_until("the job goes on", Duration::from_mins(4), || {
         last_step(&run).is_some_and(|step| step > stopped_at)
     });
     went_on.with_context(said)?;
