@@ -131,6 +131,27 @@ fn an_error_that_all_ranks_meet_at_the_start_is_said_once() -> Result<()> {
 }
 
 #[test]
+fn gradients_by_nccl_without_a_gpu_are_refused_with_the_key_and_the_way_out() -> Result<()> {
+    if Path::new("/dev/nvidiactl").exists() {
+        test_data::skip("there is a GPU");
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let run_folder = folder.path().join("run");
+    let mut command = train(
+        mpirun(2, &program("tenk-pretrain")?),
+        &run_folder,
+        &["parallel.backend='nccl'", "parallel.threads=1"],
+    )?;
+    let stderr = message(&run(&mut command, LIMIT)?)?;
+    for part in ["parallel.backend", "has 0 GPUs", "LD_LIBRARY_PATH"] {
+        ensure!(stderr.contains(part), "{part}: {stderr}");
+    }
+    ensure!(!run_folder.exists(), "a refused run left its folder");
+    Ok(())
+}
+
+#[test]
 fn more_threads_than_the_binding_allows_are_refused_naming_the_flag() -> Result<()> {
     demo()?;
     let _machine = whole_machine();
