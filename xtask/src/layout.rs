@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
 
 use crate::Outcome;
-use crate::sources::{cargo_metadata, read};
+use crate::metadata::Metadata;
+use crate::sources::read;
 
 const DESIGN: &str = "docs/design.md";
 
@@ -135,61 +135,7 @@ fn names(list: &str) -> impl Iterator<Item = String> {
         .filter(|name| !name.is_empty())
 }
 
-/// The part of `cargo metadata` that is looked at.
-#[derive(Debug, Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-    workspace_members: Vec<String>,
-    resolve: Resolve,
-}
-
-#[derive(Debug, Deserialize)]
-struct Package {
-    id: String,
-    name: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Node {
-    id: String,
-    features: Vec<String>,
-    deps: Vec<Dependency>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Dependency {
-    pkg: String,
-    dep_kinds: Vec<DependencyKind>,
-}
-
-#[derive(Debug, Deserialize)]
-struct DependencyKind {
-    /// `None` for a normal dependency, else "dev" or "build".
-    kind: Option<String>,
-}
-
-impl Dependency {
-    fn is_normal(&self) -> bool {
-        self.dep_kinds.iter().any(|kind| kind.kind.is_none())
-    }
-
-    fn is_only_for_tests(&self) -> bool {
-        self.dep_kinds
-            .iter()
-            .all(|kind| kind.kind.as_deref() == Some("dev"))
-    }
-}
-
 impl Metadata {
-    fn of(root: &Path) -> Result<Self> {
-        cargo_metadata(root)
-    }
-
     fn name_of<'a>(&'a self, id: &'a str) -> &'a str {
         let package = self.packages.iter().find(|package| package.id == id);
         package.map_or(id, |package| &package.name)

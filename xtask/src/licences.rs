@@ -10,10 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
 
 use crate::Outcome;
-use crate::sources::cargo_metadata;
+use crate::metadata::{Metadata, Node, Package};
 
 /// The packages of the programs.
 const PROGRAMS: [&str; 3] = ["corpus-tools", "embed-cli", "trainer"];
@@ -39,7 +38,7 @@ const TABLE: &str = "README";
 
 /// Copies them into the new folder `out`, one folder a package.
 pub(crate) fn collect(root: &Path, out: &Path) -> Result<Outcome> {
-    let metadata: Metadata = cargo_metadata(root)?;
+    let metadata = Metadata::of(root)?;
     let packages = metadata.linked();
     let mut outcome = Outcome {
         looked_at: format!("{} packages, each with its licence", packages.len()),
@@ -138,52 +137,10 @@ fn copy(texts: &[Text], folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The part of `cargo metadata` that is looked at.
-#[derive(Debug, Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-    resolve: Resolve,
-}
-
-#[derive(Debug, Deserialize)]
-struct Package {
-    id: String,
-    name: String,
-    version: String,
-    /// `None` for a package of this workspace.
-    source: Option<String>,
-    license: Option<String>,
-    repository: Option<String>,
-    manifest_path: PathBuf,
-}
-
 impl Package {
     fn folder(&self) -> &Path {
         self.manifest_path.parent().unwrap_or(Path::new("."))
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Node {
-    id: String,
-    deps: Vec<Dependency>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Dependency {
-    pkg: String,
-    dep_kinds: Vec<DependencyKind>,
-}
-
-#[derive(Debug, Deserialize)]
-struct DependencyKind {
-    /// `None` for a normal dependency, else "dev" or "build".
-    kind: Option<String>,
 }
 
 impl Metadata {
@@ -200,10 +157,7 @@ impl Metadata {
                 continue;
             }
             let dependencies = nodes.get(id).into_iter().flat_map(|node| &node.deps);
-            let linked = dependencies.filter(|dependency| {
-                let mut kinds = dependency.dep_kinds.iter();
-                kinds.any(|kind| kind.kind.as_deref() != Some("dev"))
-            });
+            let linked = dependencies.filter(|dependency| !dependency.is_only_for_tests());
             waiting.extend(linked.map(|dependency| &*dependency.pkg));
         }
         let is_linked = |package: &&Package| package.source.is_some() && reached.contains(&*package.id);

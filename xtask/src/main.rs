@@ -12,6 +12,7 @@ mod docs_check;
 mod golden;
 mod layout;
 mod licences;
+mod metadata;
 mod promises;
 mod sources;
 

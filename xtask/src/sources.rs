@@ -1,11 +1,9 @@
-//! The repository's own files, in sorted order, and what cargo knows about its packages.
+//! The repository's own files, in sorted order.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use serde::de::DeserializeOwned;
+use anyhow::{Context, Result};
 
 /// All files under `folder` whose name ends in `.EXTENSION`, sorted; build outputs left out.
 pub(crate) fn files_under(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
@@ -41,21 +39,4 @@ pub(crate) fn member_folder(root: &Path, name: &str) -> Option<PathBuf> {
     [root.join("crates").join(name), root.join(name)]
         .into_iter()
         .find(|folder| folder.join("Cargo.toml").is_file())
-}
-
-/// The answer of `cargo metadata` for Linux on `x86_64`, as far as `T` looks at it.
-pub(crate) fn cargo_metadata<T: DeserializeOwned>(root: &Path) -> Result<T> {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--filter-platform"])
-        .arg("x86_64-unknown-linux-gnu")
-        .current_dir(root)
-        .output()
-        .context("cannot run cargo metadata")?;
-    if !output.status.success() {
-        bail!(
-            "cargo metadata failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    serde_json::from_slice(&output.stdout).context("cannot read the answer of cargo metadata")
 }
