@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{Call, Collective, CollectiveError, GpuSums, Operation, Rank};
+use crate::layer::{Layer, Sum};
+use crate::{Call, Collective, CollectiveError, Operation};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,132 +29,53 @@ impl<C: Collective> Faulty<C> {
     pub fn new(inner: C, at: u64, fault: Fault) -> Self {
         Self { inner, at, fault }
     }
+}
 
-    fn is_now(&self) -> bool {
-        self.inner.calls_made() + 1 == self.at
+impl<C: Collective> Layer for Faulty<C> {
+    fn below(&self) -> &dyn Collective {
+        &self.inner
     }
 
-    /// Before the next call.
-    fn before(&self, operation: Operation) -> Result<(), CollectiveError> {
+    fn below_mut(&mut self) -> &mut dyn Collective {
+        &mut self.inner
+    }
+
+    fn before(&mut self, operation: Operation) -> Result<(), CollectiveError> {
+        let is_now = self.inner.calls_made() + 1 == self.at;
         match self.fault {
-            _ if !self.is_now() => Ok(()),
-            Fault::FlipsBit => Ok(()),
-            Fault::Late(by) => {
-                std::thread::sleep(by);
-                Ok(())
+            Fault::Late(by) if is_now => std::thread::sleep(by),
+            Fault::Fails if is_now => {
+                return Err(CollectiveError::Failed {
+                    rank: self.inner.rank(),
+                    call: Call {
+                        operation,
+                        sequence: self.at,
+                    },
+                    message: "a fault that a test asked for".to_owned(),
+                });
             }
-            Fault::Fails => Err(CollectiveError::Failed {
-                rank: self.inner.rank(),
-                call: Call {
-                    operation,
-                    sequence: self.at,
-                },
-                message: "a fault that a test asked for".to_owned(),
-            }),
-        }
-    }
-
-    /// A sum, and the fault in what it gives.
-    fn summed<T>(
-        &mut self,
-        values: &mut [T],
-        sum: impl FnOnce(&mut C, &mut [T]) -> Result<(), CollectiveError>,
-        flip: impl FnOnce(&mut T),
-    ) -> Result<(), CollectiveError> {
-        self.before(Operation::AllReduceSum)?;
-        let flips = self.is_now() && self.fault == Fault::FlipsBit;
-        sum(&mut self.inner, values)?;
-        if let Some(first) = values.first_mut().filter(|_| flips) {
-            flip(first);
+            _ => {}
         }
         Ok(())
     }
-}
 
-impl<C: Collective> Collective for Faulty<C> {
-    fn rank(&self) -> Rank {
-        self.inner.rank()
-    }
-
-    fn world_size(&self) -> u32 {
-        self.inner.world_size()
-    }
-
-    fn local_rank(&self) -> u32 {
-        self.inner.local_rank()
-    }
-
-    fn local_size(&self) -> u32 {
-        self.inner.local_size()
-    }
-
-    fn calls_made(&self) -> u64 {
-        self.inner.calls_made()
-    }
-
-    fn at_step(&mut self, step: u64) {
-        self.inner.at_step(step);
-    }
-
-    fn gpu_sums(&mut self) -> Option<&mut GpuSums> {
-        self.inner.gpu_sums()
-    }
-
-    fn barrier(&mut self) -> Result<(), CollectiveError> {
-        self.before(Operation::Barrier)?;
-        self.inner.barrier()
-    }
-
-    fn all_reduce_sum_f32(&mut self, values: &mut [f32]) -> Result<(), CollectiveError> {
-        self.summed(values, C::all_reduce_sum_f32, |value| {
-            *value = f32::from_bits(value.to_bits() ^ 1);
-        })
-    }
-
-    fn all_reduce_sum_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.summed(values, C::all_reduce_sum_f64, |value| {
-            *value = f64::from_bits(value.to_bits() ^ 1);
-        })
-    }
-
-    fn all_reduce_sum_u64(&mut self, values: &mut [u64]) -> Result<(), CollectiveError> {
-        self.summed(values, C::all_reduce_sum_u64, |value| *value ^= 1)
-    }
-
-    fn all_reduce_min_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.before(Operation::AllReduceMin)?;
-        self.inner.all_reduce_min_f64(values)
-    }
-
-    fn all_reduce_max_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.before(Operation::AllReduceMax)?;
-        self.inner.all_reduce_max_f64(values)
-    }
-
-    fn broadcast(&mut self, root: Rank, bytes: &mut Vec<u8>) -> Result<(), CollectiveError> {
-        self.before(Operation::Broadcast)?;
-        self.inner.broadcast(root, bytes)
-    }
-
-    fn all_gather(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
-        self.before(Operation::AllGather)?;
-        self.inner.all_gather(bytes)
-    }
-
-    fn all_to_all(&mut self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, CollectiveError> {
-        self.before(Operation::AllToAll)?;
-        self.inner.all_to_all(parts)
-    }
-
-    fn abort(&mut self, message: &str) {
-        self.inner.abort(message);
+    fn after_sum(&mut self, sum: Sum<'_>) {
+        if self.fault != Fault::FlipsBit || self.inner.calls_made() != self.at {
+            return;
+        }
+        match sum {
+            Sum::F32([first, ..]) => *first = f32::from_bits(first.to_bits() ^ 1),
+            Sum::F64([first, ..]) => *first = f64::from_bits(first.to_bits() ^ 1),
+            Sum::U64([first, ..]) => *first ^= 1,
+            Sum::F32([]) | Sum::F64([]) | Sum::U64([]) => {}
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Threads;
+    use crate::{Rank, Threads};
 
     /// What both ranks of a world make of three sums, the second of rank 1 being faulty.
     fn sums(fault: Fault, timeout: Duration) -> Vec<Result<Vec<u64>, CollectiveError>> {

@@ -11,6 +11,7 @@ mod collective;
 mod connect;
 mod error;
 mod faulty;
+mod layer;
 mod liveness;
 #[cfg(feature = "mpi")]
 mod mpi;

@@ -27,7 +27,8 @@ pub use library::NcclLibrary;
 pub use runtime::GpuRuntime;
 pub use sums::GpuSums;
 
-use crate::{Collective, CollectiveError, Element, Rank};
+use crate::layer::Layer;
+use crate::{Collective, CollectiveError, Element};
 
 /// Numbers that lie one after the other in the memory of a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,56 +78,16 @@ impl<'a> Nccl<'a> {
     }
 }
 
-impl Collective for Nccl<'_> {
-    fn gpu_sums(&mut self) -> Option<&mut GpuSums> {
+impl Layer for Nccl<'_> {
+    fn below(&self) -> &dyn Collective {
+        self.below
+    }
+
+    fn below_mut(&mut self) -> &mut dyn Collective {
+        self.below
+    }
+
+    fn own_gpu_sums(&mut self) -> Option<&mut GpuSums> {
         Some(&mut self.sums)
-    }
-    fn calls_made(&self) -> u64 {
-        self.below.calls_made()
-    }
-    fn at_step(&mut self, step: u64) {
-        self.below.at_step(step);
-    }
-    fn rank(&self) -> Rank {
-        self.below.rank()
-    }
-    fn world_size(&self) -> u32 {
-        self.below.world_size()
-    }
-    fn local_rank(&self) -> u32 {
-        self.below.local_rank()
-    }
-    fn local_size(&self) -> u32 {
-        self.below.local_size()
-    }
-    fn barrier(&mut self) -> Result<(), CollectiveError> {
-        self.below.barrier()
-    }
-    fn all_reduce_sum_f32(&mut self, values: &mut [f32]) -> Result<(), CollectiveError> {
-        self.below.all_reduce_sum_f32(values)
-    }
-    fn all_reduce_sum_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.below.all_reduce_sum_f64(values)
-    }
-    fn all_reduce_sum_u64(&mut self, values: &mut [u64]) -> Result<(), CollectiveError> {
-        self.below.all_reduce_sum_u64(values)
-    }
-    fn all_reduce_min_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.below.all_reduce_min_f64(values)
-    }
-    fn all_reduce_max_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.below.all_reduce_max_f64(values)
-    }
-    fn broadcast(&mut self, root: Rank, bytes: &mut Vec<u8>) -> Result<(), CollectiveError> {
-        self.below.broadcast(root, bytes)
-    }
-    fn all_gather(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
-        self.below.all_gather(bytes)
-    }
-    fn all_to_all(&mut self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, CollectiveError> {
-        self.below.all_to_all(parts)
-    }
-    fn abort(&mut self, message: &str) {
-        self.below.abort(message);
     }
 }

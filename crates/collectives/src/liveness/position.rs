@@ -8,7 +8,8 @@ use std::{
     },
 };
 
-use crate::{Call, Collective, CollectiveError, Operation, Rank};
+use crate::layer::Layer;
+use crate::{Call, Collective, CollectiveError, Operation};
 
 /// Where a rank is in its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,71 +92,25 @@ impl<'a> Watched<'a> {
     pub(super) fn new(inner: &'a mut dyn Collective, position: Arc<PositionCell>) -> Self {
         Self { inner, position }
     }
-
-    /// The call that is about to be made.
-    fn call(&self, operation: Operation) {
-        let sequence = self.inner.calls_made() + 1;
-        self.position.set_call(Call { operation, sequence });
-    }
 }
 
-impl Collective for Watched<'_> {
-    fn calls_made(&self) -> u64 {
-        self.inner.calls_made()
+impl Layer for Watched<'_> {
+    fn below(&self) -> &dyn Collective {
+        self.inner
     }
-    fn at_step(&mut self, step: u64) {
+
+    fn below_mut(&mut self) -> &mut dyn Collective {
+        self.inner
+    }
+
+    /// The call that is about to be made.
+    fn before(&mut self, operation: Operation) -> Result<(), CollectiveError> {
+        let sequence = self.inner.calls_made() + 1;
+        self.position.set_call(Call { operation, sequence });
+        Ok(())
+    }
+
+    fn before_step(&mut self, step: u64) {
         self.position.set_step(step);
-        self.inner.at_step(step);
-    }
-    fn rank(&self) -> Rank {
-        self.inner.rank()
-    }
-    fn world_size(&self) -> u32 {
-        self.inner.world_size()
-    }
-    fn local_rank(&self) -> u32 {
-        self.inner.local_rank()
-    }
-    fn local_size(&self) -> u32 {
-        self.inner.local_size()
-    }
-    fn barrier(&mut self) -> Result<(), CollectiveError> {
-        self.call(Operation::Barrier);
-        self.inner.barrier()
-    }
-    fn all_reduce_sum_f32(&mut self, values: &mut [f32]) -> Result<(), CollectiveError> {
-        self.call(Operation::AllReduceSum);
-        self.inner.all_reduce_sum_f32(values)
-    }
-    fn all_reduce_sum_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.call(Operation::AllReduceSum);
-        self.inner.all_reduce_sum_f64(values)
-    }
-    fn all_reduce_sum_u64(&mut self, values: &mut [u64]) -> Result<(), CollectiveError> {
-        self.call(Operation::AllReduceSum);
-        self.inner.all_reduce_sum_u64(values)
-    }
-    fn all_reduce_min_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.call(Operation::AllReduceMin);
-        self.inner.all_reduce_min_f64(values)
-    }
-    fn all_reduce_max_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.call(Operation::AllReduceMax);
-        self.inner.all_reduce_max_f64(values)
-    }
-    fn broadcast(&mut self, root: Rank, bytes: &mut Vec<u8>) -> Result<(), CollectiveError> {
-        self.call(Operation::Broadcast);
-        self.inner.broadcast(root, bytes)
-    }
-    fn all_gather(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
-        self.call(Operation::AllGather);
-        self.inner.all_gather(bytes)
-    }
-    fn all_to_all(&mut self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, CollectiveError> {
-        self.call(Operation::AllToAll);
-        self.inner.all_to_all(parts)
-    }
-    fn abort(&mut self, message: &str) {
-        self.inner.abort(message);
     }
 }
