@@ -12,6 +12,7 @@ mod scan;
 mod tags;
 mod templates;
 mod tidy;
+mod work;
 
 use super::site::SiteInfo;
 use crate::document::Block;
@@ -83,7 +84,6 @@ mod tests {
     use super::*;
     use crate::document::BlockKind::{self, Heading, ListItem, Paragraph, TableRow};
     use proptest::prelude::*;
-    use std::time::{Duration, Instant};
 
     fn parsed(wikitext: &str) -> Vec<(BlockKind, String)> {
         let article = parse_wikitext(wikitext, &SiteInfo::default());
@@ -201,46 +201,65 @@ mod tests {
         assert!(!parse_wikitext("x {{disambiguation needed}}", &SiteInfo::default()).is_disambiguation);
     }
 
+    /// Bytes that are looked at of a text.
+    fn work(text: &str) -> u64 {
+        work::of(|| drop(parse_wikitext(text, &SiteInfo::default())))
+    }
+
     #[test]
-    fn pathological_nesting_takes_linear_time() {
-        // A quadratic pass over these would take minutes; the limit is loose for slow machines.
-        for unit in [
-            "{{",
-            "[[",
-            "{|\n",
-            "\n|}",
-            "<ref>",
-            "<div ",
-            "<!--",
-            "[http://",
-            "{{a|",
-            "[[a|",
-            "''",
-            "(",
-            "]]",
-            "}}",
-            "|",
-            "<nowiki>",
-            "{{{",
-            "( ",
-            "\n{|\n|",
-            "\n=",
-            "[ht",
-            "&",
-            "__",
-            "[[a|{{b|",
-            "</ref>",
-            "{{lang|a|",
+    fn work_grows_as_the_text_does_whatever_is_nested_or_left_open_in_it() {
+        for (unit, closing) in [
+            ("{{", ""),
+            ("[[", ""),
+            ("{|\n", ""),
+            ("\n|}", ""),
+            ("<ref>", ""),
+            ("<div ", ""),
+            ("<!--", ""),
+            ("[http://", ""),
+            ("{{a|", ""),
+            ("[[a|", ""),
+            ("''", ""),
+            ("(", ""),
+            ("]]", ""),
+            ("}}", ""),
+            ("|", ""),
+            ("<nowiki>", ""),
+            ("{{{", ""),
+            ("( ", ""),
+            ("\n{|\n|", ""),
+            ("\n=", ""),
+            ("[ht", ""),
+            ("&", ""),
+            ("__", ""),
+            ("[[a|{{b|", ""),
+            ("</ref>", ""),
+            ("{{lang|a|", ""),
+            ("!||", ""),
+            ("!!!", ""),
+            ("( ,", ")"),
+            ("[[", "]]"),
+            ("{{", "}}"),
+            ("[[a|", "]]"),
+            ("[[a|{{small|", "}}]]"),
+            ("{{convert|1|", "}}"),
+            ("{{lang|a|", "}}"),
+            ("{|\n|", "\n|}"),
+            ("<ref>", "</ref>"),
+            ("<nowiki>", "</nowiki>"),
+            ("[http://a ", "]"),
         ] {
-            let started = Instant::now();
-            let text = unit.repeat(100_000);
-            let article = parse_wikitext(&text, &SiteInfo::default());
-            assert!(article.blocks.len() <= 100_001);
-            assert!(
-                started.elapsed() < Duration::from_secs(5),
-                "{unit:?} took {:?}",
-                started.elapsed()
-            );
+            let nested = unit.repeat(2_000) + &closing.repeat(2_000);
+            for text in [format!("{{|\n!{nested}"), nested] {
+                let twice = work(&text.repeat(2));
+                let (once, text_bytes) = (work(&text), text.len() as u64);
+                assert!(
+                    once > text_bytes,
+                    "{unit:?}: nothing counts {once} of {text_bytes}"
+                );
+                assert!(once < 40 * text_bytes, "{unit:?}: {once} for {text_bytes} bytes");
+                assert!(twice < 3 * once, "{unit:?}: {once}, then {twice}");
+            }
         }
     }
 

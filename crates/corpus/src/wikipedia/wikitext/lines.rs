@@ -2,6 +2,7 @@
 
 use super::sentinel::{TABLE_CLOSE, TABLE_OPEN};
 use super::tidy::tidied;
+use super::work::looks_at;
 use crate::document::{Block, BlockKind, CELL_SEPARATOR};
 
 /// The blocks of a page.
@@ -31,6 +32,7 @@ struct Writer {
 
 impl Writer {
     fn line(&mut self, line: &str) {
+        looks_at(line.len());
         let trimmed = line.trim();
         if trimmed.starts_with(TABLE_OPEN) {
             self.end_paragraph();
@@ -146,7 +148,10 @@ fn heading(line: &str) -> Option<(usize, &str)> {
 
 fn push_cells(row: &mut Vec<String>, mut rest: &str, marks: &[&str]) {
     loop {
-        let next = marks.iter().filter_map(|mark| rest.find(mark)).min();
+        let bytes = rest.as_bytes();
+        let is_mark = |at: &usize| marks.iter().any(|mark| bytes[*at..].starts_with(mark.as_bytes()));
+        let next = memchr::memchr2_iter(b'|', b'!', bytes).find(is_mark);
+        looks_at(next.unwrap_or(rest.len()) + 2);
         let cell = next.map_or(rest, |at| &rest[..at]);
         row.push(without_attributes(cell).to_owned());
         let Some(at) = next else { return };

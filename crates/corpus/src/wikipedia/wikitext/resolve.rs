@@ -3,6 +3,7 @@
 use super::scan::{Pair, Scanned, TokenKind};
 use super::sentinel::{self, TABLE_CLOSE, TABLE_OPEN};
 use super::templates::{self, Standing};
+use super::work::looks_at;
 use crate::wikipedia::site::SiteInfo;
 
 /// A page without its inline markup.
@@ -37,6 +38,7 @@ pub(super) fn resolve(source: &str, scanned: &Scanned, site: &SiteInfo) -> Resol
     };
     resolver.out.text.reserve(source.len() / 2);
     for token in &scanned.tokens {
+        looks_at(1);
         resolver.write_until(token.start);
         // Inside something that was dropped.
         if token.start < resolver.at {
@@ -64,6 +66,7 @@ pub(super) fn resolve(source: &str, scanned: &Scanned, site: &SiteInfo) -> Resol
         resolver.at = token.end;
     }
     resolver.write_until(source.len());
+    looks_at(resolver.out.text.len());
     resolver.out.is_disambiguation |= resolver.out.text.contains("__DISAMBIG__");
     resolver.out
 }
@@ -88,6 +91,7 @@ impl Resolver<'_> {
             return;
         }
         let text = &self.source[self.at..end];
+        looks_at(text.len());
         // Private use characters of UTF-8 begin with this byte.
         if memchr::memchr(0xee, text.as_bytes()).is_some() {
             self.out
@@ -101,6 +105,7 @@ impl Resolver<'_> {
 
     fn literal(&mut self, start: usize, end: usize) {
         let text = &self.source[start..end];
+        looks_at(text.len());
         let letters = text.chars().filter(|letter| !sentinel::is_ours(*letter));
         self.out.text.extend(letters.map(|letter| {
             if letter == '&' {
@@ -135,6 +140,7 @@ impl Resolver<'_> {
             }
         };
         let name = self.source[inner..end_of(0)].trim();
+        looks_at(end_of(0) - inner - name.len());
         self.out.is_disambiguation |= templates::is_disambiguation(name);
         match templates::standing(name) {
             Standing::Text(text) => {
@@ -150,6 +156,7 @@ impl Resolver<'_> {
             Standing::Measure if pair.num_pipes > 1 => {
                 let unit = self.source[pair.pipes[1] + 1..end_of(2)].trim();
                 let number = self.source[pair.pipes[0] + 1..pair.pipes[1]].trim();
+                looks_at(number.len() + unit.len());
                 if !number.contains(['{', '[', '<']) && !unit.contains(['{', '[', '<', '=']) {
                     self.out.text.push_str(number);
                     self.out.text.push(' ');
@@ -165,6 +172,7 @@ impl Resolver<'_> {
     fn value(&self, start: usize, end: usize) -> usize {
         let parameter = &self.source[start..end];
         let named = parameter.trim_start();
+        looks_at(parameter.len() - named.len());
         let name = ["1=", "2=", "text=", "1 =", "2 ="]
             .iter()
             .find(|name| named.starts_with(**name));
@@ -176,6 +184,7 @@ impl Resolver<'_> {
         let target_end = if has_text { pair.pipes[0] } else { pair.inner_end };
         let target = self.source[inner..target_end].trim_start();
         let target_start = target_end - target.len();
+        looks_at(target_start - inner);
         if let Some(shown) = target.strip_prefix(':') {
             let start = if has_text {
                 pair.pipes[0] + 1

@@ -4,6 +4,7 @@
 use memchr::memmem;
 
 use super::tags::{NUM_OPAQUE, TagKind, opaque_of, tag_kind};
+use super::work::looks_at;
 
 /// A tag or comment may be this long; a `<` without its `>` costs no more than that.
 const MAX_TAG_BYTES: usize = 1_000;
@@ -96,6 +97,7 @@ pub(super) fn scan(source: &str) -> Scanned {
     };
     let mut at = 0;
     while at < source.len() {
+        looks_at(1);
         at = match scanner.bytes[at] {
             b'<' => scanner.less_than(at),
             b'{' => scanner.open_braces(at),
@@ -115,16 +117,22 @@ pub(super) fn scan(source: &str) -> Scanned {
 /// All end tags of opaque elements, in order.
 fn end_tags(source: &str) -> [(Vec<(usize, usize)>, usize); NUM_OPAQUE] {
     let mut found: [(Vec<(usize, usize)>, usize); NUM_OPAQUE] = Default::default();
+    looks_at(source.len());
     for start in memmem::find_iter(source.as_bytes(), b"</") {
         let name = tag_name(source, start + 2);
         let Some(opaque) = opaque_of(name) else { continue };
         let after = start + 2 + name.len();
         let window = &source.as_bytes()[after..source.len().min(after + MAX_TAG_BYTES)];
+        looks_at_tag(window);
         if let Some(length) = memchr::memchr2(b'>', b'<', window).filter(|length| window[*length] == b'>') {
             found[opaque].0.push((start, after + length + 1));
         }
     }
     found
+}
+
+fn looks_at_tag(window: &[u8]) {
+    looks_at(memchr::memchr2(b'>', b'<', window).unwrap_or(window.len()));
 }
 
 fn tag_name(source: &str, start: usize) -> &str {
@@ -150,6 +158,7 @@ impl Scanner<'_> {
     /// Whether only blanks and list markers stand between the line's start and `at`.
     fn is_line_start(&self, at: usize) -> bool {
         let before = &self.bytes[at.saturating_sub(32)..at];
+        looks_at(before.len());
         let line = memchr::memrchr(b'\n', before);
         if line.is_none() && at > 32 {
             return false;
@@ -169,6 +178,7 @@ impl Scanner<'_> {
         let Some(kind) = tag_kind(name) else { return at + 1 };
         let after = name_start + name.len();
         let window = &self.bytes[after..self.source.len().min(after + MAX_TAG_BYTES)];
+        looks_at_tag(window);
         let Some(length) = memchr::memchr2(b'>', b'<', window).filter(|length| window[*length] == b'>')
         else {
             return self.push(at, after, TokenKind::Skip);
@@ -205,6 +215,7 @@ impl Scanner<'_> {
         let (tags, behind) = &mut self.end_tags[opaque];
         while tags.get(*behind).is_some_and(|(start, _)| *start < from) {
             *behind += 1;
+            looks_at(1);
         }
         tags.get(*behind).copied()
     }
@@ -213,11 +224,13 @@ impl Scanner<'_> {
     fn comment(&mut self, at: usize) -> usize {
         let end = memmem::find(&self.bytes[at + 4..], b"-->")
             .map_or(self.source.len(), |length| at + 4 + length + 3);
+        looks_at(end - at);
         self.push(at, end, TokenKind::Skip)
     }
 
     fn open_braces(&mut self, at: usize) -> usize {
         let run = self.bytes[at..].iter().take_while(|byte| **byte == b'{').count();
+        looks_at(run);
         if run == 1 {
             let opens_table =
                 self.byte(at + 1) == Some(b'|') && self.is_line_start(at) && self.byte(at + 2) != Some(b'}');
@@ -260,6 +273,7 @@ impl Scanner<'_> {
 
     fn close_braces(&mut self, at: usize) -> usize {
         let run = self.bytes[at..].iter().take_while(|byte| **byte == b'}').count();
+        looks_at(run);
         if run == 1 {
             return at + 1;
         }
@@ -296,6 +310,7 @@ impl Scanner<'_> {
             return;
         }
         while let Some(mut open) = self.stack.pop() {
+            looks_at(1);
             if open.kind != kind {
                 self.leave_open(&open);
                 continue;

@@ -2,9 +2,11 @@
 //! templates leave behind.
 
 use super::sentinel::unprotect;
+use super::work::looks_at;
 
 /// One clean line: no markup, single blanks, trimmed.
 pub(super) fn tidied(text: &str) -> String {
+    looks_at(text.len());
     let text = text.trim();
     if text.is_empty() {
         return String::new();
@@ -41,6 +43,7 @@ fn without_quotes(text: &str) -> String {
     while let Some(at) = rest.find("''") {
         out.push_str(&rest[..at]);
         let run = rest[at..].bytes().take_while(|byte| *byte == b'\'').count();
+        looks_at(at + run);
         let apostrophes = if run == 4 { 1 } else { run.saturating_sub(5) };
         out.extend(std::iter::repeat_n('\'', apostrophes));
         rest = &rest[at + run..];
@@ -59,10 +62,13 @@ fn without_external_links(text: &str) -> String {
         out.push_str(&rest[..at]);
         let link = &rest[at + 1..];
         let end = if may_close && is_url(link) {
-            memchr::memchr(b']', link.as_bytes())
+            let end = memchr::memchr(b']', link.as_bytes());
+            looks_at(end.unwrap_or(link.len()));
+            end
         } else {
             None
         };
+        looks_at(at + 1);
         if let Some(end) = end {
             let inner = &link[..end];
             out.push_str(inner.split_once(char::is_whitespace).map_or("", |(_, text)| text));
@@ -93,6 +99,7 @@ fn without_magic_words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("__") {
+        looks_at(at + 2);
         out.push_str(&rest[..at]);
         let word = &rest[at + 2..];
         let length = word.bytes().take(24).take_while(u8::is_ascii_uppercase).count();
@@ -115,6 +122,7 @@ fn spaced(text: &str) -> String {
     loop {
         // Most of a text is letters and blanks that stay as they are.
         let length = ordinary_length(rest.as_bytes());
+        looks_at(length + 1);
         out.push_str(&rest[..length]);
         rest = &rest[length..];
         let Some(letter) = rest.chars().next() else { break };
@@ -130,6 +138,7 @@ fn spaced(text: &str) -> String {
             // What a dropped template leaves between two marks.
             while out.ends_with(' ') || (letter == ')' && out.ends_with([',', ';']) && is_left_over(&out)) {
                 out.pop();
+                looks_at(1);
             }
             if out.ends_with('(') {
                 if letter == ')' {
@@ -159,6 +168,7 @@ fn ordinary_length(text: &[u8]) -> usize {
 /// Whether the mark at the end of `text` follows a blank or an opening parenthesis only.
 fn is_left_over(text: &str) -> bool {
     let before = text[..text.len() - 1].trim_end();
+    looks_at(text.len() - before.len());
     before.is_empty() || before.ends_with(['(', ',', ';'])
 }
 
@@ -166,6 +176,7 @@ fn is_left_over(text: &str) -> bool {
 /// characters, so that no reader takes it for markup.
 pub(super) fn without_residue(text: String) -> String {
     const MARKS: [&str; 5] = ["[[", "{{", "}}", "|}", "<ref"];
+    looks_at(text.len());
     let may_have_marks = text.bytes().any(|byte| matches!(byte, b'[' | b'{' | b'}' | b'<'));
     if !may_have_marks || !MARKS.iter().any(|mark| text.contains(mark)) {
         return text;
