@@ -1,6 +1,5 @@
-//! Bytes to text: UTF-16 where a byte-order mark says so, else strict UTF-8, else windows-1252 for
-//! the whole input, which is what browsers do with filings whose declared charset is wrong or
-//! absent. Says when bytes are no text at all. Knows nothing about markup.
+//! Bytes to text: what a byte-order mark says, else strict UTF-8, else windows-1252 for the whole
+//! input, which is what browsers do with filings whose declared charset is wrong or absent. Says when bytes are no text at all. Knows nothing about markup.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;
@@ -20,8 +19,9 @@ const SIGNATURES: [(&[u8], &str); 8] = [
     (b"\x28\xb5\x2f\xfd", "a zstd stream"),
 ];
 
-/// The input as text: UTF-16 by its byte order mark, UTF-8, else windows-1252; borrowed when it is
-/// UTF-8 already.
+/// The input as text: UTF-16 or UTF-8 by its byte order mark, else UTF-8, else windows-1252;
+/// borrowed when it is UTF-8 already. Behind the mark of UTF-8, bytes that are none become U+FFFD,
+/// as they do in a browser.
 ///
 /// # Errors
 /// The position of the first byte that does not fit, where the mark of UTF-16 stands before bytes
@@ -35,6 +35,7 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, usize> {
     }
     Ok(match std::str::from_utf8(text) {
         Ok(text) => Cow::Borrowed(text),
+        Err(_) if mark_bytes > 0 => UTF_8.decode_without_bom_handling(text).0,
         Err(_) => WINDOWS_1252.decode_without_bom_handling(text).0,
     })
 }
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn utf8_is_borrowed_and_anything_else_is_windows_1252_as_a_whole() {
+    fn utf8_is_borrowed_its_mark_is_believed_and_anything_else_is_windows_1252_as_a_whole() {
         assert!(matches!(
             decode("caf\u{e9}".as_bytes()),
             Ok(Cow::Borrowed("caf\u{e9}"))
@@ -90,7 +91,7 @@ mod tests {
         for (bytes, text) in [
             (&b"caf\xe9 \x93x\x94"[..], "caf\u{e9} \u{201c}x\u{201d}"),
             (b"\xef\xbb\xbfx", "x"),
-            (b"\xef\xbb\xbfcaf\xe9", "caf\u{e9}"),
+            (b"\xef\xbb\xbfcaf\xe9 \x93x", "caf\u{fffd} \u{fffd}x"),
             (b"", ""),
         ] {
             assert_eq!(decode(bytes).as_deref(), Ok(text));

@@ -30,10 +30,10 @@ use crate::decode::{decode, not_text};
 use crate::document::Document;
 use crate::outcome::Outcome;
 use cover_page::CoverPage;
+use durable::sha256_hex;
 use inline_facts::InlineFacts;
 use page::Page;
 use rustc_hash::FxHashMap;
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use submission::{Header, Part, Submission};
 
@@ -70,8 +70,18 @@ pub fn read_filing(name: &str, bytes: &[u8]) -> Vec<FilingResult> {
 /// [`read_filing`] with a choice of exhibits: each one that is kept gives a result of its own,
 /// behind its report.
 pub fn read_filing_with(name: &str, bytes: &[u8], exhibits: Exhibits) -> Vec<FilingResult> {
+    read_hashed_filing(name, bytes, &sha256_hex(bytes), exhibits)
+}
+
+/// [`read_filing_with`] of bytes whose SHA-256 is known, in hex.
+pub(crate) fn read_hashed_filing(
+    name: &str,
+    bytes: &[u8],
+    sha256: &str,
+    exhibits: Exhibits,
+) -> Vec<FilingResult> {
     let outcomes = match readable_text(bytes) {
-        Ok(text) => read_text(name, &text, &sha256(bytes), exhibits),
+        Ok(text) => read_text(name, &text, sha256, exhibits),
         Err(reason) => vec![Outcome::Rejected { reason }],
     };
     let result = |outcome| FilingResult {
@@ -87,11 +97,11 @@ pub(crate) fn raw_text(bytes: &[u8], id: &str) -> Option<String> {
     let Some(submission) = submission::read_submission(&text) else {
         return Some(text.into_owned());
     };
-    let (mut ids, sha256) = (Ids::default(), sha256(bytes));
-    let mut parts = submission.documents.iter();
+    let sha256 = sha256_hex(bytes);
+    let mut parts = with_ids(&submission, &sha256);
     parts
-        .find(|part| ids.next(&submission.header, part, &sha256) == id)
-        .map(|part| part.text.to_owned())
+        .find(|(own, _)| own == id)
+        .map(|(_, part)| part.text.to_owned())
 }
 
 /// The text of a file, or why it has none.
@@ -106,17 +116,6 @@ fn readable_text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
         return Err(format!("the file is {what}, not a filing"));
     }
     decode(bytes).map_err(|position| format!("the file begins as UTF-16, but byte {position} is none"))
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
 }
 
 fn read_text(name: &str, text: &str, sha256: &str, exhibits: Exhibits) -> Vec<Outcome> {
@@ -134,12 +133,8 @@ fn read_reports(name: &str, submission: &Submission<'_>, sha256: &str, exhibits:
     if !submission.documents.iter().any(is_readable_report) {
         return vec![no_report(submission, submission.documents.iter().any(is_report))];
     }
-    let mut ids = Ids::default();
-    let parts: Vec<(String, &Part<'_>)> = submission
-        .documents
-        .iter()
-        .filter(|part| is_readable_report(part) || exhibits.keep(&part.form()))
-        .map(|part| (ids.next(header, part, sha256), part))
+    let parts: Vec<(String, &Part<'_>)> = with_ids(submission, sha256)
+        .filter(|(_, part)| is_readable_report(part) || exhibits.keep(&part.form()))
         .collect();
     let report = parts
         .iter()
@@ -170,6 +165,16 @@ fn no_report(submission: &Submission<'_>, is_binary: bool) -> Outcome {
         None => "a submission that names no form type".to_owned(),
     };
     Outcome::Skipped { form, reason }
+}
+
+/// All documents of a submission with their ids, which so do not depend on which are kept.
+fn with_ids<'s, 't>(
+    submission: &'s Submission<'t>,
+    sha256: &'s str,
+) -> impl Iterator<Item = (String, &'s Part<'t>)> {
+    let mut ids = Ids::default();
+    let id = move |part| (ids.next(&submission.header, part, sha256), part);
+    submission.documents.iter().map(id)
 }
 
 /// The ids of the documents of one submission.
