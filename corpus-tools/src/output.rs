@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Result;
-use corpus::{PartReport, grouped};
+use corpus::{CorpusError, PartReport, grouped};
+use durable::DurableError;
 use serde::Serialize;
 
 /// Prints an answer to stdout.
@@ -24,13 +26,38 @@ pub(crate) fn print_part(report: &PartReport, json: bool) -> Result<()> {
     if json {
         return print_json(report);
     }
-    print(&format!(
+    let mut text = format!(
         "part {}: {} of {} segments are in {}; after all parts run the same command with --merge in place of --part\n",
         report.part,
         grouped(report.segments.into()),
         grouped(report.all_segments.into()),
         report.folder.display(),
-    ))
+    );
+    for dump in &report.undivided {
+        push_line(
+            &mut text,
+            format_args!(
+                "note: {} cannot be divided and is in one part whole; a multistream dump can be",
+                dump.display()
+            ),
+        );
+    }
+    print(&text)
+}
+
+/// An error of making `out`, with what is kept of the work.
+pub(crate) fn with_kept_work(error: CorpusError, out: &Path) -> anyhow::Error {
+    let of_another = matches!(
+        error,
+        CorpusError::Durable(DurableError::Locked { .. } | DurableError::AlreadyExists { .. })
+    );
+    match corpus::kept_work(out).filter(|_| !of_another) {
+        Some(folder) => anyhow::Error::new(error).context(format!(
+            "not finished; what is done is kept in {}, and the same command goes on with it",
+            folder.display()
+        )),
+        None => error.into(),
+    }
 }
 
 /// Prints an error and its causes to stderr.

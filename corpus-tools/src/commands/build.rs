@@ -5,7 +5,7 @@ use corpus::{BuildOptions, DuplicateRule, grouped};
 use shards::Manifest;
 
 use crate::arguments::Build;
-use crate::output::{Table, print, print_json, print_part, push_line};
+use crate::output::{Table, print, print_json, print_part, push_line, with_kept_work};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Build) -> Result<()> {
@@ -28,11 +28,12 @@ pub(crate) fn run(arguments: &Build) -> Result<()> {
         let report = corpus::build_part(&options, part, &Bar::default())?;
         return print_part(&report, arguments.json);
     }
-    let manifest = if arguments.parts.merge {
-        corpus::merge_parts(&options, &Bar::default())?
+    let made = if arguments.parts.merge {
+        corpus::merge_parts(&options, &Bar::default())
     } else {
-        corpus::build_shards(&options, &Bar::default())?
+        corpus::build_shards(&options, &Bar::default())
     };
+    let manifest = made.map_err(|error| with_kept_work(error, &arguments.out))?;
     if arguments.json {
         return print_json(&manifest);
     }

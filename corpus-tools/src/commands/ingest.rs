@@ -4,7 +4,7 @@ use anyhow::Result;
 use corpus::{DocsManifest, IngestOptions, grouped};
 
 use crate::arguments::Ingest;
-use crate::output::{Table, print, print_json, print_part, push_line};
+use crate::output::{Table, print, print_json, print_part, push_line, with_kept_work};
 use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Ingest) -> Result<()> {
@@ -19,11 +19,12 @@ pub(crate) fn run(arguments: &Ingest) -> Result<()> {
         let report = corpus::ingest_part(&options, part, &Bar::default())?;
         return print_part(&report, arguments.json);
     }
-    let manifest = if arguments.parts.merge {
-        corpus::merge_ingested_parts(&options, &Bar::default())?
+    let made = if arguments.parts.merge {
+        corpus::merge_ingested_parts(&options, &Bar::default())
     } else {
-        corpus::ingest(&options, &Bar::default())?
+        corpus::ingest(&options, &Bar::default())
     };
+    let manifest = made.map_err(|error| with_kept_work(error, &arguments.out))?;
     if arguments.json {
         return print_json(&manifest);
     }

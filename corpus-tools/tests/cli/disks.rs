@@ -1,9 +1,12 @@
 //! Disks that are full or read-only, and commands that are started twice.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::programs::{build, build_arguments, fail, finished, message, names, run, tenk_corpus, text};
+use crate::programs::{
+    build, build_arguments, contents, fail, finished, ingest_arguments, message, names, run, tenk_corpus,
+    text,
+};
 
 /// A small file system, where this machine lets the test mount one.
 struct Mount {
@@ -25,6 +28,17 @@ impl Mount {
         }
         test_data::skip("this user may not mount a tmpfs");
         None
+    }
+}
+
+impl Mount {
+    /// Makes room.
+    fn grow(&self) {
+        let grown = Command::new("mount")
+            .args(["-o", "remount,size=200m"])
+            .arg(&self.at)
+            .status();
+        assert!(grown.unwrap().success());
     }
 }
 
@@ -69,23 +83,19 @@ fn a_disk_that_fills_up_at_any_point_ends_each_command_in_one_message_and_leaves
     }
 }
 
-#[test]
-fn a_disk_that_fills_up_in_mid_build_ends_it_in_one_message_whichever_pass_it_is_in() {
-    let (docs, tokenizer) = (text(&finished().at("docs")), text(&finished().at("tokenizer")));
-    let mut failures = 0;
-    // From too little for the first pass, by a sixth more each time, to enough for all.
-    let mut kilobytes = 200;
+/// Runs a command on disks of 200 kB and by a sixth more each time, until it succeeds; where it had
+/// finished something when the disk was full, the same command goes on when there is room.
+fn on_small_disks(name: &str, arguments: impl Fn(&str) -> Vec<String>, expected: &Path) {
+    let (mut failures, mut continued, mut kilobytes) = (0, 0, 200);
     loop {
         let Some(disk) = Mount::tmpfs(&format!("size={kilobytes}k")) else {
             return;
         };
-        let out = text(&disk.at.join("corpus"));
-        let output = tenk_corpus(build_arguments(&docs, &tokenizer, &out))
-            .output()
-            .unwrap();
+        let out = disk.at.join(name);
+        let output = tenk_corpus(arguments(&text(&out))).output().unwrap();
         let said = message(&output);
         if output.status.success() {
-            assert_eq!(names(&disk.at), ["corpus"]);
+            assert_eq!(names(&disk.at), [name]);
             break;
         }
         assert!(
@@ -94,12 +104,55 @@ fn a_disk_that_fills_up_in_mid_build_ends_it_in_one_message_whichever_pass_it_is
                 && said.contains("free space"),
             "{kilobytes} kB: {said}"
         );
-        assert!(names(&disk.at).is_empty(), "{:?}", names(&disk.at));
+        let (kept, work) = (names(&disk.at), format!(".{name}.work"));
+        assert!(kept.is_empty() || kept == [work.as_str()], "{kept:?}");
+        assert_eq!(said.contains(&work), !kept.is_empty(), "{said}");
+        if !kept.is_empty() && continued < 3 {
+            let segments = disk.at.join(work).join("segments");
+            let of_before = names(&segments);
+            assert!(
+                of_before.iter().all(|name| !name.ends_with("unfinished")),
+                "{of_before:?}"
+            );
+            disk.grow();
+            run(arguments(&text(&out)));
+            assert_eq!(names(&disk.at), [name]);
+            assert!(contents(&out) == contents(expected));
+            continued += 1;
+        }
         failures += 1;
         kilobytes += kilobytes / 6;
         assert!(kilobytes < 100_000, "it never suffices");
     }
-    assert!(failures > 5, "{failures} failures");
+    assert!(
+        failures > 5 && continued > 0,
+        "{failures} failures, {continued} continued"
+    );
+}
+
+#[test]
+fn a_disk_that_fills_up_in_mid_build_ends_it_in_one_message_and_with_room_the_same_command_goes_on() {
+    let (docs, tokenizer) = (text(&finished().at("docs")), text(&finished().at("tokenizer")));
+    on_small_disks(
+        "corpus",
+        |out| {
+            build_arguments(&docs, &tokenizer, out)
+                .into_iter()
+                .map(Into::into)
+                .collect()
+        },
+        &finished().at("corpus"),
+    );
+}
+
+#[test]
+fn a_disk_that_fills_up_in_mid_ingest_ends_it_in_one_message_and_with_room_the_same_command_goes_on() {
+    let sample = finished().at("sample");
+    on_small_disks(
+        "docs",
+        |out| ingest_arguments(&sample, Path::new(out)),
+        &finished().at("docs"),
+    );
 }
 
 #[test]

@@ -19,9 +19,11 @@ use crate::error::CorpusError;
 use crate::exclude::Excluded;
 use crate::place::{Placement, place_documents};
 use crate::progress::Progress;
+use crate::scratch::Trust;
 use crate::segments::{Part, PartReport};
 use crate::shard_files::write_files;
 use crate::split::refuse_fraction;
+use crate::spool::Segment;
 use crate::tokenise::TokeniseJob;
 use crate::tokenised::Tokenised;
 use crate::tokenizer_sample::MODEL_MAX_LENGTH;
@@ -97,7 +99,10 @@ pub fn build_shards(options: &BuildOptions, progress: &dyn Progress) -> Result<M
     let pool = worker_threads(options.threads)?;
     let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, workplace.segments())?;
     job.run(Part::WHOLE, &pool, progress)?;
-    assemble(options, &job, &workplace, &pool, progress)
+    let segments = job.open_all(Trust::Known)?;
+    let made = assemble(options, (&job, segments), &workplace, &pool, progress)?;
+    workplace.finish();
+    Ok(made)
 }
 
 /// Does a part of the first pass of a build, on one of several machines, and keeps it in the
@@ -122,6 +127,7 @@ pub fn build_part(
         folder,
         segments,
         all_segments,
+        undivided: Vec::new(),
     })
 }
 
@@ -135,21 +141,23 @@ pub fn merge_parts(options: &BuildOptions, progress: &dyn Progress) -> Result<Ma
     let pool = worker_threads(options.threads)?;
     let parts = parts_folder(&options.out);
     let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, parts)?;
-    assemble(options, &job, &workplace, &pool, progress)
+    let segments = job.open_all(Trust::Found)?;
+    let made = assemble(options, (&job, segments), &workplace, &pool, progress)?;
+    workplace.finish();
+    Ok(made)
 }
 
 /// The second pass: from all segments to the corpus folder.
 fn assemble(
     options: &BuildOptions,
-    job: &TokeniseJob<'_>,
+    (job, segments): (&TokeniseJob<'_>, Vec<Segment>),
     workplace: &Workplace,
     pool: &rayon::ThreadPool,
     progress: &dyn Progress,
 ) -> Result<Manifest, CorpusError> {
     let excluded = Excluded::read(options.exclude.as_deref())?;
     let tokenizer = job.tokenizer;
-    let (mut tokenised, filers) =
-        Tokenised::gather(job.open_all()?, job.width, options.window, &options.docs)?;
+    let (mut tokenised, filers) = Tokenised::gather(segments, job.width, options.window, &options.docs)?;
     let held_out = filers.hold_out(options.held_out_fraction)?;
     let unknown_ids = excluded.len() - num_excluded(&tokenised, &excluded);
     if let Some(rule) = options.duplicates {

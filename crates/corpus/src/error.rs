@@ -20,14 +20,14 @@ pub enum CorpusError {
     },
     /// A dump ends before its last page does.
     #[error(
-        "{} ends at byte {position} of its text, before `</mediawiki>`: the file is cut; download it again, or check it with `bzip2 -t`",
+        "{} ends at {place}, before `</mediawiki>`: the file is cut; download it again, or check it with `bzip2 -t`",
         path.display()
     )]
     TruncatedDump {
         /// The dump.
         path: PathBuf,
-        /// Bytes of decompressed text before the end.
-        position: u64,
+        /// Where its decompressed text ends.
+        place: String,
     },
     /// A dump's file lacks its end; noticed before anything is read.
     #[error(

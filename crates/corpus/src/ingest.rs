@@ -22,7 +22,9 @@ use crate::edgar::Exhibits;
 use crate::error::CorpusError;
 use crate::inputs::{Found, Input, Kind, find_inputs};
 use crate::progress::Progress;
+use crate::scratch::Trust;
 use crate::segments::{Part, PartReport};
+use crate::wikipedia::divide;
 use crate::workplace::{Workplace, parts_folder, worker_threads};
 use job::Job;
 use kept::{Entry, KeptDocument, PieceReader};
@@ -68,10 +70,13 @@ type KeptEntry = Entry<KeptDocument>;
 pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsManifest, CorpusError> {
     let sources = Sources::find(options)?;
     let workplace = Workplace::enter(&options.out, "tenk-corpus ingest")?;
-    let job = sources.job(options, workplace.segments());
+    let job = sources.job(options, workplace.segments())?;
     let pool = worker_threads(options.threads)?;
     read_part(&job, Part::WHOLE, options.exhibits, &pool, progress)?;
-    assemble(options, &sources, &job, &workplace, progress)
+    let num_pieces = job.num_pieces(Trust::Known)?;
+    let made = assemble(options, &sources, (&job, &num_pieces), &workplace, progress)?;
+    workplace.finish();
+    Ok(made)
 }
 
 /// Reads a part of the inputs, on one of several machines, and keeps what they hold in the folder
@@ -86,7 +91,7 @@ pub fn ingest_part(
 ) -> Result<PartReport, CorpusError> {
     let sources = Sources::find(options)?;
     let _workplace = Workplace::enter_part(&options.out, part, "tenk-corpus ingest --part")?;
-    let job = sources.job(options, parts_folder(&options.out));
+    let job = sources.job(options, parts_folder(&options.out))?;
     let pool = worker_threads(options.threads)?;
     read_part(&job, part, options.exhibits, &pool, progress)?;
     let count = |segments: usize| u32::try_from(segments).unwrap_or(u32::MAX);
@@ -94,6 +99,7 @@ pub fn ingest_part(
         part: part.to_string(),
         segments: count(job.of_part(part).len()),
         all_segments: count(job.segments.len()),
+        undivided: job.undivided().map(|dump| dump.path.clone()).collect(),
         folder: job.folder,
     })
 }
@@ -108,8 +114,11 @@ pub fn merge_ingested_parts(
 ) -> Result<DocsManifest, CorpusError> {
     let sources = Sources::find(options)?;
     let workplace = Workplace::enter(&options.out, "tenk-corpus ingest --merge")?;
-    let job = sources.job(options, parts_folder(&options.out));
-    assemble(options, &sources, &job, &workplace, progress)
+    let job = sources.job(options, parts_folder(&options.out))?;
+    let num_pieces = job.num_pieces(Trust::Found)?;
+    let made = assemble(options, &sources, (&job, &num_pieces), &workplace, progress)?;
+    workplace.finish();
+    Ok(made)
 }
 
 impl Sources {
@@ -129,21 +138,23 @@ impl Sources {
     }
 
     /// The work, of which finished segments are kept in `folder`.
-    fn job(&self, options: &IngestOptions, folder: PathBuf) -> Job<'_> {
-        Job::new(&self.inputs, self.num_filings, options.exhibits, folder)
+    fn job(&self, options: &IngestOptions, folder: PathBuf) -> Result<Job<'_>, CorpusError> {
+        let inputs = (self.inputs.as_slice(), self.num_filings);
+        Job::new(inputs, options.exhibits, folder, |dump, bytes| {
+            divide(&dump.path, bytes)
+        })
     }
 }
 
-/// The second pass: from all segments to the documents folder.
+/// The second pass: from all segments, which have so many pieces each, to the documents folder.
 fn assemble(
     options: &IngestOptions,
     sources: &Sources,
-    job: &Job<'_>,
+    (job, num_pieces): (&Job<'_>, &[u32]),
     workplace: &Workplace,
     progress: &dyn Progress,
 ) -> Result<DocsManifest, CorpusError> {
-    let num_pieces = job.num_pieces()?;
-    let repeats = Repeats::find(job, &num_pieces, workplace)?;
+    let repeats = Repeats::find(job, num_pieces, workplace)?;
     progress.start("writing documents", None);
     commit_dir(&DISK, &options.out, |staged: &StagedDir<'_>| {
         let mut docs = DocsWriter::create(staged)?;
@@ -158,7 +169,7 @@ fn assemble(
             num_documents: 0,
             num_inputs: 0,
         };
-        for_each_entry(job, &num_pieces, |segment, entry| {
+        for_each_entry(job, num_pieces, |segment, entry| {
             progress.advance(1);
             assembly.take(segment, entry)
         })?;
@@ -181,7 +192,7 @@ struct Assembly<'a> {
 
 impl Assembly<'_> {
     fn take(&mut self, segment: usize, entry: KeptEntry) -> Result<(), CorpusError> {
-        let series = if self.job.segments[segment].is_dump {
+        let series = if self.job.segments[segment].dump.is_some() {
             "wiki"
         } else {
             "filings"

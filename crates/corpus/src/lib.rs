@@ -69,3 +69,4 @@ pub use web::{
     UserAgent,
 };
 pub use window::{DateWindow, Day};
+pub use workplace::kept_work;

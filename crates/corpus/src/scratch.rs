@@ -1,32 +1,86 @@
 //! Files between the passes of a command: folders that appear whole or not at all, so that what
 //! a killed command had finished can be used, and files that nobody opens by name.
+//!
+//! Nothing here is flushed to the disk: what a process has written outlives the process in the
+//! memory of the system, so a kill loses no finished folder. A power cut, or a write that the
+//! system could not do later, may lose any part of one. Therefore `segment.json` has the length
+//! and the hash of each file, and its own: a folder is used by a later command only if all of
+//! them fit, and who reads a file from its beginning learns at its end whether it was as it was
+//! written. What does not fit is made again, or ends the command; it never comes into a result.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use durable::{DISK, DurableError, Operation, Storage};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::error::CorpusError;
 
-/// Says what a folder holds; written last.
-const FACTS: &str = "segment.json";
+/// Says what a folder holds, in two lines: [`Sealed`] as JSON, and the hash of that line.
+const SEAL: &str = "segment.json";
 
 /// Ends the name of a folder that is being written.
 const UNFINISHED: &str = ".unfinished";
 
-/// A folder that is being written.
+const READ_BYTES: usize = 1 << 18;
+
+/// A folder that is being written; dropped unfinished, it goes.
 pub(crate) struct ScratchFolder {
     folder: PathBuf,
     unfinished: PathBuf,
+    is_finished: bool,
 }
 
-/// A file that is being written; it is read back through the same handle.
+/// A file of a folder that is being written.
 pub(crate) struct ScratchWriter {
+    name: &'static str,
     path: PathBuf,
     file: BufWriter<File>,
+    written: Running,
+}
+
+/// Reads a file of a finished folder from its beginning. Its end is an error where the file is
+/// not as it was written.
+pub(crate) struct ScratchReader(BufReader<Checked>);
+
+/// What was written to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Written {
+    bytes: u64,
+    xxh3: u64,
+}
+
+/// What has been written to, or read of, a file so far.
+#[derive(Default)]
+pub(crate) struct Running {
+    bytes: u64,
+    hasher: Xxh3Default,
+}
+
+/// How far a folder is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// This process has written it, or has looked at all of it.
+    Known,
+    /// Its files must be what was written.
+    Found,
+}
+
+/// A finished folder: what its owner says of it, and its files.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Sealed<T> {
+    pub(crate) facts: T,
+    files: BTreeMap<String, Written>,
+}
+
+struct Checked {
+    file: File,
+    expected: Written,
+    read: Running,
 }
 
 impl ScratchFolder {
@@ -41,61 +95,192 @@ impl ScratchFolder {
         Ok(Self {
             folder: folder.to_path_buf(),
             unfinished,
+            is_finished: false,
         })
     }
 
-    pub(crate) fn file(&self, name: &str) -> Result<ScratchWriter, CorpusError> {
-        ScratchWriter::create(self.unfinished.join(name))
+    pub(crate) fn file(&self, name: &'static str) -> Result<ScratchWriter, CorpusError> {
+        let path = self.unfinished.join(name);
+        Ok(ScratchWriter {
+            file: BufWriter::with_capacity(1 << 20, scratch_file(&path)?),
+            name,
+            path,
+            written: Running::default(),
+        })
     }
 
-    /// Gives the folder, whose files are finished, its name.
-    pub(crate) fn finish(self, facts: &impl Serialize) -> Result<(), CorpusError> {
-        let facts = serde_json::to_vec(facts).map_err(|source| CorpusError::Json { source })?;
-        durable::commit_bytes(&DISK, &self.unfinished.join(FACTS), &facts)?;
-        DISK.sync_dir(&self.unfinished)
-            .map_err(|source| DurableError::new(Operation::Sync, &self.unfinished, source))?;
+    /// Writes what `facts` and `files` say, and gives the folder its name.
+    pub(crate) fn finish<T: Serialize>(
+        mut self,
+        facts: T,
+        files: impl IntoIterator<Item = ScratchWriter>,
+    ) -> Result<Sealed<T>, CorpusError> {
+        let files: Result<_, CorpusError> = files.into_iter().map(ScratchWriter::finish).collect();
+        let sealed = Sealed { facts, files: files? };
+        let line = serde_json::to_string(&sealed).map_err(|source| CorpusError::Json { source })?;
+        let path = self.unfinished.join(SEAL);
+        let text = format!("{line}\n{}\n", xxh3_64(line.as_bytes()));
+        let written = scratch_file(&path)?.write_all(text.as_bytes());
+        written.map_err(|source| DurableError::new(Operation::Write, &path, source))?;
         DISK.rename_new(&self.unfinished, &self.folder)
-            .map_err(|source| DurableError::new(Operation::Rename, &self.folder, source).into())
+            .map_err(|source| DurableError::new(Operation::Rename, &self.folder, source))?;
+        self.is_finished = true;
+        Ok(sealed)
     }
+}
 
-    /// What a finished folder says that it holds; `None` if there is no such folder.
+impl Drop for ScratchFolder {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // What cannot be removed now is removed by the next writer of the folder.
+            let _ = remove_folder(&self.unfinished);
+        }
+    }
+}
+
+/// Whether a folder of this name, which need not be there, may be finished.
+pub(crate) fn is_finished_name(name: &std::ffi::OsStr) -> bool {
+    !name.as_encoded_bytes().ends_with(UNFINISHED.as_bytes())
+}
+
+impl<T: DeserializeOwned> Sealed<T> {
+    /// What a finished folder holds; `None` if there is no such folder, or one of another format,
+    /// or a damaged one.
     ///
     /// # Errors
     /// [`CorpusError::Read`] when it is there and cannot be read.
-    pub(crate) fn facts<T: DeserializeOwned>(folder: &Path) -> Result<Option<T>, CorpusError> {
+    pub(crate) fn open(folder: &Path, trust: Trust) -> Result<Option<Self>, CorpusError> {
         let failed = |source| CorpusError::Read {
             operation: "read",
             path: folder.to_path_buf(),
             source,
         };
-        let facts = match std::fs::read(folder.join(FACTS)) {
-            Ok(facts) => facts,
+        let seal = match std::fs::read(folder.join(SEAL)) {
+            Ok(seal) => seal,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        // Those of another format are not used.
-        Ok(serde_json::from_slice(&facts).ok())
+        let Some(sealed) = unseal::<T>(&seal) else {
+            return Ok(None);
+        };
+        if trust == Trust::Found {
+            for (name, expected) in &sealed.files {
+                if !is_as_written(&folder.join(name), *expected).map_err(failed)? {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(sealed))
+    }
+}
+
+impl<T> Sealed<T> {
+    /// What was written to one of the files.
+    pub(crate) fn file(&self, name: &str) -> Written {
+        // A file that is not in the list has nothing.
+        self.files
+            .get(name)
+            .copied()
+            .unwrap_or(Running::default().written())
+    }
+}
+
+fn unseal<T: DeserializeOwned>(seal: &[u8]) -> Option<Sealed<T>> {
+    let (line, hash) = std::str::from_utf8(seal).ok()?.split_once('\n')?;
+    let fits = hash.strip_suffix('\n')?.parse::<u64>() == Ok(xxh3_64(line.as_bytes()));
+    // The owner's facts may be of another format.
+    fits.then(|| serde_json::from_str(line).ok())?
+}
+
+fn is_as_written(path: &Path, expected: Written) -> io::Result<bool> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    if file.metadata()?.len() != expected.bytes {
+        return Ok(false);
+    }
+    let (mut read, mut bytes) = (Running::default(), vec![0; READ_BYTES]);
+    loop {
+        match file.read(&mut bytes)? {
+            0 => return Ok(read.written() == expected),
+            length => read.add(&bytes[..length]),
+        }
+    }
+}
+
+impl Running {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.hasher.update(bytes);
+    }
+
+    pub(crate) fn written(&self) -> Written {
+        Written {
+            bytes: self.bytes,
+            xxh3: self.hasher.digest(),
+        }
     }
 }
 
 impl ScratchWriter {
-    fn create(path: PathBuf) -> Result<Self, CorpusError> {
-        let file = BufWriter::with_capacity(1 << 20, scratch_file(&path)?);
-        Ok(Self { path, file })
-    }
-
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), CorpusError> {
+        self.written.add(bytes);
         let written = self.file.write_all(bytes);
         Ok(written.map_err(|source| DurableError::new(Operation::Write, &self.path, source))?)
     }
 
-    /// Writes all of it to the disk.
-    pub(crate) fn finish(self) -> Result<File, CorpusError> {
-        let Self { path, file } = self;
-        let file = file.into_inner().map_err(io::IntoInnerError::into_error);
-        let file = file.and_then(|file| file.sync_all().map(|()| file));
-        Ok(file.map_err(|source| DurableError::new(Operation::Write, &path, source))?)
+    /// Hands all of it to the system.
+    fn finish(mut self) -> Result<(String, Written), CorpusError> {
+        let flushed = self.file.flush();
+        flushed.map_err(|source| DurableError::new(Operation::Write, &self.path, source))?;
+        Ok((self.name.to_owned(), self.written.written()))
     }
+}
+
+impl ScratchReader {
+    /// Opens the file of a folder to which `expected` was written.
+    pub(crate) fn open(path: &Path, expected: Written) -> io::Result<Self> {
+        let checked = Checked {
+            file: File::open(path)?,
+            expected,
+            read: Running::default(),
+        };
+        Ok(Self(BufReader::with_capacity(READ_BYTES, checked)))
+    }
+
+    /// Reads to the end, where nothing must be left.
+    pub(crate) fn expect_end(&mut self) -> io::Result<()> {
+        match self.read(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(not_as_written()),
+        }
+    }
+}
+
+impl Read for ScratchReader {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl Read for Checked {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(bytes)?;
+        self.read.add(&bytes[..length]);
+        if length == 0 && !bytes.is_empty() && self.read.written() != self.expected {
+            return Err(not_as_written());
+        }
+        Ok(length)
+    }
+}
+
+/// Of a file that has changed since this program wrote it.
+pub(crate) fn not_as_written() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the disk does not give back what was written; run the same command again, which makes it anew",
+    )
 }
 
 /// A new file that is written and read back through one handle: what is read is what was written,
@@ -116,5 +301,88 @@ pub(crate) fn remove_folder(path: &Path) -> Result<(), CorpusError> {
             Err(DurableError::new(Operation::Remove, path, source).into())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_of(root: &Path, texts: [&str; 2]) -> PathBuf {
+        let folder = root.join("segment");
+        let scratch = ScratchFolder::create(&folder).unwrap();
+        let mut files = [scratch.file("one").unwrap(), scratch.file("two").unwrap()];
+        for (file, text) in files.iter_mut().zip(texts) {
+            file.write(text.as_bytes()).unwrap();
+        }
+        scratch.finish("facts".to_owned(), files).unwrap();
+        folder
+    }
+
+    /// Puts other bytes in the place of a file's.
+    fn put(path: &Path, bytes: &[u8]) {
+        DISK.remove_file(path).unwrap();
+        scratch_file(path).unwrap().write_all(bytes).unwrap();
+    }
+
+    fn is_used(folder: &Path) -> bool {
+        let sealed = Sealed::<String>::open(folder, Trust::Found).unwrap();
+        sealed.is_some_and(|sealed| sealed.facts == "facts")
+    }
+
+    /// What a file system may have of a file after a power cut: nothing, zeros, or the beginning.
+    fn remains(bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut remains: Vec<Vec<u8>> = (0..bytes.len()).map(|end| bytes[..end].to_vec()).collect();
+        for start in 0..bytes.len() {
+            let mut zeroed = bytes.to_vec();
+            zeroed[start..].fill(0);
+            remains.push(zeroed);
+        }
+        remains
+    }
+
+    #[test]
+    fn a_folder_of_which_a_power_cut_took_any_part_is_not_used() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder_of(root.path(), ["some text", "more"]);
+        assert!(is_used(&folder));
+        for name in ["one", "two", SEAL] {
+            let path = folder.join(name);
+            let whole = std::fs::read(&path).unwrap();
+            for remains in remains(&whole) {
+                put(&path, &remains);
+                assert!(!is_used(&folder), "{name}: {}", String::from_utf8_lossy(&remains));
+            }
+            DISK.remove_file(&path).unwrap();
+            assert!(!is_used(&folder), "without {name}");
+            scratch_file(&path).unwrap().write_all(&whole).unwrap();
+            assert!(is_used(&folder));
+        }
+    }
+
+    #[test]
+    fn who_reads_a_file_to_its_end_learns_whether_it_is_what_was_written() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder_of(root.path(), ["some text", "more"]);
+        let sealed = Sealed::<String>::open(&folder, Trust::Known).unwrap().unwrap();
+        let read = || {
+            let mut text = String::new();
+            let mut reader = ScratchReader::open(&folder.join("one"), sealed.file("one"))?;
+            reader.read_to_string(&mut text).map(|_| text)
+        };
+        assert_eq!(read().unwrap(), "some text");
+        for remains in remains(b"some text") {
+            put(&folder.join("one"), &remains);
+            assert_eq!(read().unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_finished_goes() {
+        let root = tempfile::tempdir().unwrap();
+        let scratch = ScratchFolder::create(&root.path().join("segment")).unwrap();
+        drop(scratch.file("one").unwrap());
+        drop(scratch);
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
     }
 }

@@ -51,6 +51,8 @@ pub struct PartReport {
     pub segments: u32,
     /// Segments of all parts.
     pub all_segments: u32,
+    /// Long inputs that are in one part whole, because they cannot be divided.
+    pub undivided: Vec<PathBuf>,
 }
 
 impl Segments {

@@ -1,25 +1,27 @@
 //! One segment of documents as tokens on disk, between the two passes of `build`. It does not
 //! know shards.
 //!
-//! A segment is a folder that appears whole or not at all: `spool`, `fingerprints` (a record of
-//! fixed size a document, see `fingerprint.rs`) and `segment.json`. A record of the spool,
-//! little-endian: length of the facts (u32), number of blocks (u32), the facts as JSON, tokens of
+//! A segment is a scratch folder (see `scratch.rs`) with `spool` and `fingerprints` (a record of
+//! fixed size a document, see `fingerprint.rs`). A record of the spool, little-endian: XXH3-64 of
+//! the rest (u64), length of the facts (u32), number of blocks (u32), the facts as JSON, tokens of
 //! each block (u32 each), the tokens (u16 or u32 each).
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::document::{Document, document_text_blocks};
 use crate::dropped::{DropReason, DroppedCounts};
 use crate::error::CorpusError;
-use crate::fingerprint::Fingerprint;
-use crate::scratch::{ScratchFolder, ScratchWriter};
+use crate::fingerprint::{Fingerprint, part};
+use crate::scratch::{ScratchFolder, ScratchReader, ScratchWriter, Sealed, Trust, Written, not_as_written};
 
+const HASH_BYTES: usize = 8;
 const HEADER_BYTES: usize = 8;
 const SPOOL: &str = "spool";
 const FINGERPRINTS: &str = "fingerprints";
@@ -51,7 +53,7 @@ pub(crate) struct DocumentFacts {
     pub(crate) title: Option<String>,
 }
 
-/// `segment.json`.
+/// What a segment says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SegmentFacts {
     /// What the segment was made of and how; another job's segment is not used.
@@ -72,7 +74,6 @@ pub(crate) struct SpoolRecord {
 
 /// Writes a segment.
 pub(crate) struct SegmentWriter {
-    path: PathBuf,
     folder: ScratchFolder,
     spool: ScratchWriter,
     fingerprints: ScratchWriter,
@@ -88,6 +89,8 @@ pub(crate) struct Segment {
     folder: PathBuf,
     spool: File,
     fingerprints: File,
+    /// What was written to it.
+    fingerprints_written: Written,
     token_bytes: usize,
     pub(crate) facts: SegmentFacts,
 }
@@ -135,7 +138,6 @@ impl SegmentWriter {
         Ok(Self {
             spool: scratch.file(SPOOL)?,
             fingerprints: scratch.file(FINGERPRINTS)?,
-            path: folder.to_path_buf(),
             folder: scratch,
             token_bytes,
             offset: 0,
@@ -179,8 +181,12 @@ impl SegmentWriter {
     fn record(&self, document: &TakenDocument) -> Result<Vec<u8>, CorpusError> {
         let facts = serde_json::to_vec(&document.facts).map_err(|source| CorpusError::Json { source })?;
         let mut record = Vec::with_capacity(
-            HEADER_BYTES + facts.len() + 4 * (document.block_tokens.len() + document.tokens.len()),
+            HASH_BYTES
+                + HEADER_BYTES
+                + facts.len()
+                + 4 * (document.block_tokens.len() + document.tokens.len()),
         );
+        record.extend_from_slice(&[0; HASH_BYTES]);
         for count in [facts.len(), document.block_tokens.len()] {
             record.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
         }
@@ -194,6 +200,8 @@ impl SegmentWriter {
         for token in &document.tokens {
             record.extend_from_slice(&token.to_le_bytes()[..self.token_bytes]);
         }
+        let hash = xxh3_64(&record[HASH_BYTES..]);
+        record[..HASH_BYTES].copy_from_slice(&hash.to_le_bytes());
         Ok(record)
     }
 
@@ -207,42 +215,39 @@ impl SegmentWriter {
         index
     }
 
-    /// Flushes all to the disk and gives the segment its name.
-    pub(crate) fn finish(self) -> Result<Segment, CorpusError> {
-        let spool = self.spool.finish()?;
-        let fingerprints = self.fingerprints.finish()?;
-        self.folder.finish(&self.facts)?;
-        Ok(Segment {
-            folder: self.path,
-            spool,
-            fingerprints,
-            token_bytes: self.token_bytes,
-            facts: self.facts,
-        })
+    /// Gives the segment its name.
+    pub(crate) fn finish(self) -> Result<(), CorpusError> {
+        self.folder.finish(self.facts, [self.spool, self.fingerprints])?;
+        Ok(())
     }
 }
 
 impl Segment {
-    /// Opens a segment; `None` if there is none of this key.
+    /// Opens a segment; `None` if there is none of this key that is whole.
     ///
     /// # Errors
     /// [`CorpusError::Read`] when it is there and cannot be read.
-    pub(crate) fn open(folder: &Path, key: &str, token_bytes: usize) -> Result<Option<Self>, CorpusError> {
+    pub(crate) fn open(
+        folder: &Path,
+        (key, trust): (&str, Trust),
+        token_bytes: usize,
+    ) -> Result<Option<Self>, CorpusError> {
         let failed = |source| CorpusError::Read {
             operation: "read",
             path: folder.to_path_buf(),
             source,
         };
-        let facts = ScratchFolder::facts::<SegmentFacts>(folder)?;
-        let Some(facts) = facts.filter(|facts| facts.key == key) else {
+        let sealed = Sealed::<SegmentFacts>::open(folder, trust)?;
+        let Some(sealed) = sealed.filter(|sealed| sealed.facts.key == key) else {
             return Ok(None);
         };
         Ok(Some(Self {
             spool: File::open(folder.join(SPOOL)).map_err(failed)?,
             fingerprints: File::open(folder.join(FINGERPRINTS)).map_err(failed)?,
+            fingerprints_written: sealed.file(FINGERPRINTS),
             folder: folder.to_path_buf(),
             token_bytes,
-            facts,
+            facts: sealed.facts,
         }))
     }
 
@@ -251,20 +256,15 @@ impl Segment {
         &self,
         mut each: impl FnMut(u32, Fingerprint) -> Result<(), CorpusError>,
     ) -> Result<(), CorpusError> {
-        let mut file = BufReader::with_capacity(
-            1 << 18,
-            FromStart {
-                file: &self.fingerprints,
-                at: 0,
-            },
-        );
+        let failed = |source| self.failed(FINGERPRINTS, source);
+        let path = self.folder.join(FINGERPRINTS);
+        let mut file = ScratchReader::open(&path, self.fingerprints_written).map_err(failed)?;
         let mut bytes = [0; Fingerprint::BYTES];
         for index in 0..self.facts.documents {
-            file.read_exact(&mut bytes)
-                .map_err(|source| self.failed(FINGERPRINTS, source))?;
+            file.read_exact(&mut bytes).map_err(failed)?;
             each(index, Fingerprint::from_bytes(&bytes))?;
         }
-        Ok(())
+        file.expect_end().map_err(failed)
     }
 
     /// The fingerprint of the document that arrived after `index` others.
@@ -283,8 +283,8 @@ impl Segment {
         self.spool
             .read_exact_at(&mut bytes, fingerprint.record_offset)
             .map_err(|source| self.failed(SPOOL, source))?;
-        let record = parse_record(&bytes, self.token_bytes)
-            .ok_or_else(|| self.failed(SPOOL, io::ErrorKind::InvalidData.into()))?;
+        let record =
+            parse_record(&bytes, self.token_bytes).ok_or_else(|| self.failed(SPOOL, not_as_written()))?;
         Ok((record, fingerprint))
     }
 
@@ -297,22 +297,12 @@ impl Segment {
     }
 }
 
-/// Reads an open file from its start without moving its position for others.
-struct FromStart<'a> {
-    file: &'a File,
-    at: u64,
-}
-
-impl Read for FromStart<'_> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(bytes, self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
 fn parse_record(bytes: &[u8], token_bytes: usize) -> Option<SpoolRecord> {
-    let (header, rest) = bytes.split_at_checked(HEADER_BYTES)?;
+    let (hash, rest) = bytes.split_at_checked(HASH_BYTES)?;
+    if u64::from_le_bytes(part(hash, 0)) != xxh3_64(rest) {
+        return None;
+    }
+    let (header, rest) = rest.split_at_checked(HEADER_BYTES)?;
     let counts = numbers(header, 4);
     let (facts, rest) = rest.split_at_checked(counts[0] as usize)?;
     let (blocks, tokens) = rest.split_at_checked(4 * counts[1] as usize)?;
@@ -372,11 +362,12 @@ mod tests {
             writer
                 .add(&TokenisedDocument::Dropped(DropReason::NoText))
                 .unwrap();
-            let written = writer.finish().unwrap();
-            let opened = Segment::open(&folder, "key", token_bytes).unwrap().unwrap();
-            assert_eq!(opened.facts, written.facts);
-            assert_eq!(opened.facts.sources, ["wiki"]);
-            for segment in [written, opened] {
+            writer.finish().unwrap();
+            for trust in [Trust::Known, Trust::Found] {
+                let segment = Segment::open(&folder, ("key", trust), token_bytes)
+                    .unwrap()
+                    .unwrap();
+                assert_eq!(segment.facts.sources, ["wiki"]);
                 for (index, document) in (0..3).zip(&documents).rev() {
                     let TokenisedDocument::Taken(expected) = taken(document) else {
                         unreachable!()
@@ -407,12 +398,47 @@ mod tests {
         let mut writer = SegmentWriter::create(&folder, "key", 2).unwrap();
         writer.add(&taken(&document(&["a"]))).unwrap();
         drop(writer);
-        assert!(Segment::open(&folder, "key", 2).unwrap().is_none());
+        let open = |key| Segment::open(&folder, (key, Trust::Found), 2).unwrap();
+        assert!(open("key").is_none());
         let writer = SegmentWriter::create(&folder, "key", 2).unwrap();
-        assert_eq!(writer.finish().unwrap().facts.documents, 0);
-        assert!(Segment::open(&folder, "other key", 2).unwrap().is_none());
-        assert!(Segment::open(&folder, "key", 2).unwrap().is_some());
+        writer.finish().unwrap();
+        assert!(open("other key").is_none());
+        assert_eq!(open("key").unwrap().facts.documents, 0);
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_segment_that_changes_behind_its_reader_is_an_error_that_names_the_file() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("segment");
+        let mut writer = SegmentWriter::create(&folder, "key", 2).unwrap();
+        writer.add(&taken(&document(&["some text"]))).unwrap();
+        writer.finish().unwrap();
+        let read = || {
+            let segment = Segment::open(&folder, ("key", Trust::Known), 2).unwrap().unwrap();
+            let mut index_read = None;
+            segment.for_each(|index, _| {
+                index_read = Some(index);
+                Ok(())
+            })?;
+            segment.record(index_read.unwrap()).map(drop)
+        };
+        read().unwrap();
+        for name in [SPOOL, FINGERPRINTS] {
+            let path = folder.join(name);
+            let whole = std::fs::read(&path).unwrap();
+            for at in (0..whole.len()).step_by(7) {
+                let mut changed = whole.clone();
+                changed[at] ^= 1;
+                durable::commit_bytes(&durable::DISK, &path, &changed).unwrap();
+                let error = read().unwrap_err();
+                assert!(
+                    matches!(&error, CorpusError::Read { path: named, .. } if *named == path),
+                    "{error}"
+                );
+            }
+            durable::commit_bytes(&durable::DISK, &path, &whole).unwrap();
+        }
     }
 
     #[test]

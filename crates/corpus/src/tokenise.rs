@@ -16,12 +16,13 @@ use crate::documents::{DocumentLine, DocumentReader, map_documents};
 use crate::dropped::DropReason;
 use crate::error::CorpusError;
 use crate::progress::Progress;
+use crate::scratch::Trust;
 use crate::segments::{Part, Segments, all_segments};
 use crate::spool::{Segment, SegmentWriter, TakenDocument, TokenisedDocument};
 use crate::window::{DateWindow, Day};
 
 /// Changes when a segment's content does.
-const SEGMENT_FORMAT: u32 = 1;
+const SEGMENT_FORMAT: u32 = 2;
 
 /// What segments are made of and where they are kept.
 pub(crate) struct TokeniseJob<'a> {
@@ -81,7 +82,7 @@ impl<'a> TokeniseJob<'a> {
             .map_err(|source| DurableError::new(Operation::Create, &self.folder, source))?;
         let mut wanted = Vec::new();
         for segment in self.segments.of_part(part).rev() {
-            if self.open(segment)?.is_none() {
+            if self.open(segment, Trust::Found)?.is_none() {
                 crate::scratch::remove_folder(&self.path(segment))?;
                 wanted.push(segment);
             }
@@ -120,16 +121,18 @@ impl<'a> TokeniseJob<'a> {
     ///
     /// # Errors
     /// [`CorpusError::MissingParts`] when some are not there.
-    pub(crate) fn open_all(&self) -> Result<Vec<Segment>, CorpusError> {
-        all_segments(&self.folder, self.segments.count(), |segment| self.open(segment))
+    pub(crate) fn open_all(&self, trust: Trust) -> Result<Vec<Segment>, CorpusError> {
+        all_segments(&self.folder, self.segments.count(), |segment| {
+            self.open(segment, trust)
+        })
     }
 
     fn path(&self, segment: u32) -> PathBuf {
         self.folder.join(format!("segment-{segment:05}"))
     }
 
-    fn open(&self, segment: u32) -> Result<Option<Segment>, CorpusError> {
-        Segment::open(&self.path(segment), &self.key, self.width.bytes())
+    fn open(&self, segment: u32, trust: Trust) -> Result<Option<Segment>, CorpusError> {
+        Segment::open(&self.path(segment), (&self.key, trust), self.width.bytes())
     }
 
     fn tokenise(&self, document: &Document, encoder: &mut Encoder<'_>) -> TokenisedDocument {

@@ -8,6 +8,7 @@
 
 mod batches;
 mod cut;
+mod divide;
 mod export;
 mod extract;
 pub mod fetch;
@@ -38,6 +39,7 @@ use batches::{Batches, Sent};
 use source::Source;
 use text::{DumpText, unreadable};
 
+pub(crate) use divide::divide;
 pub(crate) use find::find_page;
 pub use page::{PageResult, RawPage};
 pub(crate) use resume::{DumpEvent, DumpPlace, Reading};
@@ -79,7 +81,7 @@ pub fn read_dump<T: Send>(
     })
 }
 
-/// [`read_dump`] from any place on; `sink` gets such places, too.
+/// [`read_dump`] from any place on, to the next part or the end; `sink` gets such places, too.
 ///
 /// # Errors
 /// As [`read_dump`].
@@ -93,7 +95,8 @@ pub(crate) fn read_dump_on<T: Send>(
     let open = || {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(reading.from.offset))?;
-        Ok(file)
+        let until = reading.until.unwrap_or(u64::MAX);
+        Ok(file.take(until.saturating_sub(reading.from.offset)))
     };
     let file = open().map_err(|error| unreadable(path, error))?;
     read_from(path, Box::new(file), reading, pool, prepare, sink)

@@ -3,21 +3,27 @@
 
 use std::path::{Path, PathBuf};
 
-use durable::{DISK, DurableError, FolderLock, Operation, Storage};
+use durable::{DISK, DurableError, FolderLock, LOCK_FILE, Operation, Storage};
 
 use crate::error::CorpusError;
+use crate::scratch::is_finished_name;
 use crate::segments::Part;
 
 /// The place beside an output folder where one command at a time prepares it.
 ///
 /// It is the hidden folder `.NAME.work`, which holds the lock and whatever does not belong into
-/// the result (segments, files that are being sorted). It goes when the command ends, well or not;
-/// after a kill it stays, and the next command for the same output goes on with it.
+/// the result (segments, files that are being sorted). It goes when the command has done its work.
+/// When it fails, finished segments stay, and after a kill all of it; the next command for the
+/// same output goes on with it.
 #[derive(Debug)]
 pub(crate) struct Workplace {
     folder: PathBuf,
+    is_done: bool,
     _lock: FolderLock,
 }
+
+/// Finished segments, in the folder of a workplace.
+const SEGMENTS: &str = "segments";
 
 impl Workplace {
     /// Takes the lock for writing `out`.
@@ -25,21 +31,19 @@ impl Workplace {
     /// # Errors
     /// When `out` exists, another command is writing it, or its parent cannot be written to.
     pub(crate) fn enter(out: &Path, purpose: &str) -> Result<Self, CorpusError> {
-        let parent = match out.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let name = out.file_name().ok_or_else(|| DurableError::InvalidName {
-            path: out.to_path_buf(),
-        })?;
-        let folder = parent.join(format!(".{}.work", name.to_string_lossy()));
+        let folder = work_folder(out)?;
+        let parent = folder.parent().unwrap_or(Path::new("."));
         refuse_existing(out).inspect_err(|_| remove_left(parent, &folder, purpose))?;
         create_dir_all(parent)?;
         let lock = lock_folder(&folder, purpose).map_err(|error| name_output(error, out))?;
         // A predecessor may have finished between the first look and the lock.
         refuse_existing(out)?;
         durable::remove_stale_partials(&DISK, parent)?;
-        Ok(Self { folder, _lock: lock })
+        Ok(Self {
+            folder,
+            is_done: false,
+            _lock: lock,
+        })
     }
 
     /// Takes the lock for making a part of `out`, which must not exist.
@@ -51,7 +55,7 @@ impl Workplace {
 
     /// The folder for finished segments of the work, which those of a killed predecessor are in.
     pub(crate) fn segments(&self) -> PathBuf {
-        self.folder.join("segments")
+        self.folder.join(SEGMENTS)
     }
 
     /// A path for a file that does not belong into the result; what a killed predecessor left
@@ -67,13 +71,59 @@ impl Workplace {
     }
 }
 
+impl Workplace {
+    /// Leaves the place: its work is done.
+    pub(crate) fn finish(mut self) {
+        self.is_done = true;
+    }
+
+    /// Removes all but finished segments: files that are being sorted, which take room.
+    fn clear(&self) {
+        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) && entry.file_name() != LOCK_FILE {
+                // What stays behind is removed by the next command.
+                let _ = DISK.remove_file(&entry.path());
+            }
+        }
+    }
+}
+
 impl Drop for Workplace {
     fn drop(&mut self) {
+        if !self.is_done && has_finished_segments(&self.folder) {
+            return self.clear();
+        }
         // The folder loses its name in one step while the lock is held, so that nobody works in
         // one that is being removed. What stays behind is removed by the next command for the
         // same output.
         let _ = durable::remove_dir(&DISK, &self.folder);
     }
+}
+
+/// The folder where work for an output is kept that a command had finished when it failed or was
+/// killed; `None` where there is none. The same command goes on with it.
+pub fn kept_work(out: &Path) -> Option<PathBuf> {
+    work_folder(out)
+        .ok()
+        .filter(|folder| has_finished_segments(folder))
+}
+
+fn work_folder(out: &Path) -> Result<PathBuf, DurableError> {
+    let parent = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let name = out.file_name().ok_or_else(|| DurableError::InvalidName {
+        path: out.to_path_buf(),
+    })?;
+    Ok(parent.join(format!(".{}.work", name.to_string_lossy())))
+}
+
+fn has_finished_segments(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder.join(SEGMENTS)).into_iter().flatten();
+    entries
+        .flatten()
+        .any(|entry| is_finished_name(&entry.file_name()))
 }
 
 /// Where the parts of an output are kept until they are merged: beside it.
@@ -221,6 +271,32 @@ mod tests {
         drop(living);
         assert!(Workplace::enter(&out, "build").is_err());
         assert!(!work.exists() && out.exists());
+    }
+
+    #[test]
+    fn a_command_that_fails_keeps_its_finished_segments_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("corpus");
+        let enter = || Workplace::enter(&out, "build").unwrap();
+        let work = enter();
+        DISK.create_dir_all(&work.segments().join("segment-00000.unfinished"))
+            .unwrap();
+        drop(work);
+        assert_eq!(kept_work(&out), None);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let work = enter();
+        let finished = work.segments().join("segment-00000");
+        let sorting = work.scratch("bands").unwrap();
+        DISK.create_dir_all(&finished).unwrap();
+        drop(DISK.create_new(&sorting).unwrap());
+        drop(work);
+        assert!(finished.exists() && !sorting.exists());
+        assert_eq!(kept_work(&out), Some(folder.path().join(".corpus.work")));
+
+        enter().finish();
+        assert_eq!(kept_work(&out), None);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

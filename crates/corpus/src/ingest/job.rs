@@ -1,8 +1,9 @@
 //! How the inputs of `ingest` are cut into segments, the unit of work: what is done is kept when
 //! a command is killed, and `--part` divides segments over machines. It reads no input.
 //!
-//! A segment is a run of filings, or one dump. A dump's segment is kept in pieces, because it may
-//! be of any size; a piece says where in the dump the next one begins.
+//! A segment is a run of filings, or a part of a dump (all of it, where it cannot be divided). A
+//! dump's segment is kept in pieces, because it may be of any size; a piece says where in the dump
+//! the next one begins.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use super::kept::{KEPT_FORMAT, PieceFacts};
 use crate::edgar::Exhibits;
 use crate::error::CorpusError;
 use crate::inputs::Input;
-use crate::scratch::ScratchFolder;
+use crate::scratch::{Sealed, Trust};
 use crate::segments::{Part, all_segments};
 use crate::wikipedia::DumpPlace;
 
@@ -42,11 +43,20 @@ pub(super) struct Job<'a> {
 pub(super) struct InputSegment {
     /// Indices of the inputs.
     pub(super) inputs: Range<usize>,
-    pub(super) is_dump: bool,
+    /// Which part of a dump it is.
+    pub(super) dump: Option<DumpPart>,
     /// Identifies all that its content depends on.
     pub(super) key: String,
-    /// Bytes of input before it.
-    first_byte: u64,
+    /// Which bytes of all inputs it has.
+    bytes: Range<u64>,
+}
+
+/// A part of a dump, which is all of it where it is not divided.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DumpPart {
+    pub(super) from: DumpPlace,
+    /// Where the next one begins.
+    pub(super) until: Option<u64>,
 }
 
 /// What is finished of a segment.
@@ -58,8 +68,14 @@ pub(super) enum State {
 }
 
 impl<'a> Job<'a> {
-    /// Cuts inputs, of which the first are filings and the others dumps.
-    pub(super) fn new(inputs: &'a [Input], num_filings: usize, exhibits: Exhibits, folder: PathBuf) -> Self {
+    /// Cuts inputs, of which the first are filings and the others dumps; `divide` says where the
+    /// parts of a dump begin that have at least so many bytes.
+    pub(super) fn new(
+        (inputs, num_filings): (&'a [Input], usize),
+        exhibits: Exhibits,
+        folder: PathBuf,
+        divide: impl Fn(&Input, u64) -> Result<Vec<DumpPlace>, CorpusError>,
+    ) -> Result<Self, CorpusError> {
         let all_bytes = bytes(inputs);
         let segment_bytes = (all_bytes / AIM).clamp(LEAST_BYTES, MOST_BYTES);
         let mut job = Self {
@@ -72,51 +88,68 @@ impl<'a> Job<'a> {
         let (filings, dumps) = inputs.split_at(num_filings);
         let mut first = 0;
         for run in runs(filings, segment_bytes) {
-            job.push(first..first + run.len(), false, exhibits);
+            job.push(first..first + run.len(), None, exhibits);
             first += run.len();
         }
-        for dump in num_filings..num_filings + dumps.len() {
-            job.push(dump..dump + 1, true, exhibits);
+        for (dump, input) in (num_filings..).zip(dumps) {
+            let mut places = divide(input, segment_bytes)?.into_iter().peekable();
+            while let Some(from) = places.next() {
+                let until = places.peek().map(|next| next.offset);
+                job.push(dump..dump + 1, Some(DumpPart { from, until }), exhibits);
+            }
         }
-        job
+        Ok(job)
     }
 
-    fn push(&mut self, inputs: Range<usize>, is_dump: bool, exhibits: Exhibits) {
-        let key = segment_key(&self.inputs[inputs.clone()], is_dump, exhibits);
-        let before = self.segments.last();
-        self.segments.push(InputSegment {
-            first_byte: before.map_or(0, |last| {
-                last.first_byte + bytes(&self.inputs[last.inputs.clone()])
-            }),
-            inputs,
-            is_dump,
-            key,
+    fn push(&mut self, inputs: Range<usize>, dump: Option<DumpPart>, exhibits: Exhibits) {
+        let of_inputs = &self.inputs[inputs.clone()];
+        let own = dump.as_ref().map_or(bytes(of_inputs), |dump| {
+            dump.until
+                .unwrap_or(of_inputs[0].bytes)
+                .saturating_sub(dump.from.offset)
         });
+        let first = self.segments.last().map_or(0, |last| last.bytes.end);
+        self.segments.push(InputSegment {
+            key: segment_key(of_inputs, dump.as_ref(), exhibits),
+            bytes: first..first + own,
+            inputs,
+            dump,
+        });
+    }
+
+    /// The dumps that are one segment although they are longer than one should be.
+    pub(super) fn undivided(&self) -> impl Iterator<Item = &Input> {
+        let is_whole = |segment: &&InputSegment| {
+            let is_part = |dump: &DumpPart| dump.until.is_some() || dump.from.offset > 0;
+            segment.dump.as_ref().is_some_and(|dump| !is_part(dump))
+        };
+        let whole = self.segments.iter().filter(is_whole);
+        whole
+            .map(|segment| &self.inputs[segment.inputs.start])
+            .filter(|dump| dump.bytes >= 2 * self.piece_bytes)
     }
 
     /// The segments of a part, by where their middles are; together all parts have each once.
     pub(super) fn of_part(&self, part: Part) -> Vec<usize> {
-        let middle = |segment: &InputSegment| {
-            let own = bytes(&self.inputs[segment.inputs.clone()]);
-            segment.first_byte + own / 2
-        };
+        let middle = |segment: &InputSegment| segment.bytes.start.midpoint(segment.bytes.end);
         (0..self.segments.len())
             .filter(|segment| part.holds(middle(&self.segments[*segment]), self.all_bytes))
             .collect()
     }
 
     /// What is finished of a segment.
-    pub(super) fn state(&self, segment: usize) -> Result<State, CorpusError> {
-        let (mut piece, mut from) = (0, DumpPlace::default());
+    pub(super) fn state(&self, segment: usize, trust: Trust) -> Result<State, CorpusError> {
+        let dump = self.segments[segment].dump.as_ref();
+        let (mut piece, mut from) = (0, dump.map_or_else(DumpPlace::default, |dump| dump.from.clone()));
         loop {
-            let facts: Option<PieceFacts> = ScratchFolder::facts(&self.piece(segment, piece))?;
+            let sealed = Sealed::<PieceFacts>::open(&self.piece(segment, piece), trust)?;
             let fits =
                 |facts: &PieceFacts| facts.key == self.segments[segment].key && facts.from == from.offset;
-            let Some(facts) = facts.filter(fits) else {
+            let Some(sealed) = sealed.filter(|sealed| fits(&sealed.facts)) else {
                 return Ok(State::Begun(piece, from));
             };
             piece += 1;
-            match facts.next {
+            match sealed.facts.next {
                 Some(next) => from = next,
                 None => return Ok(State::Whole(piece)),
             }
@@ -127,10 +160,10 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// [`CorpusError::MissingParts`] when some are not there.
-    pub(super) fn num_pieces(&self) -> Result<Vec<u32>, CorpusError> {
+    pub(super) fn num_pieces(&self, trust: Trust) -> Result<Vec<u32>, CorpusError> {
         let segments = u32::try_from(self.segments.len()).unwrap_or(u32::MAX);
         all_segments(&self.folder, segments, |segment| {
-            Ok(match self.state(segment as usize)? {
+            Ok(match self.state(segment as usize, trust)? {
                 State::Whole(num_pieces) => Some(num_pieces),
                 State::Begun(..) => None,
             })
@@ -149,10 +182,11 @@ impl<'a> Job<'a> {
 }
 
 /// Hashed as it is written out: a segment may have very many small inputs.
-fn segment_key(inputs: &[Input], is_dump: bool, exhibits: Exhibits) -> String {
+fn segment_key(inputs: &[Input], dump: Option<&DumpPart>, exhibits: Exhibits) -> String {
     let mut key = Sha256::new();
+    let part = dump.map(|dump| (dump.from.offset, dump.until));
     key.update(format!(
-        "{KEPT_FORMAT} {} {is_dump} {exhibits}",
+        "{KEPT_FORMAT} {} {part:?} {exhibits}",
         env!("CARGO_PKG_VERSION")
     ));
     for input in inputs {
@@ -190,6 +224,7 @@ fn bytes(inputs: &[Input]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wikipedia::SiteInfo;
     use proptest::prelude::*;
 
     proptest! {
@@ -197,7 +232,8 @@ mod tests {
         fn every_input_is_in_one_segment_of_one_part_in_order(
             sizes in proptest::collection::vec(0_u64..3 << 20, 0..60),
             num_filings in 0_usize..60,
-            num_parts in 1_u32..9
+            num_parts in 1_u32..9,
+            dump_parts in 1_u64..5
         ) {
             let inputs: Vec<Input> = sizes
                 .iter()
@@ -209,14 +245,23 @@ mod tests {
                 })
                 .collect();
             let num_filings = num_filings.min(inputs.len());
-            let job = Job::new(&inputs, num_filings, Exhibits::default(), PathBuf::new());
-            let covered: Vec<usize> = job.segments.iter().flat_map(|segment| segment.inputs.clone()).collect();
+            let divide = |dump: &Input, _| {
+                let place = |part| DumpPlace::part(dump.bytes * part / dump_parts, SiteInfo::default());
+                Ok((0..dump_parts).map(place).collect())
+            };
+            let job = Job::new((&inputs, num_filings), Exhibits::default(), PathBuf::new(), divide).unwrap();
+            let mut covered: Vec<usize> = job.segments.iter().flat_map(|segment| segment.inputs.clone()).collect();
+            covered.dedup();
             prop_assert_eq!(covered, (0..inputs.len()).collect::<Vec<_>>());
+            let mut byte = 0;
             for segment in &job.segments {
-                prop_assert!(!segment.inputs.is_empty() && (segment.inputs.len() == 1 || !segment.is_dump));
-                prop_assert_eq!(segment.is_dump, segment.inputs.start >= num_filings);
-                prop_assert_eq!(segment.first_byte, bytes(&inputs[..segment.inputs.start]));
+                let is_dump = segment.dump.is_some();
+                prop_assert!(!segment.inputs.is_empty() && (segment.inputs.len() == 1 || !is_dump));
+                prop_assert_eq!(is_dump, segment.inputs.start >= num_filings);
+                prop_assert_eq!(segment.bytes.start, byte);
+                byte = segment.bytes.end;
             }
+            prop_assert_eq!(byte, bytes(&inputs));
             let parts = (1..=num_parts).map(|number| format!("{number}/{num_parts}").parse().unwrap());
             let all: Vec<usize> = parts.flat_map(|part| job.of_part(part)).collect();
             prop_assert_eq!(all, (0..job.segments.len()).collect::<Vec<_>>());
@@ -233,9 +278,8 @@ mod tests {
         };
         let key = |input: Input, exhibits| {
             let inputs = [input];
-            Job::new(&inputs, 1, exhibits, PathBuf::new()).segments[0]
-                .key
-                .clone()
+            let job = Job::new((&inputs, 1), exhibits, PathBuf::new(), |_, _| Ok(Vec::new()));
+            job.unwrap().segments[0].key.clone()
         };
         let one = key(input(5, 7), Exhibits::default());
         assert_eq!(one, key(input(5, 7), Exhibits::default()));

@@ -1,15 +1,14 @@
 //! What became of the inputs of one piece of `ingest`, on disk between its passes. It does not
 //! decide which documents are written.
 //!
-//! A piece is a folder that appears whole or not at all: `entries`, `ids` (a record of fixed size
-//! a document) and `segment.json`. An entry, little-endian: kind (u8), length of its head (u32),
+//! A piece is a scratch folder (see `scratch.rs`) with `entries` and `ids` (a record of fixed size
+//! a document). An entry, little-endian: kind (u8), length of its head (u32),
 //! length of its body (u32), length of the body's text (u64); the head as JSON; the body, which
 //! only a document has, its line of JSON as one zstd frame. A record of `ids`: hash of the id
 //! (u128), hash of the content (u128), index of the input in the segment (u32).
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -20,11 +19,11 @@ use crate::docs_writer::{LeftOut, json_line};
 use crate::document::Document;
 use crate::error::CorpusError;
 use crate::fingerprint::part;
-use crate::scratch::{ScratchFolder, ScratchWriter};
+use crate::scratch::{ScratchFolder, ScratchReader, ScratchWriter, Sealed, Trust, not_as_written};
 use crate::wikipedia::DumpPlace;
 
 /// Changes when a piece's content does.
-pub(super) const KEPT_FORMAT: u32 = 1;
+pub(super) const KEPT_FORMAT: u32 = 2;
 
 const ENTRIES: &str = "entries";
 const IDS: &str = "ids";
@@ -68,7 +67,7 @@ pub(super) enum Entry<D> {
 /// A document read back: its head and its line of JSON.
 pub(super) type KeptDocument = (DocumentHead, Vec<u8>);
 
-/// `segment.json`.
+/// What a piece says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PieceFacts {
     /// What the segment was made of and how; another job's piece is not used.
@@ -102,7 +101,7 @@ pub(super) struct PieceWriter {
 /// Reads the entries of a piece in order.
 pub(super) struct PieceReader {
     path: PathBuf,
-    entries: BufReader<File>,
+    entries: ScratchReader,
 }
 
 impl PreparedDocument {
@@ -198,20 +197,15 @@ impl PieceWriter {
     /// Ends the piece; `next` is where the next one begins.
     pub(super) fn finish(mut self, next: Option<DumpPlace>) -> Result<(), CorpusError> {
         self.facts.next = next;
-        self.entries.finish()?;
-        self.ids.finish()?;
-        self.folder.finish(&self.facts)
+        self.folder.finish(self.facts, [self.entries, self.ids])?;
+        Ok(())
     }
 }
 
 impl PieceReader {
     pub(super) fn open(folder: &Path) -> Result<Self, CorpusError> {
-        let path = folder.join(ENTRIES);
-        let file = File::open(&path).map_err(|source| failed(&path, source))?;
-        Ok(Self {
-            path,
-            entries: BufReader::with_capacity(1 << 18, file),
-        })
+        let (path, entries, _) = open(folder, ENTRIES)?;
+        Ok(Self { path, entries })
     }
 
     /// The next entry and how much memory it takes; `None` at the end.
@@ -257,12 +251,7 @@ pub(super) fn for_each_id(
     folder: &Path,
     mut each: impl FnMut(KeptId) -> Result<(), CorpusError>,
 ) -> Result<(), CorpusError> {
-    let Some(facts) = ScratchFolder::facts::<PieceFacts>(folder)? else {
-        return Ok(());
-    };
-    let path = folder.join(IDS);
-    let file = File::open(&path).map_err(|source| failed(&path, source))?;
-    let mut file = BufReader::with_capacity(1 << 18, file);
+    let (path, mut file, facts) = open(folder, IDS)?;
     let mut record = [0; ID_BYTES];
     for _ in 0..facts.documents {
         file.read_exact(&mut record)
@@ -273,7 +262,16 @@ pub(super) fn for_each_id(
             input: u32::from_le_bytes(part(&record, 32)),
         })?;
     }
-    Ok(())
+    file.expect_end().map_err(|source| failed(&path, source))
+}
+
+/// A file of a piece that this process has written or looked at.
+fn open(folder: &Path, name: &str) -> Result<(PathBuf, ScratchReader, PieceFacts), CorpusError> {
+    let path = folder.join(name);
+    let sealed = Sealed::<PieceFacts>::open(folder, Trust::Known)?;
+    let sealed = sealed.ok_or_else(|| failed(&path, not_as_written()))?;
+    let reader = ScratchReader::open(&path, sealed.file(name)).map_err(|source| failed(&path, source))?;
+    Ok((path, reader, sealed.facts))
 }
 
 fn failed(path: &Path, source: std::io::Error) -> CorpusError {

@@ -7,15 +7,16 @@ use std::sync::mpsc::sync_channel;
 use durable::{DISK, DurableError, Operation, Storage, sha256_file, sha256_hex};
 use rayon::prelude::*;
 
-use super::job::{Job, State};
+use super::job::{DumpPart, Job, State};
 use super::kept::{Entry, PieceWriter, PreparedDocument};
 use crate::docs_manifest::InputFile;
 use crate::docs_writer::LeftOut;
-use crate::edgar::{Exhibits, read_filing_with};
+use crate::edgar::{Exhibits, read_hashed_filing};
 use crate::error::CorpusError;
 use crate::inputs::{Input, cannot_be_read};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
+use crate::scratch::Trust;
 use crate::segments::Part;
 use crate::wikipedia::{DumpEvent, DumpPlace, PageResult, Reading, read_dump_on};
 
@@ -40,15 +41,17 @@ pub(super) fn read_part(
     let mut filings = Vec::new();
     let mut dumps = Vec::new();
     for segment in job.of_part(part) {
-        match job.state(segment)? {
+        match job.state(segment, Trust::Found)? {
             State::Whole(_) => {}
-            State::Begun(piece, from) if job.segments[segment].is_dump => dumps.push((segment, piece, from)),
-            State::Begun(..) => filings.push(segment),
+            State::Begun(piece, from) => match &job.segments[segment].dump {
+                Some(part) => dumps.push((segment, part, piece, from)),
+                None => filings.push(segment),
+            },
         }
     }
     read_filings(job, &filings, exhibits, pool, progress)?;
-    for (segment, piece, from) in dumps {
-        read_dump(job, segment, (piece, from), pool, progress)?;
+    for (segment, part, piece, from) in dumps {
+        read_dump(job, (segment, part), (piece, from), pool, progress)?;
     }
     Ok(())
 }
@@ -128,8 +131,8 @@ impl SegmentsWriter<'_> {
 
 fn create(job: &Job<'_>, segment: usize, piece: u32, from: &DumpPlace) -> Result<PieceWriter, CorpusError> {
     let (folder, key) = (job.piece(segment, piece), &job.segments[segment].key);
-    // The entry of a dump itself is in its first piece.
-    PieceWriter::create(&folder, key, from, piece.min(1))
+    // The entry of a dump itself is in its very first piece.
+    PieceWriter::create(&folder, key, from, u32::from(from.offset > 0))
 }
 
 /// Runs of at most [`WINDOW_INPUTS`] inputs that fit into [`WINDOW_BYTES`] together, each at least
@@ -168,8 +171,9 @@ fn read_input(input: &Input, exhibits: Exhibits) -> Result<Vec<Prepared>, Corpus
         bytes: bytes.len() as u64,
         sha256: sha256_hex(&bytes),
     };
+    let results = read_hashed_filing(&input.name, &bytes, &file.sha256, exhibits);
     let mut entries = vec![Entry::Input(file)];
-    for result in read_filing_with(&input.name, &bytes, exhibits) {
+    for result in results {
         entries.push(prepare(&path, None, result.outcome)?);
     }
     Ok(entries)
@@ -190,10 +194,10 @@ fn prepare(path: &str, part: Option<String>, outcome: Outcome) -> Result<Prepare
     })
 }
 
-/// Reads a dump on all threads, from where a piece begins to the end.
+/// Reads a part of a dump on all threads, from where a piece begins to the end.
 fn read_dump(
     job: &Job<'_>,
-    segment: usize,
+    (segment, part): (usize, &DumpPart),
     (mut piece, from): (u32, DumpPlace),
     pool: &rayon::ThreadPool,
     progress: &dyn Progress,
@@ -202,7 +206,7 @@ fn read_dump(
     let path = input.path.to_string_lossy().into_owned();
     progress.start(&format!("reading pages of {}", input.name), None);
     let mut writer = create(job, segment, piece, &from)?;
-    if piece == 0 {
+    if from.offset == 0 {
         writer.add(&Entry::Input(InputFile {
             path: path.clone(),
             bytes: input.bytes,
@@ -233,6 +237,7 @@ fn read_dump(
     };
     let reading = Reading {
         from,
+        until: part.until,
         places_every: job.piece_bytes,
     };
     let prepare = |page: PageResult| prepare(&path, Some(page.title), page.outcome);

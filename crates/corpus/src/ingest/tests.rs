@@ -215,6 +215,75 @@ fn parts_in_any_order_and_a_merge_give_the_bytes_of_a_whole_ingest() {
     );
 }
 
+/// Letters that nothing makes shorter.
+fn noise(seed: u64, bytes: usize) -> String {
+    let mut state = seed;
+    let letter = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'a' + u8::try_from((state >> 33) % 26).unwrap())
+    };
+    (0..bytes).map(letter).collect()
+}
+
+#[test]
+fn one_multistream_dump_is_divided_over_parts_and_one_of_a_single_stream_is_said_to_be_in_one_part() {
+    use std::io::Read;
+    let desk = Desk::new();
+    let compressed = |text: &str| {
+        let mut bytes = Vec::new();
+        let mut encoder = bzip2::read::BzEncoder::new(text.as_bytes(), bzip2::Compression::fast());
+        encoder.read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let page = |id: u64| {
+        format!(
+            "<page><title>P{id}</title><ns>0</ns><id>{id}</id><revision><id>{id}</id><text>{}</text></revision></page>",
+            noise(id, 600_000)
+        )
+    };
+    let pages: Vec<String> = (1..26).map(page).collect();
+    let head = "<mediawiki><siteinfo><dbname>x</dbname></siteinfo>";
+    let texts = [vec![head.to_owned()], pages, vec!["</mediawiki>".to_owned()]].concat();
+    let of_one = compressed(&texts.concat());
+    let of_many: Vec<u8> = texts.iter().flat_map(|text| compressed(text)).collect();
+    let no_progress = crate::progress::NoProgress;
+    let segments_of_parts = |bytes: &[u8], name: &str| {
+        std::fs::create_dir_all(desk.at("wiki")).unwrap();
+        durable::commit_bytes(&DISK, &desk.at("wiki/dump.xml.bz2"), bytes).unwrap();
+        let options = IngestOptions {
+            filings: Vec::new(),
+            ..desk.options(name)
+        };
+        let part = |part: &str| ingest_part(&options, part.parse().unwrap(), &no_progress).unwrap();
+        let reports = [part("2/2"), part("1/2")];
+        merge_ingested_parts(&options, &no_progress).unwrap();
+        reports.map(|report| (report.segments, report.undivided.len()))
+    };
+    let of_divided = segments_of_parts(&of_many, "divided");
+    assert!(
+        of_divided
+            .iter()
+            .all(|(segments, undivided)| *segments > 0 && *undivided == 0),
+        "{of_divided:?}"
+    );
+    let options = IngestOptions {
+        filings: Vec::new(),
+        ..desk.options("whole")
+    };
+    ingest(&options, &no_progress).unwrap();
+    desk.assert_same("whole", "divided");
+    let divided = crate::docs_manifest::DocsManifest::open(&desk.at("divided")).unwrap();
+    assert_eq!((divided.num_documents(), divided.inputs.files), (25, 1));
+    let of_one = segments_of_parts(&of_one, "one");
+    assert_eq!(of_one.map(|(segments, _)| segments).iter().sum::<u32>(), 1);
+    assert_eq!(of_one.map(|(_, undivided)| undivided), [1, 1]);
+    let ids = |folder: &str| -> Vec<String> {
+        let reader = crate::DocumentReader::open(&desk.at(folder)).unwrap();
+        reader.map(|document| document.unwrap().id).collect()
+    };
+    assert_eq!(ids("one"), ids("whole"));
+}
+
 #[test]
 fn what_a_killed_ingest_has_read_is_not_read_again_unless_the_input_changed() {
     let desk = Desk::filled();
@@ -224,10 +293,10 @@ fn what_a_killed_ingest_has_read_is_not_read_again_unless_the_input_changed() {
     let read_all = || {
         let sources = Sources::find(&options).unwrap();
         let folder = desk.at(".docs.work/segments");
-        let job = sources.job(&options, folder.clone());
+        let job = sources.job(&options, folder.clone()).unwrap();
         let pool = worker_threads(2).unwrap();
         read_part(&job, Part::WHOLE, options.exhibits, &pool, &no_progress).unwrap();
-        let pieces = job.num_pieces().unwrap();
+        let pieces = job.num_pieces(Trust::Known).unwrap();
         assert!(
             pieces.len() > 3 && pieces.last().is_some_and(|pieces| *pieces > 1),
             "{pieces:?}"

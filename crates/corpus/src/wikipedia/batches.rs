@@ -11,7 +11,7 @@ use super::export::{parse_header, parse_page, title_of};
 use super::extract::read_extract;
 use super::page::{PageResult, rejected};
 use super::pending::Pending;
-use super::resume::{DumpPlace, Reading};
+use super::resume::{DumpPlace, Reading, text_place};
 use super::site::SiteInfo;
 use super::streams::{Chunk, LostBytes};
 use super::text::DumpText;
@@ -19,6 +19,9 @@ use crate::CorpusError;
 
 /// Pages are given to workers in batches of about this many bytes.
 const BATCH_BYTES: usize = 512 << 10;
+
+/// How the next part of a divided dump begins, with all that is looked at behind a tag.
+const NEXT_PAGE: &[u8] = b"<page>                ";
 
 /// What the pages of a batch became, and the count of it.
 pub(super) type Batch<T> = (Vec<T>, DumpReport);
@@ -92,12 +95,18 @@ where
                     break Err(text.damaged(lost.offset));
                 }
                 Ok(Some(Chunk::Lost(lost))) => self.add_lost(&mut cutter, lost),
+                Ok(None) if self.reading.until.is_some() => {
+                    // A page that is open ends where the next part begins, as it does in one reading.
+                    cutter.push(NEXT_PAGE);
+                    let _ = self.add_pieces(&mut cutter, false);
+                    break Ok(());
+                }
                 Ok(None) => {
                     let is_heard = self.add_pieces(&mut cutter, true);
                     break if is_heard.is_err() || cutter.is_complete() {
                         Ok(())
                     } else {
-                        Err(text.cut(cutter.num_bytes))
+                        Err(text.cut(&self.reading.from, cutter.num_bytes))
                     };
                 }
                 Err(CorpusError::TruncatedDump { .. } | CorpusError::DamagedDump { .. })
@@ -106,7 +115,9 @@ where
                     let _ = self.add_cut(&mut cutter);
                     break Ok(());
                 }
-                Err(CorpusError::TruncatedDump { .. }) => break Err(text.cut(cutter.num_bytes)),
+                Err(CorpusError::TruncatedDump { .. }) => {
+                    break Err(text.cut(&self.reading.from, cutter.num_bytes));
+                }
                 Err(error) => break Err(error),
             };
             if is_heard.is_err() {
@@ -144,6 +155,7 @@ where
         self.send()?;
         let place = DumpPlace {
             offset,
+            part_offset: self.reading.from.part_offset,
             text_bytes,
             site: self.site.as_ref().clone(),
         };
@@ -184,16 +196,22 @@ where
         let items = std::mem::take(&mut self.items);
         self.num_bytes = 0;
         let (site, prepare) = (Arc::clone(&self.site), self.prepare);
-        let pending = Pending::start(self.scope, move || read_batch(items, &site, prepare));
+        let part_offset = self.reading.from.part_offset;
+        let read = move || read_batch(items, (&site, part_offset), prepare);
+        let pending = Pending::start(self.scope, read);
         self.sender.send(Sent::Batch(pending)).map_err(|_| Unheard)
     }
 }
 
-fn read_batch<T>(items: Vec<Item>, site: &SiteInfo, prepare: &impl Fn(PageResult) -> T) -> Batch<T> {
+fn read_batch<T>(
+    items: Vec<Item>,
+    (site, part_offset): (&SiteInfo, u64),
+    prepare: &impl Fn(PageResult) -> T,
+) -> Batch<T> {
     let mut report = DumpReport::default();
     let results = items.into_iter().map(|item| {
         let result = match item {
-            Item::Piece(piece) => piece.into_result(site),
+            Item::Piece(piece) => piece.into_result(site, part_offset),
             Item::Lost(lost) => lost.into_result(),
         };
         report.count(&result.outcome);
@@ -212,7 +230,9 @@ impl Piece {
         }
     }
 
-    fn into_result(self, site: &SiteInfo) -> PageResult {
+    fn into_result(self, site: &SiteInfo, part_offset: u64) -> PageResult {
+        let unusable =
+            |position, start: &[u8], reason| unusable(&text_place(part_offset, position), start, reason);
         match self {
             Self::Page { position, xml } => match parse_page(&xml) {
                 Ok(page) => page.into_result(site),
@@ -239,10 +259,9 @@ impl LostBytes {
 }
 
 /// A page that cannot be read, named by its place and, as far as it can be found, its title.
-fn unusable(position: u64, start: &[u8], reason: &str) -> PageResult {
-    let place = format!("byte {position} of the text");
+fn unusable(place: &str, start: &[u8], reason: &str) -> PageResult {
     PageResult {
-        title: title_of(start).map_or_else(|| place.clone(), |title| format!("{title} ({place})")),
+        title: title_of(start).map_or_else(|| place.to_owned(), |title| format!("{title} ({place})")),
         outcome: rejected(reason),
     }
 }

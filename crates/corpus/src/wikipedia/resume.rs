@@ -10,7 +10,9 @@ use super::site::SiteInfo;
 pub(crate) struct DumpPlace {
     /// Where it is in the file.
     pub(crate) offset: u64,
-    /// Text before it, which names pages that cannot be read.
+    /// Where in the file the part begins that it is in; 0 in a dump that is not divided.
+    pub(super) part_offset: u64,
+    /// Text of the part before it, which names pages that cannot be read.
     pub(super) text_bytes: u64,
     /// What the dump's header says.
     pub(super) site: SiteInfo,
@@ -21,6 +23,8 @@ pub(crate) struct DumpPlace {
 pub(crate) struct Reading {
     /// Where it begins; the default is the beginning.
     pub(crate) from: DumpPlace,
+    /// Where in the file it ends: another part begins there.
+    pub(crate) until: Option<u64>,
     /// Places are told that lie at least this far apart in the file.
     pub(crate) places_every: u64,
 }
@@ -33,10 +37,31 @@ pub(crate) enum DumpEvent<T> {
     Place(DumpPlace),
 }
 
+impl DumpPlace {
+    /// Where a part of a divided dump begins.
+    pub(crate) fn part(offset: u64, site: SiteInfo) -> Self {
+        Self {
+            offset,
+            part_offset: offset,
+            text_bytes: 0,
+            site,
+        }
+    }
+}
+
+/// A place in the text of the part of a dump that begins at this byte of the file.
+pub(crate) fn text_place(part_offset: u64, position: u64) -> String {
+    match part_offset {
+        0 => format!("byte {position} of the text"),
+        offset => format!("byte {position} of the text that begins at byte {offset} of the file"),
+    }
+}
+
 impl Default for Reading {
     fn default() -> Self {
         Self {
             from: DumpPlace::default(),
+            until: None,
             places_every: u64::MAX,
         }
     }

@@ -13,7 +13,7 @@ use memchr::memmem;
 pub(super) const MAX_STREAM_BYTES: usize = 8 << 20;
 const READ_BYTES: usize = 1 << 20;
 /// Bytes that tell a stream's start.
-const MARK_BYTES: usize = 10;
+pub(super) const MARK_BYTES: usize = 10;
 const BLOCK: [u8; 6] = [0x31, 0x41, 0x59, 0x26, 0x53, 0x59];
 const END: [u8; 6] = [0x17, 0x72, 0x45, 0x38, 0x50, 0x90];
 
@@ -105,7 +105,7 @@ impl Source {
 }
 
 /// Where, at or behind `from`, a stream seems to begin.
-fn find_start(bytes: &[u8], from: usize) -> Option<usize> {
+pub(super) fn find_start(bytes: &[u8], from: usize) -> Option<usize> {
     let searched = bytes.get(from..)?;
     memmem::find_iter(searched, b"BZh")
         .map(|at| from + at)

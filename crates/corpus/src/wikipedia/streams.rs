@@ -313,7 +313,7 @@ impl<'a, 'scope> Streams<'a, 'scope> {
     fn cut(&self) -> CorpusError {
         CorpusError::TruncatedDump {
             path: self.path.to_owned(),
-            position: 0,
+            place: String::new(),
         }
     }
 }

@@ -309,6 +309,81 @@ fn reading_from_any_place_that_was_told_gives_the_rest_of_the_dump() {
     }
 }
 
+/// All parts of a dump, read one by one; places in the text of a part count from its beginning.
+fn read_parts(path: &Path, places: &[DumpPlace]) -> Vec<PageResult> {
+    let ends = places.iter().skip(1).map(|next| Some(next.offset));
+    let parts = places.iter().zip(ends.chain([None]));
+    parts
+        .flat_map(|(from, until)| {
+            let reading = Reading {
+                from: from.clone(),
+                until,
+                ..Reading::default()
+            };
+            read_on(path, reading).0
+        })
+        .collect()
+}
+
+#[test]
+fn the_parts_of_a_multistream_dump_hold_what_the_whole_does() {
+    let header = "<mediawiki><siteinfo><dbname>x</dbname><namespaces><namespace key=\"6\">Bild</namespace>\
+        </namespaces></siteinfo>\n";
+    let good = |id: u32| page(id, 0, &format!("[[Bild:a|b]] word {id} ").repeat(40));
+    let mut streams = vec![compressed(header)];
+    streams.extend((1..40).map(|id| match id {
+        // An open page at the end of a stream, and a stream that ends inside of one.
+        9 => compressed("<page><title>Open</title>"),
+        17 => compressed(&good(id)[..200]),
+        18 => compressed(&good(17)[200..]),
+        _ => compressed(&format!("  {}", good(id))),
+    }));
+    streams[25][60] ^= 1;
+    streams.push(compressed("</mediawiki>\n"));
+    let (_folder, path) = written("x.xml.bz2", &streams.concat());
+    let whole = read_on(&path, Reading::default()).0;
+    let named = |results: Vec<PageResult>| -> Vec<PageResult> {
+        let name = |title: &str| title.split(" (byte ").next().unwrap_or_default().to_owned();
+        results
+            .into_iter()
+            .map(|page| PageResult {
+                title: name(&page.title),
+                ..page
+            })
+            .collect()
+    };
+    assert!(whole.iter().any(|page| page.title.starts_with("Open (byte ")));
+    for (part_bytes, least_parts) in [(1, 30), (500, 4), (3000, 1), (1 << 20, 1)] {
+        let places = divide(&path, part_bytes).unwrap();
+        assert!(places.len() >= least_parts, "{}", places.len());
+        assert!(
+            named(read_parts(&path, &places)) == named(whole.clone()),
+            "{part_bytes}"
+        );
+    }
+}
+
+#[test]
+fn a_dump_whose_streams_do_not_begin_with_pages_is_one_part() {
+    let text = long_dump();
+    let cut: Vec<u8> = text
+        .as_bytes()
+        .chunks(10_000)
+        .flat_map(|chunk| compressed(std::str::from_utf8(chunk).unwrap()))
+        .collect();
+    let of_one = compressed(&text);
+    for (name, bytes) in [
+        ("a.xml", text.as_bytes()),
+        ("b.xml.bz2", &of_one),
+        ("c.xml.bz2", &cut),
+        ("d.xml.bz2", b""),
+        ("e.xml.bz2", b"BZh9"),
+    ] {
+        let (_folder, path) = written(name, bytes);
+        assert_eq!(divide(&path, 1000).unwrap(), [DumpPlace::default()], "{name}");
+    }
+}
+
 #[test]
 fn a_multistream_dump_cut_at_any_byte_never_passes_for_whole() {
     let streams = [

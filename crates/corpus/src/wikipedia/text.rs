@@ -5,6 +5,7 @@ use std::path::Path;
 use encoding_rs::{Decoder, DecoderResult, Encoding};
 use rayon::Scope;
 
+use super::resume::{DumpPlace, text_place};
 use super::source::Source;
 use super::streams::{Chunk, Streams};
 use crate::CorpusError;
@@ -78,11 +79,11 @@ impl<'a, 'scope> DumpText<'a, 'scope> {
         }
     }
 
-    /// The error that the file ends behind `position` bytes of text.
-    pub(super) fn cut(&self, position: u64) -> CorpusError {
+    /// The error that the file ends behind `position` bytes of the text of a part.
+    pub(super) fn cut(&self, part: &DumpPlace, position: u64) -> CorpusError {
         CorpusError::TruncatedDump {
             path: self.path.to_owned(),
-            position,
+            place: text_place(part.part_offset, position),
         }
     }
 
