@@ -74,9 +74,8 @@ pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsMa
     let pool = worker_threads(options.threads)?;
     read_part(&job, Part::WHOLE, options.exhibits, &pool, progress)?;
     let num_pieces = job.num_pieces(Trust::Known)?;
-    let made = assemble(options, &sources, (&job, &num_pieces), &workplace, progress)?;
-    workplace.finish();
-    Ok(made)
+    let made = assemble(options, &sources, (&job, &num_pieces), &workplace, progress);
+    leave(workplace, made)
 }
 
 /// Reads a part of the inputs, on one of several machines, and keeps what they hold in the folder
@@ -116,9 +115,17 @@ pub fn merge_ingested_parts(
     let workplace = Workplace::enter(&options.out, "tenk-corpus ingest --merge")?;
     let job = sources.job(options, parts_folder(&options.out))?;
     let num_pieces = job.num_pieces(Trust::Found)?;
-    let made = assemble(options, &sources, (&job, &num_pieces), &workplace, progress)?;
-    workplace.finish();
-    Ok(made)
+    let made = assemble(options, &sources, (&job, &num_pieces), &workplace, progress);
+    leave(workplace, made)
+}
+
+/// Leaves the place with what was made. Inputs without a document give none the next time either:
+/// nothing is kept of them.
+fn leave(workplace: Workplace, made: Result<DocsManifest, CorpusError>) -> Result<DocsManifest, CorpusError> {
+    if matches!(made, Ok(_) | Err(CorpusError::NoDocuments { .. })) {
+        workplace.finish();
+    }
+    made
 }
 
 impl Sources {
