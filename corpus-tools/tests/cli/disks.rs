@@ -135,12 +135,7 @@ fn a_disk_that_fills_up_in_mid_build_ends_it_in_one_message_and_with_room_the_sa
     let (docs, tokenizer) = (text(&finished().at("docs")), text(&finished().at("tokenizer")));
     on_small_disks(
         "corpus",
-        |out| {
-            build_arguments(&docs, &tokenizer, out)
-                .into_iter()
-                .map(Into::into)
-                .collect()
-        },
+        |out| build_arguments(&docs, &tokenizer, out),
         &finished().at("corpus"),
     );
 }

@@ -128,7 +128,7 @@ impl Searchable {
                     continue;
                 }
                 num_places += 1;
-                let (num_found, end) = self.follow(place, &words[first..]);
+                let (num_found, end) = self.follow(place, &words[first..], words.len() / 5);
                 let span = self.words[place]..end;
                 let is_better = best.as_ref().is_none_or(|(most, shortest)| {
                     num_found > *most || (num_found == *most && span.len() < shortest.len())
@@ -143,10 +143,14 @@ impl Searchable {
             .map(|(_, span)| span)
     }
 
-    /// How many of `words` come one behind the other from a place on, and where the last one ends.
-    fn follow(&self, place: usize, words: &[&[u8]]) -> (usize, usize) {
+    /// How many of `words` come one behind the other from a place on, and where the last one ends;
+    /// given up where more than `most_missing` do not come.
+    fn follow(&self, place: usize, words: &[&[u8]], most_missing: usize) -> (usize, usize) {
         let (mut at, mut num_found, mut end) = (place, 0, 0);
-        for word in words {
+        for (index, word) in words.iter().enumerate() {
+            if index - num_found > most_missing {
+                break;
+            }
             let near = at..self.words.len().min(at + GAP_WORDS);
             let found = near
                 .into_iter()
