@@ -24,8 +24,8 @@ const FAR_WORDS: usize = 20_000;
 const GAP_WORDS: usize = 250;
 /// Words of a block with which the search may begin.
 const FIRST_WORDS: usize = 4;
-/// Places that are looked at for one block.
-const MOST_PLACES: usize = 400;
+/// Places that are looked at for each of them.
+const MOST_PLACES: usize = 50;
 /// Markup before a block that is shown with it.
 const MOST_MARKUP_BYTES: usize = 300;
 
@@ -121,13 +121,9 @@ impl Searchable {
         let from = self.words.partition_point(|start| *start < cursor);
         let places = from..self.words.len().min(from + reach);
         let mut best: Option<(usize, Range<usize>)> = None;
-        let mut num_places = 0;
         for first in 0..words.len().min(FIRST_WORDS) {
-            for place in places.clone() {
-                if num_places == MOST_PLACES || self.word_end(place, words[first]).is_none() {
-                    continue;
-                }
-                num_places += 1;
+            let begins = |place: &usize| self.word_end(*place, words[first]).is_some();
+            for place in places.clone().filter(begins).take(MOST_PLACES) {
                 let (num_found, end) = self.follow(place, &words[first..], words.len() / 5);
                 let span = self.words[place]..end;
                 let is_better = best.as_ref().is_none_or(|(most, shortest)| {
