@@ -120,14 +120,13 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(Measure::DataWait { corpus, tokenizer }) => loading::data_wait(corpus, tokenizer),
         None => {
             let figures = figures::selected(arguments)?;
-            let mut results = Vec::new();
+            let measured = figures.iter().map(|figure| contest::run(figure, arguments.runs));
+            let mut results: Vec<_> = measured.collect();
             if arguments.wants("corpus") {
                 results.extend(scaling::outcomes(&arguments.bin, Path::new(figures::FOLDER)));
                 let corpus = scaling::large_corpus(Path::new(figures::FOLDER));
                 results.push(opening::outcome(&corpus, arguments.runs));
             }
-            let measured = figures.iter().map(|figure| contest::run(figure, arguments.runs));
-            results.extend(measured);
             report::write(&results)?;
             if arguments.wants("corpus") {
                 report::write_section("agreement", &agreement::table(&arguments.python()?)?)?;

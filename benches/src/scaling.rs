@@ -1,5 +1,9 @@
 //! Whether `build` takes time in proportion to its text and the same memory for any amount: the
 //! sample's text, 2 GB of it beside 100 MB, by a process whose memory is limited.
+//!
+//! Nothing is removed until all builds are over: for minutes after a removal ext4 looks for an
+//! inode that was not freed lately, a millisecond for each new file, and a build makes 700 files
+//! whatever the size of its text.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,7 +21,7 @@ const TIMES: u32 = 20;
 /// `RLIMIT_DATA`: all memory of a process that it can write to.
 const LIMIT_KILOBYTES: u64 = 1_000_000;
 /// Builds of each size.
-const RUNS: usize = 2;
+const RUNS: usize = 3;
 /// How often the memory of a build is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -31,7 +35,12 @@ struct Size {
 
 /// The shards that the large build leaves behind, for figures that need many.
 pub(crate) fn large_corpus(folder: &Path) -> PathBuf {
-    folder.join("scaling/large-corpus")
+    corpus_of(&folder.join("scaling/large"), 0)
+}
+
+/// Where the build of a documents folder writes in a run.
+fn corpus_of(docs: &Path, run: usize) -> PathBuf {
+    docs.with_extension(format!("corpus-{run}"))
 }
 
 /// Both figures: the rate and the peak memory of the large build beside those of the small one.
@@ -74,17 +83,24 @@ fn measure(tenk_corpus: &Path, folder: &Path) -> Result<(Size, Size)> {
         .arg(&small.docs);
     succeed(train.arg("--out").arg(&tokenizer))?;
     let mut large = make(tenk_corpus, folder, "large", SMALL_FILINGS * TIMES)?;
-    for _ in 0..RUNS {
+    for run in 0..RUNS {
         for size in [&mut small, &mut large] {
-            build(tenk_corpus, &tokenizer, size)?;
+            build(tenk_corpus, &tokenizer, size, run)?;
         }
+    }
+    for name in ["small", "large"] {
+        std::fs::remove_dir_all(sample_of(folder, name))?;
     }
     Ok((small, large))
 }
 
-/// A documents folder of the sample's filings; these themselves are removed.
+fn sample_of(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}-sample"))
+}
+
+/// A documents folder of the sample's filings.
 fn make(tenk_corpus: &Path, folder: &Path, name: &str, num_filings: u32) -> Result<Size> {
-    let (sample, docs) = (folder.join("sample"), folder.join(name));
+    let (sample, docs) = (sample_of(folder, name), folder.join(name));
     let filings = num_filings.to_string();
     let mut make_sample = Command::new(tenk_corpus);
     make_sample.args(["sample", "--pages", "100", "--filings", &filings, "--out"]);
@@ -92,7 +108,6 @@ fn make(tenk_corpus: &Path, folder: &Path, name: &str, num_filings: u32) -> Resu
     let mut ingest = Command::new(tenk_corpus);
     ingest.arg("ingest").arg("--filings").arg(sample.join("filings"));
     succeed(ingest.arg("--out").arg(&docs))?;
-    std::fs::remove_dir_all(&sample)?;
     Ok(Size {
         docs,
         rates: Vec::new(),
@@ -100,14 +115,9 @@ fn make(tenk_corpus: &Path, folder: &Path, name: &str, num_filings: u32) -> Resu
     })
 }
 
-/// Builds a corpus beside the documents in place of the one before.
-fn build(tenk_corpus: &Path, tokenizer: &Path, size: &mut Size) -> Result<()> {
-    let mut out = size.docs.as_os_str().to_owned();
-    out.push("-corpus");
-    let out = PathBuf::from(out);
-    if out.exists() {
-        crate::figures::make_writable_and_remove(&out)?;
-    }
+/// Builds a corpus beside the documents.
+fn build(tenk_corpus: &Path, tokenizer: &Path, size: &mut Size, run: usize) -> Result<()> {
+    let out = corpus_of(&size.docs, run);
     let limited = format!("ulimit -d {LIMIT_KILOBYTES} && exec \"$0\" \"$@\"");
     let mut command = Command::new("bash");
     command.arg("-c").arg(limited).arg(tenk_corpus);
