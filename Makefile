@@ -57,7 +57,7 @@ lint: setup ## formatting, lints, docs and the repository's own rules
 fuzz: ## the readers on random input, a few seconds each; FUZZ_SECONDS=600 for longer, it goes on from the last run
 	@scripts/fuzz.sh $(if $(FUZZ_SECONDS),$(FUZZ_SECONDS),6)
 
-mutants: setup ## small faults in the data path that the tests must catch: hours, goes on where it was stopped; PARTS=16
+mutants: setup ## small faults in the data path that the tests must catch: hours, goes on where it was stopped; PARTS=8
 	@scripts/mutants.sh $(PARTS)
 
 test-long: test ## make test, every filing beside a browser, every text beside tokenizers, the tarball, Slurm, a bare Debian, long fuzzing, all mutants

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How many small faults in the data path the tests catch: cargo-mutants over masking, loader and
 # shards, in parts that are kept, so that a run that was stopped goes on with the parts that lack.
-#   scripts/mutants.sh [PARTS]        all parts that have no result yet, of PARTS (default 16)
+#   scripts/mutants.sh [PARTS]        all parts that have no result yet, of PARTS (default 8)
 #   scripts/mutants.sh report         the share that was caught
 # Results are under target/mutants; remove the folder to begin again.
 set -eu -o pipefail
@@ -23,7 +23,7 @@ command -v cargo-mutants > /dev/null || {
     echo "cargo-mutants is missing: cargo install cargo-mutants --locked" >&2
     exit 1
 }
-PARTS=${1:-16}
+PARTS=${1:-8}
 mkdir -p "$OUT"
 for ((part = 0; part < PARTS; part++)); do
     folder=$OUT/part-$part-of-$PARTS
@@ -32,7 +32,7 @@ for ((part = 0; part < PARTS; part++)); do
     # exit code 2 and 3: mutants were missed or ran out of time, which is a result
     code=0
     cargo mutants "${PACKAGES[@]}" --shard "$part/$PARTS" --output "$folder" \
-        --timeout 120 --no-times || code=$?
+        --profile mutants --timeout 120 --no-times -- --lib || code=$?
     case $code in 0 | 2 | 3) touch "$folder/done" ;; *) exit "$code" ;; esac
 done
 report

@@ -1,9 +1,10 @@
 //! Whether `build` takes time in proportion to its text and the same memory for any amount: the
 //! sample's text, 2 GB of it beside 100 MB, by a process whose memory is limited.
 //!
-//! Nothing is removed until all builds are over: for minutes after a removal ext4 looks for an
-//! inode that was not freed lately, a millisecond for each new file, and a build makes 700 files
-//! whatever the size of its text.
+//! No sample and no corpus is removed until all builds are over: for minutes after a removal ext4
+//! looks for an inode that was not freed lately, and a build makes 700 files whatever the size of
+//! its text. After 130,000 files were removed, the small build took 2.05 s instead of 1.24 s (two
+//! cores of an AMD EPYC, 24 November 2026).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -28,12 +28,12 @@ pub(crate) fn run(arguments: &Build) -> Result<()> {
         let report = corpus::build_part(&options, part, &Bar::default())?;
         return print_part(&report, arguments.json);
     }
-    let made = if arguments.parts.merge {
-        corpus::merge_parts(&options, &Bar::default())
+    let manifest = if arguments.parts.merge {
+        corpus::merge_parts(&options, &Bar::default())?
     } else {
         corpus::build_shards(&options, &Bar::default())
+            .map_err(|error| with_kept_work(error, &arguments.out))?
     };
-    let manifest = made.map_err(|error| with_kept_work(error, &arguments.out))?;
     if arguments.json {
         return print_json(&manifest);
     }

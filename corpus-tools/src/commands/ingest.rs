@@ -19,12 +19,11 @@ pub(crate) fn run(arguments: &Ingest) -> Result<()> {
         let report = corpus::ingest_part(&options, part, &Bar::default())?;
         return print_part(&report, arguments.json);
     }
-    let made = if arguments.parts.merge {
-        corpus::merge_ingested_parts(&options, &Bar::default())
+    let manifest = if arguments.parts.merge {
+        corpus::merge_ingested_parts(&options, &Bar::default())?
     } else {
-        corpus::ingest(&options, &Bar::default())
+        corpus::ingest(&options, &Bar::default()).map_err(|error| with_kept_work(error, &arguments.out))?
     };
-    let manifest = made.map_err(|error| with_kept_work(error, &arguments.out))?;
     if arguments.json {
         return print_json(&manifest);
     }

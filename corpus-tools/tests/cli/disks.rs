@@ -29,9 +29,7 @@ impl Mount {
         test_data::skip("this user may not mount a tmpfs");
         None
     }
-}
 
-impl Mount {
     /// Makes room.
     fn grow(&self) {
         let grown = Command::new("mount")

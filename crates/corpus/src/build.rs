@@ -100,9 +100,12 @@ pub fn build_shards(options: &BuildOptions, progress: &dyn Progress) -> Result<M
     let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, workplace.segments())?;
     job.run(Part::WHOLE, &pool, progress)?;
     let segments = job.open_all(Trust::Known)?;
-    let made = assemble(options, (&job, segments), &workplace, &pool, progress)?;
-    workplace.finish();
-    Ok(made)
+    let made = assemble(options, (&job, segments), &workplace, &pool, progress);
+    // Documents that are there twice are so the next time; the way out makes other documents.
+    if matches!(made, Ok(_) | Err(CorpusError::DuplicateDocument { .. })) {
+        workplace.finish();
+    }
+    made
 }
 
 /// Does a part of the first pass of a build, on one of several machines, and keeps it in the

@@ -1,5 +1,6 @@
 //! Bytes to text: what a byte-order mark says, else strict UTF-8, else windows-1252 for the whole
-//! input, which is what browsers do with filings whose declared charset is wrong or absent. Says when bytes are no text at all. Knows nothing about markup.
+//! input, which is what browsers do with filings whose declared charset is wrong or absent. Says
+//! when bytes are no text at all. Knows nothing about markup.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;

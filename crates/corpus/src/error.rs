@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::wikipedia::text_place;
+
 /// An error that ends a command. A single bad document never does: it becomes an
 /// [`Outcome::Rejected`](crate::Outcome) with its reason.
 #[derive(Debug, thiserror::Error)]
@@ -20,14 +22,16 @@ pub enum CorpusError {
     },
     /// A dump ends before its last page does.
     #[error(
-        "{} ends at {place}, before `</mediawiki>`: the file is cut; download it again, or check it with `bzip2 -t`",
-        path.display()
+        "{} ends at {}, before `</mediawiki>`: the file is cut; download it again, or check it with `bzip2 -t`",
+        path.display(), text_place(*part_offset, *position)
     )]
     TruncatedDump {
         /// The dump.
         path: PathBuf,
-        /// Where its decompressed text ends.
-        place: String,
+        /// Where in the file the part begins that was read; 0 in a dump that is not divided.
+        part_offset: u64,
+        /// Bytes of decompressed text from there to the end.
+        position: u64,
     },
     /// A dump's file lacks its end; noticed before anything is read.
     #[error(
@@ -148,7 +152,7 @@ pub enum CorpusError {
     },
     /// Parts of a job are not there.
     #[error(
-        "{missing} of the {segments} segments in {} are missing or were made of other input or with \
+        "{missing} of the {segments} segments in {} are missing, damaged, or were made of other input or with \
          other options, the first is segment-{first:05}; run the same command with each --part, then --merge",
         folder.display()
     )]

@@ -313,6 +313,7 @@ mod tests {
                 }
             }
         }
+        assert!(num_blocks > 1000, "{num_blocks}");
         assert!(
             num_found * 1000 >= num_blocks * 995,
             "{num_found} of {num_blocks}"

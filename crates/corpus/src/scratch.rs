@@ -279,7 +279,8 @@ impl Read for Checked {
 pub(crate) fn not_as_written() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        "the disk does not give back what was written; run the same command again, which makes it anew",
+        "the disk does not give back what was written; run the same command again, which makes it anew \
+         (before --merge: each --part)",
     )
 }
 
@@ -302,6 +303,21 @@ pub(crate) fn remove_folder(path: &Path) -> Result<(), CorpusError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Changes a byte of one file of this name in the finished folders of `root`, as a disk may.
+#[cfg(test)]
+pub(crate) fn damage_one(root: &Path, name: &str) {
+    let mut folders: Vec<_> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join(name))
+        .filter(|path| path.metadata().is_ok_and(|file| file.len() > 0))
+        .collect();
+    folders.sort();
+    let mut bytes = std::fs::read(&folders[0]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    durable::commit_bytes(&DISK, &folders[0], &bytes).unwrap();
 }
 
 #[cfg(test)]

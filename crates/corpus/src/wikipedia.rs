@@ -42,7 +42,7 @@ use text::{DumpText, unreadable};
 pub(crate) use divide::divide;
 pub(crate) use find::find_page;
 pub use page::{PageResult, RawPage};
-pub(crate) use resume::{DumpEvent, DumpPlace, Reading};
+pub(crate) use resume::{DumpEvent, DumpPlace, Reading, text_place};
 pub use site::SiteInfo;
 pub use wikitext::{Article, parse_wikitext};
 
@@ -134,7 +134,8 @@ fn read_from<T: Send>(
         let (sender, receiver) = sync_channel(2 * num_threads + 2);
         thread::scope(|threads| {
             let cutter = threads.spawn(move || {
-                let source = Source::new(reader, reading.from.offset);
+                let mut source = Source::new(reader, reading.from.offset);
+                source.is_part = reading.until.is_some();
                 let text = DumpText::open(path, source, scope, num_threads)?;
                 Batches::new(scope, sender, prepare, reading).cut(text)
             });

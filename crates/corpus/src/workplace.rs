@@ -24,6 +24,8 @@ pub(crate) struct Workplace {
 
 /// Finished segments, in the folder of a workplace.
 const SEGMENTS: &str = "segments";
+/// What every finished output has.
+const MANIFEST: &str = "manifest.json";
 
 impl Workplace {
     /// Takes the lock for writing `out`.
@@ -33,7 +35,12 @@ impl Workplace {
     pub(crate) fn enter(out: &Path, purpose: &str) -> Result<Self, CorpusError> {
         let folder = work_folder(out)?;
         let parent = folder.parent().unwrap_or(Path::new("."));
-        refuse_existing(out).inspect_err(|_| remove_left(parent, &folder, purpose))?;
+        refuse_existing(out).inspect_err(|_| {
+            // What stands there may be a stranger's, and the work unfinished.
+            if out.join(MANIFEST).is_file() {
+                remove_left(parent, &folder, purpose);
+            }
+        })?;
         create_dir_all(parent)?;
         let lock = lock_folder(&folder, purpose).map_err(|error| name_output(error, out))?;
         // A predecessor may have finished between the first look and the lock.
@@ -53,7 +60,8 @@ impl Workplace {
         Self::enter(&parts_folder(out).join(name), purpose)
     }
 
-    /// The folder for finished segments of the work, which those of a killed predecessor are in.
+    /// The folder for finished segments of the work; those of a predecessor that failed or was
+    /// killed are in it.
     pub(crate) fn segments(&self) -> PathBuf {
         self.folder.join(SEGMENTS)
     }
@@ -69,9 +77,7 @@ impl Workplace {
             _ => Ok(path),
         }
     }
-}
 
-impl Workplace {
     /// Leaves the place: its work is done.
     pub(crate) fn finish(mut self) {
         self.is_done = true;
@@ -263,8 +269,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("corpus");
         let work = folder.path().join(".corpus.work");
-        DISK.create_dir_all(&work.join("segments")).unwrap();
+        DISK.create_dir_all(&work.join("segments/segment-00000")).unwrap();
         DISK.create_dir_all(&out).unwrap();
+        assert!(Workplace::enter(&out, "build").is_err());
+        assert_eq!(kept_work(&out), Some(work.clone()), "no command has made `out`");
+        durable::commit_bytes(&DISK, &out.join(MANIFEST), b"{}").unwrap();
         let living = FolderLock::acquire(&work, "build").unwrap();
         assert!(Workplace::enter(&out, "build").is_err());
         assert!(work.exists(), "somebody works there");

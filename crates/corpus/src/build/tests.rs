@@ -190,7 +190,15 @@ fn parts_in_any_order_and_a_merge_give_the_bytes_of_a_whole_build() {
         "{missing}"
     );
     part("2/3");
-    part("2/3");
+    crate::scratch::damage_one(&desk.at("merged.parts"), "spool");
+    let damaged = merge_parts(&options, &NoProgress).unwrap_err();
+    assert!(
+        matches!(damaged, CorpusError::MissingParts { missing: 1, .. }),
+        "{damaged}"
+    );
+    for again in ["1/3", "2/3", "3/3"] {
+        part(again);
+    }
     merge_parts(&options, &NoProgress).unwrap();
     assert_same_files(&desk.at("whole"), &desk.at("merged"));
     let other_window = BuildOptions {
@@ -252,7 +260,7 @@ fn two_documents_of_one_accession_number_in_a_documents_folder_end_a_build_with_
         matches!(&error, CorpusError::DuplicateDocument { id, .. } if *id == documents[3].id),
         "{error}"
     );
-    assert!(!desk.at("corpus").exists());
+    assert!(!desk.at("corpus").exists() && !desk.at(".corpus.work").exists());
 }
 
 #[test]

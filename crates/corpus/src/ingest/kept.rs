@@ -223,22 +223,21 @@ impl PieceReader {
         self.entries.read_exact(&mut lengths)?;
         let [head, body] = [0, 4].map(|at| u32::from_le_bytes(part(&lengths, at)) as usize);
         let json_bytes = usize::try_from(u64::from_le_bytes(part(&lengths, 8))).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; head + body];
-        self.entries.read_exact(&mut bytes)?;
+        // Lengths that the disk has changed are not worth their memory.
+        let mut bytes = Vec::new();
+        (&mut self.entries)
+            .take((head + body) as u64)
+            .read_to_end(&mut bytes)?;
+        if bytes.len() != head + body {
+            return Err(not_as_written());
+        }
         let (head, body) = bytes.split_at(head);
         let entry = match kind[0] {
-            b'i' => Entry::Input(serde_json::from_slice(head)?),
-            b's' => Entry::Skipped(serde_json::from_slice(head)?),
-            b'r' => Entry::Rejected(serde_json::from_slice(head)?),
-            b'd' => {
-                let json = zstd::bulk::decompress(body, json_bytes)?;
-                Entry::Document((serde_json::from_slice(head)?, json))
-            }
-            other => {
-                return Err(std::io::Error::other(format!(
-                    "there is no entry of kind {other}"
-                )));
-            }
+            b'i' => Entry::Input(of_json(head)?),
+            b's' => Entry::Skipped(of_json(head)?),
+            b'r' => Entry::Rejected(of_json(head)?),
+            b'd' => Entry::Document((of_json(head)?, decompress(body, json_bytes)?)),
+            _ => return Err(not_as_written()),
         };
         // Of small entries most is what holds them.
         let own = 2 * size_of::<Entry<KeptDocument>>();
@@ -263,6 +262,19 @@ pub(super) fn for_each_id(
         })?;
     }
     file.expect_end().map_err(|source| failed(&path, source))
+}
+
+fn of_json<T: serde::de::DeserializeOwned>(head: &[u8]) -> std::io::Result<T> {
+    serde_json::from_slice(head).map_err(|_| not_as_written())
+}
+
+fn decompress(frame: &[u8], length: usize) -> std::io::Result<Vec<u8>> {
+    // Said twice: a length that the disk has changed is not worth its memory.
+    let said = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten();
+    if said != Some(length as u64) {
+        return Err(not_as_written());
+    }
+    zstd::bulk::decompress(frame, length).map_err(|_| not_as_written())
 }
 
 /// A file of a piece that this process has written or looked at.

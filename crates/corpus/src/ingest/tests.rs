@@ -198,7 +198,15 @@ fn parts_in_any_order_and_a_merge_give_the_bytes_of_a_whole_ingest() {
         "{missing}"
     );
     part("2/3");
-    part("2/3");
+    crate::scratch::damage_one(&desk.at("merged.parts"), "entries");
+    let damaged = merge_ingested_parts(&options, &no_progress).unwrap_err();
+    assert!(
+        matches!(damaged, CorpusError::MissingParts { missing: 1, .. }),
+        "{damaged}"
+    );
+    for again in ["1/3", "2/3", "3/3"] {
+        part(again);
+    }
     merge_ingested_parts(&options, &no_progress).unwrap();
     desk.assert_same("whole", "merged");
     let rejected = std::fs::read_to_string(desk.at("merged/rejected.jsonl")).unwrap();

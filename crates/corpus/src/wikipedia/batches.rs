@@ -9,6 +9,7 @@ use super::DumpReport;
 use super::cut::{Cutter, Piece};
 use super::export::{parse_header, parse_page, title_of};
 use super::extract::read_extract;
+use super::marks::MARK_BYTES;
 use super::page::{PageResult, rejected};
 use super::pending::Pending;
 use super::resume::{DumpPlace, Reading, text_place};
@@ -22,6 +23,7 @@ const BATCH_BYTES: usize = 512 << 10;
 
 /// How the next part of a divided dump begins, with all that is looked at behind a tag.
 const NEXT_PAGE: &[u8] = b"<page>                ";
+const _: () = assert!(NEXT_PAGE.len() >= MARK_BYTES, "a tag is told by what follows it");
 
 /// What the pages of a batch became, and the count of it.
 pub(super) type Batch<T> = (Vec<T>, DumpReport);
@@ -146,7 +148,9 @@ where
     fn add_place(&mut self, cutter: &Cutter, text: &DumpText<'_, 'scope>) -> Result<(), Unheard> {
         let place = cutter.place().and_then(|position| {
             let offset = text.offset_at(position, cutter.num_bytes)?;
-            Some((offset, position)).filter(|(offset, _)| *offset >= self.next_place)
+            // Where the part ends, no other piece of it begins.
+            let goes_on = self.reading.until.is_none_or(|until| offset < until);
+            (offset >= self.next_place && goes_on).then_some((offset, position))
         });
         let Some((offset, text_bytes)) = place else {
             return Ok(());

@@ -52,6 +52,9 @@ fn parts(path: &Path, part_bytes: u64) -> io::Result<Vec<DumpPlace>> {
         let Some(offset) = stream_with_page(&file, from)? else {
             break;
         };
+        if offset + part_bytes > file_bytes {
+            break;
+        }
         places.push(DumpPlace::part(offset, site.clone()));
         from = offset + part_bytes;
     }

@@ -8,6 +8,7 @@ use rayon::ThreadPool;
 use super::cut::{Cutter, Piece};
 use super::export::parse_page;
 use super::extract::read_extract;
+use super::resume::DumpPlace;
 use super::source::Source;
 use super::streams::Chunk;
 use super::text::{DumpText, unreadable};
@@ -24,7 +25,10 @@ pub(crate) fn find_page(path: &Path, pool: &ThreadPool, id: &str) -> Result<Opti
         let mut text = DumpText::open(path, source, scope, pool.current_num_threads())?;
         let mut cutter = Cutter::default();
         loop {
-            let chunk = text.next_chunk()?;
+            let chunk = text.next_chunk().map_err(|error| match error {
+                CorpusError::TruncatedDump { .. } => text.cut(&DumpPlace::default(), cutter.num_bytes),
+                error => error,
+            })?;
             let is_last = chunk.is_none();
             match chunk {
                 Some(Chunk::Text(text)) => cutter.push(&text),

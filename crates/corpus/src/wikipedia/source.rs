@@ -25,6 +25,8 @@ pub(super) struct Source {
     /// Where in the file `ahead` begins.
     pub(super) offset: u64,
     pub(super) is_at_end: bool,
+    /// Whether the file goes on where the reader ends: another part of a dump begins there.
+    pub(super) is_part: bool,
 }
 
 /// What comes next in a file of bzip2 streams.
@@ -45,6 +47,7 @@ impl Source {
             ahead: Vec::new(),
             offset,
             is_at_end: false,
+            is_part: false,
         }
     }
 

@@ -103,7 +103,7 @@ impl<'a, 'scope> Streams<'a, 'scope> {
             next_is_long: false,
             piecewise: None,
             lost: None,
-            // Nobody goes on behind a stream that was not whole.
+            // Whether those before it were whole, another reading says.
             num_whole: usize::from(source.offset > 0),
             source,
             boundary: None,
@@ -208,7 +208,7 @@ impl<'a, 'scope> Streams<'a, 'scope> {
             self.piecewise = Some(Piecewise::new(offset, None));
             return Ok(None);
         }
-        if self.parts.is_empty() {
+        if self.parts.is_empty() && !self.source.is_part {
             return Err(self.cut());
         }
         let first_bytes = compressed.len();
@@ -231,7 +231,8 @@ impl<'a, 'scope> Streams<'a, 'scope> {
     /// Leaves a damaged stream out, unless nothing else is in the file.
     fn lose(&mut self, offset: u64, num_bytes: usize) -> Result<Chunk, CorpusError> {
         self.read_ahead()?;
-        if self.num_whole == 0 && self.parts.is_empty() && !self.next_is_long {
+        let is_last = self.parts.is_empty() && !self.next_is_long && !self.source.is_part;
+        if self.num_whole == 0 && is_last {
             return Err(self.damaged(offset));
         }
         Ok(Chunk::Lost(LostBytes {
@@ -313,7 +314,8 @@ impl<'a, 'scope> Streams<'a, 'scope> {
     fn cut(&self) -> CorpusError {
         CorpusError::TruncatedDump {
             path: self.path.to_owned(),
-            place: String::new(),
+            part_offset: 0,
+            position: 0,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use encoding_rs::{Decoder, DecoderResult, Encoding};
 use rayon::Scope;
 
-use super::resume::{DumpPlace, text_place};
+use super::resume::DumpPlace;
 use super::source::Source;
 use super::streams::{Chunk, Streams};
 use crate::CorpusError;
@@ -83,7 +83,8 @@ impl<'a, 'scope> DumpText<'a, 'scope> {
     pub(super) fn cut(&self, part: &DumpPlace, position: u64) -> CorpusError {
         CorpusError::TruncatedDump {
             path: self.path.to_owned(),
-            place: text_place(part.part_offset, position),
+            part_offset: part.part_offset,
+            position,
         }
     }
 
