@@ -29,9 +29,18 @@ impl MlmHead {
     /// `rows`: [.., D]; `word`: the tied matrix [V padded, D] -> logits [.., V] in the kind of
     /// `rows`. The padded columns are cut off before anything sees them.
     pub(crate) fn forward(&self, rows: &Tensor, word: &Tensor) -> Result<Tensor, ModelError> {
+        self.without_padding(&self.forward_padded(rows, word)?)
+    }
+
+    /// Logits [.., V padded] without their padding.
+    pub(crate) fn without_padding(&self, logits: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(logits.f_narrow(-1, 0, self.vocab_size)?) // [.., V]
+    }
+
+    /// As [`MlmHead::forward`], with the padded columns: [.., V padded].
+    pub(crate) fn forward_padded(&self, rows: &Tensor, word: &Tensor) -> Result<Tensor, ModelError> {
         let kind = rows.f_kind()?;
         let features = self.layer_norm.forward(&self.dense.forward_gelu(rows)?)?; // [.., D]
-        let logits = features.f_linear(&cast(word, kind)?, Some(&cast(&self.bias, kind)?))?; // [.., V padded]
-        Ok(logits.f_narrow(-1, 0, self.vocab_size)?) // [.., V]
+        Ok(features.f_linear(&cast(word, kind)?, Some(&cast(&self.bias, kind)?))?)
     }
 }

@@ -142,7 +142,7 @@ impl RobertaForMaskedLm {
     /// [`ModelError::OutOfMemory`], or [`ModelError::Torch`] when libtorch fails otherwise.
     pub fn loss_sum(&self, batch: &BatchTensors, dropout: Option<&DropoutKey>) -> Result<Tensor, ModelError> {
         let logits = self.logits_of_masked(batch, dropout)?;
-        summed_loss(&logits, &batch.labels, &batch.weights)
+        summed_loss(&logits, &batch.labels, &batch.weights, self.config.vocab_size)
     }
 
     /// Logits of the masked rows, without dropout: [M, V] in f32 (f64).
@@ -150,7 +150,8 @@ impl RobertaForMaskedLm {
     /// # Errors
     /// [`ModelError::Torch`] when libtorch fails.
     pub fn masked_logits(&self, batch: &BatchTensors) -> Result<Tensor, ModelError> {
-        self.to_storage(&self.logits_of_masked(batch, None)?)
+        let logits = self.logits_of_masked(batch, None)?;
+        self.to_storage(&self.head.without_padding(&logits)?)
     }
 
     /// The last layer's hidden states, without dropout. `input_ids`: [B, T], i64, padded with
@@ -192,7 +193,7 @@ impl RobertaForMaskedLm {
     }
 
     /// Of every layer but the last all rows are computed, padding left out where that saves
-    /// something; behind the last attention only the masked ones.
+    /// something; behind the last attention only the masked ones. -> [M, V padded]
     fn logits_of_masked(
         &self,
         batch: &BatchTensors,
@@ -208,7 +209,7 @@ impl RobertaForMaskedLm {
             packing: batch.packing.as_ref(),
         };
         let rows = self.encode(&tokens, Some(masked_rows), dropout)?; // [M, D]
-        self.head.forward(&rows, self.embeddings.word())
+        self.head.forward_padded(&rows, self.embeddings.word())
     }
 
     /// -> [.., D] in the order of `tokens`, or [M, D] of the rows `wanted` `[M]`.

@@ -130,6 +130,9 @@ fn a_micro_batch_without_masked_tokens_has_loss_and_gradient_zero() {
     unused.weights = unused.weights.zeros_like();
     let mut no_slots = batch(model.config());
     no_slots.masked_positions = no_slots.masked_positions.narrow(0, 0, 0);
+    if let Some(packing) = &mut no_slots.packing {
+        packing.masked_rows = packing.masked_rows.narrow(0, 0, 0);
+    }
     no_slots.labels = no_slots.labels.narrow(0, 0, 0);
     no_slots.weights = no_slots.weights.narrow(0, 0, 0);
     for batch in [unused, no_slots] {

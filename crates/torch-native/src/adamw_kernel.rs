@@ -5,7 +5,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "hands disjoint parts of the buffers to threads; calls the AVX2 copy of the kernel"
+    reason = "hands disjoint parts of the buffers to threads; calls a copy of the kernel"
 )]
 #![expect(
     clippy::inline_always,
@@ -14,6 +14,7 @@
 
 use std::ops::{Add, Div, Mul, Range, Sub};
 
+use crate::instructions::best_copy;
 use crate::memory::Element;
 use crate::parallel::{SharedSlice, parallel_for};
 use crate::{AdamW, TorchError};
@@ -114,21 +115,7 @@ fn update<T: Real>(part: Part<'_, T>, scalars: Scalars<T>, decay: T) {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn update_avx2<T: Real>(part: Part<'_, T>, scalars: Scalars<T>, decay: T) {
-    update(part, scalars, decay);
-}
-
-fn update_best<T: Real>(part: Part<'_, T>, scalars: Scalars<T>, decay: T) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2.
-        unsafe { update_avx2(part, scalars, decay) };
-        return;
-    }
-    update(part, scalars, decay);
-}
+best_copy!(fn update_best = update<T: Real>(part: Part<'_, T>, scalars: Scalars<T>, decay: T));
 
 /// A run of elements with or without decay.
 #[derive(Debug, Clone, PartialEq)]

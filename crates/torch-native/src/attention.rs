@@ -8,10 +8,7 @@
 //!
 //! B sequences, T positions, D hidden, N heads, H per head.
 
-#![expect(
-    unsafe_code,
-    reason = "calls the AVX2 copy once the processor was seen to have it"
-)]
+#![expect(unsafe_code, reason = "calls a copy once the processor was seen to have it")]
 
 mod backward;
 mod forward;
@@ -24,11 +21,10 @@ use tch::{Device, Kind, Tensor};
 
 use crate::autograd::attach_backward;
 use crate::dropout_mask::Stream;
+use crate::instructions::{Instructions, each_copy};
 use crate::keep_bits::keep_stream;
-use crate::lanes::Portable;
 use crate::memory::{slice, slice_mut};
 use crate::parallel::{SharedSlice, parallel_for};
-use crate::row_kernels::Instructions;
 use crate::{Dropout, TorchError};
 
 use backward::{Saved, backward_heads};
@@ -37,53 +33,17 @@ use head::{Inputs, MASKED, Shape};
 
 const OPERATION: &str = "fused_attention";
 
-impl Instructions {
-    fn forward(self, inputs: &Inputs<'_>, outputs: &Outputs<'_>, heads: Range<usize>) {
-        match self {
-            Self::Portable => forward_heads::<Portable>(inputs, outputs, heads),
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `detect` saw AVX2 and FMA.
-            Self::Avx2 => unsafe { avx2::forward(inputs, outputs, heads) },
-        }
-    }
-
-    fn backward(
-        self,
+each_copy!(
+    fn forward_on = forward_heads(inputs: &Inputs<'_>, outputs: &Outputs<'_>, heads: Range<usize>)
+);
+each_copy!(
+    fn backward_on = backward_heads(
         inputs: &Inputs<'_>,
         saved: &Saved<'_>,
         gradient: &SharedSlice<'_, f32>,
         heads: Range<usize>,
-    ) {
-        match self {
-            Self::Portable => backward_heads::<Portable>(inputs, saved, gradient, heads),
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `detect` saw AVX2 and FMA.
-            Self::Avx2 => unsafe { avx2::backward(inputs, saved, gradient, heads) },
-        }
-    }
-}
-
-/// The kernels compiled for AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use super::{Inputs, Outputs, Range, Saved, SharedSlice, backward_heads, forward_heads};
-    use crate::lanes::Avx2;
-
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn forward(inputs: &Inputs<'_>, outputs: &Outputs<'_>, heads: Range<usize>) {
-        forward_heads::<Avx2>(inputs, outputs, heads);
-    }
-
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn backward(
-        inputs: &Inputs<'_>,
-        saved: &Saved<'_>,
-        gradient: &SharedSlice<'_, f32>,
-        heads: Range<usize>,
-    ) {
-        backward_heads::<Avx2>(inputs, saved, gradient, heads);
-    }
-}
+    )
+);
 
 /// How the rows of a fused projection make sequences.
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +98,7 @@ impl Plan {
             log_sums: SharedSlice::new(&mut log_sums),
         };
         parallel_for(self.num_heads(), 1, &|heads| {
-            self.instructions.forward(&inputs, &outputs, heads);
+            forward_on(self.instructions, &inputs, &outputs, heads);
         })?;
         Ok((context, log_sums))
     }
@@ -161,7 +121,7 @@ impl Plan {
         };
         let shared = SharedSlice::new(slice_mut(OPERATION, &mut gradient)?);
         parallel_for(self.num_heads(), 1, &|heads| {
-            self.instructions.backward(&inputs, &saved, &shared, heads);
+            backward_on(self.instructions, &inputs, &saved, &shared, heads);
         })?;
         Ok(gradient)
     }

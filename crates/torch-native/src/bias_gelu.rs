@@ -7,7 +7,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "calls the AVX2 copy once the processor was seen to have it; threads write disjoint rows"
+    reason = "calls a copy once the processor was seen to have it; threads write disjoint rows"
 )]
 #![expect(
     clippy::inline_always,
@@ -18,10 +18,11 @@ use tch::Tensor;
 
 use crate::TorchError;
 use crate::autograd::attach_backward;
+use crate::instructions::{Instructions, each_copy};
 use crate::lanes::{Lanes, WIDTH};
 use crate::memory::{slice, slice_mut};
 use crate::parallel::SharedSlice;
-use crate::row_kernels::{Instructions, column_sums, each_copy, for_row_blocks, has_row_kernel};
+use crate::row_kernels::{column_sums, for_row_blocks, has_row_kernel};
 
 const OPERATION: &str = "bias_gelu";
 

@@ -7,7 +7,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "hands disjoint parts to threads; calls the AVX2 copy once the processor was seen to have it"
+    reason = "hands disjoint parts to threads; calls a copy once the processor was seen to have it"
 )]
 #![expect(
     clippy::inline_always,
@@ -16,6 +16,7 @@
 
 use std::ops::Range;
 
+use crate::instructions::best_copy;
 use crate::memory::{Bf16, Element};
 use crate::parallel::{SharedSlice, parallel_for};
 use crate::philox::{LANES, halves, philox_lanes, purpose_key};
@@ -158,24 +159,14 @@ fn mask_groups<T: Scale>(stream: Stream, scale: f64, first_group: usize, input: 
     }
 }
 
-/// The same function compiled for AVX2: integer arithmetic and one multiplication an element
-/// give the same bits.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn mask_groups_avx2<T: Scale>(stream: Stream, scale: f64, first_group: usize, input: &[T], output: &mut [T]) {
-    mask_groups(stream, scale, first_group, input, output);
-}
-
-/// The best copy for this processor.
-fn mask_groups_best<T: Scale>(stream: Stream, scale: f64, first_group: usize, input: &[T], output: &mut [T]) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2.
-        unsafe { mask_groups_avx2(stream, scale, first_group, input, output) };
-        return;
-    }
-    mask_groups(stream, scale, first_group, input, output);
-}
+// Integer arithmetic and one multiplication an element give the same bits in every copy.
+best_copy!(fn mask_groups_best = mask_groups<T: Scale>(
+    stream: Stream,
+    scale: f64,
+    first_group: usize,
+    input: &[T],
+    output: &mut [T],
+));
 
 /// Masks a whole tensor, in parallel.
 pub(crate) fn mask_slices<T: Scale>(

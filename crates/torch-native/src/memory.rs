@@ -24,6 +24,10 @@ impl Element for f64 {
     const KIND: Kind = Kind::Double;
 }
 
+impl Element for i64 {
+    const KIND: Kind = Kind::Int64;
+}
+
 /// The bit pattern of a bf16, as tensors of kind `BFloat16` hold it.
 #[derive(Clone, Copy)]
 #[repr(transparent)]

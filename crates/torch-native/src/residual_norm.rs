@@ -11,10 +11,11 @@ use tch::{Device, Tensor};
 
 use crate::autograd::attach_backward;
 use crate::dropout_mask::Stream;
+use crate::instructions::Instructions;
 use crate::keep_bits::keep_stream;
 use crate::memory::{slice, slice_mut};
 use crate::parallel::SharedSlice;
-use crate::row_kernels::{Instructions, column_sums, for_row_blocks, has_row_kernel};
+use crate::row_kernels::{column_sums, for_row_blocks, has_row_kernel};
 use crate::{Dropout, TorchError, dropout};
 
 use rows::{Backward, Forward, Statistics, backward_on, forward_on};

@@ -1,4 +1,4 @@
-//! What the fused row kernels share: which copy runs, blocks of rows on threads, column sums.
+//! What the fused row kernels share: blocks of rows on threads, column sums.
 //!
 //! Rows are cut into blocks of a fixed number, never by thread, and the column sums of blocks
 //! are added in their order, so results do not depend on the number of threads.
@@ -18,59 +18,6 @@ use crate::parallel::{SharedSlice, parallel_for};
 
 /// Rows whose column sums are added up before they meet other rows'.
 const BLOCK_ROWS: usize = 64;
-
-/// Which copy of the kernels runs: a value that is handed down, so that tests run every copy on
-/// a processor that has them all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Instructions {
-    /// What every processor has.
-    Portable,
-    /// AVX2 with fused multiply-add; only [`Instructions::detect`] makes it.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-}
-
-impl Instructions {
-    /// The best that this processor has.
-    pub(crate) fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            return Self::Avx2;
-        }
-        Self::Portable
-    }
-
-    /// All that this processor has.
-    #[cfg(test)]
-    pub(crate) fn all() -> Vec<Self> {
-        let mut all = vec![Self::Portable, Self::detect()];
-        all.dedup();
-        all
-    }
-}
-
-/// Defines `$on`, which runs the copy of the kernel `$kernel` for the [`Instructions`] that are
-/// its first argument. The including file says why it has unsafe code.
-macro_rules! each_copy {
-    ($visible:vis fn $on:ident = $kernel:ident($($argument:ident: $kind:ty),* $(,)?)) => {
-        $visible fn $on(instructions: crate::row_kernels::Instructions, $($argument: $kind),*) {
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
-            fn avx2($($argument: $kind),*) {
-                $kernel::<crate::lanes::Avx2>($($argument),*);
-            }
-            match instructions {
-                crate::row_kernels::Instructions::Portable => {
-                    $kernel::<crate::lanes::Portable>($($argument),*);
-                }
-                #[cfg(target_arch = "x86_64")]
-                // SAFETY: `detect` saw AVX2 and FMA.
-                crate::row_kernels::Instructions::Avx2 => unsafe { avx2($($argument),*) },
-            }
-        }
-    };
-}
-pub(crate) use each_copy;
 
 /// Whether the row kernels have a form for `input` [.., D] and `vector` `[D]`: f32 on the CPU, D
 /// in whole vectors.

@@ -104,7 +104,7 @@ impl Evaluator {
     fn sums_of(&self, model: &RobertaForMaskedLm, batch: &MicroBatch) -> Result<Sums, TrainError> {
         let tensors = tensors_of(batch, model)?;
         let logits = model.masked_logits(&tensors)?; // [M, V]
-        let losses = token_losses(&logits, &tensors.labels)?; // [M]
+        let losses = token_losses(&logits, &tensors.labels, model.config().vocab_size)?; // [M]
         let ranks = strict_ranks(&logits, &tensors.labels)?; // [M]
         let used = tensors.weights.f_to_kind(Kind::Double)?;
         let sum = |values: &Tensor| -> Result<f64, TrainError> {

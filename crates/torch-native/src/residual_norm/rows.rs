@@ -12,10 +12,10 @@
 use std::ops::Range;
 
 use crate::dropout_mask::Stream;
+use crate::instructions::each_copy;
 use crate::keep_bits::{KeepBits, word};
 use crate::lanes::{Lanes, WIDTH};
 use crate::parallel::SharedSlice;
-use crate::row_kernels::each_copy;
 
 /// Of one row of the sum.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,0 +1,104 @@
+//! Which copy of a kernel runs: plain, for AVX2 or for AVX-512.
+//!
+//! A kernel is written once and compiled for each. The copy for AVX-512 computes with the vectors
+//! of the AVX2 copy, so its bits are the same, and has twice as many registers and the masks.
+
+/// Which copy of the kernels runs: a value that is handed down, so that tests run every copy on
+/// a processor that has them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Instructions {
+    /// What every processor has.
+    Portable,
+    /// AVX2 with fused multiply-add; only [`Instructions::all`] makes it.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// The same vectors, which give the same bits, with the 32 registers of AVX-512; only
+    /// [`Instructions::all`] makes it.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Instructions {
+    /// The best that this processor has.
+    pub(crate) fn detect() -> Self {
+        Self::all().pop().unwrap_or(Self::Portable)
+    }
+
+    /// All that this processor has, the best last.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            all.push(Self::Avx2);
+            if std::arch::is_x86_feature_detected!("avx512f")
+                && std::arch::is_x86_feature_detected!("avx512vl")
+                && std::arch::is_x86_feature_detected!("avx512bw")
+                && std::arch::is_x86_feature_detected!("avx512dq")
+            {
+                all.push(Self::Avx512);
+            }
+        }
+        all
+    }
+}
+
+/// Defines `$on`, which runs the copy of the kernel `$kernel` for the [`Instructions`] that are
+/// its first argument. The including file says why it has unsafe code.
+macro_rules! each_copy {
+    ($visible:vis fn $on:ident = $kernel:ident($($argument:ident: $kind:ty),* $(,)?)) => {
+        $visible fn $on(instructions: crate::instructions::Instructions, $($argument: $kind),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($argument: $kind),*) {
+                $kernel::<crate::lanes::Avx2>($($argument),*);
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")]
+            fn avx512($($argument: $kind),*) {
+                $kernel::<crate::lanes::Avx2>($($argument),*);
+            }
+            match instructions {
+                crate::instructions::Instructions::Portable => {
+                    $kernel::<crate::lanes::Portable>($($argument),*);
+                }
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `all` saw AVX2 and FMA.
+                crate::instructions::Instructions::Avx2 => unsafe { avx2($($argument),*) },
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `all` saw these, too.
+                crate::instructions::Instructions::Avx512 => unsafe { avx512($($argument),*) },
+            }
+        }
+    };
+}
+
+/// Defines `$best`, which runs the best copy of a kernel that every copy computes to the same bits:
+/// integers, and sums and products that are rounded one by one. The including file says why it has
+/// unsafe code.
+macro_rules! best_copy {
+    (fn $best:ident = $kernel:ident<$number:ident: $bound:ident>($($argument:ident: $kind:ty),* $(,)?)) => {
+        fn $best<$number: $bound>($($argument: $kind),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2")]
+            fn avx2<$number: $bound>($($argument: $kind),*) {
+                $kernel($($argument),*);
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq")]
+            fn avx512<$number: $bound>($($argument: $kind),*) {
+                $kernel($($argument),*);
+            }
+            match crate::instructions::Instructions::detect() {
+                crate::instructions::Instructions::Portable => $kernel($($argument),*),
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `all` saw AVX2.
+                crate::instructions::Instructions::Avx2 => unsafe { avx2($($argument),*) },
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `all` saw these.
+                crate::instructions::Instructions::Avx512 => unsafe { avx512($($argument),*) },
+            }
+        }
+    };
+}
+
+pub(crate) use {best_copy, each_copy};
