@@ -35,22 +35,26 @@ fn filled(rest: &[f32]) -> [f32; WIDTH] {
     std::array::from_fn(|lane| rest.get(lane).copied().unwrap_or(f32::NEG_INFINITY))
 }
 
-/// ln(sum of exp(x)) over a row.
+/// ln(sum of exp(x)) over a row. No closure works on lanes: it would be compiled for itself, without
+/// the instructions.
 #[inline(always)]
 fn log_sum_row<L: Lanes>(row: &[f32], log_sum: &mut f32) {
     let (chunks, rest) = row.as_chunks::<WIDTH>();
     let rest = L::load(&filled(rest));
-    // The second operand where one is no number: a NaN is found again in the sum.
-    let largest = chunks
-        .iter()
-        .fold(rest, |largest, chunk| L::load(chunk).maximum(largest))
-        .largest();
+    let mut largest = rest;
+    for chunk in chunks {
+        // The second operand where one is no number: a NaN is found again in the sum.
+        largest = L::load(chunk).maximum(largest);
+    }
+    let largest = largest.largest();
     let shift = L::splat(largest);
     let mut sum = rest.minus(shift).exp();
     for block in chunks.chunks(BLOCK) {
-        let zero = L::splat(0.0);
-        let exponentials = block.iter().map(|chunk| L::load(chunk).minus(shift).exp());
-        sum = sum.plus(exponentials.fold(zero, L::plus));
+        let mut of_block = L::splat(0.0);
+        for chunk in block {
+            of_block = of_block.plus(L::load(chunk).minus(shift).exp());
+        }
+        sum = sum.plus(of_block);
     }
     *log_sum = largest + sum.sum().ln();
 }
@@ -59,14 +63,13 @@ fn log_sum_row<L: Lanes>(row: &[f32], log_sum: &mut f32) {
 #[inline(always)]
 fn probabilities_row<L: Lanes>(row: &[f32], log_sum: f32, scale: f32, target: &mut [f32]) {
     let (shift, factor) = (L::splat(log_sum), L::splat(scale));
-    let probabilities = |logits: &[f32; WIDTH]| L::load(logits).minus(shift).exp().times(factor);
     let (chunks, rest) = row.as_chunks::<WIDTH>();
     let (targets, target_rest) = target.as_chunks_mut::<WIDTH>();
     for (logits, target) in chunks.iter().zip(targets) {
-        probabilities(logits).store(target);
+        L::load(logits).minus(shift).exp().times(factor).store(target);
     }
-    let values = probabilities(&filled(rest)).values();
-    target_rest.copy_from_slice(&values[..target_rest.len()]);
+    let of_rest = L::load(&filled(rest)).minus(shift).exp().times(factor);
+    target_rest.copy_from_slice(&of_rest.values()[..target_rest.len()]);
 }
 
 each_copy!(fn log_sum_on = log_sum_row(row: &[f32], log_sum: &mut f32));
