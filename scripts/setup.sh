@@ -5,7 +5,8 @@
 # hash-checked and put in place whole or not at all; a second run finds it and is done.
 #
 #   scripts/setup.sh build     system packages + libtorch + .cargo/config.toml
-#   scripts/setup.sh peers     the peers' virtual environment (benches/peers/requirements.lock)
+#   scripts/setup.sh peers     the peers' virtual environment (benches/peers/requirements.lock), and
+#                              iproute2 for tests where root may install it
 #   scripts/setup.sh licences  the licence texts of libtorch, for `make dist`
 #   scripts/setup.sh paths     prints the cache's paths, one NAME=VALUE a line
 #
@@ -51,6 +52,16 @@ system_packages() {
     [ "$(id -u)" = 0 ] || fail "system packages are missing; run once as root:  sudo sh -c '$install'"
     say "installing system packages:$missing"
     DEBIAN_FRONTEND=noninteractive sh -c "$install" >&2 || fail "apt-get could not install:$missing"
+}
+
+# Of use to the tests on several hosts alone, which are skipped without it.
+test_packages() {
+    command -v ip >/dev/null && return 0
+    if [ "${TENK_OFFLINE:-0}" != 1 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing a system package for tests: iproute2"
+        DEBIAN_FRONTEND=noninteractive sh -c "apt-get update && apt-get install -y --no-install-recommends iproute2" >&2 && return 0
+    fi
+    say "iproute2 is not installed, so the tests on several hosts will be skipped"
 }
 
 # On systems without dpkg the tools themselves are looked for.
@@ -203,9 +214,9 @@ peers() {
 
 case "${1:-}" in
     build) system_packages; libtorch; cargo_config ;;
-    peers) peers ;;
+    peers) peers; test_packages ;;
     licences) licences ;;
     paths)
         printf 'LIBTORCH=%s\nPEERS=%s\nLICENCES=%s\n' "${LIBTORCH:-$LIBTORCH_CACHED}" "$(peers_path)" "$LICENCES_CACHED" ;;
-    *) sed -n '2,17p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,16p' "$0" >&2; exit 2 ;;
 esac

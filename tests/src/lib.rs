@@ -1,7 +1,8 @@
-//! What both test binaries share: where the product's programs, the test data and the peers
+//! What the test binaries share: where the product's programs, the test data and the peers
 //! are, and how a program is run with a time limit that ends its whole process group.
 
 pub mod browser;
+pub mod run_folder;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 pub use test_data::{find as test_data, repository};
 
 #[expect(
@@ -121,7 +123,6 @@ pub fn start(command: &mut Command) -> Result<Child> {
 /// Ends the process group that [`start`] made for the process `id`: SIGTERM, which lets an
 /// `mpirun` end its ranks (it puts each into a group of its own), and SIGKILL after five seconds.
 pub fn kill_group(id: u32) {
-    use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
     let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else {
         return;
     };
@@ -131,6 +132,15 @@ pub fn kill_group(id: u32) {
     if wait_until("the process group ends", Duration::from_secs(5), gone).is_err() {
         let _ = kill_process_group(pid, Signal::KILL);
     }
+}
+
+/// Whether a process has ended; one that nobody has waited for yet counts.
+pub fn has_ended(process: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
+    stat.map_or(true, |stat| {
+        stat.rsplit_once(')')
+            .is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+    })
 }
 
 /// Like [`run`], and the command must succeed. Returns its standard output.

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use tests::{mpirun, program, run, wait_until, whole_machine};
+use tests::{has_ended, mpirun, program, run, wait_until, whole_machine};
 
 use crate::bad_input::train;
 use crate::demo::demo;
-use crate::run_folder::logged_steps;
-use crate::running::{Ended, LIMIT, Running, WORLD_SIZE, last_exit};
+use crate::run_folder::{last_exit, logged_steps};
+use crate::running::{Ended, LIMIT, Running, WORLD_SIZE};
 
 /// Sends `signal` to a rank of a running job; its processes end within the time limit, and
 /// one line has all of `words`.
@@ -75,15 +75,6 @@ fn shared_memory(pid: Pid) -> Result<BTreeSet<String>> {
     let path = |line: &str| Some(line.split_ascii_whitespace().nth(5)?.to_owned());
     let paths = maps.lines().filter_map(path);
     Ok(paths.filter(|path| path.starts_with("/dev/shm/")).collect())
-}
-
-/// Whether a process has ended; one that nobody has waited for yet counts.
-fn has_ended(pid: Pid) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-    stat.map_or(true, |stat| {
-        stat.rsplit_once(')')
-            .is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
-    })
 }
 
 #[test]

@@ -10,8 +10,9 @@ mod lost_ranks;
 mod philox;
 mod point_in_time;
 mod replay;
-mod run_folder;
 mod run_path;
 mod running;
 mod stopping;
 mod worlds;
+
+use tests::run_folder;

@@ -1,12 +1,12 @@
 //! A run of several ranks under a real `mpirun`, whose processes a test can send signals to.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::process::Pid;
+use tests::run_folder::{last_exit, process_of_rank};
 use tests::{kill_group, mpirun, program, start, wait_until};
 
 use crate::bad_input::{message, train};
@@ -59,24 +59,9 @@ impl Running {
         stepped.map(|()| running)
     }
 
-    /// The process of a rank: it has the run folder among its arguments, and its rank in its
-    /// environment.
+    /// The process of a rank.
     pub(crate) fn rank(&self, rank: u32) -> Result<Pid> {
-        let (folder, variable) = (
-            self.folder.path().display().to_string(),
-            format!("OMPI_COMM_WORLD_RANK={rank}\0"),
-        );
-        for entry in fs::read_dir("/proc")? {
-            let path = entry?.path();
-            let read = |name: &str| {
-                String::from_utf8_lossy(&fs::read(path.join(name)).unwrap_or_default()).into_owned()
-            };
-            if read("cmdline").contains(&folder) && format!("{}\0", read("environ")).contains(&variable) {
-                let id = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-                return id.and_then(Pid::from_raw).context("a process without a number");
-            }
-        }
-        anyhow::bail!("no process of rank {rank}")
+        process_of_rank(&self.run_folder(), rank)
     }
 
     /// The launcher's process.
@@ -109,10 +94,4 @@ impl Running {
             folder: self.folder,
         })
     }
-}
-
-pub(crate) fn last_exit(run_folder: &Path) -> Result<serde_json::Value> {
-    Ok(serde_json::from_slice(&fs::read(
-        run_folder.join("last_exit.json"),
-    )?)?)
 }

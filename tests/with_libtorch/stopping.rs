@@ -11,7 +11,8 @@ use tests::{kill_group, program, run, start, wait_until, whole_machine};
 
 use crate::bad_input::{message, train};
 use crate::demo::demo;
-use crate::running::{Ended, LIMIT, Running, last_exit};
+use crate::run_folder::last_exit;
+use crate::running::{Ended, LIMIT, Running};
 
 /// The step of the newest checkpoint.
 fn newest_checkpoint(run_folder: &Path) -> Result<u64> {

@@ -1,0 +1,119 @@
+//! Training over two hosts is training on one; what the hosts do not share is noticed.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tests::run_folder::logged_steps;
+use tests::{run, run_ok, whole_machine};
+
+use crate::data::corpus;
+use crate::job::train;
+use crate::machines::Hosts;
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+#[test]
+fn two_hosts_of_one_rank_learn_what_one_host_of_two_ranks_does() -> Result<()> {
+    corpus()?;
+    let _machine = whole_machine();
+    let Some(hosts) = Hosts::behind_a_switch()? else {
+        return Ok(());
+    };
+    let mut learnt = Vec::new();
+    for (name, ranks) in [("one", [2, 0]), ("two", [1, 1])] {
+        let run_folder = hosts.folder().join(name);
+        run_ok(
+            &mut train(&hosts, ranks, &run_folder, &["training.max_steps=10"])?,
+            LIMIT,
+        )?;
+        let environment = fs::read_to_string(run_folder.join("environment.json"))?;
+        let other = environment.contains(&hosts.name(1));
+        ensure!(other == (ranks[1] == 1), "the ranks run elsewhere: {environment}");
+        let steps = logged_steps(&run_folder)?;
+        ensure!(
+            steps.iter().all(|step| step.local_sequences == [4, 4]),
+            "{steps:?}"
+        );
+        // A sum of two numbers has the same bits in either order.
+        learnt.push(
+            steps
+                .into_iter()
+                .map(|step| (step.digest, step.loss.to_bits()))
+                .collect::<Vec<_>>(),
+        );
+    }
+    ensure!(learnt[0].len() == 10 && learnt[0] == learnt[1], "{learnt:?}");
+    Ok(())
+}
+
+#[test]
+fn a_run_folder_that_only_one_host_has_is_noticed_at_the_start_with_the_host_named() -> Result<()> {
+    corpus()?;
+    let _machine = whole_machine();
+    let Some(mut hosts) = Hosts::behind_a_switch()? else {
+        return Ok(());
+    };
+    let own = hosts.folder().join("own");
+    fs::create_dir(&own)?;
+    hosts.keep_apart(&own)?;
+    let mut command = train(
+        &hosts,
+        [1, 2],
+        &own.join("run"),
+        &["training.global_batch_size=12"],
+    )?;
+    let output = run(&mut command, LIMIT)?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        !output.status.success() && !stderr.contains("panicked"),
+        "{stderr}"
+    );
+    let named = format!("host {} (ranks 1, 2) does not see", hosts.name(1));
+    let said = stderr
+        .lines()
+        .filter(|line| line.contains(&named) && line.contains("run.dir = "));
+    ensure!(said.count() == 1, "{stderr}");
+    Ok(())
+}
+
+#[test]
+fn each_host_copies_the_corpus_to_its_own_disk_once_and_all_learn_the_same() -> Result<()> {
+    corpus()?;
+    let _machine = whole_machine();
+    let Some(mut hosts) = Hosts::behind_a_switch()? else {
+        return Ok(());
+    };
+    let own = hosts.folder().join("own");
+    fs::create_dir(&own)?;
+    hosts.keep_apart(&own)?;
+    let stage_to = format!("data.stage_to='{}'", own.join("tenk").display());
+    let mut learnt = Vec::new();
+    for (name, settings) in [("shared", &[][..]), ("staged", &[stage_to.as_str()])] {
+        let run_folder = hosts.folder().join(name);
+        let settings = [&["training.max_steps=5"][..], settings].concat();
+        let output = run(&mut train(&hosts, [2, 2], &run_folder, &settings)?, LIMIT)?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{stderr}");
+        let staged = stderr
+            .lines()
+            .filter(|line| line.contains("the corpus is staged in"));
+        let hosts_of_lines = [0, 1].map(|host| {
+            staged
+                .clone()
+                .filter(|line| line.contains(&hosts.name(host)))
+                .count()
+        });
+        let expected = if name == "staged" { [1, 1] } else { [0, 0] };
+        ensure!(hosts_of_lines == expected, "{stderr}");
+        let steps = logged_steps(&run_folder)?;
+        learnt.push(
+            steps
+                .into_iter()
+                .map(|step| (step.digest, step.loss.to_bits()))
+                .collect::<Vec<_>>(),
+        );
+    }
+    ensure!(learnt[0].len() == 5 && learnt[0] == learnt[1], "{learnt:?}");
+    Ok(())
+}
