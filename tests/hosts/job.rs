@@ -1,7 +1,9 @@
 //! A training job over the hosts of a test.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::Pid;
 use serde_json::Value;
 use tests::run_folder::{last_exit, process_of_rank};
-use tests::{kill_group, program, repository, start, wait_until};
+use tests::{kill_group, program, repository, wait_until};
 
 use crate::data::{VOCAB_SIZE, corpus};
 use crate::machines::Hosts;
@@ -58,7 +60,9 @@ pub(crate) fn train(hosts: &Hosts, ranks: [u32; 2], run_folder: &Path, settings:
 pub(crate) struct Running<'a> {
     run_folder: &'a Path,
     group: u32,
-    output: Receiver<std::io::Result<Output>>,
+    /// What it writes to stderr: a file, as processes on a host that is cut off keep a pipe open.
+    stderr: PathBuf,
+    ended: Receiver<std::io::Result<ExitStatus>>,
 }
 
 /// How it ended.
@@ -69,19 +73,23 @@ pub(crate) struct Ended {
 
 impl<'a> Running<'a> {
     pub(crate) fn start(hosts: &Hosts, ranks: [u32; 2], run_folder: &'a Path) -> Result<Self> {
-        let mpirun = start(&mut train(
-            hosts,
-            ranks,
-            run_folder,
-            &["training.max_steps=1000000"],
-        )?)?;
+        let stderr = run_folder.with_extension("stderr");
+        let file = fs::File::options().write(true).create_new(true).open(&stderr)?;
+        let mut mpirun = train(hosts, ranks, run_folder, &["training.max_steps=1000000"])?
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .context("starting mpirun")?;
         let group = mpirun.id();
-        let (sender, output) = channel();
-        thread::spawn(move || sender.send(mpirun.wait_with_output()));
+        let (sender, ended) = channel();
+        thread::spawn(move || sender.send(mpirun.wait()));
         let running = Self {
             run_folder,
             group,
-            output,
+            stderr,
+            ended,
         };
         let metrics = run_folder.join("metrics.jsonl");
         wait_until("the run logs a step", Duration::from_mins(1), || {
@@ -109,16 +117,13 @@ impl<'a> Running<'a> {
 
     /// What it said, once `mpirun` has ended by itself within `limit` from now on.
     pub(crate) fn end(&self, limit: Duration) -> Result<Ended> {
-        let output = self.output.recv_timeout(limit);
-        if output.is_err() {
+        let ended = self.ended.recv_timeout(limit);
+        if ended.is_err() {
             kill_group(self.group);
         }
-        let output = output.with_context(|| format!("mpirun was still there after {limit:?}"))??;
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(
-            !output.status.success() && !stderr.contains("panicked"),
-            "{stderr}"
-        );
+        let stderr = String::from_utf8_lossy(&fs::read(&self.stderr)?).into_owned();
+        let status = ended.with_context(|| format!("mpirun was still there after {limit:?}: {stderr}"))??;
+        ensure!(!status.success() && !stderr.contains("panicked"), "{stderr}");
         Ok(Ended {
             last_exit: last_exit(self.run_folder).with_context(|| stderr.clone())?,
             stderr,
@@ -129,7 +134,7 @@ impl<'a> Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         // Only where a test has failed it is still there; the processes behind it end with their host.
-        if matches!(self.output.try_recv(), Err(TryRecvError::Empty)) {
+        if matches!(self.ended.try_recv(), Err(TryRecvError::Empty)) {
             kill_group(self.group);
         }
     }
