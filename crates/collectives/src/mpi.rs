@@ -3,13 +3,15 @@
 //! One communication thread makes all MPI calls of the process, [`thread`] holds its loop and
 //! [`native`] the calls. This file hands it one call at a time and waits.
 //!
-//! Large reductions work in place in the caller's slice (`MPI_IN_PLACE`); the safe path
-//! ([`MpiOptions::zero_copy`] off) copies through a buffer of the communication thread and
-//! passes the same tests.
+//! Large reductions work in place in the caller's slice: sums of ranks that are all on one host
+//! through memory that they share ([`shared_memory`]), the others through MPI (`MPI_IN_PLACE`).
+//! The safe path ([`MpiOptions::zero_copy`] off) copies through a buffer of the communication
+//! thread and MPI, and passes the same tests.
 #![expect(unsafe_code, reason = "implements Send for the pointer to the caller's slice")]
 
 mod announced;
 mod native;
+mod shared_memory;
 mod thread;
 
 use std::{
@@ -33,7 +35,8 @@ const LARGE_BYTES: usize = 64 * 1024;
 pub struct MpiOptions {
     /// Deadline of every call.
     pub timeout: Duration,
-    /// Large reductions work in place in the caller's slice instead of through a copy.
+    /// Large reductions work in place in the caller's slice, and through shared memory where all
+    /// ranks are on one host, instead of through a copy.
     pub zero_copy: bool,
 }
 
@@ -65,6 +68,7 @@ struct SliceOfCaller(*mut c_void);
 // SAFETY: the pointer is used by the communication thread only while the caller, who holds
 // the slice's exclusive borrow, waits in `Mpi::reduce` for the reply; the thread answers only
 // when MPI has finished with the memory, and else ends the process (`thread::reduce_in_place`).
+// Sums through shared memory never give it away.
 unsafe impl Send for SliceOfCaller {}
 
 impl Mpi {
@@ -77,7 +81,7 @@ impl Mpi {
         let (started, place) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("communication".to_owned())
-            .spawn(move || thread::run(&work, &started, options.timeout))
+            .spawn(move || thread::run(&work, &started, options))
             .map_err(|error| CollectiveError::Start {
                 message: error.to_string(),
             })?;

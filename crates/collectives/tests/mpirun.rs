@@ -31,15 +31,30 @@ const AS_RANK: &str = "--as-rank";
 
 type Test = (&'static str, fn());
 
-const TESTS: [Test; 6] = [
-    ("one_two_and_four_ranks_have_the_common_properties", || {
-        for world_size in [1, 2, 4] {
-            assert_success(&launch(world_size, &["properties", "zero-copy"]));
-        }
-    }),
+const TESTS: [Test; 8] = [
+    (
+        "one_two_three_four_and_eight_ranks_have_the_common_properties",
+        || {
+            for world_size in [1, 2, 3, 4, 8] {
+                assert_success(&launch(world_size, &["properties", "zero-copy"]));
+            }
+        },
+    ),
     ("the_copying_path_has_the_same_properties", || {
         assert_success(&launch(2, &["properties", "copy"]));
     }),
+    (
+        "sums_in_shared_memory_are_those_of_mpi_and_in_rank_order_to_the_bit",
+        || {
+            for world_size in [2, 3, 4, 8] {
+                assert_success(&launch(world_size, &["in-order", "zero-copy"]));
+            }
+        },
+    ),
+    (
+        "a_rank_that_stops_in_a_sum_is_met_at_the_deadline_and_one_that_is_killed_ends_all",
+        a_rank_lost_in_a_sum_ends_all,
+    ),
     (
         "a_late_rank_is_met_at_the_deadline_with_rank_operation_and_number",
         a_late_rank_is_named,
@@ -114,6 +129,11 @@ fn as_rank(arguments: &[String]) {
             Mpi::connect(MpiOptions::new(Duration::from_secs(1))).unwrap(),
             Path::new(&arguments[1]),
         ),
+        "in-order" => sum_in_rank_order(&mut Mpi::connect(options(limit)).unwrap()),
+        "lost" => lose_a_rank_in_a_sum(
+            Mpi::connect(MpiOptions::new(Duration::from_secs(2))).unwrap(),
+            &arguments[1],
+        ),
         "differ" => differ(Mpi::connect(options(limit)).unwrap(), &arguments[2]),
         "abort" => {
             let mut collective = Mpi::connect(options(limit)).unwrap();
@@ -157,6 +177,60 @@ fn wait_for_a_late_rank(mut collective: Mpi, seen: &Path) {
     ));
     eprintln!("{error}");
     std::fs::create_dir(seen).unwrap();
+    collective.abort(&error.to_string());
+}
+
+/// Large sums, of which small ones show what MPI makes of the same numbers.
+#[expect(clippy::cast_possible_truncation, reason = "any f32 will do")]
+fn sum_in_rank_order(collective: &mut Mpi) {
+    const OF_MPI: usize = 4_000;
+    let of_rank = |rank: u32, length: u32| -> Vec<f32> {
+        let value = |index| ((f64::from(index) + f64::from(rank) * 0.7).sin() * 1e3) as f32;
+        (0..length).map(value).collect()
+    };
+    let (rank, world_size) = (collective.rank().0, collective.world_size());
+    for length in [16_384, 16_385, 100_003, 1_000_003] {
+        let mut values = of_rank(rank, length);
+        let mut of_mpi = values.clone();
+        collective.all_reduce_sum_f32(&mut values).unwrap();
+        let all: Vec<Vec<f32>> = (0..world_size).map(|rank| of_rank(rank, length)).collect();
+        for (index, value) in values.iter().enumerate() {
+            let expected = all
+                .iter()
+                .map(|of_rank| of_rank[index])
+                .reduce(|sum, next| sum + next);
+            assert_eq!(Some(*value), expected, "number {index} of {length}");
+        }
+        for few in of_mpi.chunks_mut(OF_MPI) {
+            collective.all_reduce_sum_f32(few).unwrap();
+        }
+        let rounding = 1e3 * f64::from(world_size) * f64::from(f32::EPSILON);
+        let differs = |(own, of_mpi): (&f32, &f32)| f64::from(own - of_mpi).abs() > rounding;
+        assert!(!values.iter().zip(&of_mpi).any(differs), "sums of {length}");
+    }
+}
+
+/// Rank 1 stops or is killed by another thread of its own while it adds up.
+fn lose_a_rank_in_a_sum(mut collective: Mpi, signal: &str) {
+    let mut values = vec![1.0_f32; 1_000_000];
+    collective.all_reduce_sum_f32(&mut values).unwrap();
+    let signal = match signal {
+        "stopped" => Signal::STOP,
+        _ => Signal::KILL,
+    };
+    if collective.rank() == Rank(1) {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
+        });
+    }
+    let error = loop {
+        if let Err(error) = collective.all_reduce_sum_f32(&mut values) {
+            break error;
+        }
+    };
+    assert!(matches!(error, CollectiveError::Deadline { .. }), "{error}");
+    eprintln!("rank {} says: {error}", collective.rank());
     collective.abort(&error.to_string());
 }
 
@@ -211,6 +285,18 @@ fn ranks_that_differ_are_named() {
         assert_ne!(outcome.code, Some(0), "{}", outcome.output);
         assert!(outcome.output.contains(expected), "{how}: {}", outcome.output);
     }
+}
+
+fn a_rank_lost_in_a_sum_ends_all() {
+    let stopped = launch(3, &["lost", "stopped"]);
+    assert_ne!(stopped.code, Some(0), "{}", stopped.output);
+    assert!(
+        stopped.output.contains("did not finish within 2 s"),
+        "{}",
+        stopped.output
+    );
+    let killed = launch(3, &["lost", "killed"]);
+    assert_ne!(killed.code, Some(0), "{}", killed.output);
 }
 
 fn a_late_rank_is_named() {

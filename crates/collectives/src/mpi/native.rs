@@ -318,6 +318,21 @@ impl World {
         }
     }
 
+    /// Lets MPI work for the other ranks: what this one has sent may still be on its way out.
+    pub(super) fn progress(&self) {
+        let mut any = 0;
+        // SAFETY: the communicator lives; the result is a plain integer of this frame.
+        unsafe {
+            ffi::MPI_Iprobe(
+                ffi::RSMPI_ANY_SOURCE,
+                ffi::RSMPI_ANY_TAG,
+                self.comm,
+                &raw mut any,
+                ffi::RSMPI_STATUS_IGNORE,
+            );
+        }
+    }
+
     /// Ends this process and, through the launcher, all others.
     pub(super) fn abort(&self) -> ! {
         // SAFETY: allowed at any time between initialisation and finalisation.

@@ -4,8 +4,11 @@
 //! `MPI_Test` with short sleeps replaces MPI's own waiting, which spins on a core that a
 //! rank needs for computing. Every call begins with the arrival of all ranks ([`Announced`]),
 //! waited for asleep, and moves its data awake afterwards: a late, lost or differing rank is
-//! met in the arrival, before the caller's memory is in MPI's hands.
+//! met in the arrival, before the caller's memory is in MPI's hands. Where all ranks are on one
+//! host, large sums then go through memory that they share ([`host`]) instead of MPI.
 #![expect(unsafe_code, reason = "starts MPI calls on buffers that outlive them")]
+
+mod host;
 
 use std::{
     ffi::c_void,
@@ -16,9 +19,10 @@ use std::{
 };
 
 use super::{
-    SliceOfCaller,
+    MpiOptions, SliceOfCaller,
     announced::{self, Announced},
     native::{self, Failure, Parts, Pending, Reduction, World},
+    shared_memory::SharedMemory,
 };
 use crate::{Brought, Call, CollectiveError, Element, Rank};
 
@@ -101,7 +105,11 @@ pub(super) enum Reply {
 }
 
 /// The thread's main: start MPI, serve jobs until `Finish`.
-pub(super) fn run(jobs: &Receiver<Job>, started: &Sender<Result<Place, CollectiveError>>, timeout: Duration) {
+pub(super) fn run(
+    jobs: &Receiver<Job>,
+    started: &Sender<Result<Place, CollectiveError>>,
+    options: MpiOptions,
+) {
     let _guard = EndTheProcessOnPanic;
     let start_error = |failure: Failure| CollectiveError::Start { message: failure.0 };
     let world = match World::initialize() {
@@ -120,8 +128,18 @@ pub(super) fn run(jobs: &Receiver<Job>, started: &Sender<Result<Place, Collectiv
             local_rank,
             local_size,
         });
+    let mut communication = Communication {
+        world,
+        timeout: options.timeout,
+        host: None,
+    };
+    let place = place.and_then(|place| {
+        if options.zero_copy && place.local_size == place.world_size {
+            communication.host = communication.join_host()?;
+        }
+        Ok(place)
+    });
     let _ = started.send(place);
-    let communication = Communication { world, timeout };
     while let Ok(Job { call, work, reply }) = jobs.recv() {
         let last = matches!(work, Work::Finish);
         let result = communication.perform(call, work);
@@ -152,10 +170,12 @@ impl Drop for EndTheProcessOnPanic {
 struct Communication {
     world: World,
     timeout: Duration,
+    /// Memory that all ranks of the run share, where they are on one host.
+    host: Option<SharedMemory>,
 }
 
 impl Communication {
-    fn perform(&self, call: Call, work: Work) -> Result<Reply, CollectiveError> {
+    fn perform(&mut self, call: Call, work: Work) -> Result<Reply, CollectiveError> {
         let deadline = Instant::now() + self.timeout;
         if let Work::Abort(message) = work {
             tracing::debug!(rank = self.world.rank(), "giving up: {message}");
@@ -170,7 +190,11 @@ impl Communication {
                 element,
                 reduction,
             } => {
-                self.reduce_in_place(call, (slice.0, count), (element, reduction));
+                let in_host = self.sum_in_host(call, (slice.0, count), (element, reduction));
+                in_host.unwrap_or_else(|| {
+                    self.reduce_in_place(call, (slice.0, count), (element, reduction));
+                    Ok(())
+                })?;
                 Ok(Reply::Done)
             }
             Work::ReduceCopy {
@@ -361,21 +385,21 @@ impl Communication {
         let mut pending = pending.map_err(failed)?;
         let begun = Instant::now();
         while !pending.test().map_err(failed)? {
-            let now = Instant::now();
-            if now >= deadline {
-                return Err(CollectiveError::Deadline {
-                    rank: Rank(self.world.rank()),
-                    call,
-                    waited: self.timeout,
-                    missing: Vec::new(),
-                });
+            if Instant::now() >= deadline {
+                return Err(self.late(call, Vec::new()));
             }
-            match now.duration_since(begun).checked_sub(awake) {
-                None => thread::yield_now(),
-                Some(asleep) => thread::sleep((asleep / 8).clamp(SLEEP.0, SLEEP.1)),
-            }
+            rest(begun, awake);
         }
         Ok(())
+    }
+
+    fn late(&self, call: Call, missing: Vec<Rank>) -> CollectiveError {
+        CollectiveError::Deadline {
+            rank: Rank(self.world.rank()),
+            call,
+            waited: self.timeout,
+            missing,
+        }
     }
 
     fn failed(&self, call: Call, message: String) -> CollectiveError {
@@ -389,6 +413,15 @@ impl Communication {
     fn give_up(&self, message: &str) -> ! {
         tracing::error!(rank = self.world.rank(), "giving up: {message}");
         self.world.abort()
+    }
+}
+
+/// One rest of a wait that began then: it yields for as long as it is to stay awake, and sleeps
+/// longer and longer after that.
+fn rest(begun: Instant, awake: Duration) {
+    match begun.elapsed().checked_sub(awake) {
+        None => thread::yield_now(),
+        Some(asleep) => thread::sleep((asleep / 8).clamp(SLEEP.0, SLEEP.1)),
     }
 }
 

@@ -38,7 +38,7 @@ fn ranks_are_numbered_and_placed(collective: &mut dyn Collective) {
     );
 }
 
-/// Small and large, below and above the size at which a backend changes its way.
+/// Small and large, below and above the sizes at which a backend changes its way.
 fn reductions_of_every_length_combine_all_ranks(collective: &mut dyn Collective) {
     let (rank, world_size) = (f64::from(collective.rank().0), f64::from(collective.world_size()));
     let ranks_sum = world_size * (world_size - 1.0) / 2.0;

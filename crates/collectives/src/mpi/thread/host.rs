@@ -1,0 +1,118 @@
+//! Sums of ranks that are all on one host: the memory that they share, and when it is used.
+#![expect(unsafe_code, reason = "takes the caller's slice from its pointer")]
+
+use std::{ffi::c_void, io, ops::Add, slice, time::Instant};
+
+use bytemuck::Pod;
+
+use super::{AWAKE, Communication, keep, rest};
+use crate::{
+    Call, CollectiveError, Element, Operation, Rank,
+    mpi::{
+        native::Reduction,
+        shared_memory::{Address, Late, Segment, SharedMemory},
+    },
+};
+
+/// Of the calls at the start, which all ranks make before those that the caller counts.
+const START: Call = Call {
+    operation: Operation::Start,
+    sequence: 0,
+};
+
+/// In a sum all ranks have arrived: one that is waited for has only lost its core for a moment.
+const AWAKE_IN_SUM: Duration = Duration::from_micros(500);
+
+impl Communication {
+    /// Joins all ranks of the run, which are on one host, in one segment. Where one of them does not
+    /// see it, all go on through MPI.
+    ///
+    /// # Errors
+    /// When a rank is lost meanwhile.
+    pub(super) fn join_host(&self) -> Result<Option<SharedMemory>, CollectiveError> {
+        let (rank, num_ranks) = (self.world.rank() as usize, self.world.size() as usize);
+        if num_ranks == 1 {
+            return Ok(None);
+        }
+        let deadline = Instant::now() + self.timeout;
+        let segment = (rank == 0).then(|| Segment::create(num_ranks)).transpose();
+        let address = match &segment {
+            Ok(Some(segment)) => segment.address().to_bytes(),
+            _ => Vec::new(),
+        };
+        let address = self.broadcast(START, deadline, Rank(0), address)?;
+        let address = Address::from_bytes(&address);
+        let joined = match (&segment, address) {
+            (Ok(_), Some(address)) => SharedMemory::open(address, rank, num_ranks),
+            (Err(error), _) => Err(io::Error::new(error.kind(), error.to_string())),
+            (_, None) => Err(io::Error::other("rank 0 could not make it")),
+        };
+        // The segment is there until every rank has opened it.
+        let joined_all = self.all_have(joined.is_ok(), deadline)?;
+        drop(segment);
+        match joined {
+            Ok(memory) => Ok(joined_all.then_some(memory)),
+            Err(error) => {
+                tracing::warn!(
+                    rank,
+                    "no memory is shared with the other ranks of this host, so all sums go through MPI: {error}"
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    fn all_have(&self, own: bool, deadline: Instant) -> Result<bool, CollectiveError> {
+        let mut least = Box::new(u64::from(own));
+        let start: *mut c_void = std::ptr::from_mut(&mut *least).cast();
+        // SAFETY: `least` lives until MPI has finished with it, or for ever (`keep`).
+        let pending = unsafe {
+            self.world
+                .start_all_reduce(start, 1, Element::U64, Reduction::Minimum)
+        };
+        least = keep(self.finish(START, deadline, AWAKE, pending), least)?;
+        Ok(*least == 1)
+    }
+
+    /// Sums in shared memory; `None` where that is not how this call is made. Every rank has arrived.
+    pub(super) fn sum_in_host(
+        &mut self,
+        call: Call,
+        (start, count): (*mut c_void, usize),
+        (element, reduction): (Element, Reduction),
+    ) -> Option<Result<(), CollectiveError>> {
+        let mut memory = self.host.take()?;
+        let deadline = Instant::now() + self.timeout;
+        let summed = match (element, reduction) {
+            // SAFETY: `SliceOfCaller`: the caller waits, with its exclusive borrow of so many
+            // numbers of this kind, until this returns.
+            (Element::F32, Reduction::Sum) => Some(self.sum_slice(&mut memory, deadline, unsafe {
+                slice::from_raw_parts_mut(start.cast::<f32>(), count)
+            })),
+            // SAFETY: as above.
+            (Element::F64, Reduction::Sum) => Some(self.sum_slice(&mut memory, deadline, unsafe {
+                slice::from_raw_parts_mut(start.cast::<f64>(), count)
+            })),
+            _ => None,
+        };
+        self.host = Some(memory);
+        let late = |Late(rank)| {
+            let missing = u32::try_from(rank).map(Rank);
+            self.late(call, missing.into_iter().collect())
+        };
+        summed.map(|summed| summed.map_err(late))
+    }
+
+    fn sum_slice<T: Pod + Add<Output = T>>(
+        &self,
+        memory: &mut SharedMemory,
+        deadline: Instant,
+        values: &mut [T],
+    ) -> Result<(), Late> {
+        memory.sum(values, |begun| {
+            self.world.progress();
+            rest(begun, AWAKE_IN_SUM);
+            Instant::now() < deadline
+        })
+    }
+}
