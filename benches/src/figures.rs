@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::Arguments;
 use crate::contest::{Contestant, Figure, succeed};
 
-const GROUPS: [&str; 2] = ["corpus", "training"];
+const GROUPS: [&str; 3] = ["corpus", "training", "collectives"];
 /// Everything that is made for the figures.
 pub(crate) const FOLDER: &str = "runs/bench";
 
@@ -23,7 +23,8 @@ pub(crate) struct Inputs {
     pub(crate) described: &'static str,
 }
 
-/// Prepares the inputs and lists the figures of the chosen groups; `training` has its own rounds.
+/// Prepares the inputs and lists the figures of the chosen groups; those that train have their own
+/// rounds.
 pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
     if let Some(unknown) = arguments
         .group
@@ -103,6 +104,14 @@ fn dump(bin: &Path, folder: &Path) -> Result<PathBuf> {
     let sample = folder.join("wiki-sample");
     corpus_command(bin, &["sample", "--pages", "2000", "--out"], &[&sample])?;
     Ok(sample.join("wiki/samplewiki-latest-pages-articles.xml.bz2"))
+}
+
+/// Removes a folder, if it is there, whose files may be read-only.
+pub(crate) fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        make_writable_and_remove(folder)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn make_writable_and_remove(folder: &Path) -> Result<()> {

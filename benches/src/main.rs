@@ -2,6 +2,7 @@
 //! theirs, in one run on one machine; medians and spread go to stdout and `docs/benchmarks.md`.
 
 mod agreement;
+mod collectives;
 mod contest;
 mod encoding;
 mod figures;
@@ -9,6 +10,7 @@ mod loading;
 mod machine;
 mod measure;
 mod opening;
+mod record;
 mod report;
 mod scaling;
 mod training;
@@ -23,7 +25,7 @@ use clap::{Parser, Subcommand};
 /// Measures tenk beside its peers.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Groups to run, of `corpus` and `training`; all where none is named.
+    /// Groups to run, of `corpus`, `training` and `collectives`; all where none is named.
     #[arg(long, value_delimiter = ',')]
     group: Vec<String>,
     /// Folder of the release programs.
@@ -35,7 +37,7 @@ struct Arguments {
     /// Counted runs of each contestant.
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// At most so many timed runs of the group `training`; the next call goes on.
+    /// At most so many timed runs of each group that trains; the next call goes on.
     #[arg(long)]
     at_most: Option<usize>,
     #[command(subcommand)]
@@ -83,6 +85,10 @@ enum Measure {
     LoaderRate { corpus: PathBuf, tokenizer: PathBuf },
     /// Percent of its time that a null model waits for data, from a cold page cache.
     DataWait { corpus: PathBuf, tokenizer: PathBuf },
+    /// One rank, under mpirun, of sums of 64 MiB over all ranks.
+    AllReduce,
+    /// One rank, under mpirun, of calls that only wait for all ranks.
+    Arrivals,
 }
 
 fn main() -> ExitCode {
@@ -118,6 +124,8 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(Measure::FirstBatch { corpus }) => opening::first_batch(corpus),
         Some(Measure::LoaderRate { corpus, tokenizer }) => loading::rate(corpus, tokenizer),
         Some(Measure::DataWait { corpus, tokenizer }) => loading::data_wait(corpus, tokenizer),
+        Some(Measure::AllReduce) => collectives::all_reduce(),
+        Some(Measure::Arrivals) => collectives::arrivals(),
         None => {
             let figures = figures::selected(arguments)?;
             let measured = figures.iter().map(|figure| contest::run(figure, arguments.runs));
@@ -131,12 +139,14 @@ fn run(arguments: &Arguments) -> Result<()> {
             if arguments.wants("corpus") {
                 report::write_section("agreement", &agreement::table(&arguments.python()?)?)?;
             }
-            let training = if arguments.wants("training") {
-                training::run(arguments)
-            } else {
-                Ok(())
-            };
-            contest::none_failed(&results).and(training)
+            let mut outcome = contest::none_failed(&results);
+            if arguments.wants("training") {
+                outcome = outcome.and(training::run(arguments));
+            }
+            if arguments.wants("collectives") {
+                outcome = outcome.and(collectives::run(arguments));
+            }
+            outcome
         }
     }
 }

@@ -101,8 +101,21 @@ pub(crate) fn encode(tokenizer: &Path, text: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The tokens a second of a run, from the time-stamps of its metrics after the warm-up steps.
-pub(crate) fn training_rate(metrics: &Path, warm_up_steps: usize) -> Result<f64> {
+/// The steps of a run behind those that warm it up, from the time-stamps of its metrics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CountedSteps {
+    pub(crate) tokens_per_second: f64,
+    /// Of a step.
+    pub(crate) seconds: f64,
+    /// Of the collective calls of a step, on rank 0.
+    pub(crate) communication_seconds: f64,
+}
+
+/// Reads a run's metrics.
+///
+/// # Errors
+/// When there are no steps behind the `warm_up_steps`.
+pub(crate) fn counted_steps(metrics: &Path, warm_up_steps: usize) -> Result<CountedSteps> {
     let text = std::fs::read_to_string(metrics).with_context(|| format!("reading {}", metrics.display()))?;
     let lines = text
         .lines()
@@ -123,11 +136,18 @@ pub(crate) fn training_rate(metrics: &Path, warm_up_steps: usize) -> Result<f64>
         Ok(time.as_millisecond() as f64 / 1e3)
     };
     let elapsed = seconds(steps[steps.len() - 1])? - seconds(steps[warm_up_steps - 1])?;
-    let tokens: u64 = steps[warm_up_steps..]
+    let counted = &steps[warm_up_steps..];
+    let tokens: u64 = counted.iter().filter_map(|line| line["tokens"].as_u64()).sum();
+    let milliseconds: f64 = counted
         .iter()
-        .filter_map(|line| line["tokens"].as_u64())
+        .filter_map(|line| line["communication_ms"].as_f64())
         .sum();
-    Ok(tokens as f64 / elapsed)
+    let num_steps = counted.len() as f64;
+    Ok(CountedSteps {
+        tokens_per_second: tokens as f64 / elapsed,
+        seconds: elapsed / num_steps,
+        communication_seconds: milliseconds / 1e3 / num_steps,
+    })
 }
 
 /// Writes the text of all documents, a block a line, for both contestants of a figure.

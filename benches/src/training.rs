@@ -6,19 +6,29 @@
 //! as it is done, and a call goes on where the one before stopped.
 
 mod inputs;
-mod record;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use crate::Arguments;
+use crate::record::Record;
 use inputs::{Inputs, ModelSize, Precision};
-use record::Record;
 
 /// Steps that are timed, and one before them that warms up.
 const COUNTED_STEPS: u64 = 1;
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    /// Tokens a second; seconds for the products, percent for the data wait.
+    pub(crate) rate: f64,
+    /// Most memory that the process held; 0 where it was not asked.
+    #[serde(default)]
+    pub(crate) peak_bytes: f64,
+}
 
 /// Who takes part in a round, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,12 +163,4 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 #[expect(clippy::print_stderr, reason = "progress of a run of half an hour")]
 fn note(text: &str) {
     eprintln!("training: {text}");
-}
-
-/// Removes a folder whose files may be read-only.
-fn remove(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        crate::figures::make_writable_and_remove(folder)?;
-    }
-    Ok(())
 }

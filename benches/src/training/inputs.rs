@@ -7,11 +7,10 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::record::Measured;
-use super::{COUNTED_STEPS, Contestant, remove};
+use super::{COUNTED_STEPS, Contestant, Measured};
 use crate::contest::{last_line, succeed};
-use crate::figures::{filings, make_corpus};
-use crate::measure::training_rate;
+use crate::figures::{filings, make_corpus, remove};
+use crate::measure::counted_steps;
 
 const WARM_UP_STEPS: u64 = 1;
 const SEQUENCE_LENGTH: usize = 512;
@@ -189,7 +188,8 @@ impl Inputs {
             .arg(train.get_program())
             .args(train.get_args());
         let Printed { peak_bytes, .. } = last_line(&mut command)?;
-        let rate = training_rate(&run.join("metrics.jsonl"), usize::try_from(WARM_UP_STEPS)?)?;
+        let steps = counted_steps(&run.join("metrics.jsonl"), usize::try_from(WARM_UP_STEPS)?)?;
+        let rate = steps.tokens_per_second;
         remove(&run)?;
         Ok(Measured { rate, peak_bytes })
     }

@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use super::inputs::{Inputs, ModelSize, Precision};
-use super::record::{Measured, Record};
-use super::{COUNTED_STEPS, Contestant, ours, peer};
+use super::{COUNTED_STEPS, Contestant, Measured, ours, peer};
 use crate::machine;
+use crate::record::Record;
 use crate::report::row;
 
 const HEADER: &str =
@@ -34,7 +34,7 @@ impl Line {
 
 /// Where the figures come from.
 struct Figures<'a> {
-    record: &'a Record,
+    record: &'a Record<Measured>,
     rounds: usize,
     best: Precision,
 }
@@ -167,7 +167,12 @@ impl Figures<'_> {
 }
 
 /// The table of the group.
-pub(super) fn table(inputs: &Inputs, record: &Record, best: Precision, rounds: usize) -> Result<String> {
+pub(super) fn table(
+    inputs: &Inputs,
+    record: &Record<Measured>,
+    best: Precision,
+    rounds: usize,
+) -> Result<String> {
     let figures = Figures { record, rounds, best };
     let mut text = format!(
         "Machine: {}. Filings, sequence 512, dropout 0.1, tokens/s without padding, {rounds} rounds in turn of \

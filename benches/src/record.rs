@@ -1,43 +1,33 @@
-//! The timed runs so far, a line each in `rates.jsonl`, so that a measurement of half an hour
-//! can be stopped. Runs of another program are forgotten.
+//! The timed runs of a group so far, a line each in `rates.jsonl`, so that a measurement of half
+//! an hour can be stopped. Runs of another program are forgotten.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use serde::{Deserialize, Serialize};
-
-/// What a run came to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Measured {
-    /// Tokens a second; seconds for the products, percent for the data wait.
-    pub(crate) rate: f64,
-    /// Most memory that the process held; 0 where it was not asked.
-    #[serde(default)]
-    pub(crate) peak_bytes: f64,
-}
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+struct Line<M> {
     program: String,
     round: usize,
     contestant: String,
     #[serde(flatten)]
-    measured: Measured,
+    measured: M,
 }
 
-/// The file and what it holds.
+/// The file and what it holds: of each run what it came to, an `M`.
 #[derive(Debug)]
-pub(crate) struct Record {
+pub(crate) struct Record<M> {
     path: PathBuf,
     program: String,
-    runs: BTreeMap<(String, usize), Measured>,
+    runs: BTreeMap<(String, usize), M>,
     /// Why contestants failed in this call; the next one tries them again.
     failures: BTreeMap<String, String>,
 }
 
-impl Record {
+impl<M: Copy + Serialize + DeserializeOwned> Record<M> {
     /// Reads the runs of `program`, told apart from others by size and time of change. A last
     /// line that a killed measurement left unfinished is dropped.
     pub(crate) fn open(folder: &Path, program: &Path) -> Result<Self> {
@@ -57,7 +47,7 @@ impl Record {
             durable::commit_bytes(&durable::DISK, &record.path, whole.as_bytes())?;
         }
         for line in whole.lines() {
-            let line: Line = serde_json::from_str(line)
+            let line: Line<M> = serde_json::from_str(line)
                 .with_context(|| format!("{} is damaged; remove it", record.path.display()))?;
             if line.program == record.program {
                 record.runs.insert((line.contestant, line.round), line.measured);
@@ -72,7 +62,7 @@ impl Record {
     }
 
     /// Notes a run.
-    pub(crate) fn add(&mut self, round: usize, contestant: String, measured: Measured) -> Result<()> {
+    pub(crate) fn add(&mut self, round: usize, contestant: String, measured: M) -> Result<()> {
         let line = serde_json::to_string(&Line {
             program: self.program.clone(),
             round,
@@ -106,12 +96,12 @@ impl Record {
     ///
     /// # Errors
     /// Why it has not all of them.
-    pub(crate) fn of(&self, contestant: &str, rounds: usize) -> Result<Vec<Measured>> {
+    pub(crate) fn of(&self, contestant: &str, rounds: usize) -> Result<Vec<M>> {
         if let Some(reason) = self.failures.get(contestant) {
             return Err(anyhow!("{reason}"));
         }
         let runs = (0..rounds).filter_map(|round| self.runs.get(&(contestant.to_owned(), round)));
-        let runs: Vec<Measured> = runs.copied().collect();
+        let runs: Vec<M> = runs.copied().collect();
         ensure!(
             runs.len() == rounds,
             "{contestant} ran {} of {rounds} times",
@@ -125,11 +115,13 @@ impl Record {
 mod tests {
     use super::*;
 
+    #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+    struct Measured {
+        rate: f64,
+    }
+
     fn measured(rate: f64) -> Measured {
-        Measured {
-            rate,
-            peak_bytes: 1.0,
-        }
+        Measured { rate }
     }
 
     #[test]
@@ -147,11 +139,11 @@ mod tests {
         let mut record = Record::open(folder.path(), &program).unwrap();
         assert!(record.is_settled(0, "ours") && !record.is_settled(1, "ours"));
         record.add(1, "ours".to_owned(), measured(3.0)).unwrap();
-        let record = Record::open(folder.path(), &program).unwrap();
+        let record: Record<Measured> = Record::open(folder.path(), &program).unwrap();
         assert_eq!(record.of("ours", 2).unwrap(), [measured(2.0), measured(3.0)]);
 
         durable::commit_bytes(&durable::DISK, &program, b"another").unwrap();
-        let record = Record::open(folder.path(), &program).unwrap();
+        let record: Record<Measured> = Record::open(folder.path(), &program).unwrap();
         assert!(
             !record.is_settled(0, "ours"),
             "another program's runs do not count"
@@ -163,7 +155,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("program");
         durable::commit_bytes(&durable::DISK, &program, b"one").unwrap();
-        let mut record = Record::open(folder.path(), &program).unwrap();
+        let mut record: Record<Measured> = Record::open(folder.path(), &program).unwrap();
         record.fail("peer".to_owned(), "no torch".to_owned());
         assert!(record.is_settled(3, "peer"));
         assert!(record.of("peer", 1).unwrap_err().to_string().contains("no torch"));
