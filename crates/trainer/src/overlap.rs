@@ -26,6 +26,10 @@ use crate::error::TrainError;
 /// A bucket is full from this size on: small enough that the first one starts early, large
 /// enough that a reduction's fixed cost (two rounds of messages) is small beside it.
 const BUCKET_BYTES: usize = 16 << 20;
+/// No backward pass is left to hide the last bucket before the tied matrix, so buckets get smaller
+/// towards it: each is full at this share of what is left, down to a share of a full one.
+const SHARE_OF_REST: usize = 4;
+const SHARE_OF_FULL: usize = 16;
 
 /// A part of the flat gradient buffer that is reduced by one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,13 +233,17 @@ fn buckets_of(parameters: &Parameters) -> Vec<Bucket> {
     cut(&starts, parameters.len(), BUCKET_BYTES / element_bytes)
 }
 
-/// Leaves that begin at `starts`, in buckets of at least `full` elements, the last leaf alone.
+/// Leaves that begin at `starts`, in buckets of at least `full` elements, less towards the end, the
+/// last leaf alone.
 fn cut(starts: &[usize], length: usize, full: usize) -> Vec<Bucket> {
     let mut buckets = Vec::new();
     let mut first = 0;
+    let last_start = starts.last().copied().unwrap_or(0);
     for next in 1..=starts.len() {
         let end = starts.get(next).copied().unwrap_or(length);
         let is_before_last = next + 1 == starts.len();
+        let rest = last_start.saturating_sub(starts[first]);
+        let full = full.min((rest / SHARE_OF_REST).max(full / SHARE_OF_FULL));
         if end - starts[first] >= full || is_before_last || next == starts.len() {
             buckets.push(Bucket {
                 elements: starts[first]..end,
@@ -262,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_cover_the_buffer_in_order_and_the_tied_matrix_is_alone() {
+    fn buckets_cover_the_buffer_in_order_get_smaller_and_the_tied_matrix_is_alone() {
         let bucket = |elements, leaves| Bucket { elements, leaves };
         assert_eq!(
             cut(&[0, 16, 48, 64, 128], 1000, 40),
@@ -277,6 +285,12 @@ mod tests {
             [bucket(0..16, 0..1), bucket(16..32, 1..2)]
         );
         assert_eq!(cut(&[0], 32, 1000), [bucket(0..32, 0..1)]);
+        let sizes = |starts: &[usize], full| -> Vec<usize> {
+            let buckets = cut(starts, 240, full);
+            buckets.iter().map(|bucket| bucket.elements.len()).collect()
+        };
+        let starts: Vec<usize> = (0..=200).collect();
+        assert_eq!(sizes(&starts, 48), [48, 38, 28, 21, 16, 12, 9, 7, 5, 4, 3, 3, 3, 3, 40]);
         let model = model();
         let buckets = buckets_of(model.parameters());
         let last = buckets.last().unwrap();
@@ -287,7 +301,8 @@ mod tests {
     /// Two buckets of two leaves each and one of one, as parts of a buffer of ones.
     fn work() -> (Vec<Bucket>, Tensor, Vec<Tensor>) {
         let buffer = Tensor::ones([50], (Kind::Float, Device::Cpu));
-        let buckets = cut(&[0, 10, 20, 30, 40], 50, 20);
+        let bucket = |elements, leaves| Bucket { elements, leaves };
+        let buckets = vec![bucket(0..20, 0..2), bucket(20..40, 2..4), bucket(40..50, 4..5)];
         let views = buckets
             .iter()
             .map(|bucket| {
