@@ -1,7 +1,13 @@
 //! Sums of ranks that are all on one host: the memory that they share, and when it is used.
 #![expect(unsafe_code, reason = "takes the caller's slice from its pointer")]
 
-use std::{ffi::c_void, io, ops::Add, slice, time::Instant};
+use std::{
+    ffi::c_void,
+    io,
+    ops::Add,
+    slice,
+    time::{Duration, Instant},
+};
 
 use bytemuck::Pod;
 
