@@ -6,6 +6,7 @@
 //! and a deadline, so that a late or lost rank ends in a message that names the call, never in a
 //! hang. Nothing here knows what is being summed.
 
+mod bf16_sum;
 pub mod canonical;
 mod collective;
 mod connect;
@@ -19,6 +20,7 @@ mod nccl;
 mod single;
 mod threads;
 
+pub use bf16_sum::all_reduce_sum_bf16;
 pub use collective::{Brought, Call, Collective, Element, Operation, Rank};
 pub use connect::{Backend, Launch, connect};
 pub use error::CollectiveError;
@@ -27,7 +29,7 @@ pub use liveness::{Cause, Liveness, LivenessOptions, Loss, Position, Process, Wa
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiOptions};
 pub use nccl::{
-    Bucket, Gpu, GpuNumbers, GpuRuntime, GpuSums, Nccl, NcclError, NcclLibrary, NcclTimes,
+    Bucket, Gpu, GpuElement, GpuNumbers, GpuRuntime, GpuSums, Nccl, NcclError, NcclLibrary, NcclTimes,
     Version as NcclVersion, Work as NcclWork,
 };
 pub use single::Single;

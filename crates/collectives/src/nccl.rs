@@ -18,7 +18,7 @@ mod runtime;
 mod sums;
 mod table;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 pub use abi::Version;
 pub use error::{Bucket, NcclError, Work};
@@ -28,7 +28,7 @@ pub use runtime::GpuRuntime;
 pub use sums::GpuSums;
 
 use crate::layer::Layer;
-use crate::{Collective, CollectiveError, Element};
+use crate::{Collective, CollectiveError};
 
 /// Numbers that lie one after the other in the memory of a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,38 @@ pub struct GpuNumbers {
     /// How many.
     pub count: usize,
     /// Their kind.
-    pub element: Element,
+    pub element: GpuElement,
+}
+
+/// What NCCL sums here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GpuElement {
+    /// 32-bit floating point.
+    F32,
+    /// 64-bit floating point.
+    F64,
+    /// The upper half of an f32.
+    Bf16,
+}
+
+impl GpuElement {
+    fn size_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F64 => 8,
+            Self::Bf16 => 2,
+        }
+    }
+}
+
+impl fmt::Display for GpuElement {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::Bf16 => "bf16",
+        })
+    }
 }
 
 impl GpuNumbers {

@@ -15,7 +15,7 @@ use std::{
 };
 
 use collectives::{
-    Bucket, Collective, CollectiveError, Element, Gpu, GpuNumbers, GpuRuntime, GpuSums, Nccl, NcclError,
+    Bucket, Collective, CollectiveError, Gpu, GpuElement, GpuNumbers, GpuRuntime, GpuSums, Nccl, NcclError,
     NcclLibrary, NcclTimes, Threads,
 };
 use nccl_stand_in::{Fault, Memory, StandIn};
@@ -88,7 +88,7 @@ fn numbers(memory: Memory, count: usize) -> GpuNumbers {
     GpuNumbers {
         address: memory.address(),
         count,
-        element: Element::F32,
+        element: GpuElement::F32,
     }
 }
 
@@ -190,10 +190,11 @@ fn every_kind_of_number_is_summed_and_steps_follow_each_other() {
         let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
         for step in 0..3_u8 {
             let mut double = vec![f64::from(step) + 0.5; 10];
-            let mut whole = vec![u64::MAX - 2 + u64::from(step); 10];
+            // 1.5 + step, in bf16.
+            let mut halves = vec![half::bf16::from_f32(1.5 + f32::from(step)); 10];
             for (address, bytes, element) in [
-                (double.as_mut_ptr().addr(), 80, Element::F64),
-                (whole.as_mut_ptr().addr(), 80, Element::U64),
+                (double.as_mut_ptr().addr(), 80, GpuElement::F64),
+                (halves.as_mut_ptr().addr(), 20, GpuElement::Bf16),
             ] {
                 trial.stand_in.adopt(trial.gpu, address, bytes);
                 let numbers = GpuNumbers {
@@ -205,10 +206,8 @@ fn every_kind_of_number_is_summed_and_steps_follow_each_other() {
             }
             sums.finish().unwrap();
             assert_eq!(std::hint::black_box(&double)[9], f64::from(step) * 2.0 + 1.0);
-            assert_eq!(
-                std::hint::black_box(&whole)[0],
-                (u64::MAX - 2 + u64::from(step)).wrapping_mul(2)
-            );
+            let sum = std::hint::black_box(&halves)[9].to_f32();
+            assert_eq!(sum, 3.0 + 2.0 * f32::from(step));
         }
         sums.finish().unwrap();
         sums.leave().unwrap();

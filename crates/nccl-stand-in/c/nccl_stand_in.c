@@ -35,7 +35,7 @@ typedef struct CUstream_st *cudaStream_t;
 typedef struct CUevent_st *cudaEvent_t;
 struct cudaPointerAttributes { int type, device; void *devicePointer, *hostPointer; long reserved[8]; };
 enum { ncclSuccess, ncclUnhandledCudaError, ncclSystemError, ncclInternalError, ncclInvalidArgument, ncclInvalidUsage, ncclRemoteError, ncclInProgress };
-enum { ncclSum = 0, ncclUint64 = 5, ncclFloat32 = 7, ncclFloat64 = 8 };
+enum { ncclSum = 0, ncclFloat32 = 7, ncclFloat64 = 8, ncclBfloat16 = 9 };
 enum { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorInvalidDevice = 101, cudaErrorInvalidResourceHandle = 400, cudaErrorNotReady = 600 };
 enum { cudaMemoryTypeUnregistered = 0, cudaMemoryTypeDevice = 2 };
 #endif
@@ -152,13 +152,29 @@ static bool has_fault(int device, enum fault fault, unsigned long at) {
   return gpus[device].fault == fault && gpus[device].fault_at == at;
 }
 
-static size_t size_of(ncclDataType_t type) { return type == ncclFloat32 ? 4 : 8; }
+static size_t size_of(ncclDataType_t type) {
+  return type == ncclFloat32 ? 4 : type == ncclFloat64 ? 8 : 2;
+}
+
+static float of_bf16(uint16_t half) {
+  uint32_t word = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &word, sizeof value);
+  return value;
+}
+
+/* To the nearest, to even where two are as near. */
+static uint16_t to_bf16(float value) {
+  uint32_t word;
+  memcpy(&word, &value, sizeof word);
+  return (uint16_t)((word + 0x7fff + ((word >> 16) & 1)) >> 16);
+}
 
 static void add(void *sum, const void *part, size_t count, ncclDataType_t type) {
   for (size_t i = 0; i < count; i++) {
     if (type == ncclFloat32) ((float *)sum)[i] += ((const float *)part)[i];
     else if (type == ncclFloat64) ((double *)sum)[i] += ((const double *)part)[i];
-    else ((uint64_t *)sum)[i] += ((const uint64_t *)part)[i];
+    else ((uint16_t *)sum)[i] = to_bf16(of_bf16(((uint16_t *)sum)[i]) + of_bf16(((const uint16_t *)part)[i]));
   }
 }
 

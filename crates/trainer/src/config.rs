@@ -16,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use shards::{PackingMode, ReadMode};
 
 pub use crate::model_section::ModelSection;
-use crate::{reduction::Reduction, stop::StopAfter};
+use crate::{
+    reduction::{ReduceDtype, Reduction},
+    stop::StopAfter,
+};
 
 /// A run, whole. Unknown keys are refused in every section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -289,6 +292,8 @@ pub struct ParallelSection {
     pub threads: Option<usize>,
     /// How gradients are summed over micro-batches and ranks.
     pub reduction: Reduction,
+    /// What gradients travel as between ranks.
+    pub reduce_dtype: ReduceDtype,
     /// Whether gradients are summed over ranks while the backward pass still runs. The bits are
     /// the same either way.
     pub overlap: bool,
@@ -316,6 +321,7 @@ impl Default for ParallelSection {
             deterministic: false,
             threads: None,
             reduction: Reduction::default(),
+            reduce_dtype: ReduceDtype::default(),
             overlap: true,
             check_every: 1000,
             allow_uneven: false,

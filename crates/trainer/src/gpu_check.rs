@@ -20,7 +20,7 @@ use crate::{
     optimizer::Optimizer,
     overlap::numbers_of,
     precision,
-    reduction::Reduction,
+    reduction::{ReduceDtype, Reduction},
     schedule::Schedule,
     step::{Learner, StepRecord, tensors_of, train_step},
     stop::StopRequest,
@@ -368,6 +368,7 @@ impl Trainee {
             seed: SEED,
             loss_scale: (precision == Precision::Fp16).then(LossScale::default),
             reduction: Reduction::Fast,
+            reduce_dtype: ReduceDtype::F32,
             hooks: None,
             num_micro_batches: 1,
         };

@@ -6,7 +6,7 @@ use std::{path::Path, sync::OnceLock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{config::RunConfig, error::TrainError, reduction::Reduction};
+use crate::{config::RunConfig, error::TrainError, reduction::{ReduceDtype, Reduction}};
 
 /// Hashes that a checkpoint carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +123,9 @@ pub struct Tuple {
     /// How gradients are summed; canonical ones do not depend on the number of ranks.
     #[serde(default)]
     pub reduction: Reduction,
+    /// What they travel as.
+    #[serde(default)]
+    pub reduce_dtype: ReduceDtype,
     /// Processors of the ranks: each kind once.
     pub processor: String,
     /// libtorch build.

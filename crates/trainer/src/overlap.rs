@@ -16,12 +16,14 @@ use std::{
     thread,
 };
 
-use collectives::{Bucket as BucketNumber, Collective, CollectiveError, Element, GpuNumbers};
+use collectives::{
+    Bucket as BucketNumber, Collective, CollectiveError, GpuElement, GpuNumbers, all_reduce_sum_bf16,
+};
 use model::{ModelError, Parameters};
 use tch::{Device, Kind, Tensor};
 use torch_native::{with_slice_mut_f32, with_slice_mut_f64};
 
-use crate::error::TrainError;
+use crate::{error::TrainError, reduction::ReduceDtype};
 
 /// A bucket is full from this size on: small enough that the first one starts early, large
 /// enough that a reduction's fixed cost (two rounds of messages) is small beside it.
@@ -89,15 +91,16 @@ impl GradientHooks {
 pub(crate) fn reduce_during<T>(
     hooks: &GradientHooks,
     collective: &mut dyn Collective,
-    parameters: &Parameters,
+    (parameters, reduce_dtype): (&Parameters, ReduceDtype),
     backward: impl FnOnce() -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
     let buckets = buckets_of(parameters);
-    let views = views_of(parameters, &buckets)?;
+    let way = Way::of(collective, reduce_dtype);
+    let parts = parts_of(parameters.grad(), &buckets, way)?;
     let progress = hooks.listen();
     let buckets = &buckets;
     thread::scope(|scope| {
-        let reducer = scope.spawn(move || reduce_as_they_come(collective, buckets, views, &progress));
+        let reducer = scope.spawn(move || reduce_as_they_come(collective, buckets, parts, &progress));
         let result = backward();
         if result.is_ok() {
             hooks.tell(Progress::Done);
@@ -117,12 +120,14 @@ pub(crate) fn reduce_during<T>(
 pub(crate) fn reduce_after(
     collective: &mut dyn Collective,
     parameters: &Parameters,
+    reduce_dtype: ReduceDtype,
 ) -> Result<(), TrainError> {
-    let views = views_of(parameters, &buckets_of(parameters))?;
-    for (index, view) in views.iter().enumerate() {
-        reduce_bucket(collective, view, (index, views.len()))?;
+    let way = Way::of(collective, reduce_dtype);
+    let parts = parts_of(parameters.grad(), &buckets_of(parameters), way)?;
+    for (index, part) in parts.iter().enumerate() {
+        reduce_bucket(collective, part, (index, parts.len()))?;
     }
-    finish(collective)
+    finish(collective, &parts)
 }
 
 /// Reduces bucket after bucket, each once all its leaves are ready or the pass is over. A pass
@@ -130,12 +135,12 @@ pub(crate) fn reduce_after(
 fn reduce_as_they_come(
     collective: &mut dyn Collective,
     buckets: &[Bucket],
-    views: Vec<Tensor>,
+    parts: Vec<Part>,
     progress: &Receiver<Progress>,
 ) -> Result<(), TrainError> {
     let mut missing: Vec<usize> = buckets.iter().map(|bucket| bucket.leaves.len()).collect();
     let mut done = false;
-    for (index, view) in views.into_iter().enumerate() {
+    for (index, part) in parts.iter().enumerate() {
         while missing[index] > 0 && !done {
             match progress.recv() {
                 Ok(Progress::Ready(leaf)) => {
@@ -148,39 +153,40 @@ fn reduce_as_they_come(
                 Err(_) => return Ok(()),
             }
         }
-        reduce_bucket(collective, &view, (index, buckets.len()))?;
+        reduce_bucket(collective, part, (index, buckets.len()))?;
     }
-    finish(collective)
+    finish(collective, &parts)
 }
 
 /// Sums a bucket, or gives it to NCCL where that sums it in the memory of the GPU.
 fn reduce_bucket(
     collective: &mut dyn Collective,
-    view: &Tensor,
+    part: &Part,
     (index, of): (usize, usize),
 ) -> Result<(), TrainError> {
     match collective.gpu_sums() {
         Some(sums) => {
             let number = index + 1;
-            Ok(sums.start(numbers_of(view)?, BucketNumber { number, of })?)
+            Ok(sums.start(numbers_of(part.to_send()?)?, BucketNumber { number, of })?)
         }
-        None => all_reduce(collective, view),
+        None => all_reduce(collective, part),
     }
 }
 
-/// Afterwards every bucket that was given away is summed.
-fn finish(collective: &mut dyn Collective) -> Result<(), TrainError> {
-    match collective.gpu_sums() {
-        Some(sums) => Ok(sums.finish()?),
-        None => Ok(()),
+/// Afterwards every bucket that was given away is summed, and what was rounded is back.
+fn finish(collective: &mut dyn Collective, parts: &[Part]) -> Result<(), TrainError> {
+    if let Some(sums) = collective.gpu_sums() {
+        sums.finish()?;
     }
+    parts.iter().try_for_each(Part::take_back)
 }
 
 /// A part of the flat buffer, which is contiguous as the buffer is.
 pub(crate) fn numbers_of(view: &Tensor) -> Result<GpuNumbers, TrainError> {
     let element = match view.f_kind()? {
-        Kind::Double => Element::F64,
-        _ => Element::F32,
+        Kind::Double => GpuElement::F64,
+        Kind::BFloat16 => GpuElement::Bf16,
+        _ => GpuElement::F32,
     };
     Ok(GpuNumbers {
         address: view.data_ptr().addr(),
@@ -189,10 +195,13 @@ pub(crate) fn numbers_of(view: &Tensor) -> Result<GpuNumbers, TrainError> {
     })
 }
 
-fn all_reduce(collective: &mut dyn Collective, view: &Tensor) -> Result<(), TrainError> {
-    on_host_memory(view, |view| {
+fn all_reduce(collective: &mut dyn Collective, part: &Part) -> Result<(), TrainError> {
+    on_host_memory(&part.view, |view| {
         let reduced: Result<(), CollectiveError> = match view.f_kind()? {
             Kind::Double => with_slice_mut_f64(view, |values| collective.all_reduce_sum_f64(values))?,
+            _ if part.way == Way::HostBf16 => {
+                with_slice_mut_f32(view, |values| all_reduce_sum_bf16(collective, values))?
+            }
             _ => with_slice_mut_f32(view, |values| collective.all_reduce_sum_f32(values))?,
         };
         Ok(reduced?)
@@ -215,16 +224,74 @@ pub(crate) fn on_host_memory(
     Ok(())
 }
 
-/// The buckets' parts of the gradients, each to be used by one thread at a time: the pass
-/// before its leaves are ready, the reducer afterwards.
-fn views_of(parameters: &Parameters, buckets: &[Bucket]) -> Result<Vec<Tensor>, TrainError> {
+/// How the numbers of a bucket travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// As they are.
+    Whole,
+    /// Rounded where they are packed, in host memory.
+    HostBf16,
+    /// From a copy of them on the GPU.
+    GpuBf16,
+}
+
+impl Way {
+    fn of(collective: &mut dyn Collective, reduce_dtype: ReduceDtype) -> Self {
+        match reduce_dtype {
+            ReduceDtype::F32 => Self::Whole,
+            ReduceDtype::Bf16 if collective.gpu_sums().is_some() => Self::GpuBf16,
+            ReduceDtype::Bf16 => Self::HostBf16,
+        }
+    }
+}
+
+/// A bucket's part of the gradients, to be used by one thread at a time: the pass before its leaves
+/// are ready, the reducer afterwards.
+#[derive(Debug)]
+struct Part {
+    view: Tensor,
+    way: Way,
+    /// What is sent in place of it.
+    rounded: Option<Tensor>,
+}
+
+impl Part {
+    fn to_send(&self) -> Result<&Tensor, TrainError> {
+        match &self.rounded {
+            Some(rounded) => {
+                tch::no_grad(|| rounded.shallow_clone().f_copy_(&self.view))?;
+                Ok(rounded)
+            }
+            None => Ok(&self.view),
+        }
+    }
+
+    fn take_back(&self) -> Result<(), TrainError> {
+        if let Some(rounded) = &self.rounded {
+            tch::no_grad(|| self.view.shallow_clone().f_copy_(rounded))?;
+        }
+        Ok(())
+    }
+}
+
+/// `grad`: the flat gradients.
+fn parts_of(grad: &Tensor, buckets: &[Bucket], way: Way) -> Result<Vec<Part>, TrainError> {
     let dimension = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
-    let view = |bucket: &Bucket| {
-        let (start, length) = (bucket.elements.start, bucket.elements.len());
-        let grad = parameters.grad();
-        Ok(grad.f_narrow(0, dimension(start), dimension(length))?)
+    let copy = (way == Way::GpuBf16)
+        .then(|| Tensor::f_empty(grad.size(), (Kind::BFloat16, grad.device())))
+        .transpose()?;
+    let part = |bucket: &Bucket| {
+        let narrow = |flat: &Tensor| {
+            let (start, length) = (bucket.elements.start, bucket.elements.len());
+            flat.f_narrow(0, dimension(start), dimension(length))
+        };
+        Ok(Part {
+            view: narrow(grad)?,
+            way,
+            rounded: copy.as_ref().map(narrow).transpose()?,
+        })
     };
-    buckets.iter().map(view).collect()
+    buckets.iter().map(part).collect()
 }
 
 fn buckets_of(parameters: &Parameters) -> Vec<Bucket> {
@@ -299,24 +366,17 @@ mod tests {
     }
 
     /// Two buckets of two leaves each and one of one, as parts of a buffer of ones.
-    fn work() -> (Vec<Bucket>, Tensor, Vec<Tensor>) {
+    fn work(way: Way) -> (Vec<Bucket>, Tensor, Vec<Part>) {
         let buffer = Tensor::ones([50], (Kind::Float, Device::Cpu));
         let bucket = |elements, leaves| Bucket { elements, leaves };
         let buckets = vec![bucket(0..20, 0..2), bucket(20..40, 2..4), bucket(40..50, 4..5)];
-        let views = buckets
-            .iter()
-            .map(|bucket| {
-                let start = i64::try_from(bucket.elements.start).unwrap();
-                let length = i64::try_from(bucket.elements.len()).unwrap();
-                buffer.narrow(0, start, length)
-            })
-            .collect();
-        (buckets, buffer, views)
+        let parts = parts_of(&buffer, &buckets, way).unwrap();
+        (buckets, buffer, parts)
     }
 
     #[test]
     fn a_bucket_is_reduced_once_its_leaves_are_ready_and_those_before_it_are_reduced() {
-        let (buckets, buffer, views) = work();
+        let (buckets, buffer, parts) = work(Way::Whole);
         let mut world = Threads::world(2, Duration::from_mins(1));
         let (mut other, mut own) = (world.pop().unwrap(), world.pop().unwrap());
         let (sender, progress) = channel();
@@ -329,7 +389,7 @@ mod tests {
                 }
             });
             let buckets = &buckets;
-            let reducer = scope.spawn(move || reduce_as_they_come(&mut own, buckets, views, &progress));
+            let reducer = scope.spawn(move || reduce_as_they_come(&mut own, buckets, parts, &progress));
             // The second bucket is ready first, and waits for the first.
             for leaf in [2, 3, 0] {
                 sender.send(Progress::Ready(leaf)).unwrap();
@@ -350,7 +410,7 @@ mod tests {
     /// NCCL and the GPU are a stand-in's.
     #[test]
     fn nccl_has_begun_with_a_bucket_while_the_pass_goes_on_and_is_waited_for_at_its_end() {
-        let (buckets, buffer, views) = work();
+        let (buckets, buffer, parts) = work(Way::Whole);
         let stand_in = StandIn::load();
         let gpu = stand_in.gpus(1).start;
         stand_in.adopt(gpu, buffer.data_ptr().addr(), 200);
@@ -360,7 +420,7 @@ mod tests {
         let (sender, progress) = channel();
         thread::scope(|scope| {
             let (buckets, nccl) = (&buckets, &mut nccl);
-            let reducer = scope.spawn(move || reduce_as_they_come(nccl, buckets, views, &progress));
+            let reducer = scope.spawn(move || reduce_as_they_come(nccl, buckets, parts, &progress));
             for leaf in [2, 3, 0, 1] {
                 sender.send(Progress::Ready(leaf)).unwrap();
             }
@@ -389,12 +449,56 @@ mod tests {
     }
 
     #[test]
+    fn gradients_that_travel_as_bf16_are_rounded_before_and_after_the_sum() {
+        let mut world = Threads::world(2, Duration::from_mins(1));
+        let (mut other, mut own) = (world.pop().unwrap(), world.pop().unwrap());
+        let reduce = |collective: &mut Threads| {
+            let (_, buffer, parts) = work(Way::of(collective, ReduceDtype::Bf16));
+            // 1 + 2^-9 has no place in a bf16, and 1 + 2^-7 has.
+            let _ = buffer.shallow_clone().fill_(1.0 + 2f64.powi(-9));
+            let _ = buffer.narrow(0, 0, 1).fill_(1.0 + 2f64.powi(-7));
+            for (index, part) in parts.iter().enumerate() {
+                reduce_bucket(collective, part, (index, parts.len())).unwrap();
+            }
+            finish(collective, &parts).unwrap();
+            Vec::<f32>::try_from(&buffer).unwrap()
+        };
+        let sums = thread::scope(|scope| {
+            let peer = scope.spawn(move || reduce(&mut other));
+            [reduce(&mut own), peer.join().unwrap()]
+        });
+        let mut expected = [2.0; 50];
+        expected[0] = 2.0 + 2f32.powi(-6);
+        assert_eq!(sums, [expected, expected]);
+    }
+
+    /// NCCL and the GPU are a stand-in's.
+    #[test]
+    fn nccl_sums_a_rounded_copy_and_the_gradients_get_it_back() {
+        let (_, buffer, parts) = work(Way::GpuBf16);
+        let _ = buffer.shallow_clone().fill_(1.0 + 2f64.powi(-9));
+        let stand_in = StandIn::load();
+        let gpu = stand_in.gpus(1).start;
+        let copy = parts[0].rounded.as_ref().unwrap().data_ptr().addr();
+        stand_in.adopt(gpu, copy, 100);
+        let mut below = Single::new();
+        let sums = stand_in_sums(&stand_in, &mut below, gpu);
+        let mut nccl = Nccl::new(&mut below, sums);
+        assert_eq!(Way::of(&mut nccl, ReduceDtype::Bf16), Way::GpuBf16);
+        for (index, part) in parts.iter().enumerate() {
+            reduce_bucket(&mut nccl, part, (index, parts.len())).unwrap();
+        }
+        finish(&mut nccl, &parts).unwrap();
+        assert_eq!(Vec::<f32>::try_from(&buffer).unwrap(), [1.0; 50]);
+    }
+
+    #[test]
     fn a_pass_that_fails_ends_the_reducer_without_a_call() {
         let model = model();
         let hooks = GradientHooks::new(model.parameters()).unwrap();
         let mut world = Threads::world(2, Duration::from_mins(1));
         let own = &mut world[0];
-        let failed: Result<(), _> = reduce_during(&hooks, own, model.parameters(), || {
+        let failed: Result<(), _> = reduce_during(&hooks, own, (model.parameters(), ReduceDtype::F32), || {
             Err(TrainError::NothingMasked { step: 3 })
         });
         assert!(matches!(failed, Err(TrainError::NothingMasked { step: 3 })));

@@ -9,7 +9,7 @@ use loader::{SkippedSteps, nearest_divisors};
 use masking::mask_capacity;
 
 use crate::config::{BackendChoice, DeviceChoice, RunConfig};
-use crate::reduction::Reduction;
+use crate::reduction::{ReduceDtype, Reduction};
 use crate::schedule::Schedule;
 
 /// Longest deadline of a collective call: a year, which every clock can add.
@@ -394,6 +394,20 @@ fn check_run(config: &RunConfig, problems: &mut Vec<String>) {
             "parallel.backend = \"nccl\": NCCL adds in an order of its own, and parallel.reduction is \"canonical\", which MPI carries; set the backend to \"auto\" or the reduction to \"fast\""
                 .to_owned(),
         );
+    }
+    if parallel.reduce_dtype == ReduceDtype::Bf16 {
+        if parallel.reduction == Reduction::Canonical {
+            problems.push(
+                "parallel.reduce_dtype = \"bf16\": parallel.reduction is \"canonical\", whose sums are exact to the bit at any number of ranks; set one of them to its default"
+                    .to_owned(),
+            );
+        }
+        if config.training.precision == PrecisionChoice::F64 {
+            problems.push(
+                "parallel.reduce_dtype = \"bf16\": training.precision is \"f64\", of which 8 bits would be left; set parallel.reduce_dtype = \"f32\", which sends f64 as it is"
+                    .to_owned(),
+            );
+        }
     }
     for (key, seconds) in times {
         if seconds > LONGEST_TIMEOUT_S {

@@ -31,11 +31,33 @@ pub enum Reduction {
     Canonical,
 }
 
+/// `parallel.reduce_dtype`: what gradients travel as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReduceDtype {
+    /// As they are: f32, or f64 where the model is.
+    #[default]
+    F32,
+    /// Half of the bytes of f32, rounded to 8 bits of precision on the way.
+    Bf16,
+}
+
+impl ReduceDtype {
+    /// Bytes of a number on the wire, in a run that is not in f64.
+    pub(crate) fn bytes(self) -> f64 {
+        match self {
+            Self::F32 => 4.0,
+            Self::Bf16 => 2.0,
+        }
+    }
+}
+
 /// The gradients of one step on one rank, as they come. The sum of what has come last is in the
 /// parameters' own gradient.
 pub(crate) struct GradientSum<'a> {
     parameters: &'a Parameters,
     hooks: Option<&'a GradientHooks>,
+    reduce_dtype: ReduceDtype,
     canonical: Option<CanonicalSum>,
     /// Whether the last pass has summed over ranks already.
     reduced: bool,
@@ -63,6 +85,7 @@ impl<'a> GradientSum<'a> {
         Self {
             parameters: learner.model.parameters(),
             hooks: learner.hooks.as_ref(),
+            reduce_dtype: learner.reduce_dtype,
             canonical: (learner.reduction == Reduction::Canonical).then_some(canonical),
             reduced: false,
             losses: Vec::new(),
@@ -80,7 +103,7 @@ impl<'a> GradientSum<'a> {
             return pass();
         };
         self.reduced = true;
-        reduce_during(hooks, collective, self.parameters, pass)
+        reduce_during(hooks, collective, (self.parameters, self.reduce_dtype), pass)
     }
 
     /// Takes the gradient that the backward pass of `batch` has added to the parameters'.
@@ -99,7 +122,7 @@ impl<'a> GradientSum<'a> {
         match &self.canonical {
             _ if self.reduced || alone => Ok(()),
             Some(canonical) => canonical.reduce(collective, self.parameters.grad()),
-            None => reduce_after(collective, self.parameters),
+            None => reduce_after(collective, self.parameters, self.reduce_dtype),
         }
     }
 

@@ -101,6 +101,7 @@ impl Session {
             threads: threads.num_threads,
             micro_batch_size: plan.config.training.micro_batch_size,
             reduction: plan.config.parallel.reduction,
+            reduce_dtype: plan.config.parallel.reduce_dtype,
             processor: Processor::names(&processors),
             libtorch: torch_native::libtorch_version().to_owned(),
         };
@@ -160,6 +161,7 @@ impl Session {
             seed: config.run.seed,
             loss_scale: (precision == Precision::Fp16).then(LossScale::default),
             reduction: config.parallel.reduction,
+            reduce_dtype: config.parallel.reduce_dtype,
             hooks,
             num_micro_batches: self.plan.num_micro_batches,
         })

@@ -17,7 +17,7 @@ use crate::{
     meters::{Times, peak_memory_bytes, timed, training_flops},
     optimizer::Optimizer,
     overlap::GradientHooks,
-    reduction::{GradientSum, Losses, Reduction},
+    reduction::{GradientSum, Losses, ReduceDtype, Reduction},
     schedule::Schedule,
     stop::StopRequest,
 };
@@ -39,6 +39,8 @@ pub struct Learner {
     pub loss_scale: Option<LossScale>,
     /// How gradients are summed over micro-batches and ranks.
     pub reduction: Reduction,
+    /// What gradients travel as.
+    pub reduce_dtype: ReduceDtype,
     /// Where gradients are summed over ranks during the backward pass: what tells that they are
     /// ready.
     pub hooks: Option<GradientHooks>,

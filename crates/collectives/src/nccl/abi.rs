@@ -6,7 +6,7 @@
 
 use std::ffi::{c_int, c_uint};
 
-use crate::Element;
+use super::GpuElement;
 
 /// `ncclResult_t`
 pub(super) type Code = c_int;
@@ -18,11 +18,11 @@ pub(super) const IN_PROGRESS: Code = 7;
 pub(super) const SUM: c_int = 0;
 
 /// `ncclDataType_t`
-pub(super) fn data_type(element: Element) -> c_int {
+pub(super) fn data_type(element: GpuElement) -> c_int {
     match element {
-        Element::F32 => 7,
-        Element::F64 => 8,
-        Element::U64 => 5,
+        GpuElement::F32 => 7,
+        GpuElement::F64 => 8,
+        GpuElement::Bf16 => 9,
     }
 }
 
@@ -142,9 +142,9 @@ mod tests {
             ("ncclSuccess", number(SUCCESS)),
             ("ncclInProgress", number(IN_PROGRESS)),
             ("ncclSum", number(SUM)),
-            ("ncclFloat32", number(data_type(Element::F32))),
-            ("ncclFloat64", number(data_type(Element::F64))),
-            ("ncclUint64", number(data_type(Element::U64))),
+            ("ncclFloat32", number(data_type(GpuElement::F32))),
+            ("ncclFloat64", number(data_type(GpuElement::F64))),
+            ("ncclBfloat16", number(data_type(GpuElement::Bf16))),
             ("NCCL_VERSION(2, 14, 0)", Version::LEAST.code() as usize),
             ("config.magic", MAGIC as usize),
         ];

@@ -3,7 +3,8 @@
 use std::{fmt, time::Duration};
 
 use super::abi::Version;
-use crate::{Element, Rank};
+use super::GpuElement;
+use crate::Rank;
 
 /// Why gradients could not be summed on GPUs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -140,7 +141,7 @@ pub enum Work {
         /// How many numbers it has.
         count: usize,
         /// Their kind.
-        element: Element,
+        element: GpuElement,
     },
     /// Ranks leave.
     Finish,

@@ -8,7 +8,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "the values fit")]
 
 use collectives::{
-    Collective, Rank,
+    Collective, Rank, all_reduce_sum_bf16,
     canonical::{Share, Tree, all_reduce_nodes},
 };
 
@@ -18,6 +18,7 @@ pub(crate) fn check_all(collective: &mut dyn Collective) {
     reductions_of_every_length_combine_all_ranks(collective);
     integer_sums_wrap(collective);
     float_sums_are_equal_on_all_ranks(collective);
+    sums_that_travel_as_bf16_are_near_and_equal_on_all_ranks(collective);
     every_rank_can_be_the_root(collective);
     gathered_parts_keep_rank_order_and_length(collective);
     parts_reach_the_rank_that_they_are_for(collective);
@@ -103,6 +104,23 @@ fn float_sums_are_equal_on_all_ranks(collective: &mut dyn Collective) {
         all.iter().all(|other| *other == bytes),
         "bit for bit the same sum everywhere"
     );
+}
+
+fn sums_that_travel_as_bf16_are_near_and_equal_on_all_ranks(collective: &mut dyn Collective) {
+    let world_size = f64::from(collective.world_size());
+    for length in [0, 1, 7, 40_001_u16] {
+        let own = |index: u16| (1.0 + f64::from(index % 977)) * 1.003;
+        let mut values: Vec<f32> = (0..length).map(|index| own(index) as f32).collect();
+        all_reduce_sum_bf16(collective, &mut values).unwrap();
+        // Each of two roundings changes a number by at most one part in 2^8.
+        for (index, value) in (0..length).zip(&values) {
+            let expected = own(index) * world_size;
+            assert!((f64::from(*value) - expected).abs() <= 2.1 / 256.0 * expected, "{index}: {value}");
+        }
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_bits().to_le_bytes()).collect();
+        let all = collective.all_gather(&bytes).unwrap();
+        assert!(all.iter().all(|other| *other == bytes), "the same everywhere");
+    }
 }
 
 fn every_rank_can_be_the_root(collective: &mut dyn Collective) {

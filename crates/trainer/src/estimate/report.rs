@@ -106,7 +106,7 @@ impl Estimate {
             flops_per_sequence: sparse * length as f64,
             batch: training.global_batch_size,
             micro_batch: training.micro_batch_size,
-            wire_bytes: 4.0,
+            wire_bytes: plan.config.parallel.reduce_dtype.bytes(),
         };
         let gradient_bytes = step.wire_bytes * parameters as f64;
         let hours = |time: StepTime| time.seconds() * training.max_steps as f64 / SECONDS_PER_HOUR;
