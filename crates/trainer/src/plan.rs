@@ -580,6 +580,14 @@ mod tests {
                 "{found:?}"
             );
         }
+        for contrary in ["parallel.reduction='canonical'", "training.precision='f64'"] {
+            let found = problems(&["parallel.reduce_dtype='bf16'", contrary], 2);
+            assert!(
+                found.len() == 1 && found[0].starts_with("parallel.reduce_dtype = \"bf16\""),
+                "{found:?}"
+            );
+        }
+        assert!(problems(&["parallel.reduce_dtype='bf16'"], 2).is_empty());
         let found = problems(&["masking.mask_replace_prob=0.95"], 1);
         assert!(
             found.len() == 1 && found[0].starts_with("masking.mask_replace_prob"),
