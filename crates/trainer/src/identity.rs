@@ -6,7 +6,11 @@ use std::{path::Path, sync::OnceLock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{config::RunConfig, error::TrainError, reduction::{ReduceDtype, Reduction}};
+use crate::{
+    config::RunConfig,
+    error::TrainError,
+    reduction::{ReduceDtype, Reduction},
+};
 
 /// Hashes that a checkpoint carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

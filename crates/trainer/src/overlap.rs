@@ -100,7 +100,7 @@ pub(crate) fn reduce_during<T>(
     let progress = hooks.listen();
     let buckets = &buckets;
     thread::scope(|scope| {
-        let reducer = scope.spawn(move || reduce_as_they_come(collective, buckets, parts, &progress));
+        let reducer = scope.spawn(move || reduce_as_they_come(collective, buckets, &parts, &progress));
         let result = backward();
         if result.is_ok() {
             hooks.tell(Progress::Done);
@@ -135,7 +135,7 @@ pub(crate) fn reduce_after(
 fn reduce_as_they_come(
     collective: &mut dyn Collective,
     buckets: &[Bucket],
-    parts: Vec<Part>,
+    parts: &[Part],
     progress: &Receiver<Progress>,
 ) -> Result<(), TrainError> {
     let mut missing: Vec<usize> = buckets.iter().map(|bucket| bucket.leaves.len()).collect();
@@ -155,7 +155,7 @@ fn reduce_as_they_come(
         }
         reduce_bucket(collective, part, (index, buckets.len()))?;
     }
-    finish(collective, &parts)
+    finish(collective, parts)
 }
 
 /// Sums a bucket, or gives it to NCCL where that sums it in the memory of the GPU.
@@ -357,7 +357,10 @@ mod tests {
             buckets.iter().map(|bucket| bucket.elements.len()).collect()
         };
         let starts: Vec<usize> = (0..=200).collect();
-        assert_eq!(sizes(&starts, 48), [48, 38, 28, 21, 16, 12, 9, 7, 5, 4, 3, 3, 3, 3, 40]);
+        assert_eq!(
+            sizes(&starts, 48),
+            [48, 38, 28, 21, 16, 12, 9, 7, 5, 4, 3, 3, 3, 3, 40]
+        );
         let model = model();
         let buckets = buckets_of(model.parameters());
         let last = buckets.last().unwrap();
@@ -389,7 +392,7 @@ mod tests {
                 }
             });
             let buckets = &buckets;
-            let reducer = scope.spawn(move || reduce_as_they_come(&mut own, buckets, parts, &progress));
+            let reducer = scope.spawn(move || reduce_as_they_come(&mut own, buckets, &parts, &progress));
             // The second bucket is ready first, and waits for the first.
             for leaf in [2, 3, 0] {
                 sender.send(Progress::Ready(leaf)).unwrap();
@@ -420,7 +423,7 @@ mod tests {
         let (sender, progress) = channel();
         thread::scope(|scope| {
             let (buckets, nccl) = (&buckets, &mut nccl);
-            let reducer = scope.spawn(move || reduce_as_they_come(nccl, buckets, parts, &progress));
+            let reducer = scope.spawn(move || reduce_as_they_come(nccl, buckets, &parts, &progress));
             for leaf in [2, 3, 0, 1] {
                 sender.send(Progress::Ready(leaf)).unwrap();
             }
@@ -498,9 +501,10 @@ mod tests {
         let hooks = GradientHooks::new(model.parameters()).unwrap();
         let mut world = Threads::world(2, Duration::from_mins(1));
         let own = &mut world[0];
-        let failed: Result<(), _> = reduce_during(&hooks, own, (model.parameters(), ReduceDtype::F32), || {
-            Err(TrainError::NothingMasked { step: 3 })
-        });
+        let failed: Result<(), _> =
+            reduce_during(&hooks, own, (model.parameters(), ReduceDtype::F32), || {
+                Err(TrainError::NothingMasked { step: 3 })
+            });
         assert!(matches!(failed, Err(TrainError::NothingMasked { step: 3 })));
         assert_eq!(own.calls_made(), 0);
     }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, path::Path};
 use loader::{SkippedSteps, nearest_divisors};
 use masking::mask_capacity;
 
-use crate::config::{BackendChoice, DeviceChoice, RunConfig};
+use crate::config::{BackendChoice, DeviceChoice, PrecisionChoice, RunConfig};
 use crate::reduction::{ReduceDtype, Reduction};
 use crate::schedule::Schedule;
 

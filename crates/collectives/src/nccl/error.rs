@@ -2,8 +2,8 @@
 
 use std::{fmt, time::Duration};
 
-use super::abi::Version;
 use super::GpuElement;
+use super::abi::Version;
 use crate::Rank;
 
 /// Why gradients could not be summed on GPUs.

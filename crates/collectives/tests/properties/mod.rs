@@ -115,9 +115,15 @@ fn sums_that_travel_as_bf16_are_near_and_equal_on_all_ranks(collective: &mut dyn
         // Each of two roundings changes a number by at most one part in 2^8.
         for (index, value) in (0..length).zip(&values) {
             let expected = own(index) * world_size;
-            assert!((f64::from(*value) - expected).abs() <= 2.1 / 256.0 * expected, "{index}: {value}");
+            assert!(
+                (f64::from(*value) - expected).abs() <= 2.1 / 256.0 * expected,
+                "{index}: {value}"
+            );
         }
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_bits().to_le_bytes()).collect();
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_bits().to_le_bytes())
+            .collect();
         let all = collective.all_gather(&bytes).unwrap();
         assert!(all.iter().all(|other| *other == bytes), "the same everywhere");
     }
