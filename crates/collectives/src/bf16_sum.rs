@@ -6,13 +6,14 @@
 
 use half::bf16;
 
-use crate::{Collective, CollectiveError};
+use crate::{Call, Collective, CollectiveError, Operation};
 
 /// Replaces `values` by their element-wise sum over all ranks, rounded as it travels. All ranks
 /// bring as many. A single rank's stay as they are.
 ///
 /// # Errors
-/// Those of the two calls that it makes, [`Collective::all_to_all`] and [`Collective::all_gather`].
+/// [`CollectiveError::Failed`] where ranks bring different numbers of them, and those of the calls that
+/// it makes, [`Collective::all_to_all`] and [`Collective::all_gather`].
 pub fn all_reduce_sum_bf16(
     collective: &mut dyn Collective,
     values: &mut [f32],
@@ -21,12 +22,28 @@ pub fn all_reduce_sum_bf16(
     if world_size == 1 {
         return Ok(());
     }
+    // No other call tells that ranks bring as many.
+    let num_values = values.len() as u64;
+    let counts = collective.all_gather(&num_values.to_le_bytes())?;
+    if let Some(other) = counts.iter().position(|count| *count != num_values.to_le_bytes()) {
+        return Err(CollectiveError::Failed {
+            rank: collective.rank(),
+            call: Call {
+                operation: Operation::AllReduceSum,
+                sequence: collective.calls_made(),
+            },
+            message: format!(
+                "this rank brings {num_values} numbers, and rank {other} another number of them"
+            ),
+        });
+    }
     let part_length = values.len().div_ceil(world_size).max(1);
-    let parts = values.chunks(part_length).map(rounded).collect();
+    let mut parts: Vec<Vec<u8>> = values.chunks(part_length).map(rounded).collect();
+    parts.resize(world_size, Vec::new());
+    let num_own = parts[collective.rank().0 as usize].len() / 2;
     let received = collective.all_to_all(parts)?;
-    let mut sum: Vec<f32> = Vec::new();
+    let mut sum = vec![0.0; num_own];
     for part in &received {
-        sum.resize(sum.len().max(part.len() / 2), 0.0);
         for (sum, value) in sum.iter_mut().zip(numbers(part)) {
             *sum += value;
         }

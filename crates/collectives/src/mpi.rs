@@ -89,7 +89,7 @@ impl Mpi {
             .recv_timeout(options.timeout)
             .map_err(|_| CollectiveError::Start {
                 message: format!(
-                    "MPI_Init did not return within {} s",
+                    "MPI_Init did not return, or the ranks of this host did not join, within {} s",
                     options.timeout.as_secs_f64()
                 ),
             })??;

@@ -1,10 +1,11 @@
 //! Cross entropy of rows of logits, in one pass over a row forward and one backward.
 //!
-//! A row costs the logarithm of the sum of its exponentials, less the logit of its label; its gradient
-//! is each exponential divided by that sum, less 1 at the label. Beside the logits one number a row is kept. The kernel is for f32 on the CPU;
-//! everything else goes by libtorch's operations.
+//! A row costs the logarithm of the sum of its exponentials, less the logit of its label; its
+//! gradient is each exponential divided by that sum, less 1 at the label. Beside the logits one
+//! number a row is kept. The kernel is for f32 on the CPU; everything else goes by libtorch's
+//! operations.
 //!
-//! M rows, V classes, C columns: at least V, those behind them are padding.
+//! M masked positions, V vocabulary, as many classes; columns behind them are padding.
 
 #![expect(
     unsafe_code,
@@ -78,7 +79,7 @@ each_copy!(fn probabilities_on = probabilities_row(row: &[f32], log_sum: f32, sc
 /// What the backward pass needs.
 struct Saved {
     instructions: Instructions,
-    /// [M, C]
+    /// [M, V padded]
     logits: Tensor,
     labels: Vec<usize>,
     log_sums: Vec<f32>,
@@ -125,7 +126,7 @@ impl Saved {
         Ok((saved, Tensor::f_from_slice(&losses)?))
     }
 
-    /// Gradient of the logits [M, C] from that of the losses `[M]`.
+    /// Gradient of the logits [M, V padded] from that of the losses `[M]`.
     fn backward(&self, gradient: &Tensor) -> Result<Tensor, TorchError> {
         let gradient = gradient.f_contiguous()?;
         let scales: &[f32] = slice(OPERATION, &gradient)?;
@@ -151,11 +152,12 @@ impl Saved {
     }
 }
 
-/// Cross entropy of each row, differentiable by `logits`: [M, C] of any float kind, of which the
+/// Cross entropy of each row, differentiable by `logits`: [M, V padded] of any float kind, of which the
 /// first `num_classes` columns count; `labels`: `[M]`, i64 -> `[M]` in f32, or f64 for f64 logits.
 ///
 /// # Errors
-/// [`TorchError::OutOfRange`] for a label that is no class, [`TorchError::SizeMismatch`] and
+/// [`TorchError::OutOfRange`] for a label that is no class where the kernel runs (libtorch's own
+/// error elsewhere), [`TorchError::SizeMismatch`] and
 /// [`TorchError::Tch`] when the shapes do not fit or libtorch fails.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor, num_classes: usize) -> Result<Tensor, TorchError> {
     cross_entropy_on(Instructions::detect(), logits, labels, num_classes)

@@ -114,7 +114,8 @@ pub(crate) fn program() -> Result<Value, TrainError> {
     )
 }
 
-/// Equal tuples give equal bits; under another one the order is the same and the loss is equal
+/// Equal tuples give equal bits (from three ranks on as far as the ranks lie on the same hosts: large
+/// sums of one host's are added in rank order, others as MPI likes); under another one the order is the same and the loss is equal
 /// to rounding (with dropout only for the same micro-batch, whose number is part of its key).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tuple {

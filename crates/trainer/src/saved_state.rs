@@ -18,7 +18,7 @@ use crate::{
     agree::{agree, compare, on_first_rank},
     config::CheckpointSection,
     error::TrainError,
-    identity::{Hashes, differing, essential},
+    identity::{Hashes, Tuple, differing, essential},
     lineage::Lineage,
     precision,
     reduction::Reduction,
@@ -233,7 +233,9 @@ impl Restored {
 
     fn report_tuple(&self, session: &Session) {
         let mut own = serde_json::to_value(&session.tuple).unwrap_or_default();
-        let mut saved = self.checkpoint.trainer["tuple"].clone();
+        // Read as what it is: what an older program did not write is what it did.
+        let saved: Option<Tuple> = serde_json::from_value(self.checkpoint.trainer["tuple"].clone()).ok();
+        let mut saved = serde_json::to_value(saved).unwrap_or_default();
         let canonical = json!(Reduction::Canonical);
         if saved["reduction"] == canonical && own["reduction"] == canonical {
             // The bits are the same at any number of ranks.

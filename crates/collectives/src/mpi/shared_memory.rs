@@ -42,6 +42,9 @@ use rustix::fs::{MemfdFlags, memfd_create};
 const PIECE_BYTES: usize = 256 * 1024;
 /// Pieces by which a rank may be ahead of another.
 const SLOTS: usize = 4;
+/// The name of the segment, and how the system shows it in `/proc`.
+const NAME: &str = "tenk-sums";
+const MEMFD: &str = "/memfd:tenk-sums";
 /// A counter has a line of its own, with the one that processors fetch beside it.
 const LINE: usize = 128;
 const COUNTERS: usize = LINE;
@@ -85,7 +88,7 @@ pub(super) struct Segment {
 impl Segment {
     /// Makes the segment of `num_ranks` ranks.
     pub(super) fn create(num_ranks: usize) -> io::Result<Self> {
-        let file = File::from(memfd_create("tenk-sums", MemfdFlags::CLOEXEC)?);
+        let file = File::from(memfd_create(NAME, MemfdFlags::CLOEXEC)?);
         file.set_len(segment_bytes(num_ranks) as u64)?;
         let number = RandomState::new().build_hasher().finish();
         rustix::io::pwrite(&file, &number.to_le_bytes(), 0)?;
@@ -137,12 +140,22 @@ impl SharedMemory {
     /// When this process does not see the maker's descriptors, as in another container.
     pub(super) fn open(address: Address, rank: usize, num_ranks: usize) -> io::Result<Self> {
         let path = format!("/proc/{}/fd/{}", address.process, address.descriptor);
+        let stranger = || io::Error::other("process numbers have another meaning here");
+        // In another container the number may be anybody's, and opening a device does things.
+        let target = std::fs::read_link(&path)?;
+        if !target
+            .as_os_str()
+            .as_encoded_bytes()
+            .starts_with(MEMFD.as_bytes())
+        {
+            return Err(stranger());
+        }
         let file = File::options().read(true).write(true).open(path)?;
         let mut number = [0; 8];
         rustix::io::pread(&file, &mut number, 0)?;
         let length = file.metadata()?.len();
         if u64::from_le_bytes(number) != address.number || length != segment_bytes(num_ranks) as u64 {
-            return Err(io::Error::other("process numbers have another meaning here"));
+            return Err(stranger());
         }
         Ok(Self {
             map: MmapRaw::map_raw(&file)?,
@@ -293,7 +306,8 @@ impl SharedMemory {
             let counter = self.counter(counter, other);
             let has_come = || counter.load(Ordering::Acquire) >= at_least;
             let mut begun = None;
-            while !(0..SPINS).any(|_| {
+            // Whoever has begun to rest looks once in between.
+            while !(0..if begun.is_some() { 1 } else { SPINS }).any(|_| {
                 std::hint::spin_loop();
                 has_come()
             }) {
@@ -460,6 +474,12 @@ mod tests {
         };
         assert!(SharedMemory::open(wrong, 0, 2).is_err());
         assert!(SharedMemory::open(right, 0, 3).is_err());
+        let device = File::open("/dev/null").unwrap();
+        let other = Address {
+            descriptor: device.as_raw_fd().unsigned_abs().into(),
+            ..right
+        };
+        assert!(SharedMemory::open(other, 0, 2).is_err());
         assert_eq!(Address::from_bytes(&right.to_bytes()), Some(right));
         assert_eq!(Address::from_bytes(&[]), None);
     }
