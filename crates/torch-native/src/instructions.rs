@@ -3,17 +3,16 @@
 //! A kernel is written once and compiled for each. The copy for AVX-512 computes with the vectors
 //! of the AVX2 copy, so its bits are the same, and has twice as many registers and the masks.
 
-/// Which copy of the kernels runs: a value that is handed down, so that tests run every copy on
-/// a processor that has them all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which copy of the kernels runs: a value that is handed down, so that tests run every copy that
+/// the processor has. The better ones are greater; only [`Instructions::detect`] makes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub(crate) enum Instructions {
     /// What every processor has.
     Portable,
-    /// AVX2 with fused multiply-add; only [`Instructions::all`] makes it.
+    /// AVX2 with fused multiply-add.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// The same vectors, which give the same bits, with the 32 registers of AVX-512; only
-    /// [`Instructions::all`] makes it.
+    /// The same vectors, which give the same bits, with the 32 registers of AVX-512.
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
@@ -21,24 +20,29 @@ pub(crate) enum Instructions {
 impl Instructions {
     /// The best that this processor has.
     pub(crate) fn detect() -> Self {
-        Self::all().pop().unwrap_or(Self::Portable)
-    }
-
-    /// All that this processor has, the best last.
-    pub(crate) fn all() -> Vec<Self> {
-        let mut all = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            all.push(Self::Avx2);
-            if std::arch::is_x86_feature_detected!("avx512f")
+            let has_avx512 = std::arch::is_x86_feature_detected!("avx512f")
                 && std::arch::is_x86_feature_detected!("avx512vl")
                 && std::arch::is_x86_feature_detected!("avx512bw")
-                && std::arch::is_x86_feature_detected!("avx512dq")
-            {
-                all.push(Self::Avx512);
-            }
+                && std::arch::is_x86_feature_detected!("avx512dq");
+            return if has_avx512 { Self::Avx512 } else { Self::Avx2 };
         }
-        all
+        Self::Portable
+    }
+
+    /// All that this processor has.
+    #[cfg(test)]
+    pub(crate) fn all() -> Vec<Self> {
+        let all = [
+            Self::Portable,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512,
+        ];
+        let best = Self::detect();
+        all.into_iter().filter(|one| *one <= best).collect()
     }
 }
 
@@ -62,10 +66,10 @@ macro_rules! each_copy {
                     $kernel::<crate::lanes::Portable>($($argument),*);
                 }
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: `all` saw AVX2 and FMA.
+                // SAFETY: `detect` saw AVX2 and FMA.
                 crate::instructions::Instructions::Avx2 => unsafe { avx2($($argument),*) },
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: `all` saw these, too.
+                // SAFETY: `detect` saw these, too.
                 crate::instructions::Instructions::Avx512 => unsafe { avx512($($argument),*) },
             }
         }
@@ -91,10 +95,10 @@ macro_rules! best_copy {
             match crate::instructions::Instructions::detect() {
                 crate::instructions::Instructions::Portable => $kernel($($argument),*),
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: `all` saw AVX2.
+                // SAFETY: `detect` saw AVX2.
                 crate::instructions::Instructions::Avx2 => unsafe { avx2($($argument),*) },
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: `all` saw these.
+                // SAFETY: `detect` saw these.
                 crate::instructions::Instructions::Avx512 => unsafe { avx512($($argument),*) },
             }
         }
