@@ -101,11 +101,7 @@ pub fn build_shards(options: &BuildOptions, progress: &dyn Progress) -> Result<M
     job.run(Part::WHOLE, &pool, progress)?;
     let segments = job.open_all(Trust::Known)?;
     let made = assemble(options, (&job, segments), &workplace, &pool, progress);
-    // Documents that are there twice are so the next time; the way out makes other documents.
-    if matches!(made, Ok(_) | Err(CorpusError::DuplicateDocument { .. })) {
-        workplace.finish();
-    }
-    made
+    workplace.leave(made)
 }
 
 /// Does a part of the first pass of a build, on one of several machines, and keeps it in the
@@ -145,9 +141,8 @@ pub fn merge_parts(options: &BuildOptions, progress: &dyn Progress) -> Result<Ma
     let parts = parts_folder(&options.out);
     let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, parts)?;
     let segments = job.open_all(Trust::Found)?;
-    let made = assemble(options, (&job, segments), &workplace, &pool, progress)?;
-    workplace.finish();
-    Ok(made)
+    let made = assemble(options, (&job, segments), &workplace, &pool, progress);
+    workplace.leave(made)
 }
 
 /// The second pass: from all segments to the corpus folder.

@@ -75,7 +75,7 @@ pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsMa
     read_part(&job, Part::WHOLE, options.exhibits, &pool, progress)?;
     let num_pieces = job.num_pieces(Trust::Known)?;
     let made = assemble(options, &sources, (&job, &num_pieces), &workplace, progress);
-    leave(workplace, made)
+    workplace.leave(made)
 }
 
 /// Reads a part of the inputs, on one of several machines, and keeps what they hold in the folder
@@ -116,16 +116,7 @@ pub fn merge_ingested_parts(
     let job = sources.job(options, parts_folder(&options.out))?;
     let num_pieces = job.num_pieces(Trust::Found)?;
     let made = assemble(options, &sources, (&job, &num_pieces), &workplace, progress);
-    leave(workplace, made)
-}
-
-/// Leaves the place with what was made. Inputs without a document give none the next time either:
-/// nothing is kept of them.
-fn leave(workplace: Workplace, made: Result<DocsManifest, CorpusError>) -> Result<DocsManifest, CorpusError> {
-    if matches!(made, Ok(_) | Err(CorpusError::NoDocuments { .. })) {
-        workplace.finish();
-    }
-    made
+    workplace.leave(made)
 }
 
 impl Sources {

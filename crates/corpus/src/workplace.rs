@@ -78,9 +78,14 @@ impl Workplace {
         }
     }
 
-    /// Leaves the place: its work is done.
-    pub(crate) fn finish(mut self) {
-        self.is_done = true;
+    /// Leaves the place with what was made. Nothing is kept of work that the same input would end in
+    /// the same error again.
+    pub(crate) fn leave<T>(mut self, made: Result<T, CorpusError>) -> Result<T, CorpusError> {
+        self.is_done = matches!(
+            made,
+            Ok(_) | Err(CorpusError::NoDocuments { .. } | CorpusError::DuplicateDocument { .. })
+        );
+        made
     }
 
     /// Removes all but finished segments: files that are being sorted, which take room.
@@ -303,7 +308,7 @@ mod tests {
         assert!(finished.exists() && !sorting.exists());
         assert_eq!(kept_work(&out), Some(folder.path().join(".corpus.work")));
 
-        enter().finish();
+        enter().leave(Ok(())).unwrap();
         assert_eq!(kept_work(&out), None);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
