@@ -22,26 +22,25 @@ pub fn all_reduce_sum_bf16(
     if world_size == 1 {
         return Ok(());
     }
-    // No other call tells that ranks bring as many.
-    let num_values = values.len() as u64;
-    let counts = collective.all_gather(&num_values.to_le_bytes())?;
-    if let Some(other) = counts.iter().position(|count| *count != num_values.to_le_bytes()) {
-        return Err(CollectiveError::Failed {
-            rank: collective.rank(),
-            call: Call {
-                operation: Operation::AllReduceSum,
-                sequence: collective.calls_made(),
-            },
-            message: format!(
-                "this rank brings {num_values} numbers, and rank {other} another number of them"
-            ),
-        });
-    }
     let part_length = values.len().div_ceil(world_size).max(1);
     let mut parts: Vec<Vec<u8>> = values.chunks(part_length).map(rounded).collect();
     parts.resize(world_size, Vec::new());
     let num_own = parts[collective.rank().0 as usize].len() / 2;
     let received = collective.all_to_all(parts)?;
+    // Ranks that bring other numbers of values differ in a part, and so on the rank whose part it is.
+    if let Some(other) = received.iter().position(|part| part.len() != 2 * num_own) {
+        return Err(CollectiveError::Failed {
+            rank: collective.rank(),
+            call: Call {
+                operation: Operation::AllToAll,
+                sequence: collective.calls_made(),
+            },
+            message: format!(
+                "rank {other} brings {} numbers of a part of which this rank has {num_own}",
+                received[other].len() / 2
+            ),
+        });
+    }
     let mut sum = vec![0.0; num_own];
     for part in &received {
         for (sum, value) in sum.iter_mut().zip(numbers(part)) {
@@ -65,4 +64,32 @@ fn rounded(values: &[f32]) -> Vec<u8> {
 fn numbers(bytes: &[u8]) -> impl Iterator<Item = f32> {
     let pairs = bytes.as_chunks().0.iter();
     pairs.map(|pair| bf16::from_le_bytes(*pair).to_f32())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use super::*;
+    use crate::Threads;
+
+    #[test]
+    fn ranks_that_bring_other_numbers_are_refused() {
+        for lengths in [[9, 10], [10, 9], [0, 1]] {
+            let world = Threads::world(2, Duration::from_secs(2));
+            let results: Vec<_> = thread::scope(|scope| {
+                let sums = world.into_iter().zip(lengths).map(|(mut collective, length)| {
+                    scope.spawn(move || all_reduce_sum_bf16(&mut collective, &mut vec![1.0; length]))
+                });
+                let sums: Vec<_> = sums.collect();
+                sums.into_iter().map(|sum| sum.join().unwrap()).collect()
+            });
+            let is_named = |result: &Result<(), CollectiveError>| {
+                let error = result.as_ref().err().map(ToString::to_string);
+                error.is_some_and(|error| error.contains("numbers of a part"))
+            };
+            assert!(results.iter().all(Result::is_err), "{results:?}");
+            assert!(results.iter().any(is_named), "{results:?}");
+        }
+    }
 }
