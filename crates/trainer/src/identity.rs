@@ -114,9 +114,10 @@ pub(crate) fn program() -> Result<Value, TrainError> {
     )
 }
 
-/// Equal tuples give equal bits (from three ranks on as far as the ranks lie on the same hosts: large
-/// sums of one host's are added in rank order, others as MPI likes); under another one the order is the same and the loss is equal
-/// to rounding (with dropout only for the same micro-batch, whose number is part of its key).
+/// Equal tuples give equal bits; under another one the order is the same and the loss is equal to
+/// rounding (with dropout only for the same micro-batch, whose number is part of its key). From three
+/// ranks on the ranks have to lie on the same hosts, too: large sums of one host's are added in rank
+/// order, others as MPI likes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tuple {
     /// Ranks.
@@ -151,6 +152,23 @@ pub(crate) fn differing(left: &Value, right: &Value) -> String {
 mod tests {
     use super::*;
     use crate::config::tests::tiny;
+
+    #[test]
+    fn a_tuple_of_an_older_program_says_what_that_program_did() {
+        let own = Tuple {
+            world_size: 2,
+            threads: 1,
+            micro_batch_size: 4,
+            reduction: Reduction::Fast,
+            reduce_dtype: ReduceDtype::F32,
+            processor: "one".to_owned(),
+            libtorch: "2.11.0".to_owned(),
+        };
+        let mut older = serde_json::to_value(&own).unwrap();
+        let fields = older.as_object_mut().unwrap();
+        assert!(fields.remove("reduce_dtype").is_some() && fields.remove("reduction").is_some());
+        assert_eq!(serde_json::from_value::<Tuple>(older).unwrap(), own);
+    }
 
     fn fingerprint(overrides: &[&str]) -> String {
         config_file::fingerprint(&essential(&tiny(overrides)).unwrap()).unwrap()

@@ -95,8 +95,7 @@ pub(crate) fn reduce_during<T>(
     backward: impl FnOnce() -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
     let buckets = buckets_of(parameters);
-    let way = Way::of(collective, reduce_dtype);
-    let parts = parts_of(parameters.grad(), &buckets, way)?;
+    let parts = parts_of(collective, parameters.grad(), &buckets, reduce_dtype)?;
     let progress = hooks.listen();
     let buckets = &buckets;
     thread::scope(|scope| {
@@ -122,8 +121,12 @@ pub(crate) fn reduce_after(
     parameters: &Parameters,
     reduce_dtype: ReduceDtype,
 ) -> Result<(), TrainError> {
-    let way = Way::of(collective, reduce_dtype);
-    let parts = parts_of(parameters.grad(), &buckets_of(parameters), way)?;
+    let parts = parts_of(
+        collective,
+        parameters.grad(),
+        &buckets_of(parameters),
+        reduce_dtype,
+    )?;
     for (index, part) in parts.iter().enumerate() {
         reduce_bucket(collective, part, (index, parts.len()))?;
     }
@@ -199,7 +202,7 @@ fn all_reduce(collective: &mut dyn Collective, part: &Part) -> Result<(), TrainE
     on_host_memory(&part.view, |view| {
         let reduced: Result<(), CollectiveError> = match view.f_kind()? {
             Kind::Double => with_slice_mut_f64(view, |values| collective.all_reduce_sum_f64(values))?,
-            _ if part.way == Way::HostBf16 => {
+            _ if matches!(part.wire, Wire::HostBf16) => {
                 with_slice_mut_f32(view, |values| all_reduce_sum_bf16(collective, values))?
             }
             _ => with_slice_mut_f32(view, |values| collective.all_reduce_sum_f32(values))?,
@@ -224,50 +227,36 @@ pub(crate) fn on_host_memory(
     Ok(())
 }
 
-/// How the numbers of a bucket travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// As they are.
-    Whole,
-    /// Rounded where they are packed, in host memory.
-    HostBf16,
-    /// From a copy of them on the GPU.
-    GpuBf16,
-}
-
-impl Way {
-    fn of(collective: &mut dyn Collective, reduce_dtype: ReduceDtype) -> Self {
-        match reduce_dtype {
-            ReduceDtype::F32 => Self::Whole,
-            ReduceDtype::Bf16 if collective.gpu_sums().is_some() => Self::GpuBf16,
-            ReduceDtype::Bf16 => Self::HostBf16,
-        }
-    }
-}
-
 /// A bucket's part of the gradients, to be used by one thread at a time: the pass before its leaves
 /// are ready, the reducer afterwards.
 #[derive(Debug)]
 struct Part {
     view: Tensor,
-    way: Way,
-    /// What is sent in place of it.
-    rounded: Option<Tensor>,
+    wire: Wire,
+}
+
+/// How the numbers of a part travel.
+#[derive(Debug)]
+enum Wire {
+    /// As they are.
+    Whole,
+    /// Rounded where they are packed, in host memory.
+    HostBf16,
+    /// As this copy of them on the GPU.
+    GpuBf16(Tensor),
 }
 
 impl Part {
     fn to_send(&self) -> Result<&Tensor, TrainError> {
-        match &self.rounded {
-            Some(rounded) => {
-                tch::no_grad(|| rounded.shallow_clone().f_copy_(&self.view))?;
-                Ok(rounded)
-            }
-            None => Ok(&self.view),
-        }
+        let Wire::GpuBf16(rounded) = &self.wire else {
+            return Ok(&self.view);
+        };
+        tch::no_grad(|| rounded.shallow_clone().f_copy_(&self.view))?;
+        Ok(rounded)
     }
 
     fn take_back(&self) -> Result<(), TrainError> {
-        if let Some(rounded) = &self.rounded {
+        if let Wire::GpuBf16(rounded) = &self.wire {
             tch::no_grad(|| self.view.shallow_clone().f_copy_(rounded))?;
         }
         Ok(())
@@ -275,20 +264,30 @@ impl Part {
 }
 
 /// `grad`: the flat gradients.
-fn parts_of(grad: &Tensor, buckets: &[Bucket], way: Way) -> Result<Vec<Part>, TrainError> {
-    let dimension = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
-    let copy = (way == Way::GpuBf16)
+fn parts_of(
+    collective: &mut dyn Collective,
+    grad: &Tensor,
+    buckets: &[Bucket],
+    reduce_dtype: ReduceDtype,
+) -> Result<Vec<Part>, TrainError> {
+    let is_rounded = reduce_dtype == ReduceDtype::Bf16;
+    let copy = (is_rounded && collective.gpu_sums().is_some())
         .then(|| Tensor::f_empty(grad.size(), (Kind::BFloat16, grad.device())))
         .transpose()?;
+    let dimension = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
     let part = |bucket: &Bucket| {
         let narrow = |flat: &Tensor| {
             let (start, length) = (bucket.elements.start, bucket.elements.len());
             flat.f_narrow(0, dimension(start), dimension(length))
         };
+        let wire = match &copy {
+            Some(copy) => Wire::GpuBf16(narrow(copy)?),
+            None if is_rounded => Wire::HostBf16,
+            None => Wire::Whole,
+        };
         Ok(Part {
             view: narrow(grad)?,
-            way,
-            rounded: copy.as_ref().map(narrow).transpose()?,
+            wire,
         })
     };
     buckets.iter().map(part).collect()
@@ -369,19 +368,19 @@ mod tests {
     }
 
     /// Two buckets of two leaves each and one of one, as parts of a buffer of ones.
-    fn work(way: Way) -> (Vec<Bucket>, Tensor, Vec<Part>) {
+    fn work(collective: &mut dyn Collective, reduce_dtype: ReduceDtype) -> (Vec<Bucket>, Tensor, Vec<Part>) {
         let buffer = Tensor::ones([50], (Kind::Float, Device::Cpu));
         let bucket = |elements, leaves| Bucket { elements, leaves };
         let buckets = vec![bucket(0..20, 0..2), bucket(20..40, 2..4), bucket(40..50, 4..5)];
-        let parts = parts_of(&buffer, &buckets, way).unwrap();
+        let parts = parts_of(collective, &buffer, &buckets, reduce_dtype).unwrap();
         (buckets, buffer, parts)
     }
 
     #[test]
     fn a_bucket_is_reduced_once_its_leaves_are_ready_and_those_before_it_are_reduced() {
-        let (buckets, buffer, parts) = work(Way::Whole);
         let mut world = Threads::world(2, Duration::from_mins(1));
         let (mut other, mut own) = (world.pop().unwrap(), world.pop().unwrap());
+        let (buckets, buffer, parts) = work(&mut own, ReduceDtype::F32);
         let (sender, progress) = channel();
         let (tell, reduced) = channel();
         thread::scope(|scope| {
@@ -413,13 +412,13 @@ mod tests {
     /// NCCL and the GPU are a stand-in's.
     #[test]
     fn nccl_has_begun_with_a_bucket_while_the_pass_goes_on_and_is_waited_for_at_its_end() {
-        let (buckets, buffer, parts) = work(Way::Whole);
         let stand_in = StandIn::load();
         let gpu = stand_in.gpus(1).start;
-        stand_in.adopt(gpu, buffer.data_ptr().addr(), 200);
         let mut below = Single::new();
         let sums = stand_in_sums(&stand_in, &mut below, gpu);
         let mut nccl = Nccl::new(&mut below, sums);
+        let (buckets, buffer, parts) = work(&mut nccl, ReduceDtype::F32);
+        stand_in.adopt(gpu, buffer.data_ptr().addr(), 200);
         let (sender, progress) = channel();
         thread::scope(|scope| {
             let (buckets, nccl) = (&buckets, &mut nccl);
@@ -456,7 +455,7 @@ mod tests {
         let mut world = Threads::world(2, Duration::from_mins(1));
         let (mut other, mut own) = (world.pop().unwrap(), world.pop().unwrap());
         let reduce = |collective: &mut Threads| {
-            let (_, buffer, parts) = work(Way::of(collective, ReduceDtype::Bf16));
+            let (_, buffer, parts) = work(collective, ReduceDtype::Bf16);
             // 1 + 2^-9 has no place in a bf16, and 1 + 2^-7 has.
             let _ = buffer.shallow_clone().fill_(1.0 + 2f64.powi(-9));
             let _ = buffer.narrow(0, 0, 1).fill_(1.0 + 2f64.powi(-7));
@@ -478,16 +477,17 @@ mod tests {
     /// NCCL and the GPU are a stand-in's.
     #[test]
     fn nccl_sums_a_rounded_copy_and_the_gradients_get_it_back() {
-        let (_, buffer, parts) = work(Way::GpuBf16);
-        let _ = buffer.shallow_clone().fill_(1.0 + 2f64.powi(-9));
         let stand_in = StandIn::load();
         let gpu = stand_in.gpus(1).start;
-        let copy = parts[0].rounded.as_ref().unwrap().data_ptr().addr();
-        stand_in.adopt(gpu, copy, 100);
         let mut below = Single::new();
         let sums = stand_in_sums(&stand_in, &mut below, gpu);
         let mut nccl = Nccl::new(&mut below, sums);
-        assert_eq!(Way::of(&mut nccl, ReduceDtype::Bf16), Way::GpuBf16);
+        let (_, buffer, parts) = work(&mut nccl, ReduceDtype::Bf16);
+        let _ = buffer.shallow_clone().fill_(1.0 + 2f64.powi(-9));
+        let Wire::GpuBf16(copy) = &parts[0].wire else {
+            panic!("NCCL sums a copy on the GPU")
+        };
+        stand_in.adopt(gpu, copy.data_ptr().addr(), 100);
         for (index, part) in parts.iter().enumerate() {
             reduce_bucket(&mut nccl, part, (index, parts.len())).unwrap();
         }
