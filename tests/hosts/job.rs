@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, ensure};
 use rustix::process::Pid;
 use serde_json::Value;
-use tests::run_folder::{last_exit, process_of_rank};
+use tests::run_folder::{last_exit, logged_steps, process_of_rank};
 use tests::{kill_group, program, repository, wait_until};
 
 use crate::data::{VOCAB_SIZE, corpus};
@@ -54,6 +54,12 @@ pub(crate) fn train(hosts: &Hosts, ranks: [u32; 2], run_folder: &Path, settings:
         command.args(["--set", setting]);
     }
     Ok(command)
+}
+
+/// What a run learnt: digest and bits of the loss of each step.
+pub(crate) fn learnt(run_folder: &Path) -> Result<Vec<(String, u64)>> {
+    let steps = logged_steps(run_folder)?.into_iter();
+    Ok(steps.map(|step| (step.digest, step.loss.to_bits())).collect())
 }
 
 /// A job that has taken its first step and would go on for long.

@@ -6,11 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use tests::run_folder::logged_steps;
-use tests::{has_ended, run_ok, wait_until, whole_machine};
+use tests::{has_ended, run_ok, wait_until};
 
-use crate::data::corpus;
-use crate::job::{ABORT, Ended, Running, SILENCE, train};
+use crate::job::{ABORT, Ended, Running, SILENCE, learnt, train};
 use crate::machines::Hosts;
 use crate::wire::Line;
 
@@ -47,8 +45,6 @@ fn all_gone(ranks: &[Pid]) -> bool {
 
 #[test]
 fn a_host_that_is_cut_off_in_mid_step_is_named_and_every_rank_and_the_launcher_end() -> Result<()> {
-    corpus()?;
-    let _machine = whole_machine();
     let Some(hosts) = Hosts::behind_a_switch()? else {
         return Ok(());
     };
@@ -86,8 +82,6 @@ fn a_host_that_is_cut_off_in_mid_step_is_named_and_every_rank_and_the_launcher_e
 
 #[test]
 fn a_rank_that_is_killed_on_another_host_is_named_within_a_second() -> Result<()> {
-    corpus()?;
-    let _machine = whole_machine();
     let Some(hosts) = Hosts::behind_a_switch()? else {
         return Ok(());
     };
@@ -115,8 +109,6 @@ fn a_rank_that_is_killed_on_another_host_is_named_within_a_second() -> Result<()
 
 #[test]
 fn a_line_of_20_ms_that_loses_one_packet_of_100_costs_time_and_nothing_else() -> Result<()> {
-    corpus()?;
-    let _machine = whole_machine();
     let line = Line {
         delay: Duration::from_millis(20),
         one_lost_of: 100,
@@ -124,7 +116,7 @@ fn a_line_of_20_ms_that_loses_one_packet_of_100_costs_time_and_nothing_else() ->
     let Some(hosts) = Hosts::at_a_wire(line)? else {
         return Ok(());
     };
-    let mut learnt = Vec::new();
+    let mut all = Vec::new();
     for (name, ranks) in [("near", [2, 0]), ("far", [1, 1])] {
         let run_folder = hosts.folder().join(name);
         // Silence is not what is tried.
@@ -133,19 +125,13 @@ fn a_line_of_20_ms_that_loses_one_packet_of_100_costs_time_and_nothing_else() ->
         let begun = Instant::now();
         run_ok(&mut command, Duration::from_mins(2))?;
         println!("{name}: {:?}, {:?}", begun.elapsed(), hosts.traffic());
-        let steps = logged_steps(&run_folder)?;
-        learnt.push(
-            steps
-                .into_iter()
-                .map(|step| (step.digest, step.loss.to_bits()))
-                .collect::<Vec<_>>(),
-        );
+        all.push(learnt(&run_folder)?);
     }
     let traffic = hosts.traffic().context("a wire")?;
     ensure!(
         traffic.lost > 20 && traffic.carried > 50 * traffic.lost,
         "the wire was not what it should be: {traffic:?}"
     );
-    ensure!(learnt[0].len() == 10 && learnt[0] == learnt[1], "{learnt:?}");
+    ensure!(all[0].len() == 10 && all[0] == all[1], "{all:?}");
     Ok(())
 }

@@ -10,13 +10,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tests::{run_ok, wait_until};
+use tests::{run_ok, wait_until, whole_machine};
 
 use crate::wire::{Line, Traffic, Wire};
 
@@ -30,6 +31,8 @@ pub(crate) struct Hosts {
     first: String,
     wire: Option<Wire>,
     folder: TempDir,
+    /// Ranks that wait for a core would pass for lost.
+    _machine: MutexGuard<'static, ()>,
 }
 
 /// Of every name, before the number of the test's process.
@@ -107,6 +110,7 @@ impl Hosts {
             first: "true".to_owned(),
             wire: None,
             folder: tempfile::tempdir()?,
+            _machine: whole_machine(),
         };
         for host in HOSTS {
             if !hosts.add_namespace(&hosts.namespace(host)) {
@@ -168,11 +172,14 @@ impl Hosts {
         ip(&["-n", &switch, "link", "set", &link, "down"])
     }
 
-    /// From now on each host has a file system of its own in `folder`. The test itself sees
+    /// A folder in which from now on each host has a file system of its own. The test itself sees
     /// neither.
-    pub(crate) fn keep_apart(&mut self, folder: &Path) -> Result<()> {
+    pub(crate) fn keep_apart(&mut self) -> Result<PathBuf> {
+        let folder = self.folder().join("own");
+        fs::create_dir(&folder)?;
         self.first = format!("mount -t tmpfs tmpfs '{}'", folder.display());
-        self.write_agent()
+        self.write_agent()?;
+        Ok(folder)
     }
 
     /// Stands in for ssh: `AGENT ADDRESS COMMAND LINE` has a shell on that host run the line.

@@ -5,22 +5,19 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use tests::run_folder::logged_steps;
-use tests::{run, run_ok, whole_machine};
+use tests::{run, run_ok};
 
-use crate::data::corpus;
-use crate::job::train;
+use crate::job::{learnt, train};
 use crate::machines::Hosts;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
 #[test]
 fn two_hosts_of_one_rank_learn_what_one_host_of_two_ranks_does() -> Result<()> {
-    corpus()?;
-    let _machine = whole_machine();
     let Some(hosts) = Hosts::behind_a_switch()? else {
         return Ok(());
     };
-    let mut learnt = Vec::new();
+    let mut all = Vec::new();
     for (name, ranks) in [("one", [2, 0]), ("two", [1, 1])] {
         let run_folder = hosts.folder().join(name);
         run_ok(
@@ -36,27 +33,18 @@ fn two_hosts_of_one_rank_learn_what_one_host_of_two_ranks_does() -> Result<()> {
             "{steps:?}"
         );
         // A sum of two numbers has the same bits in either order.
-        learnt.push(
-            steps
-                .into_iter()
-                .map(|step| (step.digest, step.loss.to_bits()))
-                .collect::<Vec<_>>(),
-        );
+        all.push(learnt(&run_folder)?);
     }
-    ensure!(learnt[0].len() == 10 && learnt[0] == learnt[1], "{learnt:?}");
+    ensure!(all[0].len() == 10 && all[0] == all[1], "{all:?}");
     Ok(())
 }
 
 #[test]
 fn a_run_folder_that_only_one_host_has_is_noticed_at_the_start_with_the_host_named() -> Result<()> {
-    corpus()?;
-    let _machine = whole_machine();
     let Some(mut hosts) = Hosts::behind_a_switch()? else {
         return Ok(());
     };
-    let own = hosts.folder().join("own");
-    fs::create_dir(&own)?;
-    hosts.keep_apart(&own)?;
+    let own = hosts.keep_apart()?;
     let mut command = train(
         &hosts,
         [1, 2],
@@ -79,16 +67,12 @@ fn a_run_folder_that_only_one_host_has_is_noticed_at_the_start_with_the_host_nam
 
 #[test]
 fn each_host_copies_the_corpus_to_its_own_disk_once_and_all_learn_the_same() -> Result<()> {
-    corpus()?;
-    let _machine = whole_machine();
     let Some(mut hosts) = Hosts::behind_a_switch()? else {
         return Ok(());
     };
-    let own = hosts.folder().join("own");
-    fs::create_dir(&own)?;
-    hosts.keep_apart(&own)?;
+    let own = hosts.keep_apart()?;
     let stage_to = format!("data.stage_to='{}'", own.join("tenk").display());
-    let mut learnt = Vec::new();
+    let mut all = Vec::new();
     for (name, settings) in [("shared", &[][..]), ("staged", &[stage_to.as_str()])] {
         let run_folder = hosts.folder().join(name);
         let settings = [&["training.max_steps=5"][..], settings].concat();
@@ -106,14 +90,8 @@ fn each_host_copies_the_corpus_to_its_own_disk_once_and_all_learn_the_same() -> 
         });
         let expected = if name == "staged" { [1, 1] } else { [0, 0] };
         ensure!(hosts_of_lines == expected, "{stderr}");
-        let steps = logged_steps(&run_folder)?;
-        learnt.push(
-            steps
-                .into_iter()
-                .map(|step| (step.digest, step.loss.to_bits()))
-                .collect::<Vec<_>>(),
-        );
+        all.push(learnt(&run_folder)?);
     }
-    ensure!(learnt[0].len() == 5 && learnt[0] == learnt[1], "{learnt:?}");
+    ensure!(all[0].len() == 5 && all[0] == all[1], "{all:?}");
     Ok(())
 }
