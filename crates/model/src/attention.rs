@@ -7,7 +7,7 @@ use torch_native::{Dropout, DropoutKey, fused_attention, philox4x32_10, purpose_
 
 use crate::dropout_site::DropoutSite;
 use crate::layout::fused_attention_leaf;
-use crate::modules::{Linear, cast};
+use crate::modules::Linear;
 use crate::names::layer_module;
 use crate::packing::Rows;
 use crate::{ModelError, Parameters, RobertaConfig};
@@ -96,8 +96,8 @@ impl SelfAttention {
 }
 
 /// Scaled dot-product attention: `fused` [.., 3D] -> [.., D]. The one place where a kernel
-/// is chosen: on the CPU our own, in f32 also where the model is bf16, and by steps for f64 with
-/// dropout; on a GPU libtorch's, which takes its dropout from a generator seeded here.
+/// is chosen: on the CPU our own, and by steps for f64 with dropout; on a GPU libtorch's, which
+/// takes its dropout from a generator seeded here.
 fn attend(
     fused: &Tensor,
     num_heads: i64,
@@ -107,8 +107,7 @@ fn attend(
     let kind = fused.f_kind()?;
     if fused.device() == Device::Cpu && kind != Kind::Double {
         let num_heads = usize::try_from(num_heads).unwrap_or(0);
-        let context = fused_attention(&cast(fused, Kind::Float)?, num_heads, rows.sequences(), dropout)?;
-        return cast(&context, kind);
+        return Ok(fused_attention(fused, num_heads, rows.sequences(), dropout)?);
     }
     let (fused, mask) = rows.padded(fused)?; // [B, T, 3D]
     let mask = mask.as_ref();

@@ -3,7 +3,7 @@
 //! B sequences, T positions, D hidden, V vocabulary.
 
 use tch::{Kind, Tensor};
-use torch_native::{Dropout, DropoutKey};
+use torch_native::{Dropout, DropoutKey, tied_embedding};
 
 use crate::dropout_site::DropoutSite;
 use crate::modules::{LayerNorm, cast};
@@ -65,7 +65,7 @@ impl Embeddings {
         positions: &Tensor,
         key: Option<&DropoutKey>,
     ) -> Result<Tensor, ModelError> {
-        let word = Tensor::f_embedding(&self.word, input_ids, self.padding_id, false, false)?;
+        let word = tied_embedding(&self.word, input_ids, self.padding_id)?;
         let position = Tensor::f_embedding(&self.position, positions, self.padding_id, false, false)?;
         let sum = word.f_add(&self.token_type.f_get(0)?)?.f_add(&position)?;
         let normalized = cast(&self.layer_norm.forward(&sum)?, self.compute)?;

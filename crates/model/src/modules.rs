@@ -54,8 +54,7 @@ impl Linear {
 
     /// GELU of the map.
     pub(crate) fn forward_gelu(&self, input: &Tensor) -> Result<Tensor, ModelError> {
-        let bias = cast(&self.bias, input.f_kind()?)?;
-        Ok(bias_gelu(&self.product(input)?, &bias)?)
+        Ok(bias_gelu(&self.product(input)?, &self.bias)?)
     }
 }
 
@@ -108,10 +107,9 @@ impl LayerNorm {
         residual: &Tensor,
         dropout: Option<Dropout<'_>>,
     ) -> Result<Tensor, ModelError> {
-        let bias = cast(bias, product.f_kind()?)?;
         let inputs = ResidualInputs {
             input: product,
-            bias: &bias,
+            bias,
             residual,
         };
         Ok(residual_layer_norm(inputs, self.weights(), dropout)?)

@@ -1,4 +1,5 @@
-//! Fused multi-head attention for f32 on the CPU, forward and backward, with dropout.
+//! Fused multi-head attention on the CPU, forward and backward, with dropout: in f32, and in bf16
+//! where the processor multiplies it.
 //!
 //! Queries are taken in blocks against blocks of keys, so nothing of size T x T is ever in
 //! memory: beside its input and output the forward pass saves one number a row. The bits of
@@ -11,6 +12,8 @@
 #![expect(unsafe_code, reason = "calls a copy once the processor was seen to have it")]
 
 mod backward;
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 mod forward;
 mod head;
 mod product;
@@ -23,7 +26,7 @@ use crate::autograd::attach_backward;
 use crate::dropout_mask::Stream;
 use crate::instructions::{Instructions, each_copy};
 use crate::keep_bits::keep_stream;
-use crate::memory::{slice, slice_mut};
+use crate::memory::{Element, slice, slice_mut};
 use crate::parallel::{SharedSlice, parallel_for};
 use crate::{Dropout, TorchError};
 
@@ -34,16 +37,61 @@ use head::{Inputs, MASKED, Shape};
 const OPERATION: &str = "fused_attention";
 
 each_copy!(
-    fn forward_on = forward_heads(inputs: &Inputs<'_>, outputs: &Outputs<'_>, heads: Range<usize>)
+    fn forward_on = forward_heads(
+        inputs: &Inputs<'_, f32>,
+        outputs: &Outputs<'_, f32>,
+        heads: Range<usize>,
+    )
 );
 each_copy!(
     fn backward_on = backward_heads(
-        inputs: &Inputs<'_>,
-        saved: &Saved<'_>,
+        inputs: &Inputs<'_, f32>,
+        saved: &Saved<'_, f32>,
         gradient: &SharedSlice<'_, f32>,
         heads: Range<usize>,
     )
 );
+
+/// A kind that attention has kernels for.
+trait Attend: Element {
+    /// Attention of the heads `heads` (of B N).
+    fn forward(
+        instructions: Instructions,
+        inputs: &Inputs<'_, Self>,
+        outputs: &Outputs<'_, Self>,
+        heads: Range<usize>,
+    );
+
+    /// Gradients of their queries, keys and values into `gradient`, [rows, 3D].
+    fn backward(
+        instructions: Instructions,
+        inputs: &Inputs<'_, Self>,
+        saved: &Saved<'_, Self>,
+        gradient: &SharedSlice<'_, Self>,
+        heads: Range<usize>,
+    );
+}
+
+impl Attend for f32 {
+    fn forward(
+        instructions: Instructions,
+        inputs: &Inputs<'_, Self>,
+        outputs: &Outputs<'_, Self>,
+        heads: Range<usize>,
+    ) {
+        forward_on(instructions, inputs, outputs, heads);
+    }
+
+    fn backward(
+        instructions: Instructions,
+        inputs: &Inputs<'_, Self>,
+        saved: &Saved<'_, Self>,
+        gradient: &SharedSlice<'_, Self>,
+        heads: Range<usize>,
+    ) {
+        backward_on(instructions, inputs, saved, gradient, heads);
+    }
+}
 
 /// How the rows of a fused projection make sequences.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +118,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn inputs<'a>(&'a self, query_key_value: &'a [f32]) -> Inputs<'a> {
+    fn inputs<'a, T>(&'a self, query_key_value: &'a [T]) -> Inputs<'a, T> {
         Inputs {
             shape: self.shape,
             starts: &self.starts,
@@ -85,12 +133,12 @@ impl Plan {
     }
 
     /// `query_key_value`: [.., 3D] -> context [.., D] and row sums [B N T].
-    fn forward(&self, query_key_value: &Tensor) -> Result<(Tensor, Vec<f32>), TorchError> {
+    fn forward<T: Attend>(&self, query_key_value: &Tensor) -> Result<(Tensor, Vec<f32>), TorchError> {
         let mut size = query_key_value.size();
         if let Some(width) = size.last_mut() {
             *width = i64::try_from(self.shape.width()).unwrap_or(i64::MAX);
         }
-        let mut context = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
+        let mut context = Tensor::f_empty(size, (T::KIND, Device::Cpu))?;
         let mut log_sums = vec![0.0; self.num_heads() * self.shape.positions];
         let inputs = self.inputs(slice(OPERATION, query_key_value)?);
         let outputs = Outputs {
@@ -98,13 +146,13 @@ impl Plan {
             log_sums: SharedSlice::new(&mut log_sums),
         };
         parallel_for(self.num_heads(), 1, &|heads| {
-            forward_on(self.instructions, &inputs, &outputs, heads);
+            T::forward(self.instructions, &inputs, &outputs, heads);
         })?;
         Ok((context, log_sums))
     }
 
     /// -> gradient of the fused projection, [.., 3D].
-    fn backward(
+    fn backward<T: Attend>(
         &self,
         query_key_value: &Tensor,
         context: &Tensor,
@@ -121,7 +169,7 @@ impl Plan {
         };
         let shared = SharedSlice::new(slice_mut(OPERATION, &mut gradient)?);
         parallel_for(self.num_heads(), 1, &|heads| {
-            backward_on(self.instructions, &inputs, &saved, &shared, heads);
+            T::backward(self.instructions, &inputs, &saved, &shared, heads);
         })?;
         Ok(gradient)
     }
@@ -228,23 +276,27 @@ fn bias(shape: Shape, sequences: Sequences<'_>) -> Result<Vec<f32>, TorchError> 
     Ok(bias)
 }
 
-fn attention(query_key_value: &Tensor, plan: Plan) -> Result<Tensor, TorchError> {
+fn attention<T: Attend>(query_key_value: &Tensor, plan: Plan) -> Result<Tensor, TorchError> {
     let detached = query_key_value.f_detach()?.f_contiguous()?;
-    let (context, log_sums) = plan.forward(&detached)?;
+    let (context, log_sums) = plan.forward::<T>(&detached)?;
     let saved = context.f_detach()?;
     attach_backward(context, &[query_key_value], move |gradient| {
         let _no_grad = tch::no_grad_guard();
-        Ok(vec![Some(plan.backward(&detached, &saved, &log_sums, gradient)?)])
+        Ok(vec![Some(
+            plan.backward::<T>(&detached, &saved, &log_sums, gradient)?,
+        )])
     })
 }
 
-/// Scaled dot-product self-attention of all heads -> [.., D], differentiable.
+/// Scaled dot-product self-attention of all heads -> [.., D] in the kind of the input,
+/// differentiable.
 ///
-/// `query_key_value`: [B, T, 3D] or [rows, 3D], as `sequences` has it, f32 on the CPU: a row holds N
-/// queries of H numbers, then N keys, then N values.
+/// `query_key_value`: [B, T, 3D] or [rows, 3D], as `sequences` has it, f32, bf16 or fp16 on the CPU: a
+/// row holds N queries of H numbers, then N keys, then N values. fp16, and bf16 on a processor that
+/// does not multiply it, are computed in f32.
 ///
 /// # Errors
-/// [`TorchError::UnsupportedKind`] for a kind other than f32 and [`TorchError::NotASlice`] for
+/// [`TorchError::UnsupportedKind`] for another kind and [`TorchError::NotASlice`] for
 /// another device; [`TorchError::SizeMismatch`] for a width that `num_heads` does not divide, a
 /// mask of another size or lengths that are not those of the rows; [`TorchError::OutOfRange`] for a
 /// sequence without keys, or a dropout that [`crate::dropout()`] refuses.
@@ -254,13 +306,6 @@ pub fn fused_attention(
     sequences: Sequences<'_>,
     dropout: Option<Dropout<'_>>,
 ) -> Result<Tensor, TorchError> {
-    let kind = query_key_value.f_kind()?;
-    if kind != Kind::Float {
-        return Err(TorchError::UnsupportedKind {
-            operation: OPERATION,
-            kind,
-        });
-    }
     let shape = shape_of(query_key_value, num_heads, sequences)?;
     let rows = query_key_value.numel() / (3 * shape.width());
     let elements = shape.sequences * shape.heads * shape.positions * shape.positions;
@@ -271,7 +316,21 @@ pub fn fused_attention(
         dropout: keep_stream(dropout, elements)?,
         instructions: Instructions::detect(),
     };
-    attention(query_key_value, plan)
+    match query_key_value.f_kind()? {
+        Kind::Float => attention::<f32>(query_key_value, plan),
+        #[cfg(target_arch = "x86_64")]
+        Kind::BFloat16 if bf16::has_kernel(plan.instructions) => {
+            attention::<crate::memory::Bf16>(query_key_value, plan)
+        }
+        kind @ (Kind::BFloat16 | Kind::Half) => {
+            let context = attention::<f32>(&query_key_value.f_to_kind(Kind::Float)?, plan)?;
+            Ok(context.f_to_kind(kind)?)
+        }
+        kind => Err(TorchError::UnsupportedKind {
+            operation: OPERATION,
+            kind,
+        }),
+    }
 }
 
 #[cfg(test)]

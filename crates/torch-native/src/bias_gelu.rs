@@ -3,7 +3,7 @@
 //! GELU(x) = x Phi(x), Hendrycks and Gimpel, arXiv 1606.08415. Phi comes from the complement
 //! of the error function by Abramowitz and Stegun, "Handbook of Mathematical Functions",
 //! 7.1.26, whose exponential is that of the density, which the backward pass needs as well.
-//! The kernel is for f32 on the CPU; everything else goes by libtorch's operations.
+//! The kernel is for f32 and bf16 on the CPU; everything else goes by libtorch's operations.
 
 #![expect(
     unsafe_code,
@@ -14,15 +14,15 @@
     reason = "a function is compiled for AVX2 by being inlined into one that is"
 )]
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::TorchError;
 use crate::autograd::attach_backward;
 use crate::instructions::{Instructions, each_copy};
-use crate::lanes::{Lanes, WIDTH};
-use crate::memory::{slice, slice_mut};
+use crate::lanes::{Lanes, Stored, WIDTH};
+use crate::memory::{Bf16, slice, slice_mut};
 use crate::parallel::SharedSlice;
-use crate::row_kernels::{column_sums, for_row_blocks, has_row_kernel};
+use crate::row_kernels::{column_sums, for_row_blocks, has_row_kernel, in_kind_of};
 
 const OPERATION: &str = "bias_gelu";
 
@@ -48,20 +48,20 @@ fn normal<L: Lanes>(x: L) -> (L, L) {
 }
 
 #[inline(always)]
-fn gelu_row<L: Lanes>(input: &[f32], bias: &[f32], output: &mut [f32]) {
+fn gelu_row<L: Lanes, T: Stored>(input: &[T], bias: &[f32], output: &mut [T]) {
     let inputs = input.as_chunks().0.iter().zip(bias.as_chunks().0);
     for ((input, bias), output) in inputs.zip(output.as_chunks_mut::<WIDTH>().0) {
-        let x = L::load(input).plus(L::load(bias));
-        x.times(normal(x).0).store(output);
+        let x = T::read::<L>(input).plus(L::load(bias));
+        T::write(x.times(normal(x).0), output);
     }
 }
 
 /// Writes the gradient of the row's input, and adds it to `sums`.
 #[inline(always)]
-fn gradient_row<L: Lanes>(
-    (input, bias): (&[f32], &[f32]),
-    output_gradient: &[f32],
-    gradient: &mut [f32],
+fn gradient_row<L: Lanes, T: Stored>(
+    (input, bias): (&[T], &[f32]),
+    output_gradient: &[T],
+    gradient: &mut [T],
     sums: &mut [f32],
 ) {
     let inputs = input.as_chunks().0.iter().zip(bias.as_chunks().0);
@@ -72,26 +72,30 @@ fn gradient_row<L: Lanes>(
         .zip(sums.as_chunks_mut::<WIDTH>().0);
     let gradients = output_gradient.as_chunks().0;
     for (((input, bias), output_gradient), (gradient, sum)) in inputs.zip(gradients).zip(outputs) {
-        let x = L::load(input).plus(L::load(bias));
+        let x = T::read::<L>(input).plus(L::load(bias));
         let (probability, density) = normal(x);
         let slope = x.times_plus(density, probability);
-        let product = L::load(output_gradient).times(slope);
-        product.store(gradient);
+        let product = T::read::<L>(output_gradient).times(slope);
+        T::write(product, gradient);
         L::load(sum).plus(product).store(sum);
     }
 }
 
-each_copy!(fn gelu_on = gelu_row(input: &[f32], bias: &[f32], output: &mut [f32]));
-each_copy!(fn gradient_on = gradient_row(
-    inputs: (&[f32], &[f32]),
-    output_gradient: &[f32],
-    gradient: &mut [f32],
+each_copy!(fn gelu_on<T: Stored> = gelu_row(input: &[T], bias: &[f32], output: &mut [T]));
+each_copy!(fn gradient_on<T: Stored> = gradient_row(
+    inputs: (&[T], &[f32]),
+    output_gradient: &[T],
+    gradient: &mut [T],
     sums: &mut [f32],
 ));
 
-fn forward(instructions: Instructions, input: &Tensor, bias: &Tensor) -> Result<Tensor, TorchError> {
+fn forward<T: Stored>(
+    instructions: Instructions,
+    input: &Tensor,
+    bias: &Tensor,
+) -> Result<Tensor, TorchError> {
     let mut result = input.f_empty_like()?;
-    let (input, bias): (&[f32], &[f32]) = (slice(OPERATION, input)?, slice(OPERATION, bias)?);
+    let (input, bias): (&[T], &[f32]) = (slice(OPERATION, input)?, slice(OPERATION, bias)?);
     let output = SharedSlice::new(slice_mut(OPERATION, &mut result)?);
     let width = bias.len();
     for_row_blocks(input.len() / width, &|rows| {
@@ -107,7 +111,7 @@ fn forward(instructions: Instructions, input: &Tensor, bias: &Tensor) -> Result<
 }
 
 /// Gradients of input and bias.
-fn backward(
+fn backward<T: Stored>(
     instructions: Instructions,
     input: &Tensor,
     bias: &Tensor,
@@ -115,8 +119,8 @@ fn backward(
 ) -> Result<[Tensor; 2], TorchError> {
     let output_gradient = output_gradient.f_contiguous()?;
     let mut result = input.f_empty_like()?;
-    let (input, bias): (&[f32], &[f32]) = (slice(OPERATION, input)?, slice(OPERATION, bias)?);
-    let output_gradient: &[f32] = slice(OPERATION, &output_gradient)?;
+    let (input, bias): (&[T], &[f32]) = (slice(OPERATION, input)?, slice(OPERATION, bias)?);
+    let output_gradient: &[T] = slice(OPERATION, &output_gradient)?;
     let gradient = SharedSlice::new(slice_mut(OPERATION, &mut result)?);
     let width = bias.len();
     let sums = column_sums(input.len() / width, width, &|rows, sums| {
@@ -136,8 +140,8 @@ fn backward(
     Ok([result, Tensor::f_from_slice(&sums)?])
 }
 
-/// GELU(`input` + `bias`), differentiable. `input`: [.., D]; `bias`: `[D]`, both of one float
-/// kind -> [.., D].
+/// GELU(`input` + `bias`), differentiable. `input`: [.., D] of a float kind; `bias`: `[D]` of the same,
+/// or f32 -> [.., D] in the kind of the input.
 ///
 /// # Errors
 /// [`TorchError::Tch`] when the shapes do not fit or libtorch fails.
@@ -147,13 +151,24 @@ pub fn bias_gelu(input: &Tensor, bias: &Tensor) -> Result<Tensor, TorchError> {
 
 fn bias_gelu_on(instructions: Instructions, input: &Tensor, bias: &Tensor) -> Result<Tensor, TorchError> {
     if !has_row_kernel(input, bias)? {
-        return Ok(input.f_add(bias)?.f_gelu("none")?);
+        return Ok(input.f_add(&in_kind_of(input, bias)?)?.f_gelu("none")?);
     }
+    match input.f_kind()? {
+        Kind::BFloat16 => by_kernel::<Bf16>(instructions, input, bias),
+        _ => by_kernel::<f32>(instructions, input, bias),
+    }
+}
+
+fn by_kernel<T: Stored>(
+    instructions: Instructions,
+    input: &Tensor,
+    bias: &Tensor,
+) -> Result<Tensor, TorchError> {
     let (saved_input, saved_bias) = (input.f_detach()?.f_contiguous()?, bias.f_detach()?);
-    let output = forward(instructions, &saved_input, &saved_bias)?;
+    let output = forward::<T>(instructions, &saved_input, &saved_bias)?;
     attach_backward(output, &[input, bias], move |gradient| {
         let _no_grad = tch::no_grad_guard();
-        let gradients = backward(instructions, &saved_input, &saved_bias, gradient)?;
+        let gradients = backward::<T>(instructions, &saved_input, &saved_bias, gradient)?;
         Ok(gradients.map(Some).into())
     })
 }
@@ -161,6 +176,7 @@ fn bias_gelu_on(instructions: Instructions, input: &Tensor, bias: &Tensor) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::autograd::backward_from;
     use crate::fill_normal;
     use tch::{Device, Kind};
 
@@ -196,6 +212,29 @@ mod tests {
                     "{instructions:?} {width}: {error}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_bf16_input_is_rounded_where_it_is_written_and_nowhere_else() {
+        let wide = |shape, stream| {
+            normal_tensor(shape, stream)
+                .to_kind(Kind::BFloat16)
+                .to_kind(Kind::Float)
+        };
+        let run = |instructions, kind| {
+            let input = wide([130, 40], 0).to_kind(kind).set_requires_grad(true);
+            let bias = wide([1, 40], 1).view([40]).set_requires_grad(true);
+            let output = bias_gelu_on(instructions, &input, &bias).unwrap();
+            backward_from(&output, &wide([130, 40], 2).to_kind(kind)).unwrap();
+            (output.detach(), input.grad(), bias.grad())
+        };
+        for instructions in Instructions::all() {
+            let (output, gradient, bias_gradient) = run(instructions, Kind::BFloat16);
+            let expected = run(instructions, Kind::Float);
+            assert_eq!(output, expected.0.to_kind(Kind::BFloat16));
+            assert_eq!(gradient, expected.1.to_kind(Kind::BFloat16));
+            assert_eq!(bias_gradient, expected.2);
         }
     }
 

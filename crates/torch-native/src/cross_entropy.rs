@@ -2,7 +2,7 @@
 //!
 //! A row costs the logarithm of the sum of its exponentials, less the logit of its label; its
 //! gradient is each exponential divided by that sum, less 1 at the label. Beside the logits one
-//! number a row is kept. The kernel is for f32 on the CPU; everything else goes by libtorch's
+//! number a row is kept. The kernel is for f32 and bf16 on the CPU; everything else goes by libtorch's
 //! operations.
 //!
 //! M masked positions, V vocabulary, as many classes; columns behind them are padding.
@@ -21,8 +21,8 @@ use tch::{Device, Kind, Tensor};
 use crate::TorchError;
 use crate::autograd::attach_backward;
 use crate::instructions::{Instructions, each_copy};
-use crate::lanes::{Lanes, WIDTH};
-use crate::memory::{slice, slice_mut};
+use crate::lanes::{Lanes, Stored, WIDTH};
+use crate::memory::{Bf16, slice, slice_mut};
 use crate::parallel::{SharedSlice, parallel_for};
 
 const OPERATION: &str = "cross_entropy";
@@ -32,20 +32,20 @@ const BLOCK: usize = 64;
 
 /// The rest of a row behind its whole vectors, filled up with what has probability 0.
 #[inline(always)]
-fn filled(rest: &[f32]) -> [f32; WIDTH] {
-    std::array::from_fn(|lane| rest.get(lane).copied().unwrap_or(f32::NEG_INFINITY))
+fn filled<T: Stored>(rest: &[T]) -> [f32; WIDTH] {
+    std::array::from_fn(|lane| rest.get(lane).map_or(f32::NEG_INFINITY, |logit| logit.widened()))
 }
 
 /// ln(sum of exp(x)) over a row. No closure works on lanes: it would be compiled for itself, without
 /// the instructions.
 #[inline(always)]
-fn log_sum_row<L: Lanes>(row: &[f32], log_sum: &mut f32) {
+fn log_sum_row<L: Lanes, T: Stored>(row: &[T], log_sum: &mut f32) {
     let (chunks, rest) = row.as_chunks::<WIDTH>();
     let rest = L::load(&filled(rest));
     let mut largest = rest;
     for chunk in chunks {
         // The second operand where one is no number: a NaN is found again in the sum.
-        largest = L::load(chunk).maximum(largest);
+        largest = T::read::<L>(chunk).maximum(largest);
     }
     let largest = largest.largest();
     let shift = L::splat(largest);
@@ -53,7 +53,7 @@ fn log_sum_row<L: Lanes>(row: &[f32], log_sum: &mut f32) {
     for block in chunks.chunks(BLOCK) {
         let mut of_block = L::splat(0.0);
         for chunk in block {
-            of_block = of_block.plus(L::load(chunk).minus(shift).exp());
+            of_block = of_block.plus(T::read::<L>(chunk).minus(shift).exp());
         }
         sum = sum.plus(of_block);
     }
@@ -62,19 +62,26 @@ fn log_sum_row<L: Lanes>(row: &[f32], log_sum: &mut f32) {
 
 /// Writes the probabilities of a row's classes times `scale`.
 #[inline(always)]
-fn probabilities_row<L: Lanes>(row: &[f32], log_sum: f32, scale: f32, target: &mut [f32]) {
+fn probabilities_row<L: Lanes, T: Stored>(row: &[T], log_sum: f32, scale: f32, target: &mut [T]) {
     let (shift, factor) = (L::splat(log_sum), L::splat(scale));
     let (chunks, rest) = row.as_chunks::<WIDTH>();
     let (targets, target_rest) = target.as_chunks_mut::<WIDTH>();
     for (logits, target) in chunks.iter().zip(targets) {
-        L::load(logits).minus(shift).exp().times(factor).store(target);
+        T::write(T::read::<L>(logits).minus(shift).exp().times(factor), target);
     }
     let of_rest = L::load(&filled(rest)).minus(shift).exp().times(factor);
-    target_rest.copy_from_slice(&of_rest.values()[..target_rest.len()]);
+    for (target, value) in target_rest.iter_mut().zip(of_rest.values()) {
+        *target = T::narrowed(value);
+    }
 }
 
-each_copy!(fn log_sum_on = log_sum_row(row: &[f32], log_sum: &mut f32));
-each_copy!(fn probabilities_on = probabilities_row(row: &[f32], log_sum: f32, scale: f32, target: &mut [f32]));
+each_copy!(fn log_sum_on<T: Stored> = log_sum_row(row: &[T], log_sum: &mut f32));
+each_copy!(fn probabilities_on<T: Stored> = probabilities_row(
+    row: &[T],
+    log_sum: f32,
+    scale: f32,
+    target: &mut [T],
+));
 
 /// What the backward pass needs.
 struct Saved {
@@ -88,7 +95,7 @@ struct Saved {
 }
 
 impl Saved {
-    fn forward(
+    fn forward<T: Stored>(
         instructions: Instructions,
         logits: Tensor,
         labels: Vec<usize>,
@@ -96,7 +103,7 @@ impl Saved {
     ) -> Result<(Self, Tensor), TorchError> {
         let num_columns = logits.numel() / labels.len().max(1);
         let mut log_sums = vec![0.0; labels.len()];
-        let values: &[f32] = slice(OPERATION, &logits)?;
+        let values: &[T] = slice(OPERATION, &logits)?;
         let shared = SharedSlice::new(&mut log_sums);
         parallel_for(labels.len(), 1, &|rows| {
             for row in rows {
@@ -113,7 +120,7 @@ impl Saved {
         let losses: Vec<f32> = log_sums
             .iter()
             .zip(of_labels)
-            .map(|(sum, logit)| sum - logit)
+            .map(|(sum, logit)| sum - logit.widened())
             .collect();
         let saved = Self {
             instructions,
@@ -127,11 +134,11 @@ impl Saved {
     }
 
     /// Gradient of the logits [M, V padded] from that of the losses `[M]`.
-    fn backward(&self, gradient: &Tensor) -> Result<Tensor, TorchError> {
+    fn backward<T: Stored>(&self, gradient: &Tensor) -> Result<Tensor, TorchError> {
         let gradient = gradient.f_contiguous()?;
         let scales: &[f32] = slice(OPERATION, &gradient)?;
         let mut result = self.logits.f_empty_like()?;
-        let values: &[f32] = slice(OPERATION, &self.logits)?;
+        let values: &[T] = slice(OPERATION, &self.logits)?;
         let shared = SharedSlice::new(slice_mut(OPERATION, &mut result)?);
         let (num_columns, num_classes, instructions) =
             (self.num_columns, self.num_classes, self.instructions);
@@ -144,8 +151,11 @@ impl Saved {
                 let (classes, padding) = target.split_at_mut(num_classes);
                 let logits = &values[range][..num_classes];
                 probabilities_on(instructions, logits, log_sums[row], scales[row], classes);
-                classes[labels[row]] -= scales[row];
-                padding.fill(0.0);
+                // Rounded once, behind the difference.
+                let label = labels[row];
+                let probability = (logits[label].widened() - log_sums[row]).exp();
+                classes[label] = T::narrowed(probability.mul_add(scales[row], -scales[row]));
+                padding.fill(T::narrowed(0.0));
             }
         })?;
         Ok(result)
@@ -169,10 +179,23 @@ fn cross_entropy_on(
     labels: &Tensor,
     num_classes: usize,
 ) -> Result<Tensor, TorchError> {
-    let kind = logits.f_kind()?;
-    if kind != Kind::Float || logits.device() != Device::Cpu {
-        return by_operations(logits, labels, num_classes);
+    match logits.f_kind()? {
+        Kind::Float if logits.device() == Device::Cpu => {
+            by_kernel::<f32>(instructions, logits, labels, num_classes)
+        }
+        Kind::BFloat16 if logits.device() == Device::Cpu => {
+            by_kernel::<Bf16>(instructions, logits, labels, num_classes)
+        }
+        _ => by_operations(logits, labels, num_classes),
     }
+}
+
+fn by_kernel<T: Stored>(
+    instructions: Instructions,
+    logits: &Tensor,
+    labels: &Tensor,
+    num_classes: usize,
+) -> Result<Tensor, TorchError> {
     let (num_rows, num_columns) = match logits.size()[..] {
         [rows, columns] => (size(rows), size(columns)),
         _ => return Err(misfit("dimensions of the logits", 2, logits.dim())),
@@ -185,10 +208,10 @@ fn cross_entropy_on(
     }
     let checked = checked_labels(labels, num_classes)?;
     let detached = logits.f_detach()?.f_contiguous()?;
-    let (saved, losses) = Saved::forward(instructions, detached, checked, num_classes)?;
+    let (saved, losses) = Saved::forward::<T>(instructions, detached, checked, num_classes)?;
     attach_backward(losses, &[logits], move |gradient| {
         let _no_grad = tch::no_grad_guard();
-        Ok(vec![Some(saved.backward(gradient)?)])
+        Ok(vec![Some(saved.backward::<T>(gradient)?)])
     })
 }
 
@@ -259,6 +282,27 @@ mod tests {
                     assert!(error <= limit, "{instructions:?} {sizes:?}: {error}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_bf16_gradient_is_the_f32_one_rounded_and_losses_are_the_same() {
+        let logits = Tensor::zeros([9, 56], (Kind::Double, Device::Cpu));
+        fill_normal(&logits, 3.0, [1, 2], 0).unwrap();
+        let rounded = logits.to_kind(Kind::BFloat16);
+        let labels = Tensor::arange(9, (Kind::Int64, Device::Cpu)) * 5;
+        let weights = Tensor::arange(9, (Kind::Float, Device::Cpu)) * 0.37;
+        let run = |instructions, logits: Tensor| {
+            let logits = logits.set_requires_grad(true);
+            let losses = cross_entropy_on(instructions, &logits, &labels, 51).unwrap();
+            (&losses * &weights).sum(Kind::Float).backward();
+            (losses.detach(), logits.grad())
+        };
+        for instructions in Instructions::all() {
+            let (losses, gradient) = run(instructions, rounded.copy());
+            let expected = run(instructions, rounded.to_kind(Kind::Float));
+            assert_eq!(losses, expected.0);
+            assert_eq!(gradient, expected.1.to_kind(Kind::BFloat16));
         }
     }
 

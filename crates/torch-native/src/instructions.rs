@@ -49,28 +49,31 @@ impl Instructions {
 /// Defines `$on`, which runs the copy of the kernel `$kernel` for the [`Instructions`] that are
 /// its first argument. The including file says why it has unsafe code.
 macro_rules! each_copy {
-    ($visible:vis fn $on:ident = $kernel:ident($($argument:ident: $kind:ty),* $(,)?)) => {
-        $visible fn $on(instructions: crate::instructions::Instructions, $($argument: $kind),*) {
+    ($visible:vis fn $on:ident $(<$number:ident: $bound:ident>)? = $kernel:ident($($argument:ident: $kind:ty),* $(,)?)) => {
+        $visible fn $on $(<$number: $bound>)? (
+            instructions: crate::instructions::Instructions,
+            $($argument: $kind),*
+        ) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2($($argument: $kind),*) {
-                $kernel::<crate::lanes::Avx2>($($argument),*);
+            fn avx2 $(<$number: $bound>)? ($($argument: $kind),*) {
+                $kernel::<crate::lanes::Avx2 $(, $number)?>($($argument),*);
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")]
-            fn avx512($($argument: $kind),*) {
-                $kernel::<crate::lanes::Avx2>($($argument),*);
+            fn avx512 $(<$number: $bound>)? ($($argument: $kind),*) {
+                $kernel::<crate::lanes::Avx2 $(, $number)?>($($argument),*);
             }
             match instructions {
                 crate::instructions::Instructions::Portable => {
-                    $kernel::<crate::lanes::Portable>($($argument),*);
+                    $kernel::<crate::lanes::Portable $(, $number)?>($($argument),*);
                 }
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: `detect` saw AVX2 and FMA.
-                crate::instructions::Instructions::Avx2 => unsafe { avx2($($argument),*) },
+                crate::instructions::Instructions::Avx2 => unsafe { avx2 $(::<$number>)? ($($argument),*) },
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: `detect` saw these, too.
-                crate::instructions::Instructions::Avx512 => unsafe { avx512($($argument),*) },
+                crate::instructions::Instructions::Avx512 => unsafe { avx512 $(::<$number>)? ($($argument),*) },
             }
         }
     };

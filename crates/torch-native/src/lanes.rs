@@ -1,7 +1,8 @@
 //! Eight f32 side by side: AVX2 with fused multiply-add, and a plain form for every processor.
 //!
 //! The kernels are written once over [`Lanes`]. The two forms differ in rounding
-//! alone: the plain one rounds between multiplication and addition.
+//! alone: the plain one rounds between multiplication and addition. What lies in memory is f32 or
+//! bf16 ([`Stored`]); the arithmetic is f32's.
 
 #![expect(
     unsafe_code,
@@ -14,12 +15,15 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m256i, _CMP_LT_OQ, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_and_si256,
-    _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps,
-    _mm256_cmpeq_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps,
-    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_slli_epi32, _mm256_sllv_epi32,
-    _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, __m256i, _CMP_LT_OQ, _CMP_UNORD_Q, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi32,
+    _mm256_add_ps, _mm256_and_ps, _mm256_and_si256, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castps_si256,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpeq_epi32, _mm256_cvtepu16_epi32,
+    _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_packus_epi32,
+    _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_slli_epi32,
+    _mm256_sllv_epi32, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
 };
+
+use crate::memory::{Bf16, Element};
 
 /// Numbers side by side.
 pub(crate) const WIDTH: usize = 8;
@@ -28,14 +32,14 @@ pub(crate) const WIDTH: usize = 8;
 /// stands, with the bias of an f32's exponent, in the low bits of the sum.
 const ROUNDING: f32 = 12_583_039.0;
 /// Below it `exp` is 0; the result would leave the normal numbers at -87.34.
-const LEAST_EXPONENT: f32 = -87.3;
+pub(crate) const LEAST_EXPONENT: f32 = -87.3;
 /// The natural logarithm of 2 in two parts, the first exact in products with small integers.
 /// Moshier, Cephes 2.2, single/expf.c.
-const LN_2_HIGH: f32 = 0.693_359_4;
-const LN_2_LOW: f32 = -2.121_944_4e-4;
+pub(crate) const LN_2_HIGH: f32 = 0.693_359_4;
+pub(crate) const LN_2_LOW: f32 = -2.121_944_4e-4;
 /// Polynomial of `exp` between -ln 2 / 2 and ln 2 / 2, highest power first, without the terms
 /// 1 and x. Moshier, Cephes 2.2, single/expf.c.
-const EXP: [f32; 6] = [
+pub(crate) const EXP: [f32; 6] = [
     1.987_569_1e-4,
     1.398_2e-3,
     8.333_452e-3,
@@ -52,6 +56,9 @@ pub(crate) trait Lanes: Copy {
     fn splat(value: f32) -> Self;
     fn load(values: &[f32; WIDTH]) -> Self;
     fn store(self, values: &mut [f32; WIDTH]);
+    fn widen(values: &[Bf16; WIDTH]) -> Self;
+    /// Rounded to nearest even; a NaN stays one.
+    fn narrow(self, values: &mut [Bf16; WIDTH]);
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
     fn times(self, other: Self) -> Self;
@@ -111,6 +118,57 @@ pub(crate) trait Lanes: Copy {
     }
 }
 
+/// What a kernel reads and writes: f32, or bf16 that is widened and rounded on the way.
+pub(crate) trait Stored: Element {
+    fn read<L: Lanes>(values: &[Self; WIDTH]) -> L;
+    fn write<L: Lanes>(lanes: L, values: &mut [Self; WIDTH]);
+    fn widened(self) -> f32;
+    fn narrowed(value: f32) -> Self;
+}
+
+impl Stored for f32 {
+    #[inline(always)]
+    fn read<L: Lanes>(values: &[Self; WIDTH]) -> L {
+        L::load(values)
+    }
+    #[inline(always)]
+    fn write<L: Lanes>(lanes: L, values: &mut [Self; WIDTH]) {
+        lanes.store(values);
+    }
+    #[inline(always)]
+    fn widened(self) -> f32 {
+        self
+    }
+    #[inline(always)]
+    fn narrowed(value: f32) -> Self {
+        value
+    }
+}
+
+impl Stored for Bf16 {
+    #[inline(always)]
+    fn read<L: Lanes>(values: &[Self; WIDTH]) -> L {
+        L::widen(values)
+    }
+    #[inline(always)]
+    fn write<L: Lanes>(lanes: L, values: &mut [Self; WIDTH]) {
+        lanes.narrow(values);
+    }
+    #[inline(always)]
+    fn widened(self) -> f32 {
+        f32::from_bits(u32::from(self.0) << 16)
+    }
+    #[inline(always)]
+    fn narrowed(value: f32) -> Self {
+        if value.is_nan() {
+            return Self(0x7fc0);
+        }
+        let bits = value.to_bits();
+        let rounding = 0x7fff + ((bits >> 16) & 1);
+        Self((bits.wrapping_add(rounding) >> 16) as u16)
+    }
+}
+
 /// The plain form.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable([f32; WIDTH]);
@@ -136,6 +194,14 @@ impl Lanes for Portable {
     #[inline(always)]
     fn store(self, values: &mut [f32; WIDTH]) {
         *values = self.0;
+    }
+    #[inline(always)]
+    fn widen(values: &[Bf16; WIDTH]) -> Self {
+        Self(values.map(Bf16::widened))
+    }
+    #[inline(always)]
+    fn narrow(self, values: &mut [Bf16; WIDTH]) {
+        *values = self.0.map(Bf16::narrowed);
     }
     #[inline(always)]
     fn plus(self, other: Self) -> Self {
@@ -225,6 +291,27 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn store(self, values: &mut [f32; WIDTH]) {
         avx2!(_mm256_storeu_ps(values.as_mut_ptr(), self.0));
+    }
+    #[inline(always)]
+    fn widen(values: &[Bf16; WIDTH]) -> Self {
+        Self(avx2!({
+            let halves = _mm_loadu_si128(values.as_ptr().cast());
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves)))
+        }))
+    }
+    #[inline(always)]
+    fn narrow(self, values: &mut [Bf16; WIDTH]) {
+        avx2!({
+            let bits = _mm256_castps_si256(self.0);
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let rounding = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+            let rounded = _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, rounding));
+            let is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0);
+            let nan = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fc0));
+            let halves = _mm256_castps_si256(_mm256_blendv_ps(_mm256_castsi256_ps(rounded), nan, is_nan));
+            let packed = _mm256_permute4x64_epi64::<0b1000>(_mm256_packus_epi32(halves, halves));
+            _mm_storeu_si128(values.as_mut_ptr().cast(), _mm256_castsi256_si128(packed));
+        });
     }
     #[inline(always)]
     fn plus(self, other: Self) -> Self {
@@ -336,6 +423,50 @@ mod tests {
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             // SAFETY: the processor has AVX2 and FMA.
             check_exp(|values| unsafe { exp_of_avx2(values) });
+        }
+    }
+
+    fn rounded<L: Lanes>(values: [f32; WIDTH]) -> [u16; WIDTH] {
+        let mut narrow = [Bf16(0); WIDTH];
+        L::load(&values).narrow(&mut narrow);
+        assert!(
+            narrow
+                .iter()
+                .zip(L::widen(&narrow).values())
+                .all(|(narrow, wide)| narrow.widened().to_bits() == wide.to_bits())
+        );
+        narrow.map(|value| value.0)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn rounded_avx2(values: [f32; WIDTH]) -> [u16; WIDTH] {
+        rounded::<Avx2>(values)
+    }
+
+    fn check_rounding(rounded: impl Fn([f32; WIDTH]) -> [u16; WIDTH]) {
+        // Halfway to the even one below and above, past halfway, infinity, NaN of any bits.
+        let bits = [
+            0x3f80_8000,
+            0x3f81_8000,
+            0x3f80_8001,
+            0x7f7f_ffff,
+            0xff80_0000,
+            0x7f80_0001,
+            0xffff_ffff,
+            0x0000_8001,
+        ];
+        let expected = [0x3f80, 0x3f82, 0x3f81, 0x7f80, 0xff80, 0x7fc0, 0x7fc0, 0x0001];
+        assert_eq!(rounded(bits.map(f32::from_bits)), expected);
+    }
+
+    #[test]
+    fn bf16_is_rounded_to_nearest_even_and_keeps_nan_and_infinity() {
+        check_rounding(rounded::<Portable>);
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has AVX2 and FMA.
+            check_rounding(|values| unsafe { rounded_avx2(values) });
         }
     }
 

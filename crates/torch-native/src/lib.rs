@@ -29,6 +29,7 @@ mod recompute;
 mod reduce;
 mod residual_norm;
 mod row_kernels;
+mod tied_embedding;
 
 pub use adamw::{AdamW, adamw_step};
 pub use attention::{Sequences, fused_attention};
@@ -50,3 +51,4 @@ pub use philox::{philox4x32_10, purpose_key};
 pub use recompute::recomputed;
 pub use reduce::squared_norm;
 pub use residual_norm::{LayerNormWeights, ResidualInputs, layer_norm, residual_layer_norm};
+pub use tied_embedding::tied_embedding;

@@ -3,19 +3,20 @@
 //!
 //! Saved for the backward pass are the sum and, of each of its rows, mean and inverse
 //! deviation. The bits of dropout are made anew and are those of [`crate::dropout()`]. The kernel
-//! is for f32 on the CPU; everything else goes by libtorch's operations.
+//! is for f32 and bf16 on the CPU; everything else goes by libtorch's operations.
 
 mod rows;
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::autograd::attach_backward;
 use crate::dropout_mask::Stream;
 use crate::instructions::Instructions;
 use crate::keep_bits::keep_stream;
-use crate::memory::{slice, slice_mut};
+use crate::lanes::Stored;
+use crate::memory::{Bf16, slice, slice_mut};
 use crate::parallel::SharedSlice;
-use crate::row_kernels::{column_sums, for_row_blocks, has_row_kernel};
+use crate::row_kernels::{column_sums, for_row_blocks, has_row_kernel, in_kind_of};
 use crate::{Dropout, TorchError, dropout};
 
 use rows::{Backward, Forward, Statistics, backward_on, forward_on};
@@ -38,7 +39,7 @@ pub struct LayerNormWeights<'a> {
 pub struct ResidualInputs<'a> {
     /// [.., D], the product without its bias.
     pub input: &'a Tensor,
-    /// `[D]`, added to the input before dropout.
+    /// `[D]` in the kind of the input or in f32, added to the input before dropout.
     pub bias: &'a Tensor,
     /// [.., D], what goes around the product.
     pub residual: &'a Tensor,
@@ -56,7 +57,7 @@ struct Saved {
     instructions: Instructions,
 }
 
-fn forward(
+fn forward<T: Stored>(
     instructions: Instructions,
     inputs: ResidualInputs<'_>,
     norm: LayerNormWeights<'_>,
@@ -67,7 +68,7 @@ fn forward(
     let bias: &[f32] = slice(OPERATION, inputs.bias)?;
     let num_rows = input.numel() / bias.len();
     let mut statistics = vec![Statistics::default(); num_rows];
-    let forward = Forward {
+    let forward = Forward::<T> {
         input: slice(OPERATION, &input)?,
         bias,
         residual: slice(OPERATION, &residual)?,
@@ -92,7 +93,7 @@ fn forward(
 }
 
 /// Gradients of input, bias, residual, and of the `LayerNorm`'s weight and bias.
-fn backward(saved: &Saved, output_gradient: &Tensor) -> Result<[Tensor; 5], TorchError> {
+fn backward<T: Stored>(saved: &Saved, output_gradient: &Tensor) -> Result<[Tensor; 5], TorchError> {
     let output_gradient = output_gradient.f_contiguous()?;
     let weight: &[f32] = slice(OPERATION, &saved.weight)?;
     let width = weight.len();
@@ -100,9 +101,9 @@ fn backward(saved: &Saved, output_gradient: &Tensor) -> Result<[Tensor; 5], Torc
     // Without dropout the two gradients are one.
     let mut input_gradient = match saved.dropout {
         Some(_) => saved.sum.f_empty_like()?,
-        None => Tensor::f_empty([0], (tch::Kind::Float, tch::Device::Cpu))?,
+        None => Tensor::f_empty([0], (T::KIND, Device::Cpu))?,
     };
-    let backward = Backward {
+    let backward = Backward::<T> {
         sum: slice(OPERATION, &saved.sum)?,
         statistics: &saved.statistics,
         norm_weight: weight,
@@ -134,7 +135,7 @@ fn by_operations(
     norm: LayerNormWeights<'_>,
     probability_dropout: Option<Dropout<'_>>,
 ) -> Result<Tensor, TorchError> {
-    let mut sum = inputs.input.f_add(inputs.bias)?;
+    let mut sum = inputs.input.f_add(&in_kind_of(inputs.input, inputs.bias)?)?;
     if let Some(Dropout {
         probability,
         key,
@@ -190,6 +191,7 @@ fn residual_layer_norm_on(
         residual,
     } = inputs;
     let fits = input.size() == residual.size()
+        && input.f_kind()? == residual.f_kind()?
         && has_row_kernel(input, bias)?
         && has_row_kernel(residual, norm.weight)?
         && has_row_kernel(residual, norm.bias)?;
@@ -197,11 +199,23 @@ fn residual_layer_norm_on(
         return by_operations(inputs, norm, dropout);
     }
     let stream = keep_stream(dropout, input.numel())?;
-    let (output, saved) = tch::no_grad(|| forward(instructions, inputs, norm, stream))?;
-    let leaves = [input, bias, residual, norm.weight, norm.bias];
+    match input.f_kind()? {
+        Kind::BFloat16 => by_kernel::<Bf16>(instructions, inputs, norm, stream),
+        _ => by_kernel::<f32>(instructions, inputs, norm, stream),
+    }
+}
+
+fn by_kernel<T: Stored>(
+    instructions: Instructions,
+    inputs: ResidualInputs<'_>,
+    norm: LayerNormWeights<'_>,
+    dropout: Option<(Stream, f32)>,
+) -> Result<Tensor, TorchError> {
+    let (output, saved) = tch::no_grad(|| forward::<T>(instructions, inputs, norm, dropout))?;
+    let leaves = [inputs.input, inputs.bias, inputs.residual, norm.weight, norm.bias];
     attach_backward(output, &leaves, move |gradient| {
         let _no_grad = tch::no_grad_guard();
-        Ok(backward(&saved, gradient)?.map(Some).into())
+        Ok(backward::<T>(&saved, gradient)?.map(Some).into())
     })
 }
 

@@ -19,15 +19,19 @@ use crate::parallel::{SharedSlice, parallel_for};
 /// Rows whose column sums are added up before they meet other rows'.
 const BLOCK_ROWS: usize = 64;
 
-/// Whether the row kernels have a form for `input` [.., D] and `vector` `[D]`: f32 on the CPU, D
-/// in whole vectors.
+/// Whether the row kernels have a form for `input` [.., D] and `vector` `[D]`: f32 or bf16 and an f32
+/// vector, on the CPU, D in whole vectors.
 pub(crate) fn has_row_kernel(input: &Tensor, vector: &Tensor) -> Result<bool, TorchError> {
-    let plain = |tensor: &Tensor| -> Result<bool, TorchError> {
-        Ok(tensor.f_kind()? == Kind::Float && tensor.device() == Device::Cpu)
-    };
+    let is_on_cpu = input.device() == Device::Cpu && vector.device() == Device::Cpu;
+    let has_form = matches!(input.f_kind()?, Kind::Float | Kind::BFloat16) && vector.f_kind()? == Kind::Float;
     let width = vector.numel();
     let fits = vector.dim() == 1 && input.size().last().copied() == i64::try_from(width).ok();
-    Ok(fits && width > 0 && width.is_multiple_of(WIDTH) && plain(input)? && plain(vector)?)
+    Ok(is_on_cpu && has_form && fits && width > 0 && width.is_multiple_of(WIDTH))
+}
+
+/// `vector` in the kind of `input`, for libtorch's operations. Differentiable.
+pub(crate) fn in_kind_of(input: &Tensor, vector: &Tensor) -> Result<Tensor, TorchError> {
+    Ok(vector.f_to_kind(input.f_kind()?)?)
 }
 
 /// Calls `body` with blocks of `0..num_rows`.

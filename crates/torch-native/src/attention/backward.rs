@@ -24,27 +24,27 @@ const KEY_BLOCK: usize = 96;
 
 /// What the forward pass left and what comes back through it.
 #[derive(Clone, Copy)]
-pub(crate) struct Saved<'a> {
+pub(crate) struct Saved<'a, T> {
     /// [rows, D].
-    pub(super) context: &'a [f32],
+    pub(super) context: &'a [T],
     /// [rows, D].
-    pub(super) context_gradient: &'a [f32],
+    pub(super) context_gradient: &'a [T],
     /// [B, N, T].
     pub(super) log_sums: &'a [f32],
 }
 
 /// One thread's memory, used for one head after another.
 struct Scratch {
-    key_panels: Buffer,
-    value_panels: Buffer,
-    keys: Buffer,
-    key_gradient: Buffer,
-    value_gradient: Buffer,
-    queries: Buffer,
-    query_gradient: Buffer,
-    context_gradient: Buffer,
-    probabilities: Buffer,
-    score_gradient: Buffer,
+    key_panels: Buffer<f32>,
+    value_panels: Buffer<f32>,
+    keys: Buffer<f32>,
+    key_gradient: Buffer<f32>,
+    value_gradient: Buffer<f32>,
+    queries: Buffer<f32>,
+    query_gradient: Buffer<f32>,
+    context_gradient: Buffer<f32>,
+    probabilities: Buffer<f32>,
+    score_gradient: Buffer<f32>,
     /// Sum over a row of probability times its gradient.
     row_sums: Vec<f32>,
     bits: KeepBits,
@@ -74,8 +74,8 @@ impl Scratch {
 /// [rows, 3D].
 #[inline(always)]
 pub(super) fn backward_heads<L: Lanes>(
-    inputs: &Inputs<'_>,
-    saved: &Saved<'_>,
+    inputs: &Inputs<'_, f32>,
+    saved: &Saved<'_, f32>,
     gradient: &SharedSlice<'_, f32>,
     heads: Range<usize>,
 ) {
@@ -118,8 +118,8 @@ pub(super) fn backward_heads<L: Lanes>(
 /// Queries, the gradients of their outputs, and their row sums.
 #[inline(always)]
 fn load_queries<L: Lanes>(
-    inputs: &Inputs<'_>,
-    saved: &Saved<'_>,
+    inputs: &Inputs<'_, f32>,
+    saved: &Saved<'_, f32>,
     scratch: &mut Scratch,
     head: usize,
     queries: &Range<usize>,
@@ -160,8 +160,8 @@ fn load_queries<L: Lanes>(
 /// gradient of its probability is then that gradient, and the score's gradient exactly 0.
 #[inline(always)]
 fn row_sums<L: Lanes>(
-    inputs: &Inputs<'_>,
-    saved: &Saved<'_>,
+    inputs: &Inputs<'_, f32>,
+    saved: &Saved<'_, f32>,
     head: usize,
     queries: &Range<usize>,
     sums: &mut [f32],
@@ -185,8 +185,8 @@ fn row_sums<L: Lanes>(
 /// What one block of queries and one block of keys have to do with each other.
 #[inline(always)]
 fn backward_block<L: Lanes>(
-    inputs: &Inputs<'_>,
-    saved: &Saved<'_>,
+    inputs: &Inputs<'_, f32>,
+    saved: &Saved<'_, f32>,
     scratch: &mut Scratch,
     head: usize,
     (queries, keys): (&Range<usize>, &Range<usize>),
@@ -255,7 +255,7 @@ fn backward_block<L: Lanes>(
             },
         );
     }
-    let keys_as_right: Right<'_> = rows(scratch.keys.values(), keys.start, padded_head);
+    let keys_as_right: Right<'_, f32> = rows(scratch.keys.values(), keys.start, padded_head);
     multiply::<L>(
         Size {
             rows: queries.len(),
@@ -280,7 +280,7 @@ fn backward_block<L: Lanes>(
 /// gradients of scores.
 #[inline(always)]
 fn score_gradient_row<L: Lanes>(
-    inputs: &Inputs<'_>,
+    inputs: &Inputs<'_, f32>,
     scratch: &mut Scratch,
     head: usize,
     (row, log_sum): (usize, f32),
@@ -316,7 +316,7 @@ fn score_gradient_row<L: Lanes>(
 /// Writes rows of H numbers, times a factor, into their part of the gradient.
 #[inline(always)]
 fn write_rows(
-    inputs: &Inputs<'_>,
+    inputs: &Inputs<'_, f32>,
     (rows, factor): (&[f32], f32),
     gradient: &SharedSlice<'_, f32>,
     (head, part): (usize, Part),

@@ -23,20 +23,20 @@ use crate::parallel::SharedSlice;
 const KEY_BLOCK: usize = 192;
 
 /// What the pass writes.
-pub(crate) struct Outputs<'a> {
+pub(crate) struct Outputs<'a, T> {
     /// [rows, D].
-    pub(super) context: SharedSlice<'a, f32>,
+    pub(super) context: SharedSlice<'a, T>,
     /// [B, N, T]: logarithm of the sum of the exponentials of a row's scores.
     pub(super) log_sums: SharedSlice<'a, f32>,
 }
 
 /// One thread's memory, used for one head after another.
 struct Scratch {
-    keys: Buffer,
-    values: Buffer,
-    queries: Buffer,
-    scores: Buffer,
-    context: Buffer,
+    keys: Buffer<f32>,
+    values: Buffer<f32>,
+    queries: Buffer<f32>,
+    scores: Buffer<f32>,
+    context: Buffer<f32>,
     largest: Vec<f32>,
     sums: Vec<f32>,
     bits: KeepBits,
@@ -60,7 +60,11 @@ impl Scratch {
 
 /// Attention of the heads `heads` (of B N).
 #[inline(always)]
-pub(super) fn forward_heads<L: Lanes>(inputs: &Inputs<'_>, outputs: &Outputs<'_>, heads: Range<usize>) {
+pub(super) fn forward_heads<L: Lanes>(
+    inputs: &Inputs<'_, f32>,
+    outputs: &Outputs<'_, f32>,
+    heads: Range<usize>,
+) {
     let shape = inputs.shape;
     let mut scratch = Scratch::new(shape);
     for head in heads {
@@ -81,8 +85,8 @@ pub(super) fn forward_heads<L: Lanes>(inputs: &Inputs<'_>, outputs: &Outputs<'_>
 
 #[inline(always)]
 fn forward_block<L: Lanes>(
-    inputs: &Inputs<'_>,
-    outputs: &Outputs<'_>,
+    inputs: &Inputs<'_, f32>,
+    outputs: &Outputs<'_, f32>,
     scratch: &mut Scratch,
     head: usize,
     queries: Range<usize>,
@@ -155,7 +159,7 @@ fn forward_block<L: Lanes>(
 /// earlier blocks added is brought under the same.
 #[inline(always)]
 fn softmax_row<L: Lanes>(
-    inputs: &Inputs<'_>,
+    inputs: &Inputs<'_, f32>,
     scratch: &mut Scratch,
     head: usize,
     row: usize,
@@ -205,8 +209,8 @@ fn softmax_row<L: Lanes>(
 
 #[inline(always)]
 fn write_block(
-    inputs: &Inputs<'_>,
-    outputs: &Outputs<'_>,
+    inputs: &Inputs<'_, f32>,
+    outputs: &Outputs<'_, f32>,
     scratch: &Scratch,
     head: usize,
     queries: Range<usize>,

@@ -16,7 +16,7 @@ use crate::dropout_mask::Stream;
 /// the last has padding.
 pub(super) const QUERY_BLOCK: usize = 96;
 /// Buffers of a head hold whole multiples of this many positions: of [`STRIP`] and [`PANEL`].
-const POSITION_UNIT: usize = 48;
+pub(super) const POSITION_UNIT: usize = 48;
 /// Buffers start at a cache line.
 const ALIGNMENT_BYTES: usize = 64;
 /// Added to the scores of keys that do not exist or are masked: `exp` of it is 0, and unlike
@@ -68,19 +68,19 @@ impl Shape {
 
 /// What both passes read.
 #[derive(Clone, Copy)]
-pub(crate) struct Inputs<'a> {
+pub(crate) struct Inputs<'a, T> {
     pub(super) shape: Shape,
     /// [B + 1]: the first row of each sequence, and the end of the last.
     pub(super) starts: &'a [usize],
     /// [rows, 3D].
-    pub(super) query_key_value: &'a [f32],
+    pub(super) query_key_value: &'a [T],
     /// [B, T padded]: 0 or [`MASKED`], added to scores.
     pub(super) bias: &'a [f32],
     /// The stream of bits and the scale of what is kept.
     pub(super) dropout: Option<(Stream, f32)>,
 }
 
-impl<'a> Inputs<'a> {
+impl<'a, T> Inputs<'a, T> {
     /// Rows of the sequence of head `head` (of B N): its positions that are there.
     pub(super) fn length(&self, head: usize) -> usize {
         let sequence = head / self.shape.heads;
@@ -106,7 +106,7 @@ impl<'a> Inputs<'a> {
         start..start + shape.head_size
     }
 
-    pub(super) fn part(&self, head: usize, position: usize, part: Part) -> &'a [f32] {
+    pub(super) fn part(&self, head: usize, position: usize, part: Part) -> &'a [T] {
         &self.query_key_value[self.part_range(head, position, part)]
     }
 
@@ -123,7 +123,7 @@ impl<'a> Inputs<'a> {
 
     /// Blocks of keys of `head`, up to the last that is not masked, in whole units: a strip of
     /// keys that is not full lies beyond the last position.
-    pub(super) fn key_blocks(&self, head: usize, size: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    pub(super) fn key_blocks(&self, head: usize, size: usize) -> impl Iterator<Item = Range<usize>> + use<T> {
         let used = self.bias(head).iter().rposition(|&bias| bias == 0.0);
         let used = used.map_or(0, |last| (last + 1).next_multiple_of(POSITION_UNIT));
         blocks(used.min(self.length(head)), size)
@@ -138,24 +138,24 @@ pub(super) fn blocks(count: usize, size: usize) -> impl Iterator<Item = Range<us
 }
 
 /// A buffer of zeros that starts at a cache line.
-pub(super) struct Buffer {
-    memory: Vec<f32>,
+pub(super) struct Buffer<T> {
+    memory: Vec<T>,
     start: usize,
 }
 
-impl Buffer {
+impl<T: Copy + Default> Buffer<T> {
     pub(super) fn new(len: usize) -> Self {
-        let slack = ALIGNMENT_BYTES / size_of::<f32>();
-        let memory = vec![0.0f32; len + slack];
+        let slack = ALIGNMENT_BYTES / size_of::<T>();
+        let memory = vec![T::default(); len + slack];
         let start = memory.as_ptr().align_offset(ALIGNMENT_BYTES).min(slack);
         Self { memory, start }
     }
 
-    pub(super) fn values(&self) -> &[f32] {
+    pub(super) fn values(&self) -> &[T] {
         &self.memory[self.start..]
     }
 
-    pub(super) fn values_mut(&mut self) -> &mut [f32] {
+    pub(super) fn values_mut(&mut self) -> &mut [T] {
         &mut self.memory[self.start..]
     }
 }
@@ -193,7 +193,7 @@ pub(super) fn pack_panels<'a>(rows: impl Iterator<Item = &'a [f32]>, head_size: 
 
 /// The panels of [`pack_panels`] from row `first` on, a multiple of [`PANEL`].
 #[inline(always)]
-pub(super) fn panels(packed: &[f32], first: usize, head_size: usize) -> Right<'_> {
+pub(super) fn panels(packed: &[f32], first: usize, head_size: usize) -> Right<'_, f32> {
     Right {
         values: &packed[first * head_size..],
         panel_stride: PANEL * head_size,
@@ -203,7 +203,7 @@ pub(super) fn panels(packed: &[f32], first: usize, head_size: usize) -> Right<'_
 
 /// The rows of [`pack_rows`] from row `first` on, as the right operand of a product.
 #[inline(always)]
-pub(super) fn rows(packed: &[f32], first: usize, padded_head: usize) -> Right<'_> {
+pub(super) fn rows(packed: &[f32], first: usize, padded_head: usize) -> Right<'_, f32> {
     Right {
         values: &packed[first * padded_head..],
         panel_stride: PANEL,

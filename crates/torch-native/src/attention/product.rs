@@ -34,16 +34,16 @@ pub(super) struct Size {
 
 /// Element (row, depth) stands at `row * row_stride + depth * depth_stride`.
 #[derive(Clone, Copy)]
-pub(super) struct Left<'a> {
-    pub(super) values: &'a [f32],
+pub(super) struct Left<'a, T> {
+    pub(super) values: &'a [T],
     pub(super) row_stride: usize,
     pub(super) depth_stride: usize,
 }
 
 /// Element (depth, 16 p + l) stands at `p * panel_stride + depth * depth_stride + l`.
 #[derive(Clone, Copy)]
-pub(super) struct Right<'a> {
-    pub(super) values: &'a [f32],
+pub(super) struct Right<'a, T> {
+    pub(super) values: &'a [T],
     pub(super) panel_stride: usize,
     pub(super) depth_stride: usize,
 }
@@ -111,7 +111,12 @@ unsafe fn tile<L: Lanes>(
 
 /// `target` = or += `left` x `right`.
 #[inline(always)]
-pub(super) fn multiply<L: Lanes>(size: Size, left: Left<'_>, right: Right<'_>, target: &mut Target<'_>) {
+pub(super) fn multiply<L: Lanes>(
+    size: Size,
+    left: Left<'_, f32>,
+    right: Right<'_, f32>,
+    target: &mut Target<'_>,
+) {
     let Size { rows, columns, depth } = size;
     if rows == 0 || columns == 0 || depth == 0 {
         return;

@@ -1,6 +1,7 @@
 //! The fused kernels against the same attention in libtorch's operations, in f64.
 
 use super::*;
+use crate::autograd::backward_from;
 use crate::{DropoutKey, dropout, fill_normal, num_threads, set_num_threads};
 
 const KEY: DropoutKey = DropoutKey {
@@ -102,8 +103,30 @@ impl Case {
 
     fn fused(&self, instructions: Instructions) -> [Tensor; 2] {
         self.results(Kind::Float, |input| {
-            attention(input, self.plan(instructions)).unwrap()
+            attention::<f32>(input, self.plan(instructions)).unwrap()
         })
+    }
+
+    /// Relative distance of the public function's output and gradient in `kind` from those of
+    /// libtorch's operations on the same numbers in f64.
+    fn errors_in(&self, kind: Kind) -> [f64; 2] {
+        let rounded = |tensor: &Tensor| tensor.to_kind(kind).to_kind(Kind::Double);
+        let results = |kind: Kind, attend: &dyn Fn(&Tensor) -> Tensor| {
+            let input = rounded(&self.query_key_value())
+                .to_kind(kind)
+                .set_requires_grad(true);
+            let output = attend(&input);
+            backward_from(&output, &rounded(&self.normal(self.width(), 1)).to_kind(kind)).unwrap();
+            [output.detach(), input.grad()].map(|tensor| tensor.to_kind(Kind::Double))
+        };
+        let expected = results(Kind::Double, &|input| self.by_operations(input));
+        let mask = self.mask();
+        let ours = results(kind, &|input| {
+            let heads = usize::try_from(self.heads).unwrap();
+            fused_attention(input, heads, Sequences::Padded(mask.as_ref()), self.dropout()).unwrap()
+        });
+        let norm = |tensor: Tensor| tensor.norm().double_value(&[]);
+        [0, 1].map(|index| norm(&ours[index] - &expected[index]) / norm(expected[index].copy()))
     }
 
     fn check(&self, instructions: Instructions) {
@@ -131,6 +154,94 @@ fn outputs_and_gradients_equal_those_of_libtorch_operations() {
                 .check(instructions);
             }
         }
+    }
+}
+
+/// By the kernel of bf16 pairs where the processor has them, and in f32 elsewhere.
+#[test]
+fn bf16_is_as_near_to_exact_arithmetic_as_its_roundings_allow() {
+    let sizes = [
+        (1, 8),
+        (2, 8),
+        (17, 64),
+        (47, 5),
+        (96, 17),
+        (97, 64),
+        (130, 1),
+        (200, 33),
+        (385, 64),
+    ];
+    for (positions, head_size) in sizes {
+        for (masked, probability) in [(false, 0.0), (false, 0.1), (true, 0.3)] {
+            let case = Case {
+                positions,
+                head_size,
+                probability,
+                masked,
+                ..CASE
+            };
+            let [output, gradient] = case.errors_in(Kind::BFloat16);
+            // A rounding moves a number by at most 2^-9 of itself. Two are between the input and the
+            // output (probability, output), three between it and the gradient (output, probability or
+            // score gradient, gradient). Where a query has one key the gradient of its score is 0, and
+            // there is nothing that a rounding could be small beside.
+            assert!(output < 2.0 / 512.0, "{case:?}: output {output}");
+            assert!(
+                positions <= 2 || gradient < 3.0 / 512.0,
+                "{case:?}: gradient {gradient}"
+            );
+        }
+    }
+}
+
+#[test]
+fn masked_keys_and_packed_sequences_are_the_same_in_bf16() {
+    let (lengths, positions) = ([37, 50, 1, 49], 50);
+    let case = Case { sequences: 4, ..CASE };
+    let is_key = |length: usize| (0..positions).map(move |position| position < length);
+    let mask: Vec<bool> = lengths.into_iter().flat_map(is_key).collect();
+    let rows: Vec<i64> = (0..)
+        .zip(&mask)
+        .filter(|(_, is_key)| **is_key)
+        .map(|(row, _)| row)
+        .collect();
+    let (mask, rows) = (Tensor::from_slice(&mask), Tensor::from_slice(&rows));
+    let pick = |padded: &Tensor, width: i64| padded.reshape([-1, width]).index_select(0, &rows);
+    let input = case.query_key_value().to_kind(Kind::BFloat16);
+    let packed = pick(&input, 72).set_requires_grad(true);
+    let padded = input.set_requires_grad(true);
+    let sequences = Sequences::Packed {
+        lengths: &lengths,
+        positions,
+    };
+    let from_packed = fused_attention(&packed, 3, sequences, case.dropout()).unwrap();
+    let from_padded = fused_attention(&padded, 3, Sequences::Padded(Some(&mask)), case.dropout()).unwrap();
+    assert_eq!(from_packed, pick(&from_padded, 24));
+    from_packed.sum(Kind::Float).backward();
+    (&from_padded * mask.view([4, 50, 1])).sum(Kind::Float).backward();
+    assert_eq!(packed.grad(), pick(&padded.grad(), 72));
+    let keys_and_values = padded.grad().narrow(2, 24, 48) * mask.logical_not().view([4, 50, 1]);
+    assert_eq!(keys_and_values.abs().max().double_value(&[]).to_bits(), 0);
+}
+
+#[test]
+fn large_bf16_scores_do_not_overflow_and_a_nan_reaches_the_output_and_the_gradient() {
+    let case = Case {
+        positions: 200,
+        ..CASE
+    };
+    let run = |input: &Tensor| {
+        let input = input.copy().set_requires_grad(true);
+        let output = fused_attention(&input, 3, Sequences::Padded(None), case.dropout()).unwrap();
+        output.sum(Kind::Float).backward();
+        [output.detach(), input.grad()].map(|tensor| tensor.isfinite().all().int64_value(&[]) == 1)
+    };
+    let input = (case.query_key_value() * 100.0).to_kind(Kind::BFloat16);
+    assert_eq!(run(&input), [true, true]);
+    for bad in [f64::NAN, f64::INFINITY] {
+        let spoilt = input.copy();
+        let _ = spoilt.narrow(1, 130, 1).fill_(bad);
+        assert_eq!(run(&spoilt), [false, false]);
     }
 }
 
@@ -227,7 +338,7 @@ fn large_scores_do_not_overflow_and_a_nan_reaches_the_output_and_the_gradient() 
     for instructions in Instructions::all() {
         let run = |input: &Tensor| {
             let input = input.copy().set_requires_grad(true);
-            let output = attention(&input, case.plan(instructions)).unwrap();
+            let output = attention::<f32>(&input, case.plan(instructions)).unwrap();
             output.sum(Kind::Float).backward();
             [output.detach(), input.grad()].map(|tensor| tensor.isfinite().all().int64_value(&[]) == 1)
         };

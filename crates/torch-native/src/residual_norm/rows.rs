@@ -14,7 +14,7 @@ use std::ops::Range;
 use crate::dropout_mask::Stream;
 use crate::instructions::each_copy;
 use crate::keep_bits::{KeepBits, word};
-use crate::lanes::{Lanes, WIDTH};
+use crate::lanes::{Lanes, Stored, WIDTH};
 use crate::parallel::SharedSlice;
 
 /// Of one row of the sum.
@@ -26,29 +26,29 @@ pub(super) struct Statistics {
 }
 
 /// What the forward pass reads and writes: [R, D] and `[D]`.
-pub(super) struct Forward<'a> {
-    pub(super) input: &'a [f32],
+pub(super) struct Forward<'a, T> {
+    pub(super) input: &'a [T],
     pub(super) bias: &'a [f32],
-    pub(super) residual: &'a [f32],
+    pub(super) residual: &'a [T],
     pub(super) norm_weight: &'a [f32],
     pub(super) norm_bias: &'a [f32],
     pub(super) epsilon: f64,
     pub(super) dropout: Option<(Stream, f32)>,
-    pub(super) sum: SharedSlice<'a, f32>,
-    pub(super) output: SharedSlice<'a, f32>,
+    pub(super) sum: SharedSlice<'a, T>,
+    pub(super) output: SharedSlice<'a, T>,
     pub(super) statistics: SharedSlice<'a, Statistics>,
 }
 
 /// What the backward pass reads and writes: [R, D] and `[D]`.
-pub(super) struct Backward<'a> {
-    pub(super) sum: &'a [f32],
+pub(super) struct Backward<'a, T> {
+    pub(super) sum: &'a [T],
     pub(super) statistics: &'a [Statistics],
     pub(super) norm_weight: &'a [f32],
-    pub(super) output_gradient: &'a [f32],
+    pub(super) output_gradient: &'a [T],
     pub(super) dropout: Option<(Stream, f32)>,
-    pub(super) residual_gradient: SharedSlice<'a, f32>,
+    pub(super) residual_gradient: SharedSlice<'a, T>,
     /// Empty without dropout.
-    pub(super) input_gradient: SharedSlice<'a, f32>,
+    pub(super) input_gradient: SharedSlice<'a, T>,
 }
 
 /// The bits of a row, or none where all is kept.
@@ -82,7 +82,7 @@ fn kept<L: Lanes>(value: L, bits: RowBits<'_>, chunk: usize) -> L {
 }
 
 #[inline(always)]
-fn forward_rows<L: Lanes>(pass: &Forward<'_>, rows: Range<usize>) {
+fn forward_rows<L: Lanes, T: Stored>(pass: &Forward<'_, T>, rows: Range<usize>) {
     let width = pass.bias.len();
     let bits = block_bits(pass.dropout, &rows, width);
     // SAFETY: a row is in one block.
@@ -91,14 +91,19 @@ fn forward_rows<L: Lanes>(pass: &Forward<'_>, rows: Range<usize>) {
         let range = row * width..(row + 1) * width;
         // SAFETY: as above.
         let (sum, output) = unsafe { (pass.sum.part(range.clone()), pass.output.part(range.clone())) };
-        add_row::<L>(pass, range, row_bits(bits.as_ref(), index), sum);
-        statistics[index] = row_statistics::<L>(sum, pass.epsilon);
-        normalize_row::<L>(pass, sum, statistics[index], output);
+        add_row::<L, T>(pass, range, row_bits(bits.as_ref(), index), sum);
+        statistics[index] = row_statistics::<L, T>(sum, pass.epsilon);
+        normalize_row::<L, T>(pass, sum, statistics[index], output);
     }
 }
 
 #[inline(always)]
-fn add_row<L: Lanes>(pass: &Forward<'_>, range: Range<usize>, bits: RowBits<'_>, sum: &mut [f32]) {
+fn add_row<L: Lanes, T: Stored>(
+    pass: &Forward<'_, T>,
+    range: Range<usize>,
+    bits: RowBits<'_>,
+    sum: &mut [T],
+) {
     let inputs = pass.input[range.clone()].as_chunks().0.iter();
     let added = pass
         .bias
@@ -108,23 +113,23 @@ fn add_row<L: Lanes>(pass: &Forward<'_>, range: Range<usize>, bits: RowBits<'_>,
         .zip(pass.residual[range].as_chunks().0);
     let sums = sum.as_chunks_mut::<WIDTH>().0.iter_mut();
     for (chunk, ((input, (bias, residual)), sum)) in inputs.zip(added).zip(sums).enumerate() {
-        let value = kept(L::load(input).plus(L::load(bias)), bits, chunk);
-        value.plus(L::load(residual)).store(sum);
+        let value = kept(T::read::<L>(input).plus(L::load(bias)), bits, chunk);
+        T::write(value.plus(T::read(residual)), sum);
     }
 }
 
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "statistics are kept in f32")]
-fn row_statistics<L: Lanes>(row: &[f32], epsilon: f64) -> Statistics {
+fn row_statistics<L: Lanes, T: Stored>(row: &[T], epsilon: f64) -> Statistics {
     let chunks = row.as_chunks::<WIDTH>().0;
     let mut total = L::splat(0.0);
     for chunk in chunks {
-        total = total.plus(L::load(chunk));
+        total = total.plus(T::read(chunk));
     }
     let mean = total.sum() / row.len() as f32;
     let mut squares = L::splat(0.0);
     for chunk in chunks {
-        let difference = L::load(chunk).minus(L::splat(mean));
+        let difference = T::read::<L>(chunk).minus(L::splat(mean));
         squares = difference.times_plus(difference, squares);
     }
     let variance = f64::from(squares.sum()) / row.len() as f64;
@@ -135,7 +140,12 @@ fn row_statistics<L: Lanes>(row: &[f32], epsilon: f64) -> Statistics {
 }
 
 #[inline(always)]
-fn normalize_row<L: Lanes>(pass: &Forward<'_>, sum: &[f32], statistics: Statistics, output: &mut [f32]) {
+fn normalize_row<L: Lanes, T: Stored>(
+    pass: &Forward<'_, T>,
+    sum: &[T],
+    statistics: Statistics,
+    output: &mut [T],
+) {
     let (mean, inverse) = (L::splat(statistics.mean), L::splat(statistics.inverse));
     let weights = pass
         .norm_weight
@@ -145,28 +155,28 @@ fn normalize_row<L: Lanes>(pass: &Forward<'_>, sum: &[f32], statistics: Statisti
         .zip(pass.norm_bias.as_chunks().0);
     let sums = sum.as_chunks().0.iter().zip(output.as_chunks_mut::<WIDTH>().0);
     for ((sum, output), (weight, bias)) in sums.zip(weights) {
-        let normal = L::load(sum).minus(mean).times(inverse);
-        normal.times_plus(L::load(weight), L::load(bias)).store(output);
+        let normal = T::read::<L>(sum).minus(mean).times(inverse);
+        T::write(normal.times_plus(L::load(weight), L::load(bias)), output);
     }
 }
 
 /// Adds to `sums`, three times D: gradients of the norm's weight and bias, and of the input's bias.
 #[inline(always)]
-fn backward_rows<L: Lanes>(pass: &Backward<'_>, rows: Range<usize>, sums: &mut [f32]) {
+fn backward_rows<L: Lanes, T: Stored>(pass: &Backward<'_, T>, rows: Range<usize>, sums: &mut [f32]) {
     let width = pass.norm_weight.len();
     let bits = block_bits(pass.dropout, &rows, width);
     let (norm_sums, bias_sums) = sums.split_at_mut(2 * width);
     for (index, row) in rows.enumerate() {
         let range = row * width..(row + 1) * width;
-        let means = gradient_means::<L>(pass, row, norm_sums);
+        let means = gradient_means::<L, T>(pass, row, norm_sums);
         // SAFETY: a row is in one block.
         let residual_gradient = unsafe { pass.residual_gradient.part(range.clone()) };
-        gradient_row::<L>(pass, row, means, residual_gradient);
+        gradient_row::<L, T>(pass, row, means, residual_gradient);
         let residual_gradient = residual_gradient.as_chunks::<WIDTH>().0;
         let bias_sums = bias_sums.as_chunks_mut::<WIDTH>().0.iter_mut();
         let Some(bits) = row_bits(bits.as_ref(), index) else {
             for (gradient, sum) in residual_gradient.iter().zip(bias_sums) {
-                L::load(sum).plus(L::load(gradient)).store(sum);
+                L::load(sum).plus(T::read(gradient)).store(sum);
             }
             continue;
         };
@@ -178,8 +188,8 @@ fn backward_rows<L: Lanes>(pass: &Backward<'_>, rows: Range<usize>, sums: &mut [
             .iter_mut()
             .zip(bias_sums);
         for (chunk, (gradient, (target, sum))) in residual_gradient.iter().zip(targets).enumerate() {
-            let gradient = kept(L::load(gradient), Some(bits), chunk);
-            gradient.store(target);
+            let gradient = kept(T::read::<L>(gradient), Some(bits), chunk);
+            T::write(gradient, target);
             L::load(sum).plus(gradient).store(sum);
         }
     }
@@ -188,7 +198,7 @@ fn backward_rows<L: Lanes>(pass: &Backward<'_>, rows: Range<usize>, sums: &mut [
 /// Means over the row of g and of g times the normalised value, where g is the gradient of the
 /// normalised value; adds to the gradients of weight and bias.
 #[inline(always)]
-fn gradient_means<L: Lanes>(pass: &Backward<'_>, row: usize, norm_sums: &mut [f32]) -> [L; 2] {
+fn gradient_means<L: Lanes, T: Stored>(pass: &Backward<'_, T>, row: usize, norm_sums: &mut [f32]) -> [L; 2] {
     let width = pass.norm_weight.len();
     let range = row * width..(row + 1) * width;
     let Statistics { mean, inverse } = pass.statistics[row];
@@ -205,8 +215,8 @@ fn gradient_means<L: Lanes>(pass: &Backward<'_>, row: usize, norm_sums: &mut [f3
     let weights = pass.norm_weight.as_chunks::<WIDTH>().0;
     for (((value, gradient), weight), (weight_sum, bias_sum)) in values.zip(gradients).zip(weights).zip(sums)
     {
-        let normal = L::load(value).minus(mean).times(inverse);
-        let gradient = L::load(gradient);
+        let normal = T::read::<L>(value).minus(mean).times(inverse);
+        let gradient = T::read::<L>(gradient);
         gradient.times_plus(normal, L::load(weight_sum)).store(weight_sum);
         gradient.plus(L::load(bias_sum)).store(bias_sum);
         let inner = gradient.times(L::load(weight));
@@ -217,7 +227,7 @@ fn gradient_means<L: Lanes>(pass: &Backward<'_>, row: usize, norm_sums: &mut [f3
 }
 
 #[inline(always)]
-fn gradient_row<L: Lanes>(pass: &Backward<'_>, row: usize, means: [L; 2], target: &mut [f32]) {
+fn gradient_row<L: Lanes, T: Stored>(pass: &Backward<'_, T>, row: usize, means: [L; 2], target: &mut [T]) {
     let width = pass.norm_weight.len();
     let range = row * width..(row + 1) * width;
     let Statistics { mean, inverse } = pass.statistics[row];
@@ -227,11 +237,15 @@ fn gradient_row<L: Lanes>(pass: &Backward<'_>, row: usize, means: [L; 2], target
     let weights = pass.norm_weight.as_chunks().0.iter();
     let targets = target.as_chunks_mut::<WIDTH>().0.iter_mut();
     for (((value, gradient), weight), target) in values.zip(gradients).zip(weights).zip(targets) {
-        let normal = L::load(value).minus(mean).times(inverse);
-        let inner = L::load(gradient).times(L::load(weight)).minus(means[0]);
-        inner.minus(normal.times(means[1])).times(inverse).store(target);
+        let normal = T::read::<L>(value).minus(mean).times(inverse);
+        let inner = T::read::<L>(gradient).times(L::load(weight)).minus(means[0]);
+        T::write(inner.minus(normal.times(means[1])).times(inverse), target);
     }
 }
 
-each_copy!(pub(super) fn forward_on = forward_rows(pass: &Forward<'_>, rows: Range<usize>));
-each_copy!(pub(super) fn backward_on = backward_rows(pass: &Backward<'_>, rows: Range<usize>, sums: &mut [f32]));
+each_copy!(pub(super) fn forward_on<T: Stored> = forward_rows(pass: &Forward<'_, T>, rows: Range<usize>));
+each_copy!(pub(super) fn backward_on<T: Stored> = backward_rows(
+    pass: &Backward<'_, T>,
+    rows: Range<usize>,
+    sums: &mut [f32],
+));

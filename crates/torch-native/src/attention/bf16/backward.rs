@@ -1,0 +1,363 @@
+//! Backward pass, as [`crate::attention::backward`].
+//!
+//! B sequences, T positions, D hidden, N heads, H per head.
+
+use std::arch::x86_64::{
+    __m512, __m512i, _mm256_storeu_si256, _mm512_cvtepu16_epi32, _mm512_fmadd_ps, _mm512_fmsub_ps,
+    _mm512_maskz_mov_ps, _mm512_mul_ps, _mm512_or_si512, _mm512_set1_ps, _mm512_slli_epi32,
+    _mm512_storeu_si512, _mm512_sub_ps,
+};
+use std::ops::Range;
+
+use super::pack::{Rows, pack_panels, pack_row_pairs, pack_rows, panels, row_pairs, words_of_head};
+use super::product::multiply;
+use super::vector::{LANES, dot, exp, kept, load, rounded, write_row};
+use crate::attention::backward::Saved;
+use crate::attention::head::{Buffer, Inputs, Part, QUERY_BLOCK, Shape, blocks};
+use crate::attention::product::{Into, Left, Size, Target};
+use crate::keep_bits::KeepBits;
+use crate::memory::Bf16;
+use crate::parallel::SharedSlice;
+
+/// Keys handled together. Measured, see `docs/decisions/0007-cpu-kernels.md`.
+const KEY_BLOCK: usize = 96;
+const WORD_BLOCK: usize = KEY_BLOCK / 2;
+
+/// One thread's memory, used for one head after another.
+struct Scratch {
+    row: Vec<u32>,
+    key_panels: Buffer<u32>,
+    value_panels: Buffer<u32>,
+    key_pairs: Buffer<u32>,
+    key_gradient: Buffer<f32>,
+    value_gradient: Buffer<f32>,
+    queries: Buffer<u32>,
+    query_pairs: Buffer<u32>,
+    query_gradient: Buffer<f32>,
+    context_gradient: Buffer<u32>,
+    context_gradient_pairs: Buffer<u32>,
+    scores: Buffer<f32>,
+    probability_gradient: Buffer<f32>,
+    /// Words of two queries: the left operand of a product whose depth are queries.
+    probabilities: Buffer<u32>,
+    score_gradient: Buffer<u32>,
+    /// The same in words of two keys.
+    score_gradient_rows: Buffer<u32>,
+    /// Sum over a row of probability times its gradient.
+    row_sums: Vec<f32>,
+    log_sums: Vec<f32>,
+    bits: KeepBits,
+}
+
+impl Scratch {
+    fn new(shape: Shape) -> Self {
+        let (positions, head, words) = (
+            shape.padded_positions(),
+            shape.padded_head(),
+            words_of_head(shape),
+        );
+        Self {
+            row: vec![0; words],
+            key_panels: Buffer::new(positions * words),
+            value_panels: Buffer::new(positions * words),
+            key_pairs: Buffer::new(positions / 2 * head),
+            key_gradient: Buffer::new(positions * head),
+            value_gradient: Buffer::new(positions * head),
+            queries: Buffer::new(QUERY_BLOCK * words),
+            query_pairs: Buffer::new(QUERY_BLOCK / 2 * head),
+            query_gradient: Buffer::new(QUERY_BLOCK * head),
+            context_gradient: Buffer::new(QUERY_BLOCK * words),
+            context_gradient_pairs: Buffer::new(QUERY_BLOCK / 2 * head),
+            scores: Buffer::new(QUERY_BLOCK * KEY_BLOCK),
+            probability_gradient: Buffer::new(QUERY_BLOCK * KEY_BLOCK),
+            probabilities: Buffer::new(QUERY_BLOCK / 2 * KEY_BLOCK),
+            score_gradient: Buffer::new(QUERY_BLOCK / 2 * KEY_BLOCK),
+            score_gradient_rows: Buffer::new(QUERY_BLOCK * WORD_BLOCK),
+            row_sums: vec![0.0; QUERY_BLOCK],
+            log_sums: vec![0.0; QUERY_BLOCK],
+            bits: KeepBits::new(QUERY_BLOCK, shape.positions),
+        }
+    }
+}
+
+/// Gradients of queries, keys and values of the heads `heads` (of B N) into `gradient`,
+/// [rows, 3D].
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+pub(super) fn backward_heads(
+    inputs: &Inputs<'_, Bf16>,
+    saved: &Saved<'_, Bf16>,
+    gradient: &SharedSlice<'_, Bf16>,
+    heads: Range<usize>,
+) {
+    let shape = inputs.shape;
+    let mut scratch = Scratch::new(shape);
+    for head in heads {
+        let all = 0..inputs.length(head);
+        load_keys(inputs, &mut scratch, head, &all);
+        for queries in blocks(all.end, QUERY_BLOCK) {
+            load_queries(inputs, saved, &mut scratch, head, &queries);
+            for keys in inputs.key_blocks(head, KEY_BLOCK) {
+                backward_block(inputs, &mut scratch, head, (&queries, &keys));
+            }
+            let rows = scratch.query_gradient.values();
+            write_rows(
+                inputs,
+                (rows, shape.scale()),
+                gradient,
+                (head, Part::Query),
+                queries,
+            );
+        }
+        let (keys, values) = (scratch.key_gradient.values(), scratch.value_gradient.values());
+        write_rows(
+            inputs,
+            (keys, shape.scale()),
+            gradient,
+            (head, Part::Key),
+            all.clone(),
+        );
+        // The scale of kept probabilities.
+        let scale = inputs.dropout_scale();
+        write_rows(inputs, (values, scale), gradient, (head, Part::Value), all);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+fn load_keys(inputs: &Inputs<'_, Bf16>, scratch: &mut Scratch, head: usize, all: &Range<usize>) {
+    let words = words_of_head(inputs.shape);
+    let keys = Rows::Part(inputs, Part::Key);
+    for (rows, target) in [
+        (keys, &mut scratch.key_panels),
+        (Rows::Part(inputs, Part::Value), &mut scratch.value_panels),
+    ] {
+        pack_panels(
+            rows,
+            head,
+            all.end,
+            words,
+            (&mut scratch.row[..], target.values_mut()),
+        );
+    }
+    pack_row_pairs(
+        keys,
+        head,
+        all,
+        inputs.shape.padded_head(),
+        scratch.key_pairs.values_mut(),
+    );
+    scratch.key_gradient.values_mut().fill(0.0);
+    scratch.value_gradient.values_mut().fill(0.0);
+}
+
+/// Queries, the gradients of their outputs, and their row sums.
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+fn load_queries(
+    inputs: &Inputs<'_, Bf16>,
+    saved: &Saved<'_, Bf16>,
+    scratch: &mut Scratch,
+    head: usize,
+    queries: &Range<usize>,
+) {
+    let shape = inputs.shape;
+    let (words, padded_head) = (words_of_head(shape), shape.padded_head());
+    for (rows, target, pairs) in [
+        (
+            Rows::Part(inputs, Part::Query),
+            &mut scratch.queries,
+            &mut scratch.query_pairs,
+        ),
+        (
+            Rows::Context(inputs, saved.context_gradient),
+            &mut scratch.context_gradient,
+            &mut scratch.context_gradient_pairs,
+        ),
+    ] {
+        pack_rows(rows, head, queries, words, target.values_mut());
+        pack_row_pairs(rows, head, queries, padded_head, pairs.values_mut());
+    }
+    // A row that only fills a word up has scores and gradients of 0.
+    scratch.row_sums.fill(0.0);
+    scratch.log_sums.fill(0.0);
+    let log_sums = &saved.log_sums[head * shape.positions..][queries.clone()];
+    scratch.log_sums[..log_sums.len()].copy_from_slice(log_sums);
+    for (position, sum) in queries.clone().zip(&mut scratch.row_sums) {
+        let range = inputs.context_range(head, position);
+        *sum = dot(&saved.context[range.clone()], &saved.context_gradient[range]);
+    }
+    scratch.query_gradient.values_mut().fill(0.0);
+    if let Some((stream, _)) = inputs.dropout {
+        let first = head * shape.positions;
+        scratch
+            .bits
+            .fill(stream, &(first + queries.start..first + queries.end));
+    }
+}
+
+/// What one block of queries and one block of keys have to do with each other.
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+fn backward_block(
+    inputs: &Inputs<'_, Bf16>,
+    scratch: &mut Scratch,
+    head: usize,
+    (queries, keys): (&Range<usize>, &Range<usize>),
+) {
+    let (words, padded_head) = (words_of_head(inputs.shape), inputs.shape.padded_head());
+    for (left, right, target) in [
+        (&scratch.queries, &scratch.key_panels, &mut scratch.scores),
+        (
+            &scratch.context_gradient,
+            &scratch.value_panels,
+            &mut scratch.probability_gradient,
+        ),
+    ] {
+        multiply(
+            Size {
+                rows: queries.len(),
+                columns: keys.len(),
+                depth: words,
+            },
+            Left {
+                values: left.values(),
+                row_stride: words,
+                depth_stride: 1,
+            },
+            panels(right.values(), keys.start, words),
+            &mut Target {
+                values: target.values_mut(),
+                row_stride: KEY_BLOCK,
+                into: Into::Overwrite,
+            },
+        );
+    }
+    for first in (0..queries.len()).step_by(2) {
+        score_gradient_rows(inputs, scratch, head, first, keys);
+    }
+    let first = keys.start * padded_head;
+    for (left, right, target) in [
+        (
+            &scratch.probabilities,
+            &scratch.context_gradient_pairs,
+            &mut scratch.value_gradient,
+        ),
+        (
+            &scratch.score_gradient,
+            &scratch.query_pairs,
+            &mut scratch.key_gradient,
+        ),
+    ] {
+        multiply(
+            Size {
+                rows: keys.len(),
+                columns: inputs.shape.head_size,
+                depth: queries.len().div_ceil(2),
+            },
+            Left {
+                values: left.values(),
+                row_stride: 1,
+                depth_stride: KEY_BLOCK,
+            },
+            row_pairs(right.values(), 0, padded_head),
+            &mut Target {
+                values: &mut target.values_mut()[first..],
+                row_stride: padded_head,
+                into: Into::Add,
+            },
+        );
+    }
+    multiply(
+        Size {
+            rows: queries.len(),
+            columns: inputs.shape.head_size,
+            depth: keys.len().div_ceil(2),
+        },
+        Left {
+            values: scratch.score_gradient_rows.values(),
+            row_stride: WORD_BLOCK,
+            depth_stride: 1,
+        },
+        row_pairs(scratch.key_pairs.values(), keys.start, padded_head),
+        &mut Target {
+            values: scratch.query_gradient.values_mut(),
+            row_stride: padded_head,
+            into: Into::Add,
+        },
+    );
+}
+
+/// Scores of two rows become the kept probabilities, gradients of kept probabilities become
+/// gradients of scores. The second row may lie beyond the last query.
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+fn score_gradient_rows(
+    inputs: &Inputs<'_, Bf16>,
+    scratch: &mut Scratch,
+    head: usize,
+    first: usize,
+    keys: &Range<usize>,
+) {
+    let bias = inputs.bias(head)[keys.start..].as_chunks::<LANES>().0;
+    let scores = scratch.scores.values().as_chunks::<LANES>().0;
+    let gradients = scratch.probability_gradient.values().as_chunks::<LANES>().0;
+    let by_keys = scratch
+        .score_gradient_rows
+        .values_mut()
+        .as_chunks_mut::<{ LANES / 2 }>()
+        .0;
+    let pairs = scratch.probabilities.values_mut().as_chunks_mut::<LANES>().0;
+    let gradient_pairs = scratch.score_gradient.values_mut().as_chunks_mut::<LANES>().0;
+    let scale = _mm512_set1_ps(inputs.shape.scale());
+    let kept_scale = _mm512_set1_ps(inputs.dropout_scale());
+    for (chunk, bias) in bias.iter().enumerate().take(keys.len().div_ceil(LANES)) {
+        let mut both = [[_mm512_set1_ps(0.0); 2]; 2];
+        for (row, both) in (first..first + 2).zip(&mut both) {
+            let place = row * (KEY_BLOCK / LANES) + chunk;
+            let score = _mm512_fmadd_ps(load(&scores[place]), scale, load(bias));
+            let probability = exp(_mm512_sub_ps(score, _mm512_set1_ps(scratch.log_sums[row])));
+            let (mut kept_probability, mut gradient) = (probability, load(&gradients[place]));
+            if inputs.dropout.is_some() {
+                let lanes = kept(scratch.bits.row(row, keys.start), chunk);
+                kept_probability = _mm512_maskz_mov_ps(lanes, probability);
+                gradient = _mm512_maskz_mov_ps(lanes, gradient);
+            }
+            let row_sum = _mm512_set1_ps(scratch.row_sums[row]);
+            let gradient = _mm512_mul_ps(probability, _mm512_fmsub_ps(gradient, kept_scale, row_sum));
+            *both = [kept_probability, gradient];
+            // SAFETY: the array has 32 bytes.
+            unsafe { _mm256_storeu_si256(by_keys[place].as_mut_ptr().cast(), rounded(gradient)) };
+        }
+        let place = first / 2 * (KEY_BLOCK / LANES) + chunk;
+        store_words(both[0][0], both[1][0], &mut pairs[place]);
+        store_words(both[0][1], both[1][1], &mut gradient_pairs[place]);
+    }
+}
+
+/// Rounds two rows to bf16 and stores them as words of one number of each.
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+fn store_words(first: __m512, second: __m512, target: &mut [u32; LANES]) {
+    let first: __m512i = _mm512_cvtepu16_epi32(rounded(first));
+    let second = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(rounded(second)));
+    // SAFETY: the array has 64 bytes.
+    unsafe { _mm512_storeu_si512(target.as_mut_ptr().cast(), _mm512_or_si512(first, second)) }
+}
+
+/// Writes rows of H numbers, times a factor, into their part of the gradient.
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+fn write_rows(
+    inputs: &Inputs<'_, Bf16>,
+    (rows, factor): (&[f32], f32),
+    gradient: &SharedSlice<'_, Bf16>,
+    (head, part): (usize, Part),
+    positions: Range<usize>,
+) {
+    for (position, row) in positions.zip(rows.chunks_exact(inputs.shape.padded_head())) {
+        // SAFETY: a head's rows belong to the one thread that has the head, which takes them one
+        // after another.
+        let target = unsafe { gradient.part(inputs.part_range(head, position, part)) };
+        write_row(row, factor, target);
+    }
+}

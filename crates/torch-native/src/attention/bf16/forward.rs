@@ -1,0 +1,233 @@
+//! Forward pass, as [`crate::attention::forward`].
+//!
+//! B sequences, T positions, D hidden, N heads, H per head.
+
+use std::arch::x86_64::{
+    _mm512_add_ps, _mm512_fmadd_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_reduce_add_ps,
+    _mm512_reduce_max_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
+};
+use std::ops::Range;
+
+use super::pack::{Rows, pack_panels, pack_row_pairs, pack_rows, panels, row_pairs, words_of_head};
+use super::product::multiply;
+use super::vector::{LANES, exp, kept, load, store, store_rounded, write_row};
+use crate::attention::forward::Outputs;
+use crate::attention::head::{Buffer, Inputs, Part, QUERY_BLOCK, Shape, blocks};
+use crate::attention::product::{Into, Left, Size, Target};
+use crate::keep_bits::KeepBits;
+use crate::memory::Bf16;
+
+/// Keys handled together. Measured, see `docs/decisions/0007-cpu-kernels.md`.
+const KEY_BLOCK: usize = 192;
+const WORD_BLOCK: usize = KEY_BLOCK / 2;
+
+/// One thread's memory, used for one head after another.
+struct Scratch {
+    row: Vec<u32>,
+    keys: Buffer<u32>,
+    values: Buffer<u32>,
+    queries: Buffer<u32>,
+    scores: Buffer<f32>,
+    probabilities: Buffer<u32>,
+    context: Buffer<f32>,
+    largest: Vec<f32>,
+    sums: Vec<f32>,
+    bits: KeepBits,
+}
+
+impl Scratch {
+    fn new(shape: Shape) -> Self {
+        let (positions, head, words) = (
+            shape.padded_positions(),
+            shape.padded_head(),
+            words_of_head(shape),
+        );
+        Self {
+            row: vec![0; words],
+            keys: Buffer::new(positions * words),
+            values: Buffer::new(positions / 2 * head),
+            queries: Buffer::new(QUERY_BLOCK * words),
+            scores: Buffer::new(QUERY_BLOCK * KEY_BLOCK),
+            probabilities: Buffer::new(QUERY_BLOCK * WORD_BLOCK),
+            context: Buffer::new(QUERY_BLOCK * head),
+            largest: vec![0.0; QUERY_BLOCK],
+            sums: vec![0.0; QUERY_BLOCK],
+            bits: KeepBits::new(QUERY_BLOCK, shape.positions),
+        }
+    }
+}
+
+/// Attention of the heads `heads` (of B N).
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+pub(super) fn forward_heads(inputs: &Inputs<'_, Bf16>, outputs: &Outputs<'_, Bf16>, heads: Range<usize>) {
+    let shape = inputs.shape;
+    let mut scratch = Scratch::new(shape);
+    for head in heads {
+        let length = inputs.length(head);
+        let buffers = (&mut scratch.row[..], scratch.keys.values_mut());
+        pack_panels(
+            Rows::Part(inputs, Part::Key),
+            head,
+            length,
+            words_of_head(shape),
+            buffers,
+        );
+        pack_row_pairs(
+            Rows::Part(inputs, Part::Value),
+            head,
+            &(0..length),
+            shape.padded_head(),
+            scratch.values.values_mut(),
+        );
+        for queries in blocks(length, QUERY_BLOCK) {
+            forward_block(inputs, outputs, &mut scratch, head, queries);
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+fn forward_block(
+    inputs: &Inputs<'_, Bf16>,
+    outputs: &Outputs<'_, Bf16>,
+    scratch: &mut Scratch,
+    head: usize,
+    queries: Range<usize>,
+) {
+    let shape = inputs.shape;
+    let (words, padded_head) = (words_of_head(shape), shape.padded_head());
+    pack_rows(
+        Rows::Part(inputs, Part::Query),
+        head,
+        &queries,
+        words,
+        scratch.queries.values_mut(),
+    );
+    if let Some((stream, _)) = inputs.dropout {
+        let first = head * shape.positions;
+        scratch
+            .bits
+            .fill(stream, &(first + queries.start..first + queries.end));
+    }
+    scratch.largest.fill(f32::NEG_INFINITY);
+    scratch.sums.fill(0.0);
+    scratch.context.values_mut().fill(0.0);
+    for keys in inputs.key_blocks(head, KEY_BLOCK) {
+        multiply(
+            Size {
+                rows: queries.len(),
+                columns: keys.len(),
+                depth: words,
+            },
+            Left {
+                values: scratch.queries.values(),
+                row_stride: words,
+                depth_stride: 1,
+            },
+            panels(scratch.keys.values(), keys.start, words),
+            &mut Target {
+                values: scratch.scores.values_mut(),
+                row_stride: KEY_BLOCK,
+                into: Into::Overwrite,
+            },
+        );
+        for row in 0..queries.len() {
+            softmax_row(inputs, scratch, head, row, &keys);
+        }
+        multiply(
+            Size {
+                rows: queries.len(),
+                columns: shape.head_size,
+                depth: keys.len().div_ceil(2),
+            },
+            Left {
+                values: scratch.probabilities.values(),
+                row_stride: WORD_BLOCK,
+                depth_stride: 1,
+            },
+            row_pairs(scratch.values.values(), keys.start, padded_head),
+            &mut Target {
+                values: scratch.context.values_mut(),
+                row_stride: padded_head,
+                into: Into::Add,
+            },
+        );
+    }
+    write_block(inputs, outputs, scratch, head, queries);
+}
+
+/// Scores of one row and block become exponentials under the row's largest score so far; what
+/// earlier blocks added is brought under the same.
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+fn softmax_row(
+    inputs: &Inputs<'_, Bf16>,
+    scratch: &mut Scratch,
+    head: usize,
+    row: usize,
+    keys: &Range<usize>,
+) {
+    let padded = keys.len().next_multiple_of(LANES);
+    let bias = inputs.bias(head)[keys.start..][..padded].as_chunks::<LANES>().0;
+    let scores = &mut scratch.scores.values_mut()[row * KEY_BLOCK..][..padded];
+    let scores = scores.as_chunks_mut::<LANES>().0;
+    let scale = _mm512_set1_ps(inputs.shape.scale());
+    let before = scratch.largest[row];
+    let mut largest = _mm512_set1_ps(before);
+    for (scores, bias) in scores.iter_mut().zip(bias) {
+        let biased = _mm512_fmadd_ps(load(scores), scale, load(bias));
+        store(biased, scores);
+        // The second operand where one is no number: a NaN is found again in the sum.
+        largest = _mm512_max_ps(biased, largest);
+    }
+    let now = _mm512_reduce_max_ps(largest);
+    if now > before {
+        let shrink = (before - now).exp();
+        scratch.largest[row] = now;
+        scratch.sums[row] *= shrink;
+        let head_size = inputs.shape.padded_head();
+        for value in scratch.context.values_mut()[row * head_size..][..head_size]
+            .as_chunks_mut::<LANES>()
+            .0
+        {
+            store(_mm512_mul_ps(load(value), _mm512_set1_ps(shrink)), value);
+        }
+    }
+    let now = _mm512_set1_ps(now);
+    let mut sum = _mm512_setzero_ps();
+    let probabilities = &mut scratch.probabilities.values_mut()[row * WORD_BLOCK..][..padded / 2];
+    let probabilities = probabilities.as_chunks_mut::<{ LANES / 2 }>().0;
+    let bits = inputs.dropout.map(|_| scratch.bits.row(row, keys.start));
+    for (chunk, (scores, probabilities)) in scores.iter().zip(probabilities).enumerate() {
+        let mut exponentials = exp(_mm512_sub_ps(load(scores), now));
+        sum = _mm512_add_ps(sum, exponentials);
+        if let Some(bits) = bits {
+            exponentials = _mm512_maskz_mov_ps(kept(bits, chunk), exponentials);
+        }
+        store_rounded(exponentials, probabilities);
+    }
+    scratch.sums[row] += _mm512_reduce_add_ps(sum);
+}
+
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+fn write_block(
+    inputs: &Inputs<'_, Bf16>,
+    outputs: &Outputs<'_, Bf16>,
+    scratch: &Scratch,
+    head: usize,
+    queries: Range<usize>,
+) {
+    let shape = inputs.shape;
+    let log_sums = head * shape.positions + queries.start..head * shape.positions + queries.end;
+    // SAFETY: a head's rows belong to the one thread that has the head, which takes them once.
+    let log_sums = unsafe { outputs.log_sums.part(log_sums) };
+    let rows = scratch.context.values().chunks_exact(shape.padded_head());
+    let statistics = scratch.largest.iter().zip(&scratch.sums);
+    for (((position, log_sum), row), (largest, sum)) in queries.zip(log_sums).zip(rows).zip(statistics) {
+        // SAFETY: as above.
+        let context = unsafe { outputs.context.part(inputs.context_range(head, position)) };
+        write_row(row, inputs.dropout_scale() / sum, context);
+        *log_sum = largest + sum.ln();
+    }
+}

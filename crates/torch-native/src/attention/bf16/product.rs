@@ -1,0 +1,111 @@
+//! Products of small bf16 matrices that lie in the processor's caches, added up in f32.
+//!
+//! Both operands hold pairs of numbers that follow each other along the depth, as one word with the
+//! first in its lower half: what the instruction multiplies. The result is made in tiles of 12 rows
+//! by 32 columns, 24 of the 32 registers.
+
+use std::arch::x86_64::{
+    _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32,
+    _mm512_setzero_ps, _mm512_storeu_ps,
+};
+
+use super::vector::pairs;
+use crate::attention::product::{Into, Left, PANEL, Right, Size, Target};
+
+/// Rows of a tile.
+const STRIP: usize = 12;
+
+/// One tile. The pointers' elements are those of the operands from the tile on.
+///
+/// # Safety
+/// All elements of the tile and its operands lie inside their allocations.
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+unsafe fn tile<const PANELS: usize>(
+    depth: usize,
+    (left, row_stride, left_step): (*const u32, usize, usize),
+    (right, panel_stride, right_step): (*const u32, usize, usize),
+    (result, result_stride): (*mut f32, usize),
+    into: Into,
+) {
+    let mut sums = [[_mm512_setzero_ps(); PANELS]; STRIP];
+    let (mut left, mut right) = (left, right);
+    for _ in 0..depth {
+        let mut columns = [pairs(_mm512_set1_epi32(0)); PANELS];
+        for (panel, columns) in columns.iter_mut().enumerate() {
+            // SAFETY: by the caller's promise.
+            *columns = pairs(unsafe { _mm512_loadu_si512(right.add(panel * panel_stride).cast()) });
+        }
+        for (row, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: by the caller's promise.
+            let factor = unsafe { *left.add(row * row_stride) };
+            let factor = pairs(_mm512_set1_epi32(factor.cast_signed()));
+            for (sum, columns) in sums.iter_mut().zip(columns) {
+                *sum = _mm512_dpbf16_ps(*sum, factor, columns);
+            }
+        }
+        left = left.wrapping_add(left_step);
+        right = right.wrapping_add(right_step);
+    }
+    for (row, sums) in sums.iter().enumerate() {
+        for (panel, sum) in sums.iter().enumerate() {
+            // SAFETY: by the caller's promise.
+            unsafe {
+                let target = result.add(row * result_stride + panel * PANEL);
+                let sum = match into {
+                    Into::Add => _mm512_add_ps(*sum, _mm512_loadu_ps(target)),
+                    Into::Overwrite => *sum,
+                };
+                _mm512_storeu_ps(target, sum);
+            }
+        }
+    }
+}
+
+/// `target` = or += `left` x `right`; the depth of `size` counts pairs.
+#[inline]
+#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+pub(super) fn multiply(size: Size, left: Left<'_, u32>, right: Right<'_, u32>, target: &mut Target<'_>) {
+    let Size { rows, columns, depth } = size;
+    if rows == 0 || columns == 0 || depth == 0 {
+        return;
+    }
+    let (strips, panels) = (rows.div_ceil(STRIP), columns.div_ceil(PANEL));
+    let last_row = strips * STRIP - 1;
+    assert!(
+        last_row * left.row_stride + (depth - 1) * left.depth_stride < left.values.len()
+            && (panels - 1) * right.panel_stride + (depth - 1) * right.depth_stride + PANEL
+                <= right.values.len()
+            && last_row * target.row_stride + panels * PANEL <= target.values.len(),
+        "an operand of a product is smaller than the product"
+    );
+    let result = target.values.as_mut_ptr();
+    for panel in (0..panels).step_by(2) {
+        for strip in 0..strips {
+            let row = strip * STRIP;
+            // SAFETY: the assertion covers the last row, column and depth of all three, and offsets
+            // grow with each of them.
+            unsafe {
+                let left = (
+                    left.values.as_ptr().add(row * left.row_stride),
+                    left.row_stride,
+                    left.depth_stride,
+                );
+                let right = (
+                    right.values.as_ptr().add(panel * right.panel_stride),
+                    right.panel_stride,
+                    right.depth_stride,
+                );
+                let result = (
+                    result.add(row * target.row_stride + panel * PANEL),
+                    target.row_stride,
+                );
+                if panel + 1 < panels {
+                    tile::<2>(depth, left, right, result, target.into);
+                } else {
+                    tile::<1>(depth, left, right, result, target.into);
+                }
+            }
+        }
+    }
+}
