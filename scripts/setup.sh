@@ -6,7 +6,7 @@
 #
 #   scripts/setup.sh build     system packages + libtorch + .cargo/config.toml
 #   scripts/setup.sh peers     the peers' virtual environment (benches/peers/requirements.lock), and
-#                              iproute2 for tests where root may install it
+#                              iproute2, shellcheck and Chromium for tests, where root may install them
 #   scripts/setup.sh licences  the licence texts of libtorch, for `make dist`
 #   scripts/setup.sh paths     prints the cache's paths, one NAME=VALUE a line
 #
@@ -54,14 +54,18 @@ system_packages() {
     DEBIAN_FRONTEND=noninteractive sh -c "$install" >&2 || fail "apt-get could not install:$missing"
 }
 
-# Of use to the tests on several hosts alone, which are skipped without it.
+# Of use to a few tests alone, which are skipped without them (an error with TENK_DATA_REQUIRED=1).
 test_packages() {
-    command -v ip >/dev/null && return 0
+    local missing=() tool
+    for tool in ip:iproute2 shellcheck:shellcheck chromium:chromium; do
+        command -v "${tool%%:*}" >/dev/null || missing+=("${tool#*:}")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
     if [ "${TENK_OFFLINE:-0}" != 1 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        say "installing a system package for tests: iproute2"
-        DEBIAN_FRONTEND=noninteractive sh -c "apt-get update && apt-get install -y --no-install-recommends iproute2" >&2 && return 0
+        say "installing system packages for tests: ${missing[*]}"
+        DEBIAN_FRONTEND=noninteractive sh -c "apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2 && return 0
     fi
-    say "iproute2 is not installed, so the tests on several hosts will be skipped"
+    say "not installed, so the tests that need them will be skipped: ${missing[*]}"
 }
 
 # On systems without dpkg the tools themselves are looked for.
