@@ -17,7 +17,7 @@ use crate::Arguments;
 use crate::record::Record;
 use inputs::{Inputs, ModelSize, Precision};
 
-/// Steps that are timed, and one before them that warms up.
+/// Steps that are timed, behind those that warm up.
 const COUNTED_STEPS: u64 = 1;
 
 /// What a run came to.

@@ -12,7 +12,7 @@ use crate::contest::{last_line, succeed};
 use crate::figures::{filings, make_corpus, remove};
 use crate::measure::counted_steps;
 
-const WARM_UP_STEPS: u64 = 1;
+pub(super) const WARM_UP_STEPS: u64 = 2;
 const SEQUENCE_LENGTH: usize = 512;
 /// Largest difference of the two losses of the first micro-batch, relative.
 const LOSS_TOLERANCE: f64 = 1e-5;
@@ -151,7 +151,7 @@ impl Inputs {
         let steps: Vec<Value> = serde_json::from_slice(&std::fs::read(self.of(size).join("batches.json"))?)?;
         let rows = steps
             .iter()
-            .skip(1)
+            .skip(usize::try_from(WARM_UP_STEPS)?)
             .filter_map(|step| step["sequences"].as_array())
             .flatten();
         let lengths = rows.filter_map(|row| row["input_ids"].as_array().map(Vec::len));
@@ -206,9 +206,9 @@ impl Inputs {
     }
 
     fn products(&self, precision: Precision) -> Result<Measured> {
-        let (_, _, sequences) = ModelSize::Base.numbers();
-        let masked = sequences * ((SEQUENCE_LENGTH - 2) * 15).div_ceil(100);
-        let numbers = [sequences * SEQUENCE_LENGTH, masked, SEQUENCE_LENGTH].map(|number| number.to_string());
+        let tokens = self.counted_tokens(ModelSize::Base)? / COUNTED_STEPS as f64;
+        let masked = (0.15 * tokens).ceil();
+        let numbers = [tokens, masked, SEQUENCE_LENGTH as f64].map(|number| format!("{number:.0}"));
         let mut command = Command::new(&self.python);
         command
             .arg("benches/peers/products.py")

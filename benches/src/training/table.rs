@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::inputs::{Inputs, ModelSize, Precision};
+use super::inputs::{Inputs, ModelSize, Precision, WARM_UP_STEPS};
 use super::{COUNTED_STEPS, Contestant, Measured, ours, peer};
 use crate::machine;
 use crate::record::Record;
@@ -176,7 +176,7 @@ pub(super) fn table(
     let figures = Figures { record, rounds, best };
     let mut text = format!(
         "Machine: {}. Filings, sequence 512, dropout 0.1, tokens/s without padding, {rounds} rounds in turn of \
-         {COUNTED_STEPS} step after one that warms up; `auto` is {best:?} here. Loss of the first micro-batch, \
+         {COUNTED_STEPS} step after {WARM_UP_STEPS} that warm up; `auto` is {best:?} here. Loss of the first micro-batch, \
          ours and transformers': {} (base), {} (small).\n\n{HEADER}",
         machine::description(),
         inputs.losses(ModelSize::Base)?,
