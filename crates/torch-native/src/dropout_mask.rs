@@ -17,6 +17,7 @@
 use std::ops::Range;
 
 use crate::instructions::best_copy;
+use crate::lanes::Lanes;
 use crate::memory::{Bf16, Element};
 use crate::parallel::{SharedSlice, parallel_for};
 use crate::philox::{LANES, halves, philox_lanes, purpose_key};
@@ -59,16 +60,11 @@ impl Stream {
         clippy::cast_possible_truncation,
         reason = "callers keep to `MAX_ELEMENTS`: blocks are numbered in 32 bits"
     )]
-    pub(crate) fn keep_bits(self, groups: Range<usize>, bytes: &mut [u8]) {
+    pub(crate) fn keep_bits<L: Lanes>(self, groups: Range<usize>, bytes: &mut [u8]) {
         for (group, bytes) in groups.zip(bytes.as_chunks_mut::<{ GROUP / 8 }>().0) {
             let words = philox_lanes((group * LANES) as u32, self.rest, self.key);
-            for (lanes, bytes) in words.iter().zip(bytes.as_chunks_mut::<4>().0) {
-                let mut kept = 0u32;
-                for (lane, &bits) in lanes.iter().enumerate() {
-                    kept |= u32::from(bits & 0xffff < self.threshold) << lane;
-                    kept |= u32::from(bits >> 16 < self.threshold) << (LANES + lane);
-                }
-                *bytes = kept.to_le_bytes();
+            for (words, bytes) in words.iter().zip(bytes.as_chunks_mut::<4>().0) {
+                *bytes = L::halves_below(words, self.threshold).to_le_bytes();
             }
         }
     }
@@ -188,6 +184,7 @@ pub(crate) fn mask_slices<T: Scale>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lanes::Portable;
 
     #[test]
     fn the_portable_kernel_gives_the_same_bits_as_the_best() {
@@ -219,7 +216,7 @@ mod tests {
         let mut masked = vec![0.0f32; 5 * GROUP];
         mask_groups(stream, 1.0, 0, &vec![1.0; 5 * GROUP], &mut masked);
         let mut bytes = vec![0; 3 * GROUP / 8];
-        stream.keep_bits(2..5, &mut bytes);
+        stream.keep_bits::<Portable>(2..5, &mut bytes);
         for (index, &value) in masked[2 * GROUP..].iter().enumerate() {
             assert_eq!(bytes[index / 8] >> (index % 8) & 1 == 1, value != 0.0);
         }

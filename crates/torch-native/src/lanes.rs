@@ -17,10 +17,11 @@
 use std::arch::x86_64::{
     __m256, __m256i, _CMP_LT_OQ, _CMP_UNORD_Q, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi32,
     _mm256_add_ps, _mm256_and_ps, _mm256_and_si256, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castps_si256,
-    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpeq_epi32, _mm256_cvtepu16_epi32,
-    _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_packus_epi32,
-    _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_slli_epi32,
-    _mm256_sllv_epi32, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpeq_epi32, _mm256_cmpgt_epi32,
+    _mm256_cvtepu16_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_max_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_packus_epi32, _mm256_permute4x64_epi64,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_slli_epi32, _mm256_sllv_epi32,
+    _mm256_srli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
 use crate::memory::{Bf16, Element};
@@ -78,6 +79,9 @@ pub(crate) trait Lanes: Copy {
     fn selector(shift: u32) -> Self::Selector;
     /// 0 where the lane's bit of `word` is not set.
     fn keep(self, word: u32, selector: Self::Selector) -> Self;
+    /// Which of the words' lower halves (bits 0 to 15) and upper halves (16 to 31) are below
+    /// `threshold`, at most 2^16.
+    fn halves_below(words: &[u32; 2 * WIDTH], threshold: u32) -> u32;
 
     /// e to the power of every lane, up to 88, within 2 units in the last place.
     #[inline(always)]
@@ -258,6 +262,15 @@ impl Lanes for Portable {
             if kept { self.0[lane] } else { 0.0 }
         }))
     }
+    #[inline(always)]
+    fn halves_below(words: &[u32; 2 * WIDTH], threshold: u32) -> u32 {
+        let mut below = 0;
+        for (lane, &word) in words.iter().enumerate() {
+            below |= u32::from(word & 0xffff < threshold) << lane;
+            below |= u32::from(word >> 16 < threshold) << (2 * WIDTH + lane);
+        }
+        below
+    }
 }
 
 /// The AVX2 form. Only functions that a `target_feature(enable = "avx2,fma")` function inlines
@@ -378,6 +391,24 @@ impl Lanes for Avx2 {
             ))
         )))
     }
+    #[inline(always)]
+    #[expect(clippy::cast_ptr_alignment, reason = "the load is one for any alignment")]
+    fn halves_below(words: &[u32; 2 * WIDTH], threshold: u32) -> u32 {
+        let mut below = 0;
+        for (half, words) in words.as_chunks::<WIDTH>().0.iter().enumerate() {
+            avx2!({
+                let words = _mm256_loadu_si256(words.as_ptr().cast());
+                let threshold = _mm256_set1_epi32(threshold.cast_signed());
+                let lower = _mm256_and_si256(words, _mm256_set1_epi32(0xffff));
+                let lower = _mm256_castsi256_ps(_mm256_cmpgt_epi32(threshold, lower));
+                let upper = _mm256_srli_epi32::<16>(words);
+                let upper = _mm256_castsi256_ps(_mm256_cmpgt_epi32(threshold, upper));
+                below |= _mm256_movemask_ps(lower).cast_unsigned() << (half * WIDTH);
+                below |= _mm256_movemask_ps(upper).cast_unsigned() << ((2 + half) * WIDTH);
+            });
+        }
+        below
+    }
 }
 
 #[cfg(test)]
@@ -467,6 +498,25 @@ mod tests {
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             // SAFETY: the processor has AVX2 and FMA.
             check_rounding(|values| unsafe { rounded_avx2(values) });
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn halves_below_avx2(words: &[u32; 2 * WIDTH], threshold: u32) -> u32 {
+        Avx2::halves_below(words, threshold)
+    }
+
+    #[test]
+    fn every_half_of_every_word_has_its_bit() {
+        let words: [u32; 16] = std::array::from_fn(|lane| 0x7ffe_8000 + 0x1_0001 * lane as u32);
+        for (threshold, expected) in [(0, 0), (1 << 16, u32::MAX), (0x8003, 0x1f_0007)] {
+            assert_eq!(Portable::halves_below(&words, threshold), expected);
+            #[cfg(target_arch = "x86_64")]
+            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                // SAFETY: the processor has AVX2 and FMA.
+                assert_eq!(unsafe { halves_below_avx2(&words, threshold) }, expected);
+            }
         }
     }
 

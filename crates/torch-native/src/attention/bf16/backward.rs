@@ -16,6 +16,7 @@ use crate::attention::backward::Saved;
 use crate::attention::head::{Buffer, Inputs, Part, QUERY_BLOCK, Shape, blocks};
 use crate::attention::product::{Into, Left, Size, Target};
 use crate::keep_bits::KeepBits;
+use crate::lanes::Avx2;
 use crate::memory::Bf16;
 use crate::parallel::SharedSlice;
 
@@ -191,7 +192,7 @@ fn load_queries(
         let first = head * shape.positions;
         scratch
             .bits
-            .fill(stream, &(first + queries.start..first + queries.end));
+            .fill::<Avx2>(stream, &(first + queries.start..first + queries.end));
     }
 }
 

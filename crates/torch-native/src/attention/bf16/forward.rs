@@ -15,6 +15,7 @@ use crate::attention::forward::Outputs;
 use crate::attention::head::{Buffer, Inputs, Part, QUERY_BLOCK, Shape, blocks};
 use crate::attention::product::{Into, Left, Size, Target};
 use crate::keep_bits::KeepBits;
+use crate::lanes::Avx2;
 use crate::memory::Bf16;
 
 /// Keys handled together. Measured, see `docs/decisions/0007-cpu-kernels.md`.
@@ -107,7 +108,7 @@ fn forward_block(
         let first = head * shape.positions;
         scratch
             .bits
-            .fill(stream, &(first + queries.start..first + queries.end));
+            .fill::<Avx2>(stream, &(first + queries.start..first + queries.end));
     }
     scratch.largest.fill(f32::NEG_INFINITY);
     scratch.sums.fill(0.0);
