@@ -16,8 +16,12 @@
 
 use std::ops::Range;
 
-use crate::instructions::best_copy;
-use crate::lanes::Lanes;
+use crate::instructions::{Instructions, best_copy};
+#[cfg(target_arch = "x86_64")]
+use crate::keep_bits_avx512;
+#[cfg(target_arch = "x86_64")]
+use crate::lanes::Avx2;
+use crate::lanes::{Lanes, Portable};
 use crate::memory::{Bf16, Element};
 use crate::parallel::{SharedSlice, parallel_for};
 use crate::philox::{LANES, halves, philox_lanes, purpose_key};
@@ -51,16 +55,49 @@ impl Stream {
         }
     }
 
+    /// The words of the counter behind the block's number.
+    pub(crate) fn rest(self) -> [u32; 3] {
+        self.rest
+    }
+
+    pub(crate) fn key(self) -> [u32; 2] {
+        self.key
+    }
+
+    /// Halves of random words below it are kept.
+    pub(crate) fn threshold(self) -> u32 {
+        self.threshold
+    }
+
     /// Elements of a group.
     pub(crate) const GROUP: usize = GROUP;
 
-    /// One bit an element, set where it is kept, in the order of elements, for whole groups.
+    /// One bit an element, set where it is kept, in the order of elements, for whole groups. Every copy
+    /// gives the same.
+    pub(crate) fn keep_bits(self, instructions: Instructions, groups: Range<usize>, bytes: &mut [u8]) {
+        match instructions {
+            Instructions::Portable => self.keep_bits_by::<Portable>(groups, bytes),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `detect` saw AVX2 and FMA.
+            Instructions::Avx2 => unsafe { self.keep_bits_avx2(groups, bytes) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `detect` saw these features of AVX-512.
+            Instructions::Avx512 => unsafe { keep_bits_avx512::keep_bits(self, groups, bytes) },
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn keep_bits_avx2(self, groups: Range<usize>, bytes: &mut [u8]) {
+        self.keep_bits_by::<Avx2>(groups, bytes);
+    }
+
     #[inline(always)]
     #[expect(
         clippy::cast_possible_truncation,
         reason = "callers keep to `MAX_ELEMENTS`: blocks are numbered in 32 bits"
     )]
-    pub(crate) fn keep_bits<L: Lanes>(self, groups: Range<usize>, bytes: &mut [u8]) {
+    fn keep_bits_by<L: Lanes>(self, groups: Range<usize>, bytes: &mut [u8]) {
         for (group, bytes) in groups.zip(bytes.as_chunks_mut::<{ GROUP / 8 }>().0) {
             let words = philox_lanes((group * LANES) as u32, self.rest, self.key);
             for (words, bytes) in words.iter().zip(bytes.as_chunks_mut::<4>().0) {
@@ -184,7 +221,6 @@ pub(crate) fn mask_slices<T: Scale>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lanes::Portable;
 
     #[test]
     fn the_portable_kernel_gives_the_same_bits_as_the_best() {
@@ -215,10 +251,13 @@ mod tests {
         let stream = Stream::new(&key, 9, rate);
         let mut masked = vec![0.0f32; 5 * GROUP];
         mask_groups(stream, 1.0, 0, &vec![1.0; 5 * GROUP], &mut masked);
-        let mut bytes = vec![0; 3 * GROUP / 8];
-        stream.keep_bits::<Portable>(2..5, &mut bytes);
-        for (index, &value) in masked[2 * GROUP..].iter().enumerate() {
-            assert_eq!(bytes[index / 8] >> (index % 8) & 1 == 1, value != 0.0);
+        for instructions in Instructions::all() {
+            let mut bytes = vec![0; 3 * GROUP / 8];
+            stream.keep_bits(instructions, 2..5, &mut bytes);
+            for (index, &value) in masked[2 * GROUP..].iter().enumerate() {
+                let is_kept = bytes[index / 8] >> (index % 8) & 1 == 1;
+                assert_eq!(is_kept, value != 0.0, "{instructions:?} {index}");
+            }
         }
     }
 }

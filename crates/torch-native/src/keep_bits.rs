@@ -10,7 +10,8 @@
 use std::ops::Range;
 
 use crate::dropout_mask::{MAX_ELEMENTS, Stream};
-use crate::lanes::{Lanes, WIDTH};
+use crate::instructions::Instructions;
+use crate::lanes::WIDTH;
 use crate::{Dropout, DropoutRate, TorchError};
 
 /// The stream of bits of a call and the scale of what is kept; `None` without dropout.
@@ -66,12 +67,11 @@ impl KeepBits {
     }
 
     /// Makes the bits of the rows `rows` of the tensor.
-    #[inline(always)]
-    pub(crate) fn fill<L: Lanes>(&mut self, stream: Stream, rows: &Range<usize>) {
+    pub(crate) fn fill(&mut self, stream: Stream, rows: &Range<usize>) {
         let (start, end) = (rows.start * self.row_length, rows.end * self.row_length);
         let groups = start / Stream::GROUP..end.div_ceil(Stream::GROUP);
         self.first_bit = start % Stream::GROUP;
-        stream.keep_bits::<L>(groups, &mut self.bytes);
+        stream.keep_bits(Instructions::detect(), groups, &mut self.bytes);
     }
 
     /// The bits of row `row` of the block from element `first` on, a multiple of 8: bytes that

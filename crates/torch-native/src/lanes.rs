@@ -33,14 +33,14 @@ pub(crate) const WIDTH: usize = 8;
 /// stands, with the bias of an f32's exponent, in the low bits of the sum.
 const ROUNDING: f32 = 12_583_039.0;
 /// Below it `exp` is 0; the result would leave the normal numbers at -87.34.
-pub(crate) const LEAST_EXPONENT: f32 = -87.3;
+const LEAST_EXPONENT: f32 = -87.3;
 /// The natural logarithm of 2 in two parts, the first exact in products with small integers.
 /// Moshier, Cephes 2.2, single/expf.c.
-pub(crate) const LN_2_HIGH: f32 = 0.693_359_4;
-pub(crate) const LN_2_LOW: f32 = -2.121_944_4e-4;
+const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_LOW: f32 = -2.121_944_4e-4;
 /// Polynomial of `exp` between -ln 2 / 2 and ln 2 / 2, highest power first, without the terms
 /// 1 and x. Moshier, Cephes 2.2, single/expf.c.
-pub(crate) const EXP: [f32; 6] = [
+const EXP: [f32; 6] = [
     1.987_569_1e-4,
     1.398_2e-3,
     8.333_452e-3,
@@ -392,7 +392,6 @@ impl Lanes for Avx2 {
         )))
     }
     #[inline(always)]
-    #[expect(clippy::cast_ptr_alignment, reason = "the load is one for any alignment")]
     fn halves_below(words: &[u32; 2 * WIDTH], threshold: u32) -> u32 {
         let mut below = 0;
         for (half, words) in words.as_chunks::<WIDTH>().0.iter().enumerate() {
@@ -509,7 +508,10 @@ mod tests {
 
     #[test]
     fn every_half_of_every_word_has_its_bit() {
-        let words: [u32; 16] = std::array::from_fn(|lane| 0x7ffe_8000 + 0x1_0001 * lane as u32);
+        let mut words = [0x7ffe_8000u32; 16];
+        for lane in 1..16 {
+            words[lane] = words[lane - 1] + 0x1_0001;
+        }
         for (threshold, expected) in [(0, 0), (1 << 16, u32::MAX), (0x8003, 0x1f_0007)] {
             assert_eq!(Portable::halves_below(&words, threshold), expected);
             #[cfg(target_arch = "x86_64")]

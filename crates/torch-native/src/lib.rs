@@ -19,6 +19,8 @@ mod gpu;
 mod gradient_ready;
 mod instructions;
 mod keep_bits;
+#[cfg(target_arch = "x86_64")]
+mod keep_bits_avx512;
 mod lanes;
 mod large_blocks;
 mod memory;

@@ -9,11 +9,11 @@
     reason = "a function is compiled for AVX2 by being inlined into one that is"
 )]
 
-const MULTIPLIER_0: u32 = 0xD251_1F53;
-const MULTIPLIER_1: u32 = 0xCD9E_8D57;
-const WEYL_0: u32 = 0x9E37_79B9;
-const WEYL_1: u32 = 0xBB67_AE85;
-const ROUNDS: u32 = 10;
+pub(crate) const MULTIPLIER_0: u32 = 0xD251_1F53;
+pub(crate) const MULTIPLIER_1: u32 = 0xCD9E_8D57;
+pub(crate) const WEYL_0: u32 = 0x9E37_79B9;
+pub(crate) const WEYL_1: u32 = 0xBB67_AE85;
+pub(crate) const ROUNDS: u32 = 10;
 
 /// Blocks computed side by side by [`philox_lanes`].
 pub(crate) const LANES: usize = 16;

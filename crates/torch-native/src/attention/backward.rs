@@ -151,7 +151,7 @@ fn load_queries<L: Lanes>(
         let first = head * shape.positions;
         scratch
             .bits
-            .fill::<L>(stream, &(first + queries.start..first + queries.end));
+            .fill(stream, &(first + queries.start..first + queries.end));
     }
 }
 

@@ -106,7 +106,7 @@ fn forward_block<L: Lanes>(
         let first = head * shape.positions;
         scratch
             .bits
-            .fill::<L>(stream, &(first + queries.start..first + queries.end));
+            .fill(stream, &(first + queries.start..first + queries.end));
     }
     scratch.largest.fill(f32::NEG_INFINITY);
     scratch.sums.fill(0.0);

@@ -56,14 +56,10 @@ type RowBits<'a> = Option<(&'a [u8], u32, f32)>;
 
 /// Bits for the rows `rows`, where there is dropout.
 #[inline(always)]
-fn block_bits<L: Lanes>(
-    dropout: Option<(Stream, f32)>,
-    rows: &Range<usize>,
-    width: usize,
-) -> Option<(KeepBits, f32)> {
+fn block_bits(dropout: Option<(Stream, f32)>, rows: &Range<usize>, width: usize) -> Option<(KeepBits, f32)> {
     let (stream, scale) = dropout?;
     let mut bits = KeepBits::new(rows.len(), width);
-    bits.fill::<L>(stream, rows);
+    bits.fill(stream, rows);
     Some((bits, scale))
 }
 
@@ -88,7 +84,7 @@ fn kept<L: Lanes>(value: L, bits: RowBits<'_>, chunk: usize) -> L {
 #[inline(always)]
 fn forward_rows<L: Lanes, T: Stored>(pass: &Forward<'_, T>, rows: Range<usize>) {
     let width = pass.bias.len();
-    let bits = block_bits::<L>(pass.dropout, &rows, width);
+    let bits = block_bits(pass.dropout, &rows, width);
     // SAFETY: a row is in one block.
     let statistics = unsafe { pass.statistics.part(rows.clone()) };
     for (index, row) in rows.enumerate() {
@@ -168,7 +164,7 @@ fn normalize_row<L: Lanes, T: Stored>(
 #[inline(always)]
 fn backward_rows<L: Lanes, T: Stored>(pass: &Backward<'_, T>, rows: Range<usize>, sums: &mut [f32]) {
     let width = pass.norm_weight.len();
-    let bits = block_bits::<L>(pass.dropout, &rows, width);
+    let bits = block_bits(pass.dropout, &rows, width);
     let (norm_sums, bias_sums) = sums.split_at_mut(2 * width);
     for (index, row) in rows.enumerate() {
         let range = row * width..(row + 1) * width;

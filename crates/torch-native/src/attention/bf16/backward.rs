@@ -3,20 +3,19 @@
 //! B sequences, T positions, D hidden, N heads, H per head.
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm256_storeu_si256, _mm512_cvtepu16_epi32, _mm512_fmadd_ps, _mm512_fmsub_ps,
-    _mm512_maskz_mov_ps, _mm512_mul_ps, _mm512_or_si512, _mm512_set1_ps, _mm512_slli_epi32,
-    _mm512_storeu_si512, _mm512_sub_ps,
+    __m512, _mm512_castsi512_si256, _mm512_extracti64x4_epi64, _mm512_fmadd_ps, _mm512_fmsub_ps,
+    _mm512_maskz_mov_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_sub_ps,
 };
 use std::ops::Range;
 
+use super::forward::binary_scale;
 use super::pack::{Rows, pack_panels, pack_row_pairs, pack_rows, panels, row_pairs, words_of_head};
 use super::product::multiply;
-use super::vector::{LANES, dot, exp, kept, load, rounded, write_row};
+use super::vector::{LANES, dot, exp2, kept, load, rounded_rows, store_half, store_words, write_row};
 use crate::attention::backward::Saved;
 use crate::attention::head::{Buffer, Inputs, Part, QUERY_BLOCK, Shape, blocks};
 use crate::attention::product::{Into, Left, Size, Target};
 use crate::keep_bits::KeepBits;
-use crate::lanes::Avx2;
 use crate::memory::Bf16;
 use crate::parallel::SharedSlice;
 
@@ -190,9 +189,8 @@ fn load_queries(
     scratch.query_gradient.values_mut().fill(0.0);
     if let Some((stream, _)) = inputs.dropout {
         let first = head * shape.positions;
-        scratch
-            .bits
-            .fill::<Avx2>(stream, &(first + queries.start..first + queries.end));
+        let rows = first + queries.start..first + queries.end;
+        scratch.bits.fill(stream, &rows);
     }
 }
 
@@ -288,6 +286,39 @@ fn backward_block(
     );
 }
 
+/// One query's scores and what belongs to them.
+struct Query<'a> {
+    scores: &'a [[f32; LANES]],
+    probability_gradient: &'a [[f32; LANES]],
+    bits: Option<(&'a [u8], u32)>,
+    log_sum: __m512,
+    row_sum: __m512,
+}
+
+impl Query<'_> {
+    /// The kept probabilities of chunk `chunk` and the gradients of its scores, which are first
+    /// multiplied by `scale`; `kept_scale` is that of dropout.
+    #[inline]
+    #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+    fn chunk(&self, chunk: usize, bias: __m512, (scale, kept_scale): (__m512, __m512)) -> [__m512; 2] {
+        let score = _mm512_fmadd_ps(load(&self.scores[chunk]), scale, bias);
+        let probability = exp2(_mm512_sub_ps(score, self.log_sum));
+        let gradient = load(&self.probability_gradient[chunk]);
+        let (kept_probability, gradient) = match self.bits {
+            Some(bits) => {
+                let lanes = kept(bits, chunk);
+                (
+                    _mm512_maskz_mov_ps(lanes, probability),
+                    _mm512_maskz_mov_ps(lanes, gradient),
+                )
+            }
+            None => (probability, gradient),
+        };
+        let gradient = _mm512_fmsub_ps(gradient, kept_scale, self.row_sum);
+        [kept_probability, _mm512_mul_ps(probability, gradient)]
+    }
+}
+
 /// Scores of two rows become the kept probabilities, gradients of kept probabilities become
 /// gradients of scores. The second row may lie beyond the last query.
 #[inline]
@@ -299,50 +330,50 @@ fn score_gradient_rows(
     first: usize,
     keys: &Range<usize>,
 ) {
-    let bias = inputs.bias(head)[keys.start..].as_chunks::<LANES>().0;
-    let scores = scratch.scores.values().as_chunks::<LANES>().0;
-    let gradients = scratch.probability_gradient.values().as_chunks::<LANES>().0;
-    let by_keys = scratch
-        .score_gradient_rows
-        .values_mut()
-        .as_chunks_mut::<{ LANES / 2 }>()
-        .0;
-    let pairs = scratch.probabilities.values_mut().as_chunks_mut::<LANES>().0;
-    let gradient_pairs = scratch.score_gradient.values_mut().as_chunks_mut::<LANES>().0;
-    let scale = _mm512_set1_ps(inputs.shape.scale());
-    let kept_scale = _mm512_set1_ps(inputs.dropout_scale());
-    for (chunk, bias) in bias.iter().enumerate().take(keys.len().div_ceil(LANES)) {
-        let mut both = [[_mm512_set1_ps(0.0); 2]; 2];
-        for (row, both) in (first..first + 2).zip(&mut both) {
-            let place = row * (KEY_BLOCK / LANES) + chunk;
-            let score = _mm512_fmadd_ps(load(&scores[place]), scale, load(bias));
-            let probability = exp(_mm512_sub_ps(score, _mm512_set1_ps(scratch.log_sums[row])));
-            let (mut kept_probability, mut gradient) = (probability, load(&gradients[place]));
-            if inputs.dropout.is_some() {
-                let lanes = kept(scratch.bits.row(row, keys.start), chunk);
-                kept_probability = _mm512_maskz_mov_ps(lanes, probability);
-                gradient = _mm512_maskz_mov_ps(lanes, gradient);
-            }
-            let row_sum = _mm512_set1_ps(scratch.row_sums[row]);
-            let gradient = _mm512_mul_ps(probability, _mm512_fmsub_ps(gradient, kept_scale, row_sum));
-            *both = [kept_probability, gradient];
-            // SAFETY: the array has 32 bytes.
-            unsafe { _mm256_storeu_si256(by_keys[place].as_mut_ptr().cast(), rounded(gradient)) };
-        }
-        let place = first / 2 * (KEY_BLOCK / LANES) + chunk;
-        store_words(both[0][0], both[1][0], &mut pairs[place]);
-        store_words(both[0][1], both[1][1], &mut gradient_pairs[place]);
+    let num_chunks = keys.len().div_ceil(LANES);
+    let bias = &inputs.bias(head)[keys.start..].as_chunks::<LANES>().0[..num_chunks];
+    let mut rows = [const { None }; 2];
+    for (row, target) in (first..first + 2).zip(&mut rows) {
+        let range = row * KEY_BLOCK..(row + 1) * KEY_BLOCK;
+        *target = Some(Query {
+            scores: &scratch.scores.values()[range.clone()].as_chunks().0[..num_chunks],
+            probability_gradient: &scratch.probability_gradient.values()[range].as_chunks().0[..num_chunks],
+            bits: inputs.dropout.map(|_| scratch.bits.row(row, keys.start)),
+            log_sum: _mm512_set1_ps(scratch.log_sums[row]),
+            row_sum: _mm512_set1_ps(scratch.row_sums[row]),
+        });
     }
-}
-
-/// Rounds two rows to bf16 and stores them as words of one number of each.
-#[inline]
-#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
-fn store_words(first: __m512, second: __m512, target: &mut [u32; LANES]) {
-    let first: __m512i = _mm512_cvtepu16_epi32(rounded(first));
-    let second = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(rounded(second)));
-    // SAFETY: the array has 64 bytes.
-    unsafe { _mm512_storeu_si512(target.as_mut_ptr().cast(), _mm512_or_si512(first, second)) }
+    let [Some(upper), Some(lower)] = &rows else { return };
+    let words = first / 2 * KEY_BLOCK..(first / 2 + 1) * KEY_BLOCK;
+    let probabilities = &mut scratch.probabilities.values_mut()[words.clone()];
+    let gradients = &mut scratch.score_gradient.values_mut()[words];
+    let by_keys = &mut scratch.score_gradient_rows.values_mut()[first * WORD_BLOCK..(first + 2) * WORD_BLOCK];
+    let (upper_by_keys, lower_by_keys) = by_keys.split_at_mut(WORD_BLOCK);
+    let by_keys = upper_by_keys
+        .as_chunks_mut()
+        .0
+        .iter_mut()
+        .zip(lower_by_keys.as_chunks_mut().0);
+    let targets = probabilities
+        .as_chunks_mut()
+        .0
+        .iter_mut()
+        .zip(gradients.as_chunks_mut().0)
+        .zip(by_keys);
+    let scales = (
+        _mm512_set1_ps(binary_scale(inputs.shape)),
+        _mm512_set1_ps(inputs.dropout_scale()),
+    );
+    for ((chunk, bias), ((probabilities, gradients), by_keys)) in bias.iter().enumerate().zip(targets) {
+        let bias = load(bias);
+        let [upper_kept, upper_gradient] = upper.chunk(chunk, bias, scales);
+        let [lower_kept, lower_gradient] = lower.chunk(chunk, bias, scales);
+        store_words(rounded_rows(upper_kept, lower_kept), probabilities);
+        let rounded = rounded_rows(upper_gradient, lower_gradient);
+        store_words(rounded, gradients);
+        store_half(_mm512_castsi512_si256(rounded), by_keys.0);
+        store_half(_mm512_extracti64x4_epi64::<1>(rounded), by_keys.1);
+    }
 }
 
 /// Writes rows of H numbers, times a factor, into their part of the gradient.

@@ -1,4 +1,4 @@
-//! Forward pass, as [`crate::attention::forward`].
+//! Forward pass, as [`crate::attention::forward`], with logarithms to the base of 2.
 //!
 //! B sequences, T positions, D hidden, N heads, H per head.
 
@@ -10,12 +10,11 @@ use std::ops::Range;
 
 use super::pack::{Rows, pack_panels, pack_row_pairs, pack_rows, panels, row_pairs, words_of_head};
 use super::product::multiply;
-use super::vector::{LANES, exp, kept, load, store, store_rounded, write_row};
+use super::vector::{LANES, exp2, kept, load, store, store_rounded, write_row};
 use crate::attention::forward::Outputs;
 use crate::attention::head::{Buffer, Inputs, Part, QUERY_BLOCK, Shape, blocks};
 use crate::attention::product::{Into, Left, Size, Target};
 use crate::keep_bits::KeepBits;
-use crate::lanes::Avx2;
 use crate::memory::Bf16;
 
 /// Keys handled together. Measured, see `docs/decisions/0007-cpu-kernels.md`.
@@ -106,9 +105,8 @@ fn forward_block(
     );
     if let Some((stream, _)) = inputs.dropout {
         let first = head * shape.positions;
-        scratch
-            .bits
-            .fill::<Avx2>(stream, &(first + queries.start..first + queries.end));
+        let rows = first + queries.start..first + queries.end;
+        scratch.bits.fill(stream, &rows);
     }
     scratch.largest.fill(f32::NEG_INFINITY);
     scratch.sums.fill(0.0);
@@ -157,6 +155,11 @@ fn forward_block(
     write_block(inputs, outputs, scratch, head, queries);
 }
 
+/// What scores are multiplied by, to be the powers of 2 that softmax adds up.
+pub(super) fn binary_scale(shape: Shape) -> f32 {
+    shape.scale() * std::f32::consts::LOG2_E
+}
+
 /// Scores of one row and block become exponentials under the row's largest score so far; what
 /// earlier blocks added is brought under the same.
 #[inline]
@@ -172,7 +175,7 @@ fn softmax_row(
     let bias = inputs.bias(head)[keys.start..][..padded].as_chunks::<LANES>().0;
     let scores = &mut scratch.scores.values_mut()[row * KEY_BLOCK..][..padded];
     let scores = scores.as_chunks_mut::<LANES>().0;
-    let scale = _mm512_set1_ps(inputs.shape.scale());
+    let scale = _mm512_set1_ps(binary_scale(inputs.shape));
     let before = scratch.largest[row];
     let mut largest = _mm512_set1_ps(before);
     for (scores, bias) in scores.iter_mut().zip(bias) {
@@ -183,7 +186,7 @@ fn softmax_row(
     }
     let now = _mm512_reduce_max_ps(largest);
     if now > before {
-        let shrink = (before - now).exp();
+        let shrink = (before - now).exp2();
         scratch.largest[row] = now;
         scratch.sums[row] *= shrink;
         let head_size = inputs.shape.padded_head();
@@ -200,7 +203,7 @@ fn softmax_row(
     let probabilities = probabilities.as_chunks_mut::<{ LANES / 2 }>().0;
     let bits = inputs.dropout.map(|_| scratch.bits.row(row, keys.start));
     for (chunk, (scores, probabilities)) in scores.iter().zip(probabilities).enumerate() {
-        let mut exponentials = exp(_mm512_sub_ps(load(scores), now));
+        let mut exponentials = exp2(_mm512_sub_ps(load(scores), now));
         sum = _mm512_add_ps(sum, exponentials);
         if let Some(bits) = bits {
             exponentials = _mm512_maskz_mov_ps(kept(bits, chunk), exponentials);
@@ -229,6 +232,6 @@ fn write_block(
         // SAFETY: as above.
         let context = unsafe { outputs.context.part(inputs.context_range(head, position)) };
         write_row(row, inputs.dropout_scale() / sum, context);
-        *log_sum = largest + sum.ln();
+        *log_sum = largest + sum.log2();
     }
 }
