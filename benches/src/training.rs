@@ -126,10 +126,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let folder = std::path::absolute("runs/bench-training")?;
     let bin: PathBuf = std::path::absolute(&arguments.bin)?;
     let inputs = Inputs::prepare(&folder, &bin, &arguments.python()?)?;
-    let mut record = Record::open(&folder, &bin.join("tenk-pretrain"))?;
     for size in [ModelSize::Base, ModelSize::Small] {
         inputs.prepare_model(size)?;
     }
+    let mut record = Record::open(&inputs.runs_folder(), &bin.join("tenk-pretrain"))?;
     let best = best_precision();
     let mut left = arguments.at_most.unwrap_or(usize::MAX);
     let rounds =

@@ -12,6 +12,7 @@ use crate::contest::{last_line, succeed};
 use crate::figures::{filings, make_corpus, remove};
 use crate::measure::counted_steps;
 
+/// The second one still takes memory, where its sequences are longer together.
 pub(super) const WARM_UP_STEPS: u64 = 2;
 const SEQUENCE_LENGTH: usize = 512;
 /// Largest difference of the two losses of the first micro-batch, relative.
@@ -239,8 +240,14 @@ impl Inputs {
         Ok(Measured { rate, peak_bytes })
     }
 
+    /// Of models, micro-batches and times: others for another number of steps.
+    pub(super) fn runs_folder(&self) -> PathBuf {
+        let num_steps = WARM_UP_STEPS + COUNTED_STEPS;
+        self.folder.join(format!("{num_steps}-steps"))
+    }
+
     fn of(&self, size: ModelSize) -> PathBuf {
-        self.folder.join(format!("{size:?}").to_lowercase())
+        self.runs_folder().join(format!("{size:?}").to_lowercase())
     }
 
     fn pretrain(&self, subcommand: &str) -> Command {

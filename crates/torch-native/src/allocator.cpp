@@ -96,6 +96,12 @@ class KeepingAllocator final : public c10::Allocator {
     block->used = std::max(block->used, size);
     in_use_ += block->used;
     most_in_use_ = std::max(most_in_use_, in_use_);
+    keep_within_bound();
+  }
+
+  // Ends before nothing is kept: what is in use is at most the most that was.
+  void keep_within_bound() {
+    while (in_use_ + kept_bytes_ > most_in_use_ + most_in_use_ / 4) free_oldest();
   }
 
   void free_oldest() {
@@ -136,7 +142,7 @@ class KeepingAllocator final : public c10::Allocator {
     in_use_ -= block->used;
     kept_bytes_ += block->used;
     by_capacity_.emplace(block->capacity, by_age_.insert(by_age_.end(), block));
-    while (in_use_ + kept_bytes_ > most_in_use_ + most_in_use_ / 4) free_oldest();
+    keep_within_bound();
   }
 
   static void release(void *data) {

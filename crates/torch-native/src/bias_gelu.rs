@@ -19,10 +19,11 @@ use tch::{Kind, Tensor};
 use crate::TorchError;
 use crate::autograd::attach_backward;
 use crate::instructions::{Instructions, each_copy};
-use crate::lanes::{Lanes, Stored, WIDTH};
+use crate::lanes::{Lanes, WIDTH};
 use crate::memory::{Bf16, slice, slice_mut};
 use crate::parallel::SharedSlice;
 use crate::row_kernels::{column_sums, for_row_blocks, has_row_kernel, in_kind_of};
+use crate::stored::Stored;
 
 const OPERATION: &str = "bias_gelu";
 

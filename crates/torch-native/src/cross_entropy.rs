@@ -21,9 +21,10 @@ use tch::{Device, Kind, Tensor};
 use crate::TorchError;
 use crate::autograd::attach_backward;
 use crate::instructions::{Instructions, each_copy};
-use crate::lanes::{Lanes, Stored, WIDTH};
+use crate::lanes::{Lanes, WIDTH};
 use crate::memory::{Bf16, slice, slice_mut};
 use crate::parallel::{SharedSlice, parallel_for};
+use crate::stored::Stored;
 
 const OPERATION: &str = "cross_entropy";
 /// Vectors that are added up before they meet other sums, so that a sum of 50,000 numbers is as

@@ -25,6 +25,7 @@ use crate::lanes::{Lanes, Portable};
 use crate::memory::{Bf16, Element};
 use crate::parallel::{SharedSlice, parallel_for};
 use crate::philox::{LANES, halves, philox_lanes, purpose_key};
+use crate::stored::Stored;
 use crate::{DropoutKey, DropoutRate, TorchError};
 
 /// Purpose of the streams of this module, see [`purpose_key`]: "drop" in ASCII.
@@ -135,17 +136,14 @@ impl Scale for f64 {
 
 impl Scale for Bf16 {
     const ZERO: Self = Self(0);
-    /// Multiplied in f32 and rounded to nearest even; a NaN stays a NaN because dropout's
-    /// inputs carry NaNs with the quiet bit, which rounding cannot carry out of the mantissa.
+    /// Multiplied in f32 and rounded to nearest even.
     #[inline(always)]
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the upper half of the f32 is the bf16"
+        reason = "the scale in the kernels' precision"
     )]
     fn scaled(self, scale: f64) -> Self {
-        let bits = (f32::from_bits(u32::from(self.0) << 16) * scale as f32).to_bits();
-        let rounding = 0x7fff + ((bits >> 16) & 1);
-        Self((bits.wrapping_add(rounding) >> 16) as u16)
+        Self::narrowed(self.widened() * scale as f32)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The kernels are written once over [`Lanes`]. The two forms differ in rounding
 //! alone: the plain one rounds between multiplication and addition. What lies in memory is f32 or
-//! bf16 ([`Stored`]); the arithmetic is f32's.
+//! bf16 ([`crate::stored::Stored`]); the arithmetic is f32's.
 
 #![expect(
     unsafe_code,
@@ -24,7 +24,8 @@ use std::arch::x86_64::{
     _mm256_srli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
-use crate::memory::{Bf16, Element};
+use crate::memory::Bf16;
+use crate::stored::Stored;
 
 /// Numbers side by side.
 pub(crate) const WIDTH: usize = 8;
@@ -119,57 +120,6 @@ pub(crate) trait Lanes: Copy {
     fn largest(self) -> f32 {
         let [a, b, c, d, e, f, g, h] = self.values();
         (a.max(e).max(c.max(g))).max(b.max(f).max(d.max(h)))
-    }
-}
-
-/// What a kernel reads and writes: f32, or bf16 that is widened and rounded on the way.
-pub(crate) trait Stored: Element {
-    fn read<L: Lanes>(values: &[Self; WIDTH]) -> L;
-    fn write<L: Lanes>(lanes: L, values: &mut [Self; WIDTH]);
-    fn widened(self) -> f32;
-    fn narrowed(value: f32) -> Self;
-}
-
-impl Stored for f32 {
-    #[inline(always)]
-    fn read<L: Lanes>(values: &[Self; WIDTH]) -> L {
-        L::load(values)
-    }
-    #[inline(always)]
-    fn write<L: Lanes>(lanes: L, values: &mut [Self; WIDTH]) {
-        lanes.store(values);
-    }
-    #[inline(always)]
-    fn widened(self) -> f32 {
-        self
-    }
-    #[inline(always)]
-    fn narrowed(value: f32) -> Self {
-        value
-    }
-}
-
-impl Stored for Bf16 {
-    #[inline(always)]
-    fn read<L: Lanes>(values: &[Self; WIDTH]) -> L {
-        L::widen(values)
-    }
-    #[inline(always)]
-    fn write<L: Lanes>(lanes: L, values: &mut [Self; WIDTH]) {
-        lanes.narrow(values);
-    }
-    #[inline(always)]
-    fn widened(self) -> f32 {
-        f32::from_bits(u32::from(self.0) << 16)
-    }
-    #[inline(always)]
-    fn narrowed(value: f32) -> Self {
-        if value.is_nan() {
-            return Self(0x7fc0);
-        }
-        let bits = value.to_bits();
-        let rounding = 0x7fff + ((bits >> 16) & 1);
-        Self((bits.wrapping_add(rounding) >> 16) as u16)
     }
 }
 

@@ -10,23 +10,25 @@
 use crate::ffi::{tenk_keep_large_blocks, tenk_large_blocks};
 
 /// From now on, CPU tensors of 1 MiB and more take their memory from blocks that earlier tensors
-/// freed. For programs that work in steps of repeating shapes. What is kept and what is in use
-/// come together to at most 5/4 of the most that was in use at once; [`large_blocks`] says how
-/// much that is.
+/// freed: for programs that work in steps of nearly repeating shapes. A block begins at a huge page,
+/// where the system has some, and holds tensors that are up to an eighth larger than its first. What is
+/// kept and what is in use come together to at most 5/4 of the most that was in use at once;
+/// [`large_blocks`] says how much that is.
 pub fn keep_large_blocks() {
     // SAFETY: the allocator lives for the rest of the process; tensors made before it keep
     // their own way of being freed.
     unsafe { tenk_keep_large_blocks() }
 }
 
-/// Bytes of tensors of 1 MiB and more that were made since [`keep_large_blocks`].
+/// Bytes in memory of blocks for tensors of 1 MiB and more, since [`keep_large_blocks`]: a block counts
+/// with the largest tensor that it has held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LargeBlocks {
-    /// Held by tensors.
+    /// Of blocks that tensors hold.
     pub in_use: usize,
-    /// Kept for the next tensor.
+    /// Of blocks that are kept for the next tensor.
     pub kept: usize,
-    /// The most that tensors ever held at once.
+    /// The most that was ever in use at once.
     pub most_in_use: usize,
 }
 
@@ -64,13 +66,50 @@ mod tests {
         drop(make(30_000_000));
         let first = make(7_777_777);
         let address = first.data_ptr() as usize;
-        assert!(address.is_multiple_of(64));
+        assert!(address.is_multiple_of(1 << 21));
         drop(first);
         assert_ne!(make(3_000_000).data_ptr() as usize, address);
         let second = make(7_777_777);
         assert_eq!(second.data_ptr() as usize, address);
         assert!((second.sum(Kind::Double).double_value(&[]) - 7_777_777.0).abs() < 0.5);
         assert_eq!(Tensor::zeros([0], (Kind::Float, Device::Cpu)).numel(), 0);
+    }
+
+    #[test]
+    fn a_block_has_room_for_an_eighth_more_and_counts_with_the_largest_tensor_it_held() {
+        let _alone = alone();
+        keep_large_blocks();
+        let make = |len: i64| Tensor::full([len], 1.0, (Kind::Float, Device::Cpu));
+        drop(make(60_000_000));
+        let length = 9_999_992; // a size of this test's own, a multiple of 8
+        let held = |len: i64| {
+            let before = large_blocks().in_use;
+            let tensor = make(len);
+            assert!((tensor.sum(Kind::Double).double_value(&[]) - len as f64).abs() < 0.5);
+            (tensor.data_ptr() as usize, large_blocks().in_use - before)
+        };
+        let bytes = |len: i64| usize::try_from(4 * len).unwrap();
+        let (first, in_use) = held(length);
+        assert_eq!(in_use, bytes(length));
+        assert_eq!(held(length / 8 * 9), (first, bytes(length / 8 * 9)));
+        assert_eq!(held(length), (first, bytes(length / 8 * 9)));
+        assert_ne!(held(length / 8 * 9 + 1).0, first);
+    }
+
+    #[test]
+    fn what_is_kept_makes_room_for_what_is_taken() {
+        let _alone = alone();
+        keep_large_blocks();
+        let make = |mebibytes: i64| Tensor::ones([mebibytes << 18], (Kind::Float, Device::Cpu));
+        drop(make(400));
+        // The block of 400 fits none of them.
+        let tensors: Vec<Tensor> = (0..3).map(|_| make(120)).collect();
+        let found = large_blocks();
+        assert!(
+            found.in_use + found.kept <= found.most_in_use / 4 * 5 + 4,
+            "{found:?}"
+        );
+        drop(tensors);
     }
 
     #[test]

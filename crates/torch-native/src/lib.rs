@@ -2,8 +2,8 @@
 //!
 //! It owns what `tch` cannot do: leaves over a flat buffer with preset gradients, slices of
 //! tensor memory and its reuse, autograd nodes whose backward is Rust, kernels on libtorch's
-//! own threads (dropout as a function of its key, attention, GELU, `LayerNorm`) and the fused
-//! optimizer step. It knows no model.
+//! own threads (dropout as a function of its key, attention, GELU, `LayerNorm`, cross entropy, rows of
+//! a tied matrix) and the fused optimizer step. It knows no model.
 
 mod adamw;
 mod adamw_kernel;
@@ -31,6 +31,7 @@ mod recompute;
 mod reduce;
 mod residual_norm;
 mod row_kernels;
+mod stored;
 mod tied_embedding;
 
 pub use adamw::{AdamW, adamw_step};

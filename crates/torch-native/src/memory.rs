@@ -7,6 +7,8 @@
 
 #![expect(unsafe_code, reason = "views of tensor memory as slices")]
 
+use std::borrow::Cow;
+
 use tch::{Device, Kind, Tensor};
 
 use crate::TorchError;
@@ -152,18 +154,26 @@ pub fn with_slice_mut_f64<R>(tensor: &Tensor, body: impl FnOnce(&mut [f64]) -> R
     with_slice_mut("with_slice_mut_f64", tensor, body)
 }
 
-/// The tensor's elements as bytes, row-major. They are in the machine's byte order, which is
-/// little-endian, as files have it, on every platform that this project is built for.
+/// The tensor's elements as bytes, row-major: its own memory where it lies on the CPU in this order, a
+/// copy otherwise. They are in the machine's byte order, which is little-endian, as files have it, on
+/// every platform that this project is built for.
 ///
 /// # Errors
 /// [`TorchError::Tch`] when libtorch cannot bring the tensor to the CPU.
-pub fn tensor_bytes(tensor: &Tensor) -> Result<Vec<u8>, TorchError> {
+pub fn tensor_bytes(tensor: &Tensor) -> Result<Cow<'_, [u8]>, TorchError> {
+    let num_bytes = tensor.numel() * tensor.f_kind()?.elt_size_in_bytes();
+    if tensor.device() == Device::Cpu && tensor.is_contiguous() && num_bytes > 0 {
+        // SAFETY: so many bytes lie there, which `tensor` keeps alive as long as it is borrowed; that no
+        // other handle is used meanwhile is the module's rule.
+        let bytes = unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<u8>(), num_bytes) };
+        return Ok(Cow::Borrowed(bytes));
+    }
     let tensor = tensor.f_detach()?.f_to(Device::Cpu)?.f_contiguous()?;
-    let mut bytes = vec![0u8; tensor.numel() * tensor.f_kind()?.elt_size_in_bytes()];
+    let mut bytes = vec![0u8; num_bytes];
     if !bytes.is_empty() {
         tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
     }
-    Ok(bytes)
+    Ok(Cow::Owned(bytes))
 }
 
 /// A new CPU tensor from bytes in the layout of [`tensor_bytes`].
@@ -202,7 +212,8 @@ mod tests {
     #[test]
     fn bytes_round_trip_through_a_strided_view() {
         let source = Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0]).view([2, 3]);
-        let bytes = tensor_bytes(&source.transpose(0, 1)).unwrap();
+        let transposed = source.transpose(0, 1);
+        let bytes = tensor_bytes(&transposed).unwrap();
         let target = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
         copy_from_bytes(&target.transpose(0, 1), &bytes).unwrap();
         assert_eq!(target, source);

@@ -13,10 +13,10 @@ use crate::autograd::attach_backward;
 use crate::dropout_mask::Stream;
 use crate::instructions::Instructions;
 use crate::keep_bits::keep_stream;
-use crate::lanes::Stored;
 use crate::memory::{Bf16, slice, slice_mut};
 use crate::parallel::SharedSlice;
 use crate::row_kernels::{column_sums, for_row_blocks, has_row_kernel, in_kind_of};
+use crate::stored::Stored;
 use crate::{Dropout, TorchError, dropout};
 
 use rows::{Backward, Forward, Statistics, backward_on, forward_on};

@@ -22,8 +22,7 @@ const BLOCK: usize = 64;
 /// `padding_id` have no gradient.
 ///
 /// A leaf on the CPU with an f32 gradient that is there already ([`crate::preset_grad`]) gets the rows
-/// added to it in the backward pass. The same pass has to reach the leaf on another way too: its
-/// hook ([`crate::on_gradient_ready`]) is called behind that.
+/// added to it in the backward pass, before its hook ([`crate::on_gradient_ready`]) is called.
 ///
 /// # Errors
 /// [`TorchError::Tch`] for an id outside the matrix, or when libtorch fails otherwise.
@@ -73,8 +72,10 @@ fn add_rows(whole: &mut Tensor, ids: &Tensor, gradient: &Tensor, padding_id: i64
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
-    use crate::preset_grad;
+    use crate::{num_threads, on_gradient_ready, preset_grad, set_num_threads};
 
     /// Rows and the gradient of a matrix that is looked up and multiplied with.
     fn results(kind: Kind, is_preset: bool) -> [Tensor; 2] {
@@ -100,6 +101,40 @@ mod tests {
                 assert!(error < 1e-6, "{kind:?} {is_preset}: {error}");
             }
         }
+    }
+
+    #[test]
+    fn rows_are_added_where_the_gradient_lies_and_the_hook_sees_the_whole_one() {
+        let before = num_threads();
+        let run = |threads: usize| {
+            set_num_threads(threads).unwrap();
+            let weight = Tensor::ones([9, 200], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+            let gradient = Tensor::zeros([9, 200], (Kind::Float, Device::Cpu));
+            preset_grad(&weight, &gradient).unwrap();
+            let seen = Arc::new(Mutex::new(Vec::new()));
+            let (note, view) = (Arc::clone(&seen), Mutex::new(gradient.shallow_clone()));
+            on_gradient_ready(&weight, move || {
+                note.lock().unwrap().push(view.lock().unwrap().copy());
+            })
+            .unwrap();
+            let ids = Tensor::from_slice(&[3i64, 8, 3]);
+            let rows = || tied_embedding(&weight, &ids, 1).unwrap();
+            // The rows alone: no other way reaches the leaf.
+            rows().sum(Kind::Float).backward();
+            assert_eq!(seen.lock().unwrap().pop().unwrap(), gradient);
+            assert!((gradient.sum(Kind::Double).double_value(&[]) - 600.0).abs() < 1e-9);
+            for _ in 0..2 {
+                (rows().matmul(&weight.transpose(0, 1)) * 0.01)
+                    .sin()
+                    .sum(Kind::Float)
+                    .backward();
+                assert_eq!(seen.lock().unwrap().pop().unwrap(), gradient);
+            }
+            gradient
+        };
+        let gradients = [1, 3].map(run);
+        set_num_threads(before).unwrap();
+        assert_eq!(gradients[0], gradients[1]);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Training state to a checkpoint and back.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     path::{Path, PathBuf},
 };
@@ -49,8 +48,9 @@ pub(crate) fn save(
     (progress, lineage): (Progress, &Lineage),
 ) -> Result<PathBuf, TrainError> {
     let parameters = learner.model.parameters();
-    let model = named(learner.model.named_tensors()?)?;
-    let optimizer = named(learner.optimizer.named_tensors(parameters)?)?;
+    let weights = learner.model.named_tensors()?;
+    let moments = learner.optimizer.named_tensors(parameters)?;
+    let (model, optimizer) = (named(&weights)?, named(&moments)?);
     let mut trainer = trainer_state(session, learner, progress)?;
     trainer["lineage"] = json!(lineage);
     let path = checkpoint::save(&DISK, checkpoints, progress.step, &model, &optimizer, &trainer)?;
@@ -70,24 +70,23 @@ pub(crate) fn save(
     Ok(path)
 }
 
-fn named(tensors: Vec<(String, Tensor)>) -> Result<Vec<NamedTensor<'static>>, TrainError> {
-    let convert = |(name, tensor): (String, Tensor)| {
-        Ok(NamedTensor {
-            name,
+/// On the CPU the memory of the tensors themselves: a checkpoint takes no other.
+fn named(tensors: &[(String, Tensor)]) -> Result<Vec<NamedTensor<'_>>, TrainError> {
+    let mut named = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let size = tensor.size().into_iter();
+        named.push(NamedTensor {
+            name: name.clone(),
             dtype: if tensor.f_kind()? == Kind::Double {
                 Dtype::F64
             } else {
                 Dtype::F32
             },
-            shape: tensor
-                .size()
-                .iter()
-                .map(|&size| usize::try_from(size).unwrap_or(0))
-                .collect(),
-            bytes: Cow::Owned(tensor_bytes(&tensor)?),
-        })
-    };
-    tensors.into_iter().map(convert).collect()
+            shape: size.map(|size| usize::try_from(size).unwrap_or(0)).collect(),
+            bytes: tensor_bytes(tensor)?,
+        });
+    }
+    Ok(named)
 }
 
 /// `trainer.json`, without the step, which the checkpoint adds.

@@ -26,7 +26,8 @@ const KEY_BLOCK: usize = 192;
 pub(crate) struct Outputs<'a, T> {
     /// [rows, D].
     pub(super) context: SharedSlice<'a, T>,
-    /// [B, N, T]: logarithm of the sum of the exponentials of a row's scores.
+    /// [B, N, T]: logarithm of the sum of the exponentials of a row's scores, to the base that the
+    /// kernel's backward pass reads.
     pub(super) log_sums: SharedSlice<'a, f32>,
 }
 

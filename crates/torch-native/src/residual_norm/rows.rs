@@ -14,8 +14,9 @@ use std::ops::Range;
 use crate::dropout_mask::Stream;
 use crate::instructions::each_copy;
 use crate::keep_bits::{KeepBits, word};
-use crate::lanes::{Lanes, Stored, WIDTH};
+use crate::lanes::{Lanes, WIDTH};
 use crate::parallel::SharedSlice;
+use crate::stored::Stored;
 
 /// Of one row of the sum.
 #[derive(Debug, Clone, Copy, Default)]

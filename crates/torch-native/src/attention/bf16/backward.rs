@@ -36,14 +36,19 @@ struct Scratch {
     query_gradient: Buffer<f32>,
     context_gradient: Buffer<u32>,
     context_gradient_pairs: Buffer<u32>,
-    scores: Buffer<f32>,
-    probability_gradient: Buffer<f32>,
+    block: Block,
     /// Words of two queries: the left operand of a product whose depth are queries.
     probabilities: Buffer<u32>,
     score_gradient: Buffer<u32>,
     /// The same in words of two keys.
     score_gradient_rows: Buffer<u32>,
-    /// Sum over a row of probability times its gradient.
+}
+
+/// A block of queries beside a block of keys.
+struct Block {
+    scores: Buffer<f32>,
+    probability_gradient: Buffer<f32>,
+    /// Sum over a query's row of probability times its gradient.
     row_sums: Vec<f32>,
     log_sums: Vec<f32>,
     bits: KeepBits,
@@ -68,14 +73,16 @@ impl Scratch {
             query_gradient: Buffer::new(QUERY_BLOCK * head),
             context_gradient: Buffer::new(QUERY_BLOCK * words),
             context_gradient_pairs: Buffer::new(QUERY_BLOCK / 2 * head),
-            scores: Buffer::new(QUERY_BLOCK * KEY_BLOCK),
-            probability_gradient: Buffer::new(QUERY_BLOCK * KEY_BLOCK),
+            block: Block {
+                scores: Buffer::new(QUERY_BLOCK * KEY_BLOCK),
+                probability_gradient: Buffer::new(QUERY_BLOCK * KEY_BLOCK),
+                row_sums: vec![0.0; QUERY_BLOCK],
+                log_sums: vec![0.0; QUERY_BLOCK],
+                bits: KeepBits::new(QUERY_BLOCK, shape.positions),
+            },
             probabilities: Buffer::new(QUERY_BLOCK / 2 * KEY_BLOCK),
             score_gradient: Buffer::new(QUERY_BLOCK / 2 * KEY_BLOCK),
             score_gradient_rows: Buffer::new(QUERY_BLOCK * WORD_BLOCK),
-            row_sums: vec![0.0; QUERY_BLOCK],
-            log_sums: vec![0.0; QUERY_BLOCK],
-            bits: KeepBits::new(QUERY_BLOCK, shape.positions),
         }
     }
 }
@@ -178,11 +185,11 @@ fn load_queries(
         pack_row_pairs(rows, head, queries, padded_head, pairs.values_mut());
     }
     // A row that only fills a word up has scores and gradients of 0.
-    scratch.row_sums.fill(0.0);
-    scratch.log_sums.fill(0.0);
+    scratch.block.row_sums.fill(0.0);
+    scratch.block.log_sums.fill(0.0);
     let log_sums = &saved.log_sums[head * shape.positions..][queries.clone()];
-    scratch.log_sums[..log_sums.len()].copy_from_slice(log_sums);
-    for (position, sum) in queries.clone().zip(&mut scratch.row_sums) {
+    scratch.block.log_sums[..log_sums.len()].copy_from_slice(log_sums);
+    for (position, sum) in queries.clone().zip(&mut scratch.block.row_sums) {
         let range = inputs.context_range(head, position);
         *sum = dot(&saved.context[range.clone()], &saved.context_gradient[range]);
     }
@@ -190,7 +197,7 @@ fn load_queries(
     if let Some((stream, _)) = inputs.dropout {
         let first = head * shape.positions;
         let rows = first + queries.start..first + queries.end;
-        scratch.bits.fill(stream, &rows);
+        scratch.block.bits.fill(stream, &rows);
     }
 }
 
@@ -205,11 +212,11 @@ fn backward_block(
 ) {
     let (words, padded_head) = (words_of_head(inputs.shape), inputs.shape.padded_head());
     for (left, right, target) in [
-        (&scratch.queries, &scratch.key_panels, &mut scratch.scores),
+        (&scratch.queries, &scratch.key_panels, &mut scratch.block.scores),
         (
             &scratch.context_gradient,
             &scratch.value_panels,
-            &mut scratch.probability_gradient,
+            &mut scratch.block.probability_gradient,
         ),
     ] {
         multiply(
@@ -295,7 +302,22 @@ struct Query<'a> {
     row_sum: __m512,
 }
 
-impl Query<'_> {
+impl<'a> Query<'a> {
+    /// The query `row` of the block; `keys`: those beside it.
+    #[inline]
+    #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
+    fn of(block: &'a Block, row: usize, keys: &Range<usize>, has_dropout: bool) -> Self {
+        let range = row * KEY_BLOCK..(row + 1) * KEY_BLOCK;
+        let num_chunks = keys.len().div_ceil(LANES);
+        Self {
+            scores: &block.scores.values()[range.clone()].as_chunks().0[..num_chunks],
+            probability_gradient: &block.probability_gradient.values()[range].as_chunks().0[..num_chunks],
+            bits: has_dropout.then(|| block.bits.row(row, keys.start)),
+            log_sum: _mm512_set1_ps(block.log_sums[row]),
+            row_sum: _mm512_set1_ps(block.row_sums[row]),
+        }
+    }
+
     /// The kept probabilities of chunk `chunk` and the gradients of its scores, which are first
     /// multiplied by `scale`; `kept_scale` is that of dropout.
     #[inline]
@@ -332,18 +354,9 @@ fn score_gradient_rows(
 ) {
     let num_chunks = keys.len().div_ceil(LANES);
     let bias = &inputs.bias(head)[keys.start..].as_chunks::<LANES>().0[..num_chunks];
-    let mut rows = [const { None }; 2];
-    for (row, target) in (first..first + 2).zip(&mut rows) {
-        let range = row * KEY_BLOCK..(row + 1) * KEY_BLOCK;
-        *target = Some(Query {
-            scores: &scratch.scores.values()[range.clone()].as_chunks().0[..num_chunks],
-            probability_gradient: &scratch.probability_gradient.values()[range].as_chunks().0[..num_chunks],
-            bits: inputs.dropout.map(|_| scratch.bits.row(row, keys.start)),
-            log_sum: _mm512_set1_ps(scratch.log_sums[row]),
-            row_sum: _mm512_set1_ps(scratch.row_sums[row]),
-        });
-    }
-    let [Some(upper), Some(lower)] = &rows else { return };
+    let has_dropout = inputs.dropout.is_some();
+    let upper = Query::of(&scratch.block, first, keys, has_dropout);
+    let lower = Query::of(&scratch.block, first + 1, keys, has_dropout);
     let words = first / 2 * KEY_BLOCK..(first / 2 + 1) * KEY_BLOCK;
     let probabilities = &mut scratch.probabilities.values_mut()[words.clone()];
     let gradients = &mut scratch.score_gradient.values_mut()[words];

@@ -10,10 +10,13 @@ use std::arch::x86_64::{
 };
 
 use super::vector::pairs;
+use crate::attention::head::POSITION_UNIT;
 use crate::attention::product::{Into, Left, PANEL, Right, Size, Target};
 
-/// Rows of a tile.
+/// Rows of a tile. Blocks that end by the mask are whole units: no tile may reach from them into rows
+/// that count.
 const STRIP: usize = 12;
+const _: () = assert!(POSITION_UNIT.is_multiple_of(STRIP) && POSITION_UNIT.is_multiple_of(PANEL));
 
 /// One tile. The pointers' elements are those of the operands from the tile on.
 ///
@@ -104,6 +107,78 @@ pub(super) fn multiply(size: Size, left: Left<'_, u32>, right: Right<'_, u32>, t
                     tile::<2>(depth, left, right, result, target.into);
                 } else {
                     tile::<1>(depth, left, right, result, target.into);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attention::bf16::has_kernel;
+    use crate::instructions::Instructions;
+
+    fn words(numbers: &[[f32; 2]]) -> Vec<u32> {
+        let upper = |number: f32| number.to_bits() >> 16;
+        numbers
+            .iter()
+            .map(|pair| upper(pair[0]) | upper(pair[1]) << 16)
+            .collect()
+    }
+
+    #[test]
+    fn products_of_pairs_are_right_for_both_orders_of_the_left_operand() {
+        if !has_kernel(Instructions::detect()) {
+            return;
+        }
+        let (rows, columns, depth) = (13, 40, 5);
+        let number = |index: usize, modulus: usize| (index % modulus) as f32 - 4.0;
+        let left: Vec<[f32; 2]> = (0..24 * 24)
+            .map(|index| [number(index, 11), number(index, 7)])
+            .collect();
+        let right: Vec<[f32; 2]> = (0..5 * 48)
+            .map(|index| [number(index, 13), number(index, 5)])
+            .collect();
+        for (row_stride, depth_stride) in [(24, 1), (1, 24)] {
+            for (into, start) in [(Into::Overwrite, 0.0), (Into::Add, 100.0)] {
+                let mut result = vec![100.0; 24 * 48];
+                let left_words = words(&left);
+                let right_words = words(&right);
+                let left_operand = Left {
+                    values: &left_words,
+                    row_stride,
+                    depth_stride,
+                };
+                let right_operand = Right {
+                    values: &right_words,
+                    panel_stride: PANEL,
+                    depth_stride: 48,
+                };
+                let mut target = Target {
+                    values: &mut result,
+                    row_stride: 48,
+                    into,
+                };
+                // SAFETY: the processor has the instructions.
+                unsafe {
+                    multiply(
+                        Size { rows, columns, depth },
+                        left_operand,
+                        right_operand,
+                        &mut target,
+                    );
+                };
+                for row in 0..rows {
+                    for column in 0..columns {
+                        let products = (0..depth).map(|k| {
+                            let (left, right) =
+                                (left[row * row_stride + k * depth_stride], right[k * 48 + column]);
+                            left[0] * right[0] + left[1] * right[1]
+                        });
+                        let expected = start + products.sum::<f32>();
+                        assert!((result[row * 48 + column] - expected).abs() < 1e-6);
+                    }
                 }
             }
         }
