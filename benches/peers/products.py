@@ -1,6 +1,7 @@
 """Seconds that the matrix products of a training step of RoBERTa-base take by themselves: every shape
 that is computed, forward and backward, best of warm addmm_out, times its number in a step. TOKENS are
-without padding; behind the attention of the last layer there are only the masked rows.
+without padding, attention as if all sequences were full; behind the attention of the last layer there are
+only the masked rows.
 Prints {"rate": seconds}. Arguments: TOKENS MASKED_ROWS SEQUENCE_LENGTH THREADS PRECISION"""
 import json
 import sys

@@ -13,6 +13,8 @@ use crate::bad_input::{message, train};
 
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 pub(crate) const WORLD_SIZE: u32 = 3;
+/// `parallel.silence_s`
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A run of three ranks that has taken its first step.
 pub(crate) struct Running {
@@ -33,12 +35,13 @@ impl Running {
     pub(crate) fn start(settings: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let run_folder = folder.path().join("run");
+        let silence = format!("parallel.silence_s={}", SILENCE.as_secs());
         let own = [
             "training.max_steps=100000",
             "training.global_batch_size=48",
             "evaluation.every_steps=0",
             "parallel.threads=1",
-            "parallel.silence_s=2",
+            &silence,
         ];
         let mut command = train(
             mpirun(WORLD_SIZE, &program("tenk-pretrain")?),
@@ -56,7 +59,10 @@ impl Running {
         if stepped.is_err() {
             kill_group(running.mpirun.id());
         }
-        stepped.map(|()| running)
+        stepped?;
+        // By then every rank has told that it is in a step.
+        std::thread::sleep(SILENCE);
+        Ok(running)
     }
 
     /// The process of a rank.

@@ -1,7 +1,7 @@
 //! Dropout's bits by AVX-512: the generator of [`crate::philox`], sixteen blocks in a vector.
 //!
-//! A third of the instructions of what the compiler makes of loops over lanes: it widens the words that
-//! are multiplied, where one multiplication takes those in even places and one those in odd ones.
+//! The compiler widens the words that loops over lanes multiply; here one multiplication takes those in
+//! even places and one those in odd ones, `docs/decisions/0007-cpu-kernels.md`.
 
 use std::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_cmplt_epu32_mask, _mm512_mask_blend_epi32,
