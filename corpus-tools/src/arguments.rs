@@ -143,7 +143,7 @@ pub(crate) struct Fetch {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("inputs").required(true).multiple(true).args(["filings", "wiki"]))]
 pub(crate) struct Ingest {
-    /// A filing, or a folder of filings (.txt, .nc, .htm, .html); may be repeated.
+    /// A filing, or a folder of them whatever their names are; may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) filings: Vec<PathBuf>,
     /// A `MediaWiki` dump (.xml.bz2, .xml), text of `WikiExtractor` (`AA/wiki_00`), or a folder

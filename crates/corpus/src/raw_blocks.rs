@@ -11,7 +11,8 @@ use memchr::memmem;
 
 use crate::document::Block;
 
-/// Shorter blocks (page numbers, cells) are looked for only near the block before them.
+/// Shorter blocks (page numbers, cells) are looked for only near the block before them; the first ones
+/// anywhere, as what is not shown before them may be long.
 const SHORT_LETTERS: usize = 16;
 /// How near, in letters and digits.
 const NEAR_LETTERS: usize = 2_000;
@@ -98,7 +99,7 @@ impl Searchable {
         let wanted = Self::of(text, false);
         let length = wanted.letters.len();
         let near = self.letters.len().min(cursor + NEAR_LETTERS + length);
-        let end = if length < SHORT_LETTERS {
+        let end = if length < SHORT_LETTERS && cursor > 0 {
             near
         } else {
             self.letters.len()
@@ -251,6 +252,19 @@ mod tests {
             found(raw, &["Net sales rose.", "12 | (3)", "NET SALES FELL"]),
             all(&expected)
         );
+    }
+
+    #[test]
+    fn a_short_first_block_is_found_behind_long_hidden_facts() {
+        let hidden = "<ix:nonnumeric>fact</ix:nonnumeric>".repeat(2_000);
+        let raw = format!("<ix:header>{hidden}</ix:header><p>UNITED STATES</p><p>of America</p>");
+        let raws = found(&raw, &["UNITED STATES", "of America"]);
+        assert!(
+            raws[0]
+                .as_ref()
+                .is_some_and(|raw| raw.ends_with("<p>UNITED STATES"))
+        );
+        assert_eq!(raws[1].as_deref(), Some("</p><p>of America"));
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn filled_text(line: &FilledLine) -> String {
             .map(|p| {
                 format!(
                     "{} {:.1} %",
-                    p.text.trim().replace(char::is_control, "\u{fffd}"),
+                    p.text.trim_matches(' ').replace(char::is_control, "\u{fffd}"),
                     p.probability * 100.0
                 )
             })
