@@ -114,3 +114,41 @@ impl Evaluation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_corpus::{TestCorpus, config};
+
+    #[test]
+    fn a_mask_is_another_for_every_bit_of_seed_block_and_offset() {
+        let test = TestCorpus::new();
+        let loader = test.loader(config(10, 5)).unwrap();
+        let mut evaluation = loader.held_out(None).unwrap().remove(0);
+        let first = PackedSequence {
+            shard: 0,
+            block: 5,
+            token_offset: 7,
+            length: 3,
+        };
+        let key = evaluation.mask_key(&first);
+        assert_eq!((key.epoch, key.sample), (0, 5 << 32 | 7));
+        for bit in 0..32 {
+            let block = PackedSequence {
+                block: first.block ^ 1 << bit,
+                ..first
+            };
+            let offset = PackedSequence {
+                token_offset: first.token_offset ^ 1 << bit,
+                ..first
+            };
+            let samples = [&block, &offset].map(|row| evaluation.mask_key(row).sample);
+            assert!(samples.iter().all(|sample| *sample != key.sample) && samples[0] != samples[1]);
+        }
+        for bit in 0..64 {
+            evaluation.seed ^= 1 << bit;
+            assert_ne!(evaluation.mask_key(&first).seed, key.seed, "bit {bit}");
+            evaluation.seed ^= 1 << bit;
+        }
+    }
+}

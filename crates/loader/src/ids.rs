@@ -32,3 +32,14 @@ impl fmt::Display for SampleIndex {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_as_numbers() {
+        let shown = format!("{} {} {:>3}", Step(7), GlobalIndex(8), SampleIndex(9));
+        assert_eq!(shown, "7 8   9");
+    }
+}

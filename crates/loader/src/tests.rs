@@ -190,9 +190,12 @@ fn evaluation_covers_the_held_out_file_with_the_same_masks_every_time() {
         assert_eq!(evaluations.len(), 1);
         assert_eq!(evaluations[0].source(), "10-K");
         let batches = 0..evaluations[0].num_micro_batches();
-        batches
+        let batches: Vec<MicroBatch> = batches
             .map(|index| evaluations[0].micro_batch(index).unwrap())
-            .collect()
+            .collect();
+        let num_sequences: usize = batches.iter().map(|batch| batch.sequences).sum();
+        assert_eq!(evaluations[0].num_sequences(), num_sequences);
+        batches
     };
     let batches = collect(None);
     assert_eq!(batches, collect(None));
