@@ -182,6 +182,18 @@ fn a_token_outside_the_vocabulary_is_an_error_that_names_shard_and_block() {
 }
 
 #[test]
+fn a_loader_tells_its_sources_and_how_many_micro_batches_a_step_has() {
+    let test = TestCorpus::new();
+    for (global_batch_size, micro_batch_size, expected) in [(12, 1, 12), (12, 3, 4), (12, 12, 1)] {
+        let loader = test.loader(config(global_batch_size, micro_batch_size)).unwrap();
+        assert_eq!(loader.num_micro_batches(), expected);
+        let (names, num_rows): (Vec<&str>, Vec<u64>) = loader.sources().unzip();
+        assert_eq!(names, ["10-K", "wiki"]);
+        assert_eq!(num_rows.iter().sum::<u64>(), test.packing.num_rows() as u64);
+    }
+}
+
+#[test]
 fn evaluation_covers_the_held_out_file_with_the_same_masks_every_time() {
     let test = TestCorpus::new();
     let loader = test.loader(config(10, 5)).unwrap();
