@@ -32,6 +32,7 @@ nvidia-cuda-cupti 13.0.85 4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d142
 SYSTEM_PACKAGES="libopenmpi-dev openmpi-bin libclang-dev g++ pkg-config binutils"
 # Only Debian's own Python lacks them when it is installed.
 PYTHON_PACKAGES="python3-pip python3-venv"
+APT_INSTALL="apt-get update && apt-get install -y --no-install-recommends"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
@@ -47,7 +48,7 @@ system_packages() {
         dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
-    local install="apt-get update && apt-get install -y --no-install-recommends$missing"
+    local install="$APT_INSTALL$missing"
     [ "${TENK_OFFLINE:-0}" != 1 ] || fail "these system packages are missing and TENK_OFFLINE=1:$missing"
     [ "$(id -u)" = 0 ] || fail "system packages are missing; run once as root:  sudo sh -c '$install'"
     say "installing system packages:$missing"
@@ -56,16 +57,17 @@ system_packages() {
 
 # Of use to a few tests alone, which are skipped without them (an error with TENK_DATA_REQUIRED=1).
 test_packages() {
-    local missing=() tool
-    for tool in ip:iproute2 shellcheck:shellcheck chromium:chromium; do
-        command -v "${tool%%:*}" >/dev/null || missing+=("${tool#*:}")
+    local tool package
+    for tool in ip shellcheck chromium; do
+        command -v "$tool" >/dev/null && continue
+        package=$tool
+        [ "$tool" != ip ] || package=iproute2
+        if [ "${TENK_OFFLINE:-0}" != 1 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+            say "installing a system package for tests: $package"
+            DEBIAN_FRONTEND=noninteractive sh -c "$APT_INSTALL $package" >&2 && continue
+        fi
+        say "$package is not installed, so the tests that need it will be skipped"
     done
-    [ ${#missing[@]} -gt 0 ] || return 0
-    if [ "${TENK_OFFLINE:-0}" != 1 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        say "installing system packages for tests: ${missing[*]}"
-        DEBIAN_FRONTEND=noninteractive sh -c "apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2 && return 0
-    fi
-    say "not installed, so the tests that need them will be skipped: ${missing[*]}"
 }
 
 # On systems without dpkg the tools themselves are looked for.

@@ -149,6 +149,14 @@ pub fn has_ended(process: Pid) -> bool {
 /// Those of [`run`], and an exit code other than 0, with both outputs.
 pub fn run_ok(command: &mut Command, limit: Duration) -> Result<String> {
     let output = run(command, limit)?;
+    stdout_of(command, &output)
+}
+
+/// Standard output of a command that has ended.
+///
+/// # Errors
+/// Where it failed, with all that it printed.
+pub fn stdout_of(command: &Command, output: &Output) -> Result<String> {
     let (stdout, stderr) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),

@@ -1,5 +1,6 @@
 //! The loader over a corpus on disk: who gets what, in which order, with which digest.
 
+mod evaluation;
 mod whole_word;
 
 use std::collections::BTreeSet;
@@ -191,63 +192,6 @@ fn a_loader_tells_its_sources_and_how_many_micro_batches_a_step_has() {
         assert_eq!(names, ["10-K", "wiki"]);
         assert_eq!(num_rows.iter().sum::<u64>(), test.packing.num_rows() as u64);
     }
-}
-
-#[test]
-fn evaluation_covers_the_held_out_file_with_the_same_masks_every_time() {
-    let test = TestCorpus::new();
-    let loader = test.loader(config(10, 5)).unwrap();
-    let collect = |limit| -> Vec<MicroBatch> {
-        let evaluations = loader.held_out(limit).unwrap();
-        assert_eq!(evaluations.len(), 1);
-        assert_eq!(evaluations[0].source(), "10-K");
-        let batches = 0..evaluations[0].num_micro_batches();
-        let batches: Vec<MicroBatch> = batches
-            .map(|index| evaluations[0].micro_batch(index).unwrap())
-            .collect();
-        let num_sequences: usize = batches.iter().map(|batch| batch.sequences).sum();
-        assert_eq!(evaluations[0].num_sequences(), num_sequences);
-        batches
-    };
-    let batches = collect(None);
-    assert_eq!(batches, collect(None));
-    let tokens: u64 = batches.iter().map(|batch| batch.tokens).sum();
-    let sequences: usize = batches.iter().map(|batch| batch.sequences).sum();
-    let file = &test.corpus.manifest().held_out.sources["10-K"];
-    let eos = i64::from(test.tokenizer.special().eos);
-    let separators = rows(&batches).iter().flatten().filter(|&&id| id == eos).count();
-    assert_eq!(tokens, file.tokens + (sequences + separators) as u64);
-    assert!(batches.iter().map(|batch| batch.masked_tokens).sum::<u64>() > 0);
-
-    let few = collect(Some(3));
-    assert_eq!(few.iter().map(|batch| batch.sequences).sum::<usize>(), 3);
-    let all: BTreeSet<Vec<i64>> = rows(&batches).into_iter().collect();
-    assert!(
-        rows(&few).iter().all(|row| all.contains(row)),
-        "a limit changed a mask"
-    );
-}
-
-#[test]
-fn ranks_share_an_evaluation_without_gap_or_overlap() {
-    let test = TestCorpus::new();
-    let evaluation = test
-        .loader(config(12, 1))
-        .unwrap()
-        .held_out(None)
-        .unwrap()
-        .remove(0);
-    for world_size in 1..=7 {
-        let mut next = 0;
-        for rank in 0..world_size {
-            let run = evaluation.micro_batches_of_rank(rank, world_size);
-            assert_eq!(run.start, next);
-            next = run.end;
-        }
-        assert_eq!(next, evaluation.num_micro_batches());
-    }
-    let past = evaluation.micro_batch(evaluation.num_micro_batches());
-    assert!(matches!(past, Err(LoaderError::OutOfRange { .. })));
 }
 
 #[test]

@@ -39,9 +39,10 @@ struct alignas(64) Block {
 
 Block *block_of(void *data) { return static_cast<Block *>(data) - 1; }
 
-Block *block_at(void *memory, size_t alignment) {
+// The block whose data begins at the first huge page that leaves room for it.
+Block *huge_block_in(void *memory) {
   auto start = reinterpret_cast<uintptr_t>(memory) + sizeof(Block);
-  return block_of(reinterpret_cast<void *>((start + alignment - 1) / alignment * alignment));
+  return block_of(reinterpret_cast<void *>((start + kHugePage - 1) / kHugePage * kHugePage));
 }
 
 class KeepingAllocator final : public c10::Allocator {
@@ -119,7 +120,7 @@ class KeepingAllocator final : public c10::Allocator {
   Block *large(size_t size) {
     size_t capacity = size + size / 8;
     void *memory = fresh(capacity + sizeof(Block) + kHugePage);
-    auto *block = new (block_at(memory, kHugePage)) Block{memory, capacity, 0};
+    auto *block = new (huge_block_in(memory)) Block{memory, capacity, 0};
     // A wish: without huge pages all is as it was, but slower.
     madvise(block->data(), capacity / kPage * kPage, MADV_HUGEPAGE);
     return block;

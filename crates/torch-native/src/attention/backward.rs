@@ -148,10 +148,7 @@ fn load_queries<L: Lanes>(
     row_sums::<L>(inputs, saved, head, queries, &mut scratch.row_sums);
     scratch.query_gradient.values_mut().fill(0.0);
     if let Some((stream, _)) = inputs.dropout {
-        let first = head * shape.positions;
-        scratch
-            .bits
-            .fill(stream, &(first + queries.start..first + queries.end));
+        scratch.bits.fill(stream, &inputs.query_rows(head, queries));
     }
 }
 

@@ -104,10 +104,7 @@ fn forward_block<L: Lanes>(
         scratch.queries.values_mut(),
     );
     if let Some((stream, _)) = inputs.dropout {
-        let first = head * shape.positions;
-        scratch
-            .bits
-            .fill(stream, &(first + queries.start..first + queries.end));
+        scratch.bits.fill(stream, &inputs.query_rows(head, &queries));
     }
     scratch.largest.fill(f32::NEG_INFINITY);
     scratch.sums.fill(0.0);
@@ -217,9 +214,8 @@ fn write_block(
     queries: Range<usize>,
 ) {
     let shape = inputs.shape;
-    let log_sums = head * shape.positions + queries.start..head * shape.positions + queries.end;
     // SAFETY: a head's rows belong to the one thread that has the head, which takes them once.
-    let log_sums = unsafe { outputs.log_sums.part(log_sums) };
+    let log_sums = unsafe { outputs.log_sums.part(inputs.query_rows(head, &queries)) };
     let rows = scratch.context.values().chunks_exact(shape.padded_head());
     let statistics = scratch.largest.iter().zip(&scratch.sums);
     for (((position, log_sum), row), (largest, sum)) in queries.zip(log_sums).zip(rows).zip(statistics) {

@@ -110,6 +110,12 @@ impl<'a, T> Inputs<'a, T> {
         &self.query_key_value[self.part_range(head, position, part)]
     }
 
+    /// Rows of [B, N, T] that are the queries `positions` of head `head` (of B N).
+    pub(super) fn query_rows(&self, head: usize, positions: &Range<usize>) -> Range<usize> {
+        let first = head * self.shape.positions;
+        first + positions.start..first + positions.end
+    }
+
     /// Bias of the keys of `head`'s sequence.
     pub(super) fn bias(&self, head: usize) -> &'a [f32] {
         let padded = self.shape.padded_positions();

@@ -25,7 +25,7 @@ pub(super) const PANEL: usize = 2 * WIDTH;
 /// Rows x depth times depth x columns.
 #[derive(Clone, Copy)]
 pub(super) struct Size {
-    /// Rounded up to [`STRIP`].
+    /// Rounded up to whole strips.
     pub(super) rows: usize,
     /// Rounded up to [`PANEL`].
     pub(super) columns: usize,
@@ -60,6 +60,33 @@ pub(super) struct Target<'a> {
     pub(super) values: &'a mut [f32],
     pub(super) row_stride: usize,
     pub(super) into: Into,
+}
+
+/// Strips of `strip` rows and panels of columns of a product: none of an empty one.
+///
+/// # Panics
+/// Where a strip or a panel reaches beyond an operand or the result.
+#[inline(always)]
+pub(super) fn num_tiles<T>(
+    size: Size,
+    strip: usize,
+    (left, right): (&Left<'_, T>, &Right<'_, T>),
+    target: &Target<'_>,
+) -> (usize, usize) {
+    let Size { rows, columns, depth } = size;
+    if rows == 0 || columns == 0 || depth == 0 {
+        return (0, 0);
+    }
+    let (strips, panels) = (rows.div_ceil(strip), columns.div_ceil(PANEL));
+    let last_row = strips * strip - 1;
+    assert!(
+        last_row * left.row_stride + (depth - 1) * left.depth_stride < left.values.len()
+            && (panels - 1) * right.panel_stride + (depth - 1) * right.depth_stride + PANEL
+                <= right.values.len()
+            && last_row * target.row_stride + panels * PANEL <= target.values.len(),
+        "an operand of a product is smaller than the product"
+    );
+    (strips, panels)
 }
 
 /// One tile. The pointers' elements are those of the operands from the tile on.
@@ -117,24 +144,13 @@ pub(super) fn multiply<L: Lanes>(
     right: Right<'_, f32>,
     target: &mut Target<'_>,
 ) {
-    let Size { rows, columns, depth } = size;
-    if rows == 0 || columns == 0 || depth == 0 {
-        return;
-    }
-    let (strips, panels) = (rows.div_ceil(STRIP), columns.div_ceil(PANEL));
-    let last_row = strips * STRIP - 1;
-    assert!(
-        last_row * left.row_stride + (depth - 1) * left.depth_stride < left.values.len()
-            && (panels - 1) * right.panel_stride + (depth - 1) * right.depth_stride + PANEL
-                <= right.values.len()
-            && last_row * target.row_stride + panels * PANEL <= target.values.len(),
-        "an operand of a product is smaller than the product"
-    );
+    let depth = size.depth;
+    let (strips, panels) = num_tiles(size, STRIP, (&left, &right), target);
     let result = target.values.as_mut_ptr();
     for panel in 0..panels {
         for strip in 0..strips {
             let row = strip * STRIP;
-            // SAFETY: the assertion covers the last row, column and depth of all three, and
+            // SAFETY: `num_tiles` covers the last row, column and depth of all three, and
             // offsets grow with each of them.
             unsafe {
                 tile::<L>(

@@ -91,52 +91,42 @@ impl Case {
         kept.matmul(&parts.get(2)).transpose(1, 2).reshape([b, t, n * h])
     }
 
-    /// Output and gradient, under a random gradient of the output.
-    fn results(&self, kind: Kind, attend: impl Fn(&Tensor) -> Tensor) -> [Tensor; 2] {
-        let input = self.query_key_value().to_kind(kind).set_requires_grad(true);
+    /// Output and gradient in `kind`, under a random gradient of the output, of numbers that `input_kind`
+    /// holds.
+    fn results(&self, input_kind: Kind, kind: Kind, attend: impl Fn(&Tensor) -> Tensor) -> [Tensor; 2] {
+        let rounded = |tensor: Tensor| tensor.to_kind(input_kind).to_kind(kind);
+        let input = rounded(self.query_key_value()).set_requires_grad(true);
         let output = attend(&input);
-        (&output * self.normal(self.width(), 1).to_kind(kind))
-            .sum(kind)
-            .backward();
+        backward_from(&output, &rounded(self.normal(self.width(), 1))).unwrap();
         [output.detach(), input.grad()]
     }
 
-    fn fused(&self, instructions: Instructions) -> [Tensor; 2] {
-        self.results(Kind::Float, |input| {
-            attention::<f32>(input, self.plan(instructions)).unwrap()
+    /// Relative distance of output and gradient in `kind` from those of libtorch's operations on the
+    /// same numbers in f64.
+    fn errors(&self, kind: Kind, attend: impl Fn(&Tensor) -> Tensor) -> [f64; 2] {
+        let expected = self.results(kind, Kind::Double, |input| self.by_operations(input));
+        let ours = self.results(kind, kind, attend);
+        [0, 1].map(|index| {
+            let difference = (ours[index].to_kind(Kind::Double) - &expected[index]).norm();
+            difference.double_value(&[]) / expected[index].norm().double_value(&[])
         })
     }
 
-    /// Relative distance of the public function's output and gradient in `kind` from those of
-    /// libtorch's operations on the same numbers in f64.
-    fn errors_in(&self, kind: Kind) -> [f64; 2] {
-        let rounded = |tensor: &Tensor| tensor.to_kind(kind).to_kind(Kind::Double);
-        let results = |kind: Kind, attend: &dyn Fn(&Tensor) -> Tensor| {
-            let input = rounded(&self.query_key_value())
-                .to_kind(kind)
-                .set_requires_grad(true);
-            let output = attend(&input);
-            backward_from(&output, &rounded(&self.normal(self.width(), 1)).to_kind(kind)).unwrap();
-            [output.detach(), input.grad()].map(|tensor| tensor.to_kind(Kind::Double))
-        };
-        let expected = results(Kind::Double, &|input| self.by_operations(input));
-        let mask = self.mask();
-        let ours = results(kind, &|input| {
-            let heads = usize::try_from(self.heads).unwrap();
-            fused_attention(input, heads, Sequences::Padded(mask.as_ref()), self.dropout()).unwrap()
-        });
-        let norm = |tensor: Tensor| tensor.norm().double_value(&[]);
-        [0, 1].map(|index| norm(&ours[index] - &expected[index]) / norm(expected[index].copy()))
+    /// By the public function.
+    fn attend(&self, input: &Tensor) -> Tensor {
+        let (heads, mask) = (usize::try_from(self.heads).unwrap(), self.mask());
+        fused_attention(input, heads, Sequences::Padded(mask.as_ref()), self.dropout()).unwrap()
     }
 
     fn check(&self, instructions: Instructions) {
-        let expected = self.results(Kind::Double, |input| self.by_operations(input));
-        for (ours, expected) in self.fused(instructions).iter().zip(&expected) {
-            let difference = (ours.to_kind(Kind::Double) - expected).norm().double_value(&[]);
-            // An f32 has 24 bits; sums of at most a few hundred terms lose two or three of them.
-            let error = difference / expected.norm().double_value(&[]);
-            assert!(error < 1e-6, "{self:?} {instructions:?}: {error}");
-        }
+        let errors = self.errors(Kind::Float, |input| {
+            attention::<f32>(input, self.plan(instructions)).unwrap()
+        });
+        // An f32 has 24 bits; sums of at most a few hundred terms lose two or three of them.
+        assert!(
+            errors.iter().all(|error| *error < 1e-6),
+            "{self:?} {instructions:?}: {errors:?}"
+        );
     }
 }
 
@@ -180,7 +170,7 @@ fn bf16_is_as_near_to_exact_arithmetic_as_its_roundings_allow() {
                 masked,
                 ..CASE
             };
-            let [output, gradient] = case.errors_in(Kind::BFloat16);
+            let [output, gradient] = case.errors(Kind::BFloat16, |input| case.attend(input));
             // A rounding moves a number by at most 2^-9 of itself. Two are between the input and the
             // output (probability, output), three between it and the gradient (output, probability or
             // score gradient, gradient). Where a query has one key the gradient of its score is 0, and
@@ -291,15 +281,12 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
         masked: true,
         ..CASE
     };
-    let mask = case.mask();
     for kind in [Kind::Float, Kind::BFloat16] {
         let results: Vec<[Tensor; 2]> = [1, 2, 3, 7]
             .into_iter()
             .map(|threads| {
                 set_num_threads(threads).unwrap();
-                case.results(kind, |input| {
-                    fused_attention(input, 3, Sequences::Padded(mask.as_ref()), case.dropout()).unwrap()
-                })
+                case.results(kind, kind, |input| case.attend(input))
             })
             .collect();
         assert!(results.iter().all(|result| result == &results[0]), "{kind:?}");
@@ -362,10 +349,7 @@ fn large_scores_do_not_overflow_and_a_nan_reaches_the_output_and_the_gradient() 
             &input,
         );
     }
-    check_large_and_spoilt_inputs(
-        |input| fused_attention(input, 3, Sequences::Padded(None), case.dropout()).unwrap(),
-        &input.to_kind(Kind::BFloat16),
-    );
+    check_large_and_spoilt_inputs(|input| case.attend(input), &input.to_kind(Kind::BFloat16));
 }
 
 #[test]

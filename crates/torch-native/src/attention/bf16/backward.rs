@@ -187,7 +187,7 @@ fn load_queries(
     // A row that only fills a word up has scores and gradients of 0.
     scratch.block.row_sums.fill(0.0);
     scratch.block.log_sums.fill(0.0);
-    let log_sums = &saved.log_sums[head * shape.positions..][queries.clone()];
+    let log_sums = &saved.log_sums[inputs.query_rows(head, queries)];
     scratch.block.log_sums[..log_sums.len()].copy_from_slice(log_sums);
     for (position, sum) in queries.clone().zip(&mut scratch.block.row_sums) {
         let range = inputs.context_range(head, position);
@@ -195,9 +195,7 @@ fn load_queries(
     }
     scratch.query_gradient.values_mut().fill(0.0);
     if let Some((stream, _)) = inputs.dropout {
-        let first = head * shape.positions;
-        let rows = first + queries.start..first + queries.end;
-        scratch.block.bits.fill(stream, &rows);
+        scratch.block.bits.fill(stream, &inputs.query_rows(head, queries));
     }
 }
 

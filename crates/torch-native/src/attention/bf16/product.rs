@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 
 use super::vector::pairs;
 use crate::attention::head::POSITION_UNIT;
-use crate::attention::product::{Into, Left, PANEL, Right, Size, Target};
+use crate::attention::product::{Into, Left, PANEL, Right, Size, Target, num_tiles};
 
 /// Rows of a tile. Blocks that end by the mask are whole units: no tile may reach from them into rows
 /// that count.
@@ -69,24 +69,13 @@ unsafe fn tile<const PANELS: usize>(
 #[inline]
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
 pub(super) fn multiply(size: Size, left: Left<'_, u32>, right: Right<'_, u32>, target: &mut Target<'_>) {
-    let Size { rows, columns, depth } = size;
-    if rows == 0 || columns == 0 || depth == 0 {
-        return;
-    }
-    let (strips, panels) = (rows.div_ceil(STRIP), columns.div_ceil(PANEL));
-    let last_row = strips * STRIP - 1;
-    assert!(
-        last_row * left.row_stride + (depth - 1) * left.depth_stride < left.values.len()
-            && (panels - 1) * right.panel_stride + (depth - 1) * right.depth_stride + PANEL
-                <= right.values.len()
-            && last_row * target.row_stride + panels * PANEL <= target.values.len(),
-        "an operand of a product is smaller than the product"
-    );
+    let depth = size.depth;
+    let (strips, panels) = num_tiles(size, STRIP, (&left, &right), target);
     let result = target.values.as_mut_ptr();
     for panel in (0..panels).step_by(2) {
         for strip in 0..strips {
             let row = strip * STRIP;
-            // SAFETY: the assertion covers the last row, column and depth of all three, and offsets
+            // SAFETY: `num_tiles` covers the last row, column and depth of all three, and offsets
             // grow with each of them.
             unsafe {
                 let left = (
