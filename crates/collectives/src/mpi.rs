@@ -4,13 +4,15 @@
 //! [`native`] the calls. This file hands it one call at a time and waits.
 //!
 //! Large reductions work in place in the caller's slice: sums of ranks that are all on one host
-//! through memory that they share ([`shared_memory`]), the others through MPI (`MPI_IN_PLACE`).
-//! The safe path ([`MpiOptions::zero_copy`] off) copies through a buffer of the communication
-//! thread and MPI, and passes the same tests.
+//! through memory that they share ([`shared_memory`]), those over several hosts around a [`ring`],
+//! and what is no sum by MPI's own call (`MPI_IN_PLACE`). The safe path ([`MpiOptions::zero_copy`]
+//! off) copies through a buffer of the communication thread, shares no memory, and passes the same
+//! tests.
 #![expect(unsafe_code, reason = "implements Send for the pointer to the caller's slice")]
 
 mod announced;
 mod native;
+mod ring;
 mod shared_memory;
 mod thread;
 

@@ -31,7 +31,7 @@ const AS_RANK: &str = "--as-rank";
 
 type Test = (&'static str, fn());
 
-const TESTS: [Test; 8] = [
+const TESTS: [Test; 9] = [
     (
         "one_two_three_four_and_eight_ranks_have_the_common_properties",
         || {
@@ -48,6 +48,14 @@ const TESTS: [Test; 8] = [
         || {
             for world_size in [2, 3, 4, 8] {
                 assert_success(&launch(world_size, &["in-order", "zero-copy"]));
+            }
+        },
+    ),
+    (
+        "sums_around_the_ring_begin_with_the_rank_of_their_chunk_to_the_bit",
+        || {
+            for world_size in [2, 3, 4, 8] {
+                assert_success(&launch(world_size, &["around", "copy"]));
             }
         },
     ),
@@ -130,6 +138,7 @@ fn as_rank(arguments: &[String]) {
             Path::new(&arguments[1]),
         ),
         "in-order" => sum_in_rank_order(&mut Mpi::connect(options(limit)).unwrap()),
+        "around" => sum_around_the_ring(&mut Mpi::connect(options(limit)).unwrap()),
         "lost" => lose_a_rank_in_a_sum(
             Mpi::connect(MpiOptions::new(Duration::from_secs(2))).unwrap(),
             &arguments[1],
@@ -180,20 +189,22 @@ fn wait_for_a_late_rank(mut collective: Mpi, seen: &Path) {
     collective.abort(&error.to_string());
 }
 
-/// Large sums, of which small ones show what MPI makes of the same numbers.
+/// What a rank brings to a sum.
 #[expect(clippy::cast_possible_truncation, reason = "any f32 will do")]
+fn addends(rank: u32, length: u32) -> Vec<f32> {
+    let value = |index| ((f64::from(index) + f64::from(rank) * 0.7).sin() * 1e3) as f32;
+    (0..length).map(value).collect()
+}
+
+/// Large sums, of which small ones show what MPI makes of the same numbers.
 fn sum_in_rank_order(collective: &mut Mpi) {
     const OF_MPI: usize = 4_000;
-    let of_rank = |rank: u32, length: u32| -> Vec<f32> {
-        let value = |index| ((f64::from(index) + f64::from(rank) * 0.7).sin() * 1e3) as f32;
-        (0..length).map(value).collect()
-    };
     let (rank, world_size) = (collective.rank().0, collective.world_size());
     for length in [16_384, 16_385, 100_003, 1_000_003] {
-        let mut values = of_rank(rank, length);
+        let mut values = addends(rank, length);
         let mut of_mpi = values.clone();
         collective.all_reduce_sum_f32(&mut values).unwrap();
-        let all: Vec<Vec<f32>> = (0..world_size).map(|rank| of_rank(rank, length)).collect();
+        let all: Vec<Vec<f32>> = (0..world_size).map(|rank| addends(rank, length)).collect();
         for (index, value) in values.iter().enumerate() {
             let expected = all
                 .iter()
@@ -207,6 +218,36 @@ fn sum_in_rank_order(collective: &mut Mpi) {
         let rounding = 1e3 * f64::from(world_size) * f64::from(f32::EPSILON);
         let differs = |(own, of_mpi): (&f32, &f32)| f64::from(own - of_mpi).abs() > rounding;
         assert!(!values.iter().zip(&of_mpi).any(differs), "sums of {length}");
+    }
+}
+
+/// Sums that are too large for MPI's own call, in f32 and f64.
+fn sum_around_the_ring(collective: &mut Mpi) {
+    let (rank, world_size) = (collective.rank().0, collective.world_size() as usize);
+    for length in [131_072, 131_101, 1_000_003] {
+        let all: Vec<Vec<f32>> = (0..collective.world_size())
+            .map(|rank| addends(rank, length))
+            .collect();
+        let mut single = all[rank as usize].clone();
+        let mut double: Vec<f64> = single.iter().map(|value| f64::from(*value)).collect();
+        collective.all_reduce_sum_f32(&mut single).unwrap();
+        collective.all_reduce_sum_f64(&mut double).unwrap();
+        let count = single.len();
+        for chunk in 0..world_size {
+            let ranks = (0..world_size).map(|step| &all[(chunk + step) % world_size]);
+            for index in count * chunk / world_size..count * (chunk + 1) / world_size {
+                let sum = ranks
+                    .clone()
+                    .map(|of_rank| of_rank[index])
+                    .reduce(|sum, next| sum + next);
+                assert_eq!(Some(single[index]), sum, "f32 number {index} of {length}");
+                let sum = ranks
+                    .clone()
+                    .map(|of_rank| f64::from(of_rank[index]))
+                    .reduce(|sum, next| sum + next);
+                assert_eq!(Some(double[index]), sum, "f64 number {index} of {length}");
+            }
+        }
     }
 }
 

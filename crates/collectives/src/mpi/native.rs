@@ -27,6 +27,14 @@ fn datatype(element: Element) -> ffi::MPI_Datatype {
     }
 }
 
+fn datatype_of_bytes() -> ffi::MPI_Datatype {
+    // SAFETY: a constant of the MPI library, written before `main` by its shim.
+    unsafe { ffi::RSMPI_UINT8_T }
+}
+
+/// Of all messages between two ranks.
+const TAG: c_int = 0;
+
 /// How elements of several ranks become one.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reduction {
@@ -202,6 +210,40 @@ impl World {
                 )
             })
         }
+    }
+
+    /// Sends to `rank`, which receives its messages in the order in which they were sent.
+    ///
+    /// # Safety
+    /// `start` points to `num_bytes` bytes that nobody writes to and that live until
+    /// [`Pending::test`] has said that the call is finished.
+    pub(super) unsafe fn start_send(
+        &self,
+        start_of: *const c_void,
+        num_bytes: usize,
+        rank: u32,
+    ) -> Result<Pending, Failure> {
+        let (count, rank) = (number(num_bytes)?, number(rank as usize)?);
+        let byte = datatype_of_bytes();
+        // SAFETY: the caller's promise.
+        unsafe { start(|request| ffi::MPI_Isend(start_of, count, byte, rank, TAG, self.comm, request)) }
+    }
+
+    /// Receives what `rank` sends.
+    ///
+    /// # Safety
+    /// `start` points to `num_bytes` bytes that nobody else touches and that live until
+    /// [`Pending::test`] has said that the call is finished.
+    pub(super) unsafe fn start_receive(
+        &self,
+        start_of: *mut c_void,
+        num_bytes: usize,
+        rank: u32,
+    ) -> Result<Pending, Failure> {
+        let (count, rank) = (number(num_bytes)?, number(rank as usize)?);
+        let byte = datatype_of_bytes();
+        // SAFETY: the caller's promise.
+        unsafe { start(|request| ffi::MPI_Irecv(start_of, count, byte, rank, TAG, self.comm, request)) }
     }
 
     /// # Safety

@@ -5,7 +5,7 @@
 //! rank needs for computing. Every call begins with the arrival of all ranks ([`Announced`]),
 //! waited for asleep, and moves its data awake afterwards: a late, lost or differing rank is
 //! met in the arrival, before the caller's memory is in MPI's hands. Where all ranks are on one
-//! host, large sums then go through memory that they share ([`host`]) instead of MPI.
+//! host, large sums then go through memory that they share ([`host`]), and else around a [`ring`].
 #![expect(unsafe_code, reason = "starts MPI calls on buffers that outlive them")]
 
 mod host;
@@ -13,15 +13,19 @@ mod host;
 use std::{
     ffi::c_void,
     mem,
+    ops::Add,
     sync::mpsc::{Receiver, Sender},
     thread,
     time::{Duration, Instant},
 };
 
+use bytemuck::Pod;
+
 use super::{
     MpiOptions, SliceOfCaller,
     announced::{self, Announced},
     native::{self, Failure, Parts, Pending, Reduction, World},
+    ring::{self, Stopped},
     shared_memory::SharedMemory,
 };
 use crate::{Brought, Call, CollectiveError, Element, Rank};
@@ -246,19 +250,15 @@ impl Communication {
     fn reduce_in_place(
         &self,
         call: Call,
-        (start, count): (*mut c_void, usize),
+        numbers: (*mut c_void, usize),
         (element, reduction): (Element, Reduction),
     ) {
         let deadline = Instant::now() + self.timeout;
-        for (offset, length) in pieces(count) {
-            let piece = start.wrapping_byte_add(offset * element.size_bytes());
-            // SAFETY: `SliceOfCaller`: the caller waits, with its exclusive borrow, until this
-            // returns, and this returns only after MPI has finished with the memory.
-            let pending = unsafe { self.world.start_all_reduce(piece, length, element, reduction) };
-            if let Err(error) = self.finish(call, deadline, awake_for(length * element.size_bytes()), pending)
-            {
-                self.give_up(&error.to_string());
-            }
+        // SAFETY: `SliceOfCaller`: the caller waits, with its exclusive borrow, until this returns,
+        // and this returns only after MPI has finished with the memory.
+        let reduced = unsafe { self.reduce(call, deadline, numbers, (element, reduction)) };
+        if let Err(error) = reduced {
+            self.give_up(&error.to_string());
         }
     }
 
@@ -269,15 +269,64 @@ impl Communication {
         (mut words, count): (Vec<u64>, usize),
         (element, reduction): (Element, Reduction),
     ) -> Result<Vec<u64>, CollectiveError> {
-        let start: *mut c_void = words.as_mut_ptr().cast();
+        let numbers = (words.as_mut_ptr().cast(), count);
+        // SAFETY: `words` lives until MPI has finished with it, or for ever (`keep`).
+        let reduced = unsafe { self.reduce(call, deadline, numbers, (element, reduction)) };
+        keep(reduced, words)
+    }
+
+    /// Large sums go around a ring, all else is MPI's own.
+    ///
+    /// # Safety
+    /// Nobody else touches the numbers from `start` on until this returns, and after an error
+    /// nobody ever does.
+    unsafe fn reduce(
+        &self,
+        call: Call,
+        deadline: Instant,
+        (start, count): (*mut c_void, usize),
+        (element, reduction): (Element, Reduction),
+    ) -> Result<(), CollectiveError> {
+        let is_large = ring::is_worth_it(count * element.size_bytes(), self.world.size());
+        let is_large_sum = is_large && matches!(reduction, Reduction::Sum);
+        match element {
+            Element::F32 if is_large_sum => {
+                // SAFETY: the caller's promise.
+                return unsafe { self.sum_in_ring::<f32>(call, deadline, (start.cast(), count)) };
+            }
+            Element::F64 if is_large_sum => {
+                // SAFETY: the caller's promise.
+                return unsafe { self.sum_in_ring::<f64>(call, deadline, (start.cast(), count)) };
+            }
+            Element::F32 | Element::F64 | Element::U64 => {}
+        }
         for (offset, length) in pieces(count) {
             let piece = start.wrapping_byte_add(offset * element.size_bytes());
-            // SAFETY: `words` lives until MPI has finished with it, or for ever (`keep`).
+            // SAFETY: the caller's promise.
             let pending = unsafe { self.world.start_all_reduce(piece, length, element, reduction) };
-            let result = self.finish(call, deadline, awake_for(length * element.size_bytes()), pending);
-            words = keep(result, words)?;
+            self.finish(call, deadline, awake_for(length * element.size_bytes()), pending)?;
         }
-        Ok(words)
+        Ok(())
+    }
+
+    /// # Safety
+    /// As [`Communication::reduce`].
+    unsafe fn sum_in_ring<T: Pod + Add<Output = T>>(
+        &self,
+        call: Call,
+        deadline: Instant,
+        numbers: (*mut T, usize),
+    ) -> Result<(), CollectiveError> {
+        let go_on = |since| {
+            rest(since, AWAKE);
+            Instant::now() < deadline
+        };
+        // SAFETY: the caller's promise.
+        let summed = unsafe { ring::all_reduce_sum(&self.world, numbers, go_on) };
+        summed.map_err(|stopped| match stopped {
+            Stopped::Late => self.late(call, Vec::new()),
+            Stopped::Failed(failure) => self.failed(call, failure.0),
+        })
     }
 
     fn broadcast(

@@ -1,0 +1,287 @@
+//! Sums over ranks of several hosts, by messages around a ring: every rank sends and receives
+//! `2 (p - 1) / p` of the vector, both at once, whatever the number `p` of ranks (Patarasuk and Yuan
+//! 2009, "Bandwidth optimal all-reduce algorithms for clusters of workstations"). `MPI_Iallreduce`
+//! is not used for them: in place, Open MPI 4 sends whole vectors up and down a binomial tree, twice
+//! the bytes for two ranks.
+//!
+//! The vector is cut into `p` chunks. In step `t` a rank sends chunk `rank - t` to its right and
+//! receives chunk `rank - t - 1` from its left; in the first `p - 1` steps it adds what it receives
+//! to its own, afterwards chunks are whole and replace its own. Chunk `c` is so added up in the order
+//! of the ranks from `c` on, and its bits depend on nothing else. Chunks travel in pieces: one is
+//! added up, and sent on, while those behind it are under way.
+#![expect(
+    unsafe_code,
+    reason = "gives parts of one vector to MPI while it adds to others"
+)]
+
+use std::{
+    collections::VecDeque,
+    mem::ManuallyDrop,
+    ops::{Add, Range},
+    slice,
+    time::Instant,
+};
+
+use bytemuck::Pod;
+
+use super::{
+    LARGE_BYTES,
+    native::{Failure, Pending, World},
+};
+
+/// A piece: large enough that its fixed cost, some 10 microseconds, is small beside the time that a
+/// fast network takes for it, and small enough to be added up from a core's cache.
+const PIECE_BYTES: usize = 256 * 1024;
+/// Pieces that are under way in each direction.
+const WINDOW: usize = 8;
+
+/// Whether so many bytes are better off around the ring: in fewer bytes a rank, its many steps take
+/// longer than what they save.
+pub(super) fn is_worth_it(num_bytes: usize, num_ranks: u32) -> bool {
+    num_ranks > 1 && num_bytes / num_ranks as usize >= LARGE_BYTES
+}
+
+/// Which part of a vector travels in which message. Both the messages that a rank sends and those
+/// that it receives are counted from 0, piece after piece and step after step.
+#[derive(Debug, Clone, Copy)]
+struct Messages {
+    count: usize,
+    rank: usize,
+    num_ranks: usize,
+    pieces_per_chunk: usize,
+}
+
+impl Messages {
+    fn new<T>(count: usize, rank: usize, num_ranks: usize) -> Self {
+        let longest_chunk = count.div_ceil(num_ranks) * size_of::<T>();
+        Self {
+            count,
+            rank,
+            num_ranks,
+            pieces_per_chunk: longest_chunk.div_ceil(PIECE_BYTES).max(1),
+        }
+    }
+
+    /// Those of one direction.
+    fn total(&self) -> usize {
+        2 * (self.num_ranks - 1) * self.pieces_per_chunk
+    }
+
+    /// From this message on, a rank receives sums instead of addends.
+    fn first_whole(&self) -> usize {
+        (self.num_ranks - 1) * self.pieces_per_chunk
+    }
+
+    fn is_whole(&self, received: usize) -> bool {
+        received >= self.first_whole()
+    }
+
+    /// What is sent on must have been received; what comes first is there.
+    fn may_send(&self, message: usize, received: usize) -> bool {
+        message < received + self.pieces_per_chunk
+    }
+
+    /// What replaces a piece that this rank has sent may come only once that is out.
+    fn may_receive(&self, message: usize, sent: usize) -> bool {
+        message < sent + self.first_whole()
+    }
+
+    fn sent(&self, message: usize) -> Range<usize> {
+        self.piece(message, 0)
+    }
+
+    fn received(&self, message: usize) -> Range<usize> {
+        self.piece(message, 1)
+    }
+
+    fn piece(&self, message: usize, behind: usize) -> Range<usize> {
+        let (step, piece) = (message / self.pieces_per_chunk, message % self.pieces_per_chunk);
+        let chunk = (self.rank + 2 * self.num_ranks - step - behind) % self.num_ranks;
+        let start = |part: usize, of: usize, length: usize| part * length / of;
+        let first = start(chunk, self.num_ranks, self.count);
+        let length = start(chunk + 1, self.num_ranks, self.count) - first;
+        let within = |piece| first + start(piece, self.pieces_per_chunk, length);
+        within(piece)..within(piece + 1)
+    }
+}
+
+/// Why a sum was not finished.
+pub(super) enum Stopped {
+    /// `go_on` said no.
+    Late,
+    Failed(Failure),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Replaces the `count` numbers from `values` on by their sums over all ranks, which bring as many.
+/// `go_on` is asked again and again while nothing comes, and rests; it is told since when.
+///
+/// # Errors
+/// When `go_on` said no, or MPI fails. MPI may read and write the numbers ever after.
+///
+/// # Safety
+/// Nobody else touches the numbers until this returns, and after an error nobody ever does.
+pub(super) unsafe fn all_reduce_sum<T: Pod + Add<Output = T>>(
+    world: &World,
+    (values, count): (*mut T, usize),
+    mut go_on: impl FnMut(Instant) -> bool,
+) -> Result<(), Stopped> {
+    let (rank, num_ranks) = (world.rank(), world.size());
+    let (right, left) = ((rank + 1) % num_ranks, (rank + num_ranks - 1) % num_ranks);
+    let messages = Messages::new::<T>(count, rank as usize, num_ranks as usize);
+    let slot_length = PIECE_BYTES / size_of::<T>() + 1;
+    // After an error MPI may write to it for ever.
+    let mut slots = ManuallyDrop::new(vec![T::zeroed(); WINDOW * slot_length]);
+    let first_slot = slots.as_mut_ptr();
+    let slot = |message: usize| first_slot.wrapping_add(message % WINDOW * slot_length);
+    let (mut sends, mut receives) = (Direction::default(), Direction::default());
+    let mut last_move = Instant::now();
+    while sends.finished < messages.total() || receives.finished < messages.total() {
+        while receives.has_room(&messages) && messages.may_receive(receives.begun(), sends.finished) {
+            let piece = messages.received(receives.begun());
+            let to = if messages.is_whole(receives.begun()) {
+                values.wrapping_add(piece.start)
+            } else {
+                slot(receives.begun())
+            };
+            // SAFETY: no message that is under way has this slot, or this part of the numbers
+            // (`may_receive`).
+            receives.push(unsafe { world.start_receive(to.cast(), piece.len() * size_of::<T>(), left) }?);
+        }
+        while sends.has_room(&messages) && messages.may_send(sends.begun(), receives.finished) {
+            let piece = messages.sent(sends.begun());
+            let from = values.wrapping_add(piece.start);
+            // SAFETY: nothing is added to this part any more (`may_send`), and nothing received
+            // before it is out (`may_receive`).
+            sends.push(unsafe { world.start_send(from.cast(), piece.len() * size_of::<T>(), right) }?);
+        }
+        let (out, came) = (sends.finish_first()?, receives.finish_first()?);
+        if let Some(message) = came.filter(|&message| !messages.is_whole(message)) {
+            let piece = messages.received(message);
+            // SAFETY: MPI has finished with the slot, and has no message of this part under way: it
+            // is sent only after this (`may_send`).
+            let (received, own) = unsafe {
+                (
+                    slice::from_raw_parts(slot(message), piece.len()),
+                    slice::from_raw_parts_mut(values.wrapping_add(piece.start), piece.len()),
+                )
+            };
+            own.iter_mut()
+                .zip(received)
+                .for_each(|(own, received)| *own = *received + *own);
+        }
+        if out.or(came).is_some() {
+            last_move = Instant::now();
+        } else if !go_on(last_move) {
+            return Err(Stopped::Late);
+        }
+    }
+    drop(ManuallyDrop::into_inner(slots));
+    Ok(())
+}
+
+/// The messages to one neighbour or from the other, which finish in the order in which they begin.
+#[derive(Default)]
+struct Direction {
+    finished: usize,
+    under_way: VecDeque<Pending>,
+}
+
+impl Direction {
+    fn begun(&self) -> usize {
+        self.finished + self.under_way.len()
+    }
+
+    fn push(&mut self, pending: Pending) {
+        self.under_way.push_back(pending);
+    }
+
+    fn has_room(&self, messages: &Messages) -> bool {
+        self.under_way.len() < WINDOW && self.begun() < messages.total()
+    }
+
+    /// The first message under way, if it is finished.
+    fn finish_first(&mut self) -> Result<Option<usize>, Failure> {
+        let Some(first) = self.under_way.front_mut() else {
+            return Ok(None);
+        };
+        if !first.test()? {
+            return Ok(None);
+        }
+        self.under_way.pop_front();
+        self.finished += 1;
+        Ok(Some(self.finished - 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// By which a sum shows whose numbers are in it, and how often.
+    const WEIGHTS: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
+
+    /// The ranks of a ring, whose messages arrive at once, in any order of the ranks' turns.
+    fn sums(count: usize, num_ranks: usize, turns: &[usize]) -> Vec<Vec<u64>> {
+        let of = |rank| Messages::new::<u64>(count, rank, num_ranks);
+        let mut values: Vec<Vec<u64>> = (0..num_ranks)
+            .map(|rank| {
+                (0..count)
+                    .map(|index| (index + 1) as u64 * WEIGHTS[rank])
+                    .collect()
+            })
+            .collect();
+        let mut sent = vec![VecDeque::<Vec<u64>>::new(); num_ranks];
+        let mut done = vec![(0, 0); num_ranks];
+        let total = of(0).total();
+        let mut turns = turns.iter().copied().cycle();
+        while done.iter().any(|&done| done != (total, total)) {
+            let rank = turns.next().unwrap() % num_ranks;
+            let (left, messages) = ((rank + num_ranks - 1) % num_ranks, of(rank));
+            let (out, came) = done[rank];
+            if out < total && messages.may_send(out, came) {
+                sent[rank].push_back(values[rank][messages.sent(out)].to_vec());
+                done[rank].0 += 1;
+            }
+            if came < total && messages.may_receive(came, out) {
+                let Some(piece) = sent[left].pop_front() else {
+                    continue;
+                };
+                let own = &mut values[rank][messages.received(came)];
+                assert_eq!(own.len(), piece.len());
+                for (own, piece) in own.iter_mut().zip(piece) {
+                    *own = if messages.is_whole(came) {
+                        piece
+                    } else {
+                        *own + piece
+                    };
+                }
+                done[rank].1 += 1;
+            }
+        }
+        values
+    }
+
+    proptest! {
+        #[test]
+        fn every_rank_ends_with_the_sums_whatever_the_order_of_their_turns(
+            count in 0_usize..200_000,
+            num_ranks in 2_usize..7,
+            turns in prop::collection::vec(0_usize..7, 1..20),
+        ) {
+            // Every rank has its turn at some time.
+            let turns: Vec<usize> = turns.into_iter().chain(0..num_ranks).collect();
+            let factor: u64 = WEIGHTS[..num_ranks].iter().sum();
+            let expected: Vec<u64> = (0..count).map(|index| (index + 1) as u64 * factor).collect();
+            for values in sums(count, num_ranks, &turns) {
+                prop_assert!(values == expected);
+            }
+        }
+    }
+}
