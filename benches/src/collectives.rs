@@ -1,7 +1,8 @@
 //! The group `collectives`: sums over two ranks beside gloo's, and what several ranks cost a run.
 //!
 //! The figures of training come from the time-stamps of `tenk-pretrain train` runs of one named
-//! configuration: 8 layers, 512 wide, vocabulary 8,192. Each run is noted in
+//! configuration: 8 layers, 512 wide, vocabulary 8,192, without padding, so that ranks have equal
+//! work. Each run is noted in
 //! `runs/bench-collectives/` as soon as it is done, and a call goes on where the one before
 //! stopped.
 
@@ -47,6 +48,8 @@ pub(crate) enum Setting {
     Canonical,
     /// `parallel.check_every = 1`
     Checked,
+    /// `data.packing = "full-sentences"`: ranks pad differently much, so their work is unequal.
+    Padded,
 }
 
 const TWO_RANKS: Contestant = local(2, 1, Setting::Default);
@@ -54,6 +57,8 @@ const ONE_RANK: Contestant = local(1, 1, Setting::Default);
 const TWO_THREADS: Contestant = local(1, 2, Setting::Default);
 const CANONICAL: Contestant = local(2, 1, Setting::Canonical);
 const CHECKED: Contestant = local(2, 1, Setting::Checked);
+const PADDED: Contestant = local(2, 1, Setting::Padded);
+const PADDED_ALONE: Contestant = local(1, 1, Setting::Padded);
 const OVERLAPPED: Contestant = Contestant::Limited { overlap: true };
 const AFTERWARDS: Contestant = Contestant::Limited { overlap: false };
 
@@ -131,7 +136,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn contestants(with_hosts: bool) -> Vec<Contestant> {
-    let mut all = vec![TWO_RANKS, ONE_RANK, TWO_THREADS, CANONICAL, CHECKED];
+    let mut all = vec![
+        TWO_RANKS,
+        ONE_RANK,
+        TWO_THREADS,
+        CANONICAL,
+        CHECKED,
+        PADDED,
+        PADDED_ALONE,
+    ];
     if with_hosts {
         all.extend([OVERLAPPED, AFTERWARDS]);
     }

@@ -66,6 +66,7 @@ impl Inputs {
             Setting::Default => None,
             Setting::Canonical => Some("parallel.reduction='canonical'"),
             Setting::Checked => Some("parallel.check_every=1"),
+            Setting::Padded => Some("data.packing='full-sentences'"),
         };
         let settings: Vec<&str> = [threads.as_str()].into_iter().chain(own).collect();
         self.train(command, &settings)
@@ -126,7 +127,7 @@ impl Inputs {
     fn config(&self) -> String {
         format!(
             "[run]\ndir = 'unused'\nseed = 1\n[data]\ncorpus = '{}'\nsequence_length = {SEQUENCE_LENGTH}\n\
-             [model]\nvocab_size = 8192\nhidden_size = 512\nnum_hidden_layers = 8\n\
+             packing = 'contiguous'\n[model]\nvocab_size = 8192\nhidden_size = 512\nnum_hidden_layers = 8\n\
              num_attention_heads = 8\nintermediate_size = 2048\nmax_position_embeddings = {}\n\
              [optimizer]\nlearning_rate = 1e-4\n[schedule]\nwarmup_steps = 1\n\
              [training]\nmax_steps = {}\nglobal_batch_size = {GLOBAL_BATCH_SIZE}\n\
@@ -143,7 +144,7 @@ impl Inputs {
 pub(super) fn described() -> String {
     format!(
         "8 layers, 512 wide, vocabulary 8,192, {GLOBAL_BATCH_SIZE} x {SEQUENCE_LENGTH} tokens a step in \
-         micro-batches of {MICRO_BATCH_SIZE}, f32, dropout 0.1"
+         micro-batches of {MICRO_BATCH_SIZE}, packing `contiguous`, f32, dropout 0.1"
     )
 }
 

@@ -4,8 +4,8 @@ use anyhow::{Result, anyhow};
 
 use super::inputs::{self, Inputs};
 use super::{
-    AFTERWARDS, CANONICAL, CHECKED, Contestant, ONE_RANK, OVERLAPPED, TWO_RANKS, TWO_THREADS, TrainRun,
-    host_sums, hosts,
+    AFTERWARDS, CANONICAL, CHECKED, Contestant, ONE_RANK, OVERLAPPED, PADDED, PADDED_ALONE, TWO_RANKS,
+    TWO_THREADS, TrainRun, host_sums, hosts,
 };
 use crate::contest::Outcome;
 use crate::machine;
@@ -58,6 +58,13 @@ pub(super) fn table(
             "1 rank x 2 threads",
         ),
         ("the same, `canonical`", "shown", CANONICAL, TWO_RANKS, "`fast`"),
+        (
+            "2 ranks x 1 thread, unequal work: packing `full-sentences`",
+            "shown",
+            PADDED,
+            PADDED_ALONE,
+            "1 rank x 1 thread",
+        ),
     ] {
         let rate = |run: &TrainRun| run.tokens_per_second;
         let measured = figures
