@@ -38,7 +38,14 @@ pub(crate) enum Contestant {
     },
     /// Two ranks of a thread, each on a host of its own, over a link of limited rate.
     Limited { overlap: bool },
+    /// Ranks of a thread that train a model of two layers and this width.
+    Wide { num_ranks: u32, width: usize },
+    /// What `plan --device cpu` says of them.
+    Planned { num_ranks: u32, width: usize },
 }
+
+/// The ranks and widths that are planned for.
+const PLANNED: [(u32, usize); 3] = [(1, 512), (1, 768), (2, 768)];
 
 /// What a run does otherwise than by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,12 +87,14 @@ impl Contestant {
                 setting,
             } => format!("{num_ranks} x {num_threads}, {setting:?}"),
             Self::Limited { overlap } => format!("limited link, overlap {overlap}"),
+            Self::Wide { num_ranks, width } => format!("{num_ranks} x 1, {width} wide"),
+            Self::Planned { num_ranks, width } => format!("{num_ranks} x 1, {width} wide, planned"),
         }
     }
 }
 
-/// What a run came to. Seconds are of one counted step.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// What a run came to, or is expected to. Seconds are of one counted step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TrainRun {
     tokens_per_second: f64,
     step_seconds: f64,
@@ -145,6 +154,12 @@ fn contestants(with_hosts: bool) -> Vec<Contestant> {
         PADDED,
         PADDED_ALONE,
     ];
+    for (num_ranks, width) in PLANNED {
+        all.extend([
+            Contestant::Wide { num_ranks, width },
+            Contestant::Planned { num_ranks, width },
+        ]);
+    }
     if with_hosts {
         all.extend([OVERLAPPED, AFTERWARDS]);
     }
@@ -164,6 +179,8 @@ fn measure(inputs: &Inputs, record: &Record<TrainRun>, contestant: Contestant) -
             let rate = hosts::bits_per_second(&local[0]);
             inputs.train_on(&Hosts::joined_at(rate)?, overlap)
         }
+        Contestant::Wide { num_ranks, width } => inputs.train_wide(num_ranks, width),
+        Contestant::Planned { num_ranks, width } => inputs.plan(num_ranks, width),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the runs of the group read, and one run.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,56 @@ impl Inputs {
         self.train(command, &settings)
     }
 
+    /// Trains a model of this width on this machine, by ranks of one thread.
+    pub(super) fn train_wide(&self, num_ranks: u32, width: usize) -> Result<TrainRun> {
+        let mut command = Command::new(mpirun());
+        command.arg(num_ranks.to_string());
+        let settings = settings_of(width);
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        self.train(command, &settings)
+    }
+
+    /// What `plan --device cpu` says of a step of [`Inputs::train_wide`].
+    pub(super) fn plan(&self, num_ranks: u32, width: usize) -> Result<TrainRun> {
+        #[derive(serde::Deserialize)]
+        struct Estimate {
+            ranges: Vec<Range>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Range {
+            step: BTreeMap<String, f64>,
+        }
+        let mut command = Command::new(self.program());
+        command.args(["plan", "--device", "cpu", "--json", "--devices"]);
+        command
+            .arg(num_ranks.to_string())
+            .arg("--config")
+            .arg(self.config_file());
+        for setting in settings_of(width) {
+            command.arg("--set").arg(setting);
+        }
+        let output = command
+            .output()
+            .with_context(|| format!("starting {command:?}"))?;
+        ensure!(
+            output.status.success(),
+            "{command:?} failed:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let Estimate { ranges } = serde_json::from_slice(&output.stdout)?;
+        let step = &ranges.first().context("a plan without a rate")?.step;
+        let parts = ["compute_seconds", "optimizer_seconds", "exposed_seconds"];
+        let seconds = parts.map(|part| {
+            step.get(part)
+                .with_context(|| format!("a plan without {part}"))
+                .copied()
+        });
+        Ok(TrainRun {
+            step_seconds: seconds.into_iter().sum::<Result<f64>>()?,
+            ..TrainRun::default()
+        })
+    }
+
     /// Trains on two hosts, one rank of a thread on each.
     pub(super) fn train_on(&self, hosts: &Hosts, overlap: bool) -> Result<TrainRun> {
         let overlap = format!("parallel.overlap={overlap}");
@@ -138,6 +189,17 @@ impl Inputs {
             WARM_UP_STEPS + COUNTED_STEPS,
         )
     }
+}
+
+/// Of a model of two layers and this width, trained by one thread a rank.
+fn settings_of(width: usize) -> [String; 5] {
+    [
+        "parallel.threads=1".to_owned(),
+        "model.num_hidden_layers=2".to_owned(),
+        format!("model.hidden_size={width}"),
+        format!("model.intermediate_size={}", 4 * width),
+        format!("model.num_attention_heads={}", width / 64),
+    ]
 }
 
 /// The configuration in words.

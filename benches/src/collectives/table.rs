@@ -4,8 +4,8 @@ use anyhow::{Result, anyhow};
 
 use super::inputs::{self, Inputs};
 use super::{
-    AFTERWARDS, CANONICAL, CHECKED, Contestant, ONE_RANK, OVERLAPPED, PADDED, PADDED_ALONE, TWO_RANKS,
-    TWO_THREADS, TrainRun, host_sums, hosts,
+    AFTERWARDS, CANONICAL, CHECKED, Contestant, ONE_RANK, OVERLAPPED, PADDED, PADDED_ALONE, PLANNED,
+    TWO_RANKS, TWO_THREADS, TrainRun, host_sums, hosts,
 };
 use crate::contest::Outcome;
 use crate::machine;
@@ -71,6 +71,19 @@ pub(super) fn table(
             .each(ours, rate)
             .and_then(|ours| Ok((ours, figures.each(peer, rate)?)));
         text += &line((name, asked), measured, peer_name);
+    }
+    for (num_ranks, width) in PLANNED {
+        let seconds = |run: &TrainRun| run.step_seconds;
+        let measured = figures
+            .each(Contestant::Planned { num_ranks, width }, seconds)
+            .and_then(|planned| {
+                Ok((
+                    planned,
+                    figures.each(Contestant::Wide { num_ranks, width }, seconds)?,
+                ))
+            });
+        let name = format!("`plan --device cpu`: {num_ranks} x 1 thread, {width} wide, two layers, s a step");
+        text += &line((&name, "0.8 to 1.2"), measured, "measured");
     }
     let hidden = match no_hosts {
         Some(reason) => Err(anyhow!("not measured: {reason}")),

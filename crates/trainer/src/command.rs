@@ -18,8 +18,9 @@ use crate::{
     error::{TrainError, chain},
     estimate::{
         self, Asked, Estimate,
+        cpu::{self, CPU},
         device::{DEVICES, Device},
-        network::{NETWORKS, Network},
+        network::{HOST, NETWORKS, Network},
     },
     exit::ExitStatus,
     export::export_run,
@@ -91,15 +92,15 @@ struct TrainArguments {
 struct PlanArguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// The accelerator.
-    #[arg(long, default_value = "v100-sxm2-32gb", value_parser = PossibleValuesParser::new(DEVICES.map(|device| device.name)))]
+    /// The accelerator, or `cpu`: a rank of this machine, which is measured for some seconds.
+    #[arg(long, default_value = "v100-sxm2-32gb", value_parser = PossibleValuesParser::new(DEVICES.iter().map(|device| device.name).chain([CPU])))]
     device: String,
     /// How many of them.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     devices: u32,
-    /// What joins them.
-    #[arg(long, default_value = "p3dn", value_parser = PossibleValuesParser::new(NETWORKS.map(|network| network.name)))]
-    network: String,
+    /// What joins them; by default `host` for CPUs, one machine, and else `p3dn`.
+    #[arg(long, value_parser = PossibleValuesParser::new(NETWORKS.map(|network| network.name)))]
+    network: Option<String>,
     /// Price of one device for an hour.
     #[arg(long)]
     price: Option<f64>,
@@ -356,10 +357,27 @@ fn plan(arguments: &PlanArguments) -> Result<String, TrainError> {
         ..Facts::default()
     };
     let plan = TrainPlan::new(config, &facts)?;
+    let is_cpu = arguments.device == CPU;
+    let network = arguments.network.as_deref().or(is_cpu.then_some(HOST));
+    let network = network.and_then(Network::find).unwrap_or(&NETWORKS[0]);
+    let measured = is_cpu.then(|| {
+        cpu::measure(
+            &plan,
+            if network.is_one_host() {
+                arguments.devices
+            } else {
+                1
+            },
+        )
+    });
+    let measured = measured.transpose()?;
     let asked = Asked {
-        device: Device::find(&arguments.device).unwrap_or(&DEVICES[0]),
+        device: measured
+            .as_ref()
+            .or_else(|| Device::find(&arguments.device))
+            .unwrap_or(&DEVICES[0]),
         num_devices: u64::from(arguments.devices),
-        network: Network::find(&arguments.network).unwrap_or(&NETWORKS[0]),
+        network,
         price_per_device_hour: arguments.price,
         corpus_tokens: arguments.corpus_tokens.or(in_corpus),
     };

@@ -6,27 +6,19 @@ use std::time::{Duration, Instant};
 use collectives::{
     Bucket, CollectiveError, Gpu, GpuRuntime, GpuSums, NcclError, NcclLibrary, NcclTimes, Single,
 };
-use loader::{MicroBatch, Step, StepBatches};
-use masking::mask_capacity;
 use model::{DropoutKey, Precision, RobertaConfig, RobertaForMaskedLm};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
-use torch_native::philox4x32_10;
 
 use crate::{
-    config::{OptimizerSection, ScheduleKind, ScheduleSection},
     error::{TrainError, chain},
     loss_scale::LossScale,
-    optimizer::Optimizer,
     overlap::numbers_of,
     precision,
-    reduction::{ReduceDtype, Reduction},
-    schedule::Schedule,
-    step::{Learner, StepRecord, tensors_of, train_step},
-    stop::StopRequest,
+    step::tensors_of,
+    trainee::{SEED, Trainee, micro_batch},
 };
 
-const SEED: u64 = 1;
 /// Steps that warm a GPU up, and those that are timed.
 const WARM_UP_STEPS: u64 = 5;
 const TIMED_STEPS: u64 = 20;
@@ -141,62 +133,6 @@ fn model_of(hidden_size: usize, layers: usize, vocab_size: usize) -> Result<Robe
         "intermediate_size": 4 * hidden_size, "max_position_embeddings": 514, "type_vocab_size": 1,
     });
     Ok(RobertaConfig::from_json(&config.to_string())?)
-}
-
-/// A micro-batch of random tokens; the last sequence is a quarter shorter, so that there is padding.
-fn micro_batch(config: &RobertaConfig, (sequences, length): (usize, usize), step: u64) -> MicroBatch {
-    let capacity = mask_capacity(length, 0.15);
-    let number = |position: usize, purpose: u32, below: usize| {
-        let position = u32::try_from(position).unwrap_or(u32::MAX);
-        let low = u32::try_from(step & 0xffff_ffff).unwrap_or(0);
-        let [word, ..] = philox4x32_10([position, purpose, low, 0], [7, 7]);
-        (u64::from(word) * below as u64) >> 32
-    };
-    let token = |position, purpose| 5 + number(position, purpose, config.vocab_size - 5).cast_signed();
-    let lengths: Vec<u32> = (1..=sequences)
-        .map(|sequence| {
-            if sequence == sequences {
-                length - length / 4
-            } else {
-                length
-            }
-        })
-        .map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX))
-        .collect();
-    let input_ids = (0..sequences * length)
-        .map(|position| {
-            let is_token = position % length < lengths[position / length] as usize;
-            if is_token {
-                token(position, 0)
-            } else {
-                i64::from(config.pad_token_id)
-            }
-        })
-        .collect();
-    let slots = 0..sequences * capacity;
-    let masked_position = |slot: usize| {
-        let row = slot / capacity;
-        (row * length) as u64 + number(slot, 1, lengths[row] as usize)
-    };
-    let masked_positions = slots
-        .clone()
-        .map(|slot| masked_position(slot).cast_signed())
-        .collect();
-    MicroBatch {
-        index: 0,
-        step: Step(step),
-        sequences,
-        sequence_length: length,
-        input_ids,
-        tokens: lengths.iter().map(|&tokens| u64::from(tokens)).sum(),
-        lengths,
-        masked_positions,
-        labels: slots.clone().map(|slot| token(slot, 2)).collect(),
-        weights: vec![1.0; slots.len()],
-        capacity,
-        masked_tokens: slots.len() as u64,
-        digest: step,
-    }
 }
 
 /// A device, and the model and micro-batch (sequences and their length) that it is checked with.
@@ -329,71 +265,6 @@ impl Check {
 fn relative_error(found: &Tensor, expected: &Tensor) -> Result<f64, TrainError> {
     let norm = |tensor: &Tensor| tensor.f_norm()?.f_double_value(&[]);
     Ok(norm(&found.f_sub(expected)?)? / norm(expected)?)
-}
-
-/// A model that trains on random micro-batches.
-struct Trainee {
-    learner: Learner,
-    shape: (usize, usize),
-    step: u64,
-}
-
-impl Trainee {
-    fn new(
-        device: Device,
-        config: &RobertaConfig,
-        precision: Precision,
-        shape: (usize, usize),
-    ) -> Result<Self, TrainError> {
-        let mut model = RobertaForMaskedLm::new(config, precision, device)?;
-        model.initialize(SEED)?;
-        let optimizer = OptimizerSection {
-            learning_rate: 1e-4,
-            adam_beta1: 0.9,
-            adam_beta2: 0.98,
-            adam_epsilon: 1e-6,
-            weight_decay: 0.01,
-            max_grad_norm: 0.0,
-        };
-        let schedule = ScheduleSection {
-            kind: ScheduleKind::Linear,
-            warmup_steps: 0,
-        };
-        let schedule = Schedule::new(&optimizer, &schedule, 1000);
-        let learner = Learner {
-            optimizer: Optimizer::new(optimizer, &model)?,
-            model,
-            schedule,
-            max_grad_norm: 0.0,
-            seed: SEED,
-            loss_scale: (precision == Precision::Fp16).then(LossScale::default),
-            reduction: Reduction::Fast,
-            reduce_dtype: ReduceDtype::F32,
-            hooks: None,
-            num_micro_batches: 1,
-        };
-        Ok(Self {
-            learner,
-            shape,
-            step: 0,
-        })
-    }
-
-    fn step(&mut self) -> Result<StepRecord, TrainError> {
-        let batch = micro_batch(self.learner.model.config(), self.shape, self.step);
-        let batches = StepBatches {
-            step: Step(self.step),
-            digest: batch.digest,
-            micro_batches: vec![batch],
-        };
-        self.step += 1;
-        train_step(
-            &mut self.learner,
-            &mut Single::new(),
-            &batches,
-            &StopRequest::new(),
-        )
-    }
 }
 
 /// Tokens a second of whole steps, dropout on, sequence 512.

@@ -49,6 +49,7 @@ pub mod step;
 pub mod stop;
 mod text_dates;
 pub mod train;
+mod trainee;
 mod unigram;
 
 #[cfg(test)]

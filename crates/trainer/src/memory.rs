@@ -12,11 +12,13 @@ use tch::Device;
 
 use crate::error::{TrainError, chain};
 use crate::estimate::work::num_parameters;
+use crate::gradients::GradientWay;
 use crate::plan::TrainPlan;
+use crate::reduction::ReduceDtype;
 
 /// Numbers a token and column of width that a layer keeps for its backward pass
 /// (`model.checkpoint_activations` off).
-const KEPT_BY_A_LAYER: u64 = 14;
+pub(crate) const KEPT_BY_A_LAYER: u64 = 14;
 /// The same of the last layer, which computes only masked rows behind its attention: its input,
 /// queries, keys, values and contexts.
 const KEPT_BY_THE_LAST: u64 = 5;
@@ -31,7 +33,8 @@ pub(crate) struct Need {
 }
 
 impl Need {
-    pub(crate) fn of(plan: &TrainPlan, precision: Precision) -> Self {
+    /// `gradients`: where they are summed over ranks.
+    pub(crate) fn of(plan: &TrainPlan, precision: Precision, gradients: GradientWay) -> Self {
         let model = &plan.config.model.config;
         let wide = |size: usize| size as u64;
         // Master weights and all sums over a sequence are f32 but in proofs; products may be narrower.
@@ -48,8 +51,11 @@ impl Need {
         };
         let positions = wide(plan.config.data.longest_sequence());
         let rows = wide(plan.mask_capacity);
+        // NCCL sums a copy of all gradients where they travel as bf16.
+        let rounded = plan.config.parallel.reduce_dtype == ReduceDtype::Bf16;
+        let copied = u64::from(gradients == GradientWay::Nccl && rounded) * 2;
         Self {
-            fixed_bytes: num_parameters(model).saturating_mul(4 * number),
+            fixed_bytes: num_parameters(model).saturating_mul(4 * number + copied),
             // The logits and their gradient are there at once.
             sequence_bytes: (kept * wide(model.hidden_size) * product)
                 .saturating_mul(positions)
@@ -173,7 +179,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_the_largest_micro_batch_that_would() {
         let plan = plan();
-        let need = Need::of(&plan, Precision::F32);
+        let need = Need::of(&plan, Precision::F32, GradientWay::HostMemory);
         need.check(&plan, need.bytes(12)).unwrap();
         let fits = |available: u64| match need.check(&plan, available).unwrap_err() {
             TrainError::DoesNotFit { fits, .. } => fits,
@@ -190,8 +196,22 @@ mod tests {
     }
 
     #[test]
+    fn the_copy_that_nccl_sums_is_counted() {
+        let mut plan = plan();
+        let of = |plan: &TrainPlan, way| Need::of(plan, Precision::Bf16, way).bytes(1);
+        let whole = of(&plan, GradientWay::Nccl);
+        plan.config.parallel.reduce_dtype = ReduceDtype::Bf16;
+        assert_eq!(of(&plan, GradientWay::HostMemory), whole);
+        let copy = 2 * num_parameters(&plan.config.model.config);
+        assert_eq!(of(&plan, GradientWay::Nccl), whole + copy);
+    }
+
+    #[test]
     fn absurd_sizes_do_not_overflow() {
-        assert_eq!(Need::of(&plan(), Precision::F64).bytes(u64::MAX), u64::MAX);
+        assert_eq!(
+            Need::of(&plan(), Precision::F64, GradientWay::HostMemory).bytes(u64::MAX),
+            u64::MAX
+        );
     }
 
     #[test]

@@ -100,7 +100,11 @@ pub(crate) fn peak_flops_per_second(
     Ok(rate[0])
 }
 
-fn product_rate(kind: Kind, device: Device) -> Result<f64, TrainError> {
+/// Operations a second of this rank in its best of a few large products.
+///
+/// # Errors
+/// When libtorch fails.
+pub(crate) fn product_rate(kind: Kind, device: Device) -> Result<f64, TrainError> {
     let size = if device == Device::Cpu {
         PEAK_SIZE
     } else {

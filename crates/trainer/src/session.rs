@@ -131,7 +131,7 @@ impl Session {
         let own = self.hosts.get(collective.rank().0 as usize);
         let sharing_ranks = self.hosts.iter().filter(|host| Some(*host) == own).count();
         let available = memory::available_bytes(self.device, sharing_ranks);
-        let need = Need::of(&self.plan, precision);
+        let need = Need::of(&self.plan, precision, self.gradients);
         let checked = available.and_then(|bytes| need.check(&self.plan, bytes));
         agree(collective, checked)
     }
@@ -206,7 +206,11 @@ fn check(config: RunConfig, world_size: u32) -> Result<(TrainPlan, Text), TrainE
     }
 }
 
-fn start_threads(
+/// Sets the threads of this rank's cores; also the hosts of all ranks.
+///
+/// # Errors
+/// Where threads and cores do not fit each other, on all ranks alike.
+pub(crate) fn start_threads(
     collective: &mut dyn Collective,
     config: &RunConfig,
 ) -> Result<(Threads, Vec<String>), TrainError> {

@@ -1,12 +1,15 @@
 //! Memory of a device by kind, and the largest micro-batch that fits.
 
-use model::RobertaConfig;
+use model::{Precision, RobertaConfig};
 use serde::Serialize;
 
 use super::work::num_parameters;
+use crate::{memory::KEPT_BY_A_LAYER, reduction::ReduceDtype};
 
 /// Taken by the driver, libraries, workspaces and fragments.
 const RESERVED_BYTES: f64 = 2e9;
+/// The same on a CPU: libraries and what a pass needs only for a moment.
+const RESERVED_BYTES_ON_CPU: f64 = 0.6e9;
 
 /// Bytes of a device by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -17,7 +20,8 @@ pub struct Memory {
     pub gradients_bytes: f64,
     /// Both moments of the optimizer, f32.
     pub optimizer_bytes: f64,
-    /// 16-bit copies of the weights for the products.
+    /// 16-bit copies of the weights for the products, and of the gradients on the wire where
+    /// `parallel.reduce_dtype` is `bf16`.
     pub copies_bytes: f64,
     /// What the backward pass needs of one sequence.
     pub activations_bytes_per_sequence: f64,
@@ -32,20 +36,50 @@ impl Memory {
     ///
     /// A layer keeps 34 bytes a position and unit of width (Korthikanti et al. 2022, section 4.1,
     /// without the attention matrix, which fused attention does not keep).
-    pub fn new(config: &RobertaConfig, length: usize, rows: usize) -> Self {
+    pub fn new(config: &RobertaConfig, length: usize, rows: usize, wire: ReduceDtype) -> Self {
         let parameters = num_parameters(config) as f64;
         let width = config.hidden_size as f64;
         Self {
             weights_bytes: 4.0 * parameters,
             gradients_bytes: 4.0 * parameters,
             optimizer_bytes: 8.0 * parameters,
-            copies_bytes: 2.0 * parameters,
+            copies_bytes: match wire {
+                ReduceDtype::F32 => 2.0 * parameters,
+                ReduceDtype::Bf16 => 4.0 * parameters,
+            },
             activations_bytes_per_sequence: 34.0
                 * width
                 * length as f64
                 * (config.num_hidden_layers as f64 + 1.0),
             logits_bytes_per_sequence: 2.0 * 4.0 * rows as f64 * config.padded_vocab_size() as f64,
             reserved_bytes: RESERVED_BYTES,
+        }
+    }
+
+    /// The same on a CPU, which copies no weights in f32 and f64.
+    pub fn on_cpu(config: &RobertaConfig, length: usize, rows: usize, precision: Precision) -> Self {
+        let on_gpu = Self::new(config, length, rows, ReduceDtype::F32);
+        let (number, product) = match precision {
+            Precision::F64 => (8.0, 8.0),
+            Precision::F32 => (4.0, 4.0),
+            Precision::Bf16 | Precision::Fp16 => (4.0, 2.0),
+        };
+        let numbers = (KEPT_BY_A_LAYER * config.hidden_size as u64) as f64;
+        Self {
+            weights_bytes: on_gpu.weights_bytes / 4.0 * number,
+            gradients_bytes: on_gpu.gradients_bytes / 4.0 * number,
+            optimizer_bytes: on_gpu.optimizer_bytes / 4.0 * number,
+            copies_bytes: if product < number {
+                on_gpu.copies_bytes
+            } else {
+                0.0
+            },
+            activations_bytes_per_sequence: product
+                * numbers
+                * length as f64
+                * config.num_hidden_layers as f64,
+            logits_bytes_per_sequence: on_gpu.logits_bytes_per_sequence / 4.0 * number,
+            reserved_bytes: RESERVED_BYTES_ON_CPU,
         }
     }
 
@@ -85,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_largest_micro_batch_fits_and_one_more_does_not() {
-        let memory = Memory::new(&config(768, 12, 50_265), 512, 77);
+        let memory = Memory::new(&config(768, 12, 50_265), 512, 77, ReduceDtype::F32);
         let device = 32.0 * 1024.0_f64.powi(3);
         let largest = memory.largest_micro_batch(device);
         assert!(memory.total_bytes(largest) <= device && memory.total_bytes(largest + 1) > device);

@@ -20,8 +20,11 @@ pub struct Network {
 /// The share of a link that a ring reaches with large messages.
 const LINK_EFFICIENCY: f64 = 0.8;
 
+/// Ranks of one host.
+pub const HOST: &str = "host";
+
 /// The networks that can be planned for.
-pub const NETWORKS: [Network; 3] = [
+pub const NETWORKS: [Network; 4] = [
     Network {
         name: "p3dn",
         devices_per_node: 8,
@@ -46,12 +49,26 @@ pub const NETWORKS: [Network; 3] = [
         latency_seconds: 50e-6,
         source: "data sheets: PCIe 3 x16 inside, 10 Gbit Ethernet a node",
     },
+    // The slower of two machines on which 64 MiB were summed (docs/benchmarks.md).
+    Network {
+        name: HOST,
+        devices_per_node: u64::MAX,
+        inside_bytes_per_second: 1.85e9 / LINK_EFFICIENCY,
+        between_bytes_per_second: f64::INFINITY,
+        latency_seconds: 50e-6,
+        source: "measured: ranks of one host, through the memory that they share",
+    },
 ];
 
 impl Network {
     /// The network with this name.
     pub fn find(name: &str) -> Option<&'static Self> {
         NETWORKS.iter().find(|network| network.name == name)
+    }
+
+    /// Whether there are no nodes but one.
+    pub fn is_one_host(&self) -> bool {
+        self.name == HOST
     }
 
     /// One ring over all devices: each sends 2 (n - 1) / n of the gradients; where the ring leaves

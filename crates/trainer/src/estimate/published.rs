@@ -8,6 +8,7 @@
 use model::RobertaConfig;
 
 use super::{
+    device::BesideProducts,
     network::{NETWORKS, Network},
     step_time::{Step, StepTime},
     work,
@@ -138,6 +139,7 @@ pub fn computed_share() -> f64 {
 fn network() -> Network {
     NETWORKS
         .into_iter()
+        .filter(|network| !network.is_one_host())
         .max_by(|one, other| {
             one.between_bytes_per_second
                 .total_cmp(&other.between_bytes_per_second)
@@ -158,12 +160,14 @@ pub fn residuals() -> Vec<Residual> {
         };
         let step = Step {
             model: &model,
+            length: row.length,
             flops_per_sequence: sequence_flops(&model, row.length) * share,
             batch,
             micro_batch,
             wire_bytes: if row.device.ends_with("FP16") { 2.0 } else { 4.0 },
         };
-        let time = StepTime::new(&step, &network(), row.num_devices, fitted_rate(row.device));
+        let rate = (fitted_rate(row.device), &BesideProducts::IN_THE_RATE);
+        let time = StepTime::new(&step, &network(), row.num_devices, rate);
         let is_own = |other: &Row| {
             (other.device, other.num_devices, other.length) == (row.device, row.num_devices, row.length)
         };

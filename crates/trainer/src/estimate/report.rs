@@ -23,9 +23,9 @@ const WORLDS: [u64; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /// What is asked beside the configuration.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
+pub struct Asked<'a> {
     /// The devices.
-    pub device: &'static Device,
+    pub device: &'a Device,
     /// How many.
     pub num_devices: u64,
     /// What joins them.
@@ -95,22 +95,28 @@ pub struct Scaling {
 
 impl Estimate {
     /// Estimates the run of `plan`, at the length of `[data]`.
-    pub fn new(plan: &TrainPlan, asked: &Asked) -> Self {
+    pub fn new(plan: &TrainPlan, asked: &Asked<'_>) -> Self {
         let (model, training) = (&plan.config.model.config, &plan.config.training);
         let (length, rows) = (plan.config.data.sequence_length, plan.mask_capacity);
         let sparse = work::flops_per_token(model, length, rows);
-        let memory = Memory::new(model, length, rows);
+        let wire = plan.config.parallel.reduce_dtype;
+        let memory = match asked.device.cpu_precision {
+            Some(precision) => Memory::on_cpu(model, length, rows, precision),
+            None => Memory::new(model, length, rows, wire),
+        };
         let parameters = work::num_parameters(model);
         let step = Step {
             model,
-            flops_per_sequence: sparse * length as f64,
+            length,
+            flops_per_sequence: asked.device.flops_per_sequence(model, length, rows),
             batch: training.global_batch_size,
             micro_batch: training.micro_batch_size,
-            wire_bytes: plan.config.parallel.reduce_dtype.bytes(),
+            wire_bytes: wire.bytes(),
         };
         let gradient_bytes = step.wire_bytes * parameters as f64;
         let hours = |time: StepTime| time.seconds() * training.max_steps as f64 / SECONDS_PER_HOUR;
-        let at = |num_devices, rate| StepTime::new(&step, asked.network, num_devices, rate);
+        let beside = &asked.device.beside_products;
+        let at = |num_devices, rate| StepTime::new(&step, asked.network, num_devices, (rate, beside));
         let ranges = asked.device.rates.iter().map(|&(rate, source)| {
             let step = at(asked.num_devices, rate);
             let device_hours = hours(step) * asked.num_devices as f64;
@@ -126,7 +132,8 @@ impl Estimate {
         let alone = hours(at(1, fastest));
         let usable = WORLDS
             .into_iter()
-            .filter(|&world| world <= training.global_batch_size);
+            .filter(|&world| world <= training.global_batch_size)
+            .filter(|&world| !asked.network.is_one_host() || world <= asked.num_devices);
         let scaling = usable.map(|num_devices| {
             let hours = hours(at(num_devices, fastest));
             Scaling {
@@ -157,7 +164,7 @@ impl Estimate {
 }
 
 /// The estimate for people.
-pub fn text(estimate: &Estimate, plan: &TrainPlan, asked: &Asked) -> String {
+pub fn text(estimate: &Estimate, plan: &TrainPlan, asked: &Asked<'_>) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = write_all(&mut text, estimate, plan, asked);
@@ -168,7 +175,7 @@ fn write_all(
     out: &mut String,
     estimate: &Estimate,
     plan: &TrainPlan,
-    asked: &Asked,
+    asked: &Asked<'_>,
 ) -> Result<(), std::fmt::Error> {
     let (training, device) = (&plan.config.training, asked.device);
     writeln!(
@@ -227,6 +234,9 @@ fn write_all(
             row.efficiency * 100.0
         )?;
     }
+    if device.cpu_precision.is_some() {
+        return Ok(());
+    }
     write_residuals(out)
 }
 
@@ -271,7 +281,8 @@ fn write_range(out: &mut String, estimate: &Estimate) -> Result<(), std::fmt::Er
             .map_or_else(|| "-".to_owned(), |cost| format!("{cost:.0}"));
         writeln!(
             out,
-            "{:>7.0} {:>9.0} {:>11.1} {:>9.1} {cost:>11}  {}",
+            "{:>7.*} {:>9.0} {:>11.1} {:>9.1} {cost:>11}  {}",
+            if range.flops_per_second < 1e13 { 2 } else { 0 },
             range.flops_per_second / 1e12,
             range.step.seconds() * 1e3,
             range.step.exposed_seconds * 1e3,
@@ -323,7 +334,7 @@ mod tests {
         TrainPlan::new(config, &facts).unwrap()
     }
 
-    fn on_64(device: &'static Device) -> Asked {
+    fn on_64(device: &Device) -> Asked<'_> {
         Asked {
             device,
             num_devices: 64,
