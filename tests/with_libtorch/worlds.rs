@@ -69,6 +69,12 @@ fn loss_difference(one: &[LoggedStep], other: &[LoggedStep], count: usize) -> f6
         .fold(0.0, f64::max)
 }
 
+fn hash_of_weights(world: u32, precision: &str, folder: &Path) -> Result<String> {
+    let checkpoint = format!("checkpoints/step-{STEPS:08}/model.safetensors");
+    let weights = run_folder(world, precision, folder).join(checkpoint);
+    Ok(durable::sha256_file(&weights)?)
+}
+
 fn check_worlds(precision: &str, tolerances: &[(usize, f64)]) -> Result<()> {
     demo()?;
     let _machine = whole_machine();
@@ -125,10 +131,12 @@ fn canonical_reduction_gives_the_same_weights_to_the_bit_at_worlds_1_2_4_and_8_u
     let mut hashes = Vec::new();
     for world in [1, 2, 4, 8] {
         let steps = train_with(world, "f32", folder.path(), &settings)?;
-        let checkpoint = format!("checkpoints/step-{STEPS:08}/model.safetensors");
-        let weights = run_folder(world, "f32", folder.path()).join(checkpoint);
         let loss = steps.last().context("no step was logged")?.loss;
-        hashes.push((world, durable::sha256_file(&weights)?, loss.to_bits()));
+        hashes.push((
+            world,
+            hash_of_weights(world, "f32", folder.path())?,
+            loss.to_bits(),
+        ));
     }
     let (_, hash, loss) = &hashes[0];
     ensure!(
@@ -137,5 +145,34 @@ fn canonical_reduction_gives_the_same_weights_to_the_bit_at_worlds_1_2_4_and_8_u
             .all(|(_, other, other_loss)| other == hash && other_loss == loss),
         "weights or losses differ: {hashes:?}"
     );
+    Ok(())
+}
+
+/// A gradient changes by one part in 2^8 at most, and so does what a step takes off the loss.
+#[test]
+fn gradients_that_travel_as_bf16_lose_nearly_the_same_and_overlap_changes_no_bit_of_them() -> Result<()> {
+    demo()?;
+    let _machine = whole_machine();
+    let folder = tempfile::tempdir()?;
+    let whole = train(2, "f32", folder.path())?;
+    let train_rounded = |overlap| -> Result<(Vec<LoggedStep>, String)> {
+        let folder = tempfile::tempdir()?;
+        let overlap = format!("parallel.overlap={overlap}");
+        let settings = [
+            "training.micro_batch_size=4",
+            "parallel.reduce_dtype='bf16'",
+            &overlap,
+        ];
+        let steps = train_with(2, "f32", folder.path(), &settings)?;
+        Ok((steps, hash_of_weights(2, "f32", folder.path())?))
+    };
+    let ((rounded, hash), (_, afterwards)) = (train_rounded(true)?, train_rounded(false)?);
+    ensure!(hash == afterwards, "overlap changes the weights");
+    ensure!(
+        hash != hash_of_weights(2, "f32", folder.path())?,
+        "nothing was rounded"
+    );
+    let difference = loss_difference(&whole, &rounded, whole.len());
+    ensure!(difference < 1.0 / 256.0, "losses differ by {difference:.2e}");
     Ok(())
 }

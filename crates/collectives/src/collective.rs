@@ -155,6 +155,45 @@ impl fmt::Display for Brought {
     }
 }
 
+/// One of the parts that gradients are summed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its number, from 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Bucket {
+    /// Both numbers in one word.
+    pub(crate) fn to_u64(self) -> u64 {
+        u64::from(self.number) << 32 | u64::from(self.of)
+    }
+
+    /// `None` for 0, which is no bucket.
+    pub(crate) fn from_u64(word: u64) -> Option<Self> {
+        let [number, of] = [word >> 32, word & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or(0));
+        (word > 0).then_some(Self { number, of })
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "bucket {} of {}", self.number, self.of)
+    }
+}
+
+/// In which order the numbers of several ranks are added up, which decides the last bits of a sum of
+/// more than two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SumOrder {
+    /// From rank 0 on.
+    #[default]
+    RankOrder,
+    /// Around a ring, each part of the vector from another rank on.
+    Ring,
+}
+
 /// Hands out the calls of one rank in order.
 #[derive(Debug, Default)]
 pub(crate) struct Sequence(u64);
@@ -207,6 +246,17 @@ pub trait Collective: Send + fmt::Debug {
     /// Tells a backend that reports where its ranks are that this one works on `step`, from 1.
     fn at_step(&mut self, step: u64) {
         let _ = step;
+    }
+
+    /// Tells a backend that reports where its ranks are that this one sums this part of the gradients
+    /// of its step.
+    fn at_bucket(&mut self, bucket: Bucket) {
+        let _ = bucket;
+    }
+
+    /// In which order this backend adds large sums up.
+    fn sum_order(&self) -> SumOrder {
+        SumOrder::RankOrder
     }
 
     /// Sums of numbers in the memory of GPUs, where this backend has them.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::{Collective, CollectiveError, GpuSums, Operation, Rank};
+use crate::{Bucket, Collective, CollectiveError, GpuSums, Operation, Rank, SumOrder};
 
 /// What a sum gave.
 #[derive(Debug)]
@@ -40,6 +40,11 @@ pub trait Layer: Send + fmt::Debug {
         let _ = step;
     }
 
+    /// Before the backend below is told.
+    fn before_bucket(&mut self, bucket: Bucket) {
+        let _ = bucket;
+    }
+
     /// Sums of this layer's own, else of the backend below.
     fn own_gpu_sums(&mut self) -> Option<&mut GpuSums> {
         self.below_mut().gpu_sums()
@@ -70,6 +75,15 @@ impl<L: Layer> Collective for L {
     fn at_step(&mut self, step: u64) {
         self.before_step(step);
         self.below_mut().at_step(step);
+    }
+
+    fn at_bucket(&mut self, bucket: Bucket) {
+        self.before_bucket(bucket);
+        self.below_mut().at_bucket(bucket);
+    }
+
+    fn sum_order(&self) -> SumOrder {
+        self.below().sum_order()
     }
 
     fn gpu_sums(&mut self) -> Option<&mut GpuSums> {

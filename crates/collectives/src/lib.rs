@@ -21,7 +21,7 @@ mod single;
 mod threads;
 
 pub use bf16_sum::all_reduce_sum_bf16;
-pub use collective::{Brought, Call, Collective, Element, Operation, Rank};
+pub use collective::{Brought, Bucket, Call, Collective, Element, Operation, Rank, SumOrder};
 pub use connect::{Backend, Launch, connect};
 pub use error::CollectiveError;
 pub use faulty::{Fault, Faulty};
@@ -29,7 +29,7 @@ pub use liveness::{Cause, Liveness, LivenessOptions, Loss, Position, Process, Wa
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiOptions};
 pub use nccl::{
-    Bucket, Gpu, GpuElement, GpuNumbers, GpuRuntime, GpuSums, Nccl, NcclError, NcclLibrary, NcclTimes,
+    Gpu, GpuElement, GpuNumbers, GpuRuntime, GpuSums, Nccl, NcclError, NcclLibrary, NcclTimes,
     Version as NcclVersion, Work as NcclWork,
 };
 pub use single::Single;

@@ -84,6 +84,8 @@ pub enum Cause {
     Silent {
         /// Since when.
         silent: Duration,
+        /// The other ranks of its host that are silent too.
+        others: Vec<Rank>,
     },
     /// It lives, but the launcher that started it is gone, and with it all that ends the ranks.
     Orphaned,
@@ -118,10 +120,16 @@ impl fmt::Display for Loss {
                 "{process} is stopped (SIGSTOP or a debugger) and silent for {:.1} s, {position}",
                 silent.as_secs_f64()
             ),
-            Cause::Silent { silent } => write!(
+            Cause::Silent { silent, others } => write!(
                 formatter,
-                "{process} has been silent for {:.1} s, {position}: its process is stopped, or {} off the network",
+                "{process} has been silent for {:.1} s{}, {position}: {} stopped, or {} off the network",
                 silent.as_secs_f64(),
+                like(others),
+                if others.is_empty() {
+                    "its process is"
+                } else {
+                    "these processes are"
+                },
                 // Of rank 0 the others say it, and which side of a cut they are on nobody can tell.
                 if process.rank == Rank(0) {
                     "its host or the one that misses it is"
@@ -135,6 +143,16 @@ impl fmt::Display for Loss {
             ),
             Cause::Failed { message } => write!(formatter, "{process} failed {position}: {message}"),
         }
+    }
+}
+
+/// Which other ranks are silent, in words.
+fn like(others: &[Rank]) -> String {
+    let numbers: Vec<String> = others.iter().map(ToString::to_string).collect();
+    match &numbers[..] {
+        [] => String::new(),
+        [one] => format!(", like rank {one} of its host"),
+        [first @ .., last] => format!(", like ranks {} and {last} of its host", first.join(", ")),
     }
 }
 

@@ -25,7 +25,7 @@ use std::{
 
 use bytemuck::Pod;
 
-use crate::{Call, Collective, CollectiveError, Element, Operation, Rank, collective::Sequence};
+use crate::{Call, Collective, CollectiveError, Element, Operation, Rank, SumOrder, collective::Sequence};
 use native::Reduction;
 use thread::{Job, Place, Reply, Work};
 
@@ -191,6 +191,10 @@ impl Collective for Mpi {
 
     fn calls_made(&self) -> u64 {
         self.sequence.made()
+    }
+
+    fn sum_order(&self) -> SumOrder {
+        self.place.sum_order
     }
 
     fn barrier(&mut self) -> Result<(), CollectiveError> {

@@ -21,7 +21,7 @@ mod table;
 use std::{fmt, time::Duration};
 
 pub use abi::Version;
-pub use error::{Bucket, NcclError, Work};
+pub use error::{NcclError, Work};
 pub use gpu::Gpu;
 pub use library::NcclLibrary;
 pub use runtime::GpuRuntime;

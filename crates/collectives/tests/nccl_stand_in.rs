@@ -92,7 +92,7 @@ fn numbers(memory: Memory, count: usize) -> GpuNumbers {
     }
 }
 
-fn bucket(number: usize) -> Bucket {
+fn bucket(number: u32) -> Bucket {
     Bucket { number, of: 3 }
 }
 
@@ -234,11 +234,8 @@ fn said_after(fault: Fault, times: NcclTimes) -> (Vec<String>, Vec<Vec<String>>)
         let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, times).unwrap();
         let memory = trial.stand_in.memory(trial.gpu, 9);
         trial.stand_in.fill(trial.gpu, memory, 1.0, 0);
-        let mut start = |number: usize| {
-            let part = memory.part(3 * (number - 1), 3);
-            sums.start(numbers(part, 3), bucket(number))
-        };
-        let started = start(1).and_then(|()| start(2)).and_then(|()| start(3));
+        let mut start = |first: usize, number| sums.start(numbers(memory.part(first, 3), 3), bucket(number));
+        let started = start(0, 1).and_then(|()| start(3, 2)).and_then(|()| start(6, 3));
         let error = started.and_then(|()| sums.finish()).unwrap_err();
         // From here on everything is refused, and nothing is asked of NCCL.
         let again = sums.start(numbers(memory, 3), bucket(1)).unwrap_err();

@@ -3,12 +3,14 @@
 
 use std::{path::Path, sync::OnceLock};
 
+use collectives::{Collective, SumOrder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    config::RunConfig,
+    config::{ParallelSection, RunConfig},
     error::TrainError,
+    gradients::GradientWay,
     reduction::{ReduceDtype, Reduction},
 };
 
@@ -132,10 +134,44 @@ pub struct Tuple {
     /// What they travel as.
     #[serde(default)]
     pub reduce_dtype: ReduceDtype,
+    /// In which order the ranks' gradients are added up.
+    #[serde(default)]
+    pub sums: Sums,
     /// Processors of the ranks: each kind once.
     pub processor: String,
     /// libtorch build.
     pub libtorch: String,
+}
+
+/// Who adds the gradients of several ranks up, and in which order: the last bits of a sum of more than
+/// two numbers depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sums {
+    /// From rank 0 on: ranks of one host, gradients that travel as bf16, and canonical ones, which
+    /// have their own order everywhere.
+    #[default]
+    RankOrder,
+    /// Around a ring over hosts.
+    Ring,
+    /// NCCL, as it likes.
+    Nccl,
+}
+
+impl Sums {
+    pub(crate) fn of(
+        collective: &dyn Collective,
+        parallel: &ParallelSection,
+        gradients: GradientWay,
+    ) -> Self {
+        let has_own_order =
+            parallel.reduction == Reduction::Canonical || parallel.reduce_dtype == ReduceDtype::Bf16;
+        match (gradients, collective.sum_order()) {
+            (GradientWay::Nccl, _) => Self::Nccl,
+            (GradientWay::HostMemory, SumOrder::Ring) if !has_own_order => Self::Ring,
+            (GradientWay::HostMemory, SumOrder::Ring | SumOrder::RankOrder) => Self::RankOrder,
+        }
+    }
 }
 
 /// The differing fields of two values in words; empty when there are none.
@@ -161,12 +197,15 @@ mod tests {
             micro_batch_size: 4,
             reduction: Reduction::Fast,
             reduce_dtype: ReduceDtype::F32,
+            sums: Sums::RankOrder,
             processor: "one".to_owned(),
             libtorch: "2.11.0".to_owned(),
         };
         let mut older = serde_json::to_value(&own).unwrap();
         let fields = older.as_object_mut().unwrap();
-        assert!(fields.remove("reduce_dtype").is_some() && fields.remove("reduction").is_some());
+        for newer in ["reduce_dtype", "reduction", "sums"] {
+            assert!(fields.remove(newer).is_some());
+        }
         assert_eq!(serde_json::from_value::<Tuple>(older).unwrap(), own);
     }
 

@@ -167,11 +167,14 @@ fn reduce_bucket(
     part: &Part,
     (index, of): (usize, usize),
 ) -> Result<(), TrainError> {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let bucket = BucketNumber {
+        number: number(index + 1),
+        of: number(of),
+    };
+    collective.at_bucket(bucket);
     match collective.gpu_sums() {
-        Some(sums) => {
-            let number = index + 1;
-            Ok(sums.start(numbers_of(part.to_send()?)?, BucketNumber { number, of })?)
-        }
+        Some(sums) => Ok(sums.start(numbers_of(part.to_send()?)?, bucket)?),
         None => all_reduce(collective, part),
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     device,
     error::{TrainError, chain},
     gradients::GradientWay,
-    identity::{Hashes, Tuple, essential, program, shared_by_ranks},
+    identity::{Hashes, Sums, Tuple, essential, program, shared_by_ranks},
     loss_scale::LossScale,
     memory::{self, Need},
     optimizer::Optimizer,
@@ -102,6 +102,7 @@ impl Session {
             micro_batch_size: plan.config.training.micro_batch_size,
             reduction: plan.config.parallel.reduction,
             reduce_dtype: plan.config.parallel.reduce_dtype,
+            sums: Sums::of(collective, &plan.config.parallel, gradients),
             processor: Processor::names(&processors),
             libtorch: torch_native::libtorch_version().to_owned(),
         };

@@ -100,7 +100,8 @@ impl Hub {
                 let mut ranks = self.ranks.iter_mut();
                 ranks.find_map(|rank| rank.listen(last_round, silence, own_host))
             });
-            if let Some(loss) = loss {
+            if let Some(mut loss) = loss {
+                self.find_others(&mut loss, last_round);
                 self.tell(&Message::Lost {
                     rank: loss.process.rank,
                     cause: loss.cause.clone(),
@@ -133,6 +134,25 @@ impl Hub {
                 self.tell(&Message::Beat { position: own.get() });
             }
         }
+    }
+
+    /// Which other ranks of the host of a silent one are silent too: they were heard last within the
+    /// two beats in which a host that leaves the network falls silent.
+    fn find_others(&self, loss: &mut Loss, now: Instant) {
+        let Cause::Silent { silent, others } = &mut loss.cause else {
+            return;
+        };
+        let since = silent.saturating_sub(self.options.beat * 2);
+        let is_silent = |rank: &&Connected| {
+            let same_host = rank.process.host == loss.process.host && rank.process.rank != loss.process.rank;
+            same_host && !rank.ended && now.saturating_duration_since(rank.heard) >= since
+        };
+        *others = self
+            .ranks
+            .iter()
+            .filter(is_silent)
+            .map(|rank| rank.process.rank)
+            .collect();
     }
 
     /// All connections at once: one that does not answer must not delay the report of a loss.
@@ -187,7 +207,10 @@ impl Connected {
         Some(self.lost(if stopped {
             Cause::Stopped { silent }
         } else {
-            Cause::Silent { silent }
+            Cause::Silent {
+                silent,
+                others: Vec::new(),
+            }
         }))
     }
 
@@ -204,6 +227,7 @@ impl Connected {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rank;
     use crate::liveness::tests::{another_process, beat_at, connection, other_end_sees};
 
     const SILENCE: Duration = Duration::from_secs(15);
@@ -235,7 +259,56 @@ mod tests {
         let loss = rank.listen(begun + almost + SILENCE, SILENCE, "here").unwrap();
         assert_eq!(
             (loss.cause, loss.position.step),
-            (Cause::Silent { silent: SILENCE }, 17)
+            (
+                Cause::Silent {
+                    silent: SILENCE,
+                    others: Vec::new()
+                },
+                17
+            )
+        );
+    }
+
+    #[test]
+    fn the_ranks_that_fell_silent_with_their_host_are_named() {
+        let begun = Instant::now();
+        let heard = [
+            begun,
+            begun + LivenessOptions::default().beat,
+            begun + SILENCE,
+            begun,
+        ];
+        let hosts = ["b", "b", "b", "c"];
+        let (ranks, _ends): (Vec<_>, Vec<_>) = (1_u32..)
+            .zip(heard.into_iter().zip(hosts))
+            .map(|(rank, (heard, host))| {
+                let (mut rank_of, end) = connected(heard);
+                rank_of.process.rank = Rank(rank);
+                host.clone_into(&mut rank_of.process.host);
+                (rank_of, end)
+            })
+            .unzip();
+        let mut hub = Hub {
+            own: another_process(0),
+            parent: None,
+            ranks,
+            options: LivenessOptions::default(),
+        };
+        let mut loss = hub.ranks[0].listen(begun + SILENCE, SILENCE, "a").unwrap();
+        hub.find_others(&mut loss, begun + SILENCE);
+        // Rank 3 of the same host was heard of just now, and rank 4 is elsewhere.
+        let others = vec![Rank(2)];
+        assert_eq!(
+            loss.cause,
+            Cause::Silent {
+                silent: SILENCE,
+                others
+            }
+        );
+        let said = loss.to_string();
+        assert!(
+            said.contains("rank 1 (host b") && said.contains("like rank 2 of its host"),
+            "{said}"
         );
     }
 

@@ -158,7 +158,10 @@ impl Member {
         let cause = if process.host == self.own_host && is_stopped(process.pid) {
             Cause::Stopped { silent }
         } else {
-            Cause::Silent { silent }
+            Cause::Silent {
+                silent,
+                others: Vec::new(),
+            }
         };
         self.loss(Rank(0), cause, first.position)
     }
@@ -223,7 +226,14 @@ mod tests {
         };
         assert_eq!(
             (loss.process.rank, loss.cause, loss.position.step),
-            (Rank(0), Cause::Silent { silent: silence }, 17)
+            (
+                Rank(0),
+                Cause::Silent {
+                    silent: silence,
+                    others: Vec::new()
+                },
+                17
+            )
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Where a rank is: its optimizer step and its last collective call.
+//! Where a rank is: its optimizer step, the part of the gradients that it sums, its last collective
+//! call.
 
 use std::{
     fmt,
@@ -9,13 +10,16 @@ use std::{
 };
 
 use crate::layer::Layer;
-use crate::{Call, Collective, CollectiveError, Operation};
+use crate::{Bucket, Call, Collective, CollectiveError, Operation};
 
 /// Where a rank is in its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
     /// The optimizer step that it works on, from 1; 0 before the first.
     pub step: u64,
+    /// The part of this step's gradients that it has begun to sum last. NCCL's sums are no
+    /// [`Position::call`].
+    pub bucket: Option<Bucket>,
     /// The collective call that it made last.
     pub call: Option<Call>,
 }
@@ -25,6 +29,9 @@ impl fmt::Display for Position {
         match self.step {
             0 => formatter.write_str("before the first step")?,
             step => write!(formatter, "in step {step}")?,
+        }
+        if let Some(bucket) = self.bucket {
+            write!(formatter, ", in or after {bucket} of its gradients")?;
         }
         match self.call {
             Some(call) => write!(formatter, ", in or after {call}"),
@@ -38,6 +45,8 @@ impl fmt::Display for Position {
 #[derive(Debug, Default)]
 pub(super) struct PositionCell {
     step: AtomicU64,
+    /// Number and count, 32 bits each; 0 before the first of a step.
+    bucket: AtomicU64,
     /// Of the last call; 0 before the first.
     sequence: AtomicU64,
     operation: AtomicU64,
@@ -49,6 +58,11 @@ pub(super) struct PositionCell {
 impl PositionCell {
     pub(super) fn set_step(&self, step: u64) {
         self.step.store(step, Ordering::Relaxed);
+        self.bucket.store(0, Ordering::Relaxed);
+    }
+
+    fn set_bucket(&self, bucket: Bucket) {
+        self.bucket.store(bucket.to_u64(), Ordering::Relaxed);
     }
 
     fn set_call(&self, call: Call) {
@@ -62,6 +76,7 @@ impl PositionCell {
         let sequence = self.sequence.load(Ordering::Relaxed);
         Position {
             step: self.step.load(Ordering::Relaxed),
+            bucket: Bucket::from_u64(self.bucket.load(Ordering::Relaxed)),
             call: Operation::from_code(self.operation.load(Ordering::Relaxed))
                 .filter(|_| sequence > 0)
                 .map(|operation| Call { operation, sequence }),
@@ -112,5 +127,9 @@ impl Layer for Watched<'_> {
 
     fn before_step(&mut self, step: u64) {
         self.position.set_step(step);
+    }
+
+    fn before_bucket(&mut self, bucket: Bucket) {
+        self.position.set_bucket(bucket);
     }
 }

@@ -11,7 +11,7 @@ use super::{
     wire::{Inbox, Message},
     *,
 };
-use crate::{Call, Operation, Threads};
+use crate::{Bucket, Call, Operation, Threads};
 
 /// Nothing takes as long; a test that waits for it fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -56,7 +56,10 @@ pub(super) fn another_process(rank: u32) -> Process {
 
 /// A sign of life of a rank that works on `step`.
 pub(super) fn beat_at(step: u64) -> Message {
-    let position = Position { step, call: None };
+    let position = Position {
+        step,
+        ..Position::default()
+    };
     Message::Beat { position }
 }
 
@@ -183,9 +186,31 @@ fn the_last_collective_call_is_part_of_the_place() {
     assert_eq!(
         position,
         Position {
-            step: 0,
-            call: Some(call)
+            call: Some(call),
+            ..Position::default()
         }
+    );
+}
+
+#[test]
+fn the_bucket_is_part_of_the_place_until_the_next_step() {
+    let mut members = channel_of(&[patient(); 2]);
+    let member = members.remove(1);
+    let mut single = crate::Single::new();
+    let mut watched = member.liveness.watch(&mut single);
+    let bucket = Bucket { number: 3, of: 11 };
+    watched.at_bucket(bucket);
+    watched.at_step(17);
+    assert_eq!(member.liveness.position.get().bucket, None);
+    watched.at_bucket(bucket);
+    member.liveness.position.wait_until_told();
+    drop(member);
+    let loss = only_loss(&members[0].losses);
+    assert_eq!(loss.position.bucket, Some(bucket));
+    let said = loss.to_string();
+    assert!(
+        said.contains("in step 17, in or after bucket 3 of 11 of its gradients"),
+        "{said}"
     );
 }
 
@@ -205,8 +230,10 @@ fn a_stopped_process_is_told_from_a_silent_one() {
 }
 
 fn any_message() -> impl Strategy<Value = Message> {
-    let position = (any::<u64>(), prop::option::of(any::<u64>())).prop_map(|(step, sequence)| Position {
+    let place = (any::<u64>(), 0..=u64::MAX, prop::option::of(1..=u64::MAX));
+    let position = place.prop_map(|(step, bucket, sequence)| Position {
         step,
+        bucket: Bucket::from_u64(bucket),
         call: sequence.map(|sequence| Call {
             operation: Operation::Broadcast,
             sequence,
@@ -217,7 +244,8 @@ fn any_message() -> impl Strategy<Value = Message> {
         Just(Cause::Closed),
         Just(Cause::Orphaned),
         silent.clone().prop_map(|silent| Cause::Stopped { silent }),
-        silent.prop_map(|silent| Cause::Silent { silent }),
+        (silent, prop::collection::vec(any::<u32>().prop_map(Rank), 0..9))
+            .prop_map(|(silent, others)| Cause::Silent { silent, others }),
         ".{0,40}".prop_map(|message| Cause::Failed { message }),
     ];
     prop_oneof![

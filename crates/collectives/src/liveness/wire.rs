@@ -1,4 +1,4 @@
-//! The messages of the channel: 32 bytes little-endian, then a text.
+//! The messages of the channel: 40 bytes little-endian, then a text.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | 24-27 | milliseconds of silence |
 //! | 28 | code of the last call's operation |
 //! | 29-31 | 0 |
+//! | 32-39 | count and number of the bucket, 32 bits each; 0 before the first of a step |
 
 use std::{
     io::{self, Read, Write},
@@ -19,9 +20,9 @@ use std::{
 };
 
 use super::{Cause, Position};
-use crate::{Call, Operation, Rank};
+use crate::{Bucket, Call, Operation, Rank};
 
-pub(super) const HEADER: usize = 32;
+pub(super) const HEADER: usize = 40;
 /// A reason longer than this is cut.
 const MAX_TEXT: usize = 4096;
 
@@ -61,7 +62,10 @@ impl Message {
                 let (code, silent, text) = match cause {
                     Cause::Closed => (0, 0, ""),
                     Cause::Stopped { silent } => (1, millis(*silent), ""),
-                    Cause::Silent { silent } => (2, millis(*silent), ""),
+                    Cause::Silent { silent, others } => {
+                        let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+                        return frame(5, 2, *rank, position, millis(*silent), &others.join(" "));
+                    }
                     Cause::Failed { message } => (3, 0, message.as_str()),
                     Cause::Orphaned => (4, 0, ""),
                 };
@@ -76,8 +80,10 @@ impl Message {
         let step = u64::from_le_bytes(header[8..16].try_into().ok()?);
         let sequence = u64::from_le_bytes(header[16..24].try_into().ok()?);
         let number = u64::from(u32::from_le_bytes(header[24..28].try_into().ok()?));
+        let bucket = u64::from_le_bytes(header[32..40].try_into().ok()?);
         let position = Position {
             step,
+            bucket: Bucket::from_u64(bucket),
             call: Operation::from_code(u64::from(header[28]))
                 .filter(|_| sequence > 0)
                 .map(|operation| Call { operation, sequence }),
@@ -96,7 +102,13 @@ impl Message {
                 cause: match header[1] {
                     0 => Cause::Closed,
                     1 => Cause::Stopped { silent },
-                    2 => Cause::Silent { silent },
+                    2 => Cause::Silent {
+                        silent,
+                        others: text
+                            .split(' ')
+                            .filter_map(|rank| rank.parse().ok().map(Rank))
+                            .collect(),
+                    },
                     4 => Cause::Orphaned,
                     _ => Cause::Failed {
                         message: text.to_owned(),
@@ -127,12 +139,10 @@ fn frame(kind: u8, cause: u8, rank: Rank, position: &Position, number: u64, text
     bytes.extend(position.step.to_le_bytes());
     bytes.extend(sequence.to_le_bytes());
     bytes.extend(u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
-    bytes.extend(
-        position
-            .call
-            .map_or([0; 8], |call| call.operation.code().to_le_bytes()),
-    );
-    bytes.truncate(HEADER);
+    let operation = position.call.map_or(0, |call| call.operation.code());
+    bytes.extend(u32::try_from(operation).unwrap_or(0).to_le_bytes());
+    let bucket = position.bucket.map_or(0, Bucket::to_u64);
+    bytes.extend(bucket.to_le_bytes());
     bytes.extend(text.as_bytes());
     bytes
 }

@@ -28,7 +28,7 @@ use super::{
     ring::{self, Stopped},
     shared_memory::SharedMemory,
 };
-use crate::{Brought, Call, CollectiveError, Element, Rank};
+use crate::{Brought, Call, CollectiveError, Element, Rank, SumOrder};
 
 /// Waiting for the last rank: this long by testing and yielding, then asleep.
 const AWAKE: Duration = Duration::from_micros(100);
@@ -44,6 +44,7 @@ pub(super) struct Place {
     pub(super) world_size: u32,
     pub(super) local_rank: u32,
     pub(super) local_size: u32,
+    pub(super) sum_order: SumOrder,
 }
 
 /// One call on its way to the communication thread.
@@ -131,15 +132,19 @@ pub(super) fn run(
             world_size: world.size(),
             local_rank,
             local_size,
+            sum_order: SumOrder::Ring,
         });
     let mut communication = Communication {
         world,
         timeout: options.timeout,
         host: None,
     };
-    let place = place.and_then(|place| {
+    let place = place.and_then(|mut place| {
         if options.zero_copy && place.local_size == place.world_size {
             communication.host = communication.join_host()?;
+        }
+        if communication.host.is_some() || place.world_size == 1 {
+            place.sum_order = SumOrder::RankOrder;
         }
         Ok(place)
     });

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::GpuElement;
 use super::abi::Version;
-use crate::Rank;
+use crate::{Bucket, Rank};
 
 /// Why gradients could not be summed on GPUs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,21 +145,6 @@ pub enum Work {
     },
     /// Ranks leave.
     Finish,
-}
-
-/// One of the parts that gradients are summed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bucket {
-    /// Its number, from 1.
-    pub number: usize,
-    /// How many there are.
-    pub of: usize,
-}
-
-impl fmt::Display for Bucket {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "bucket {} of {}", self.number, self.of)
-    }
 }
 
 impl fmt::Display for Work {

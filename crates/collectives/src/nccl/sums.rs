@@ -3,11 +3,11 @@
 use super::{
     GpuNumbers, NcclTimes,
     communicator::{Communicator, Patience},
-    error::{Bucket, NcclError, Work},
+    error::{NcclError, Work},
     gpu::{Event, Gpu, Stream},
     library::NcclLibrary,
 };
-use crate::{Collective, CollectiveError};
+use crate::{Bucket, Collective, CollectiveError};
 
 /// Sums numbers in GPU memory over all ranks. A failed call aborts NCCL on this rank, and every
 /// later one is refused.
