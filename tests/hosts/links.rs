@@ -66,10 +66,13 @@ fn a_host_that_is_cut_off_in_mid_step_is_named_and_every_rank_and_the_launcher_e
         "named {named:?} after the cut; all ended after {:?}",
         begun.elapsed()
     );
-    // The ranks of the other host are silent from the same moment on.
+    // The ranks of the other host are silent from the same moment on, and named together.
     let lines = [2, 3].map(|rank| naming(&ended, rank, &hosts.name(1))).concat();
     ensure!(
-        lines.len() == 1 && lines[0].contains("off the network") && lines[0].contains("in step "),
+        lines.len() == 1
+            && ["off the network", "in step ", ", like rank "]
+                .iter()
+                .all(|part| lines[0].contains(part)),
         "{}",
         ended.stderr
     );
