@@ -98,6 +98,7 @@ mod tests {
         assert_eq!(nearest_divisors(8, 9), "8");
         assert_eq!(nearest_divisors(8, 0), "1");
         assert_eq!(nearest_divisors(36, 7), "6 and 9");
+        assert_eq!(nearest_divisors(36, 9), "6 and 12");
         assert_eq!(nearest_divisors(0, 5), "0");
         // The largest prime below 2^63, and the largest number.
         assert_eq!(

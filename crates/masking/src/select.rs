@@ -129,6 +129,22 @@ mod tests {
         assert_eq!(count_to_mask(7, 1.0, u32::MAX), 7);
     }
 
+    #[test]
+    fn what_is_ranked_lies_below_the_bound_in_the_order_of_the_keys() {
+        let mut kept = vec![8; 2];
+        keep_below(&[5, 1, 9, 3], 5, &mut kept);
+        assert_eq!(kept, [1, 3]);
+    }
+
+    #[test]
+    fn the_bound_is_four_deviations_and_a_key_above_the_share() {
+        let share = |num_keys, count| probable_bound(num_keys, count) as f64 / 2f64.powi(64);
+        // (77 + 4 sqrt(77 (1 - 77 / 512)) + 1) / 512 and (20 + 4 sqrt(20 / 2) + 1) / 40
+        assert!((share(512, 77) - 0.215_53).abs() < 1e-4, "{}", share(512, 77));
+        assert!((share(40, 20) - 0.841_23).abs() < 1e-4, "{}", share(40, 20));
+        assert_eq!(probable_bound(40, 40), u64::MAX);
+    }
+
     proptest! {
         #[test]
         fn position_selection_takes_exactly_the_count_smallest_keys_in_order(

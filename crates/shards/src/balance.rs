@@ -95,7 +95,9 @@ mod tests {
         assert!((even.balance() == Balance::WithinTwoPercent) && (even.spread - 0.02).abs() < 1e-9);
         let spread = Spread::of(&[1000, 1020, 990], 20);
         assert_eq!(spread.balance(), Balance::WholeDocuments);
-        assert!(!spread.describe().contains("fewer shards"), "small documents");
+        let said = spread.describe();
+        assert!(!said.contains("fewer shards"), "small documents");
+        assert!(said.contains("differ by 2.99 %"), "{said}");
     }
 
     #[test]

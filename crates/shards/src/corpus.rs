@@ -334,6 +334,9 @@ mod tests {
         for mode in [ReadMode::Mmap, ReadMode::Pread] {
             let corpus = Corpus::open_with(&small.folder, mode).unwrap();
             assert_eq!(corpus.sources().collect::<Vec<_>>(), ["10-K", "10-K/A", "wiki"]);
+            assert_eq!(corpus.held_out_sources().collect::<Vec<_>>(), ["10-K", "10-K/A"]);
+            assert_eq!((corpus.num_shards(), corpus.shards().count()), (4, 4));
+            assert_eq!(corpus.read_mode(), mode);
             for (shard, expected) in corpus.shards().zip(&small.shards) {
                 let shard = shard.unwrap();
                 assert_eq!(shard.num_documents(), expected.len());
@@ -363,7 +366,13 @@ mod tests {
             let error = corpus.document_rows(&[(0, 0), wrong].into()).unwrap_err();
             assert!(matches!(error, ShardError::OutOfRange { what: "document", .. }));
         }
-        assert_eq!(corpus.held_out_row("10-K", 1).unwrap().id, "held-out-1");
+        for (source, document, id) in [
+            ("10-K", 0, "10-K-held-out-0"),
+            ("10-K", 1, "10-K-held-out-1"),
+            ("10-K/A", 0, "10-K/A-held-out-0"),
+        ] {
+            assert_eq!(corpus.held_out_row(source, document).unwrap().id, id);
+        }
         assert!(matches!(
             corpus.document_row(2, 0),
             Err(ShardError::OutOfRange { .. })

@@ -258,14 +258,25 @@ mod tests {
         let small = small_corpus();
         let corpus = Corpus::open(&small.folder).unwrap();
         Packing::open_or_build(&DISK, &corpus, PackingMode::FullSentences, 10).unwrap();
-        let mut names = Vec::new();
-        let report = verify(&small.folder, |name, _| names.push(name.to_owned())).unwrap();
-        assert_eq!((report.shards, report.held_out_files, report.packings), (4, 1, 1));
+        let mut read = Vec::new();
+        let report = verify(&small.folder, |name, bytes| read.push((name.to_owned(), bytes))).unwrap();
+        assert_eq!((report.shards, report.held_out_files, report.packings), (4, 2, 1));
         assert_eq!(
             (report.documents, report.tokens),
-            (9, small.manifest.num_tokens() + 7)
+            (10, small.manifest.num_tokens() + 9)
         );
-        assert_eq!(names.len(), 7);
+        assert_eq!(read.len(), 8);
+        let length = |name: &str, extension| {
+            let path = with_extension(&small.folder.join(name), extension);
+            std::fs::metadata(path).unwrap().len()
+        };
+        let data_files: Vec<_> = read.iter().filter(|(name, _)| !name.contains('.')).collect();
+        assert_eq!(data_files.len(), 6);
+        // An index begins with a header, and has the end of its last document besides.
+        for (name, bytes) in data_files {
+            let index = length(name, "idx") - crate::format::HEADER_BYTES as u64 - 8;
+            assert_eq!(*bytes, length(name, "bin") + index, "{name}");
+        }
     }
 
     #[test]
@@ -279,7 +290,7 @@ mod tests {
         let found = damage("shard-00000-of-00004.bin", |bytes| bytes[0] ^= 0x80);
         assert_eq!(found.1, place(0, "doc-0-0"));
         let found = damage("valid-10-K.bin", |bytes| *bytes.last_mut().unwrap() ^= 1);
-        assert_eq!(found, ("valid-10-K.bin".to_owned(), place(6, "held-out-1")));
+        assert_eq!(found, ("valid-10-K.bin".to_owned(), place(6, "10-K-held-out-1")));
     }
 
     #[test]

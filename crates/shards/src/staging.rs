@@ -255,12 +255,12 @@ mod tests {
             mode_bits(&folder.path().join("shard-00000-of-00004.bin")) & 0o222,
             0
         );
-        // 4 shards and one held-out file of two each, the list of documents, the packing
-        assert_eq!((first.copied_files, first.kept_files), (12, 0));
+        // 4 shards and two held-out files of two each, the list of documents, the packing
+        assert_eq!((first.copied_files, first.kept_files), (14, 0));
 
         let recorder = Recorder::default();
         let second = stage_with(&recorder, &small.folder, folder.path()).unwrap();
-        assert_eq!((second.copied_files, second.kept_files), (0, 12));
+        assert_eq!((second.copied_files, second.kept_files), (0, 14));
         assert_eq!(second.kept_bytes, first.copied_bytes);
         assert!(recorder.calls().is_empty(), "{:?}", recorder.calls());
     }

@@ -66,7 +66,7 @@ pub(crate) fn mode_bits(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// A corpus of four shards (the third is empty) and three sources, with one held-out file.
+/// A corpus of four shards (the third is empty) and three sources, with two held-out files.
 pub(crate) struct SmallCorpus {
     _root: tempfile::TempDir,
     pub(crate) folder: PathBuf,
@@ -94,7 +94,11 @@ pub(crate) fn small_corpus() -> SmallCorpus {
         vec![],
         vec![("10-K", next()), ("wiki", next())],
     ];
-    let manifest = write_corpus(&folder, &shards, &[("10-K", numbered(&[vec![3], vec![4]]))]);
+    let held_out = [
+        ("10-K", numbered(&[vec![3], vec![4]])),
+        ("10-K/A", numbered(&[vec![2]])),
+    ];
+    let manifest = write_corpus(&folder, &shards, &held_out);
     SmallCorpus {
         _root: root,
         folder,
@@ -124,7 +128,7 @@ fn write_corpus(
             }
             let span = writer.end_document().unwrap();
             rows.push(&DocumentRow::new(
-                format!("held-out-{number}"),
+                format!("{source}-held-out-{number}"),
                 *source,
                 None,
                 &span,

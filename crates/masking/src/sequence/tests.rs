@@ -202,6 +202,15 @@ fn other_shares_of_mask_and_random_tokens_are_met() {
 }
 
 #[test]
+fn a_configuration_says_what_it_was_made_of() {
+    for (mlm_probability, whole_word) in [(0.3, true), (0.15, false)] {
+        let config = MaskingConfig::new(mlm_probability, whole_word).unwrap();
+        assert!((config.mlm_probability() - mlm_probability).abs() < 1e-12);
+        assert_eq!(config.whole_word(), whole_word);
+    }
+}
+
+#[test]
 fn a_probability_that_is_none_is_refused() {
     for probability in [-0.1, 1.1, f64::NAN] {
         let error = MaskingConfig::new(probability, false).unwrap_err();
