@@ -4,10 +4,10 @@
 //! [`native`] the calls. This file hands it one call at a time and waits.
 //!
 //! Large reductions work in place in the caller's slice: sums of ranks that are all on one host
-//! through memory that they share ([`shared_memory`]), those over several hosts around a [`ring`],
-//! and what is no sum by MPI's own call (`MPI_IN_PLACE`). The safe path ([`MpiOptions::zero_copy`]
-//! off) copies through a buffer of the communication thread, shares no memory, and passes the same
-//! tests.
+//! through memory that they share ([`shared_memory`]), larger ones over several hosts around a
+//! [`ring`], and all others by MPI's own call (`MPI_IN_PLACE`). The safe path
+//! ([`MpiOptions::zero_copy`] off) copies through a buffer of the communication thread and MPI's own
+//! call, and passes the same tests.
 #![expect(unsafe_code, reason = "implements Send for the pointer to the caller's slice")]
 
 mod announced;
@@ -37,9 +37,11 @@ const LARGE_BYTES: usize = 64 * 1024;
 pub struct MpiOptions {
     /// Deadline of every call.
     pub timeout: Duration,
-    /// Large reductions work in place in the caller's slice, and through shared memory where all
-    /// ranks are on one host, instead of through a copy.
+    /// Large reductions work in place in the caller's slice, and sums by this library's own ways,
+    /// instead of through a copy and MPI's own call.
     pub zero_copy: bool,
+    /// Ranks that are all on one host add up in memory that they share.
+    pub shared_memory: bool,
 }
 
 impl MpiOptions {
@@ -48,6 +50,7 @@ impl MpiOptions {
         Self {
             timeout,
             zero_copy: true,
+            shared_memory: true,
         }
     }
 }

@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use collectives::{Collective, CollectiveError, Mpi, MpiOptions, Rank};
+use collectives::{Collective, CollectiveError, Mpi, MpiOptions, Rank, SumOrder};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 const TIME_LIMIT: Duration = Duration::from_secs(90);
@@ -55,7 +55,7 @@ const TESTS: [Test; 9] = [
         "sums_around_the_ring_begin_with_the_rank_of_their_chunk_to_the_bit",
         || {
             for world_size in [2, 3, 4, 8] {
-                assert_success(&launch(world_size, &["around", "copy"]));
+                assert_success(&launch(world_size, &["around", "apart"]));
             }
         },
     ),
@@ -126,9 +126,11 @@ fn summary(passed: usize, ignored: usize) {
 
 fn as_rank(arguments: &[String]) {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let way = arguments.get(1).map_or("zero-copy", String::as_str);
     let options = |timeout| MpiOptions {
         timeout,
-        zero_copy: arguments.get(1).is_none_or(|way| way == "zero-copy"),
+        zero_copy: way != "copy",
+        shared_memory: way != "apart",
     };
     let limit = Duration::from_mins(1);
     match arguments[0].as_str() {
@@ -140,8 +142,8 @@ fn as_rank(arguments: &[String]) {
         "in-order" => sum_in_rank_order(&mut Mpi::connect(options(limit)).unwrap()),
         "around" => sum_around_the_ring(&mut Mpi::connect(options(limit)).unwrap()),
         "lost" => lose_a_rank_in_a_sum(
-            Mpi::connect(MpiOptions::new(Duration::from_secs(2))).unwrap(),
-            &arguments[1],
+            Mpi::connect(options(Duration::from_secs(2))).unwrap(),
+            &arguments[2],
         ),
         "differ" => differ(Mpi::connect(options(limit)).unwrap(), &arguments[2]),
         "abort" => {
@@ -200,6 +202,7 @@ fn addends(rank: u32, length: u32) -> Vec<f32> {
 fn sum_in_rank_order(collective: &mut Mpi) {
     const OF_MPI: usize = 4_000;
     let (rank, world_size) = (collective.rank().0, collective.world_size());
+    assert_eq!(collective.sum_order(), SumOrder::RankOrder);
     for length in [16_384, 16_385, 100_003, 1_000_003] {
         let mut values = addends(rank, length);
         let mut of_mpi = values.clone();
@@ -224,6 +227,7 @@ fn sum_in_rank_order(collective: &mut Mpi) {
 /// Sums that are too large for MPI's own call, in f32 and f64.
 fn sum_around_the_ring(collective: &mut Mpi) {
     let (rank, world_size) = (collective.rank().0, collective.world_size() as usize);
+    assert_eq!(collective.sum_order(), SumOrder::Ring);
     for length in [131_072, 131_101, 1_000_003] {
         let all: Vec<Vec<f32>> = (0..collective.world_size())
             .map(|rank| addends(rank, length))
@@ -329,15 +333,17 @@ fn ranks_that_differ_are_named() {
 }
 
 fn a_rank_lost_in_a_sum_ends_all() {
-    let stopped = launch(3, &["lost", "stopped"]);
-    assert_ne!(stopped.code, Some(0), "{}", stopped.output);
-    assert!(
-        stopped.output.contains("did not finish within 2 s"),
-        "{}",
-        stopped.output
-    );
-    let killed = launch(3, &["lost", "killed"]);
-    assert_ne!(killed.code, Some(0), "{}", killed.output);
+    for way in ["zero-copy", "apart"] {
+        let stopped = launch(3, &["lost", way, "stopped"]);
+        assert_ne!(stopped.code, Some(0), "{way}: {}", stopped.output);
+        assert!(
+            stopped.output.contains("did not finish within 2 s"),
+            "{way}: {}",
+            stopped.output
+        );
+        let killed = launch(3, &["lost", way, "killed"]);
+        assert_ne!(killed.code, Some(0), "{way}: {}", killed.output);
+    }
 }
 
 fn a_late_rank_is_named() {

@@ -97,8 +97,11 @@ impl Hub {
                 position: own.get(),
             });
             let loss = orphaned.or_else(|| {
+                // All are heard out before one is judged by its silence.
+                let heard = self.ranks.iter_mut().map(|rank| rank.listen(last_round));
+                let told = heard.collect::<Vec<_>>().into_iter().flatten().next();
                 let mut ranks = self.ranks.iter_mut();
-                ranks.find_map(|rank| rank.listen(last_round, silence, own_host))
+                told.or_else(|| ranks.find_map(|rank| rank.judge(last_round, silence, own_host)))
             });
             if let Some(mut loss) = loss {
                 self.find_others(&mut loss, last_round);
@@ -176,7 +179,7 @@ impl Hub {
 
 impl Connected {
     /// Reads what has come by `now`; the loss, if that is one.
-    fn listen(&mut self, now: Instant, silence: Duration, own_host: &str) -> Option<Loss> {
+    fn listen(&mut self, now: Instant) -> Option<Loss> {
         if self.ended {
             return None;
         }
@@ -196,8 +199,13 @@ impl Connected {
                 Message::Hello { .. } | Message::Lost { .. } => {}
             }
         }
-        if !open {
-            return Some(self.lost(Cause::Closed));
+        (!open).then(|| self.lost(Cause::Closed))
+    }
+
+    /// The loss of a rank that has been silent for too long by `now`.
+    fn judge(&mut self, now: Instant, silence: Duration, own_host: &str) -> Option<Loss> {
+        if self.ended {
+            return None;
         }
         let silent = now.saturating_duration_since(self.heard);
         if silent < silence {
@@ -251,12 +259,12 @@ mod tests {
         let begun = Instant::now();
         let (mut rank, mut other) = connected(begun);
         let almost = SILENCE.saturating_sub(Duration::from_millis(1));
-        assert_eq!(rank.listen(begun + almost, SILENCE, "here"), None);
+        assert_eq!(rank.judge(begun + almost, SILENCE, "here"), None);
         send(&mut other, &beat_at(17));
         other_end_sees(&rank.stream);
-        assert_eq!(rank.listen(begun + almost, SILENCE, "here"), None);
-        assert_eq!(rank.listen(begun + almost * 2, SILENCE, "here"), None);
-        let loss = rank.listen(begun + almost + SILENCE, SILENCE, "here").unwrap();
+        assert_eq!(rank.listen(begun + almost), None);
+        assert_eq!(rank.judge(begun + almost * 2, SILENCE, "here"), None);
+        let loss = rank.judge(begun + almost + SILENCE, SILENCE, "here").unwrap();
         assert_eq!(
             (loss.cause, loss.position.step),
             (
@@ -294,7 +302,7 @@ mod tests {
             ranks,
             options: LivenessOptions::default(),
         };
-        let mut loss = hub.ranks[0].listen(begun + SILENCE, SILENCE, "a").unwrap();
+        let mut loss = hub.ranks[0].judge(begun + SILENCE, SILENCE, "a").unwrap();
         hub.find_others(&mut loss, begun + SILENCE);
         // Rank 3 of the same host was heard of just now, and rank 4 is elsewhere.
         let others = vec![Rank(2)];
@@ -320,10 +328,11 @@ mod tests {
         send(&mut other, &beat_at(17));
         other_end_sees(&rank.stream);
         drop(other);
-        let loss = std::iter::repeat_with(|| rank.listen(begun, SILENCE, "here"))
+        let loss = std::iter::repeat_with(|| rank.listen(begun))
             .find_map(|loss| loss)
             .unwrap();
         assert_eq!((loss.cause, loss.position.step), (Cause::Closed, 17));
-        assert_eq!(rank.listen(begun + SILENCE * 2, SILENCE, "here"), None);
+        assert_eq!(rank.listen(begun + SILENCE * 2), None);
+        assert_eq!(rank.judge(begun + SILENCE * 2, SILENCE, "here"), None);
     }
 }

@@ -57,8 +57,9 @@ pub(super) struct PositionCell {
 
 impl PositionCell {
     pub(super) fn set_step(&self, step: u64) {
-        self.step.store(step, Ordering::Relaxed);
+        // A reader must not find a bucket of the step before.
         self.bucket.store(0, Ordering::Relaxed);
+        self.step.store(step, Ordering::Release);
     }
 
     fn set_bucket(&self, bucket: Bucket) {
@@ -73,9 +74,10 @@ impl PositionCell {
     pub(super) fn get(&self) -> Position {
         #[cfg(test)]
         self.reads.fetch_add(1, Ordering::SeqCst);
+        let step = self.step.load(Ordering::Acquire);
         let sequence = self.sequence.load(Ordering::Relaxed);
         Position {
-            step: self.step.load(Ordering::Relaxed),
+            step,
             bucket: Bucket::from_u64(self.bucket.load(Ordering::Relaxed)),
             call: Operation::from_code(self.operation.load(Ordering::Relaxed))
                 .filter(|_| sequence > 0)

@@ -1,4 +1,5 @@
-//! The messages of the channel: 40 bytes little-endian, then a text.
+//! The messages of the channel: 40 bytes little-endian, then a text: the reason of a failure, or the
+//! other ranks that are silent too, each with a space behind it.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -63,8 +64,7 @@ impl Message {
                     Cause::Closed => (0, 0, ""),
                     Cause::Stopped { silent } => (1, millis(*silent), ""),
                     Cause::Silent { silent, others } => {
-                        let others: Vec<String> = others.iter().map(ToString::to_string).collect();
-                        return frame(5, 2, *rank, position, millis(*silent), &others.join(" "));
+                        return frame(5, 2, *rank, position, millis(*silent), &joined(others));
                     }
                     Cause::Failed { message } => (3, 0, message.as_str()),
                     Cause::Orphaned => (4, 0, ""),
@@ -105,7 +105,7 @@ impl Message {
                     2 => Cause::Silent {
                         silent,
                         others: text
-                            .split(' ')
+                            .split_whitespace()
                             .filter_map(|rank| rank.parse().ok().map(Rank))
                             .collect(),
                     },
@@ -119,6 +119,19 @@ impl Message {
             _ => return None,
         })
     }
+}
+
+/// As many of the ranks as a text has room for.
+fn joined(ranks: &[Rank]) -> String {
+    let mut text = String::new();
+    for rank in ranks {
+        let next = format!("{rank} ");
+        if text.len() + next.len() > MAX_TEXT {
+            break;
+        }
+        text += &next;
+    }
+    text
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -3,7 +3,7 @@
 //!
 //! `MPI_Test` with short sleeps replaces MPI's own waiting, which spins on a core that a
 //! rank needs for computing. Every call begins with the arrival of all ranks ([`Announced`]),
-//! waited for asleep, and moves its data awake afterwards: a late, lost or differing rank is
+//! waited for asleep, and moves its data afterwards: a late, lost or differing rank is
 //! met in the arrival, before the caller's memory is in MPI's hands. Where all ranks are on one
 //! host, large sums then go through memory that they share ([`host`]), and else around a [`ring`].
 #![expect(unsafe_code, reason = "starts MPI calls on buffers that outlive them")]
@@ -140,7 +140,7 @@ pub(super) fn run(
         host: None,
     };
     let place = place.and_then(|mut place| {
-        if options.zero_copy && place.local_size == place.world_size {
+        if options.zero_copy && options.shared_memory && place.local_size == place.world_size {
             communication.host = communication.join_host()?;
         }
         if communication.host.is_some() || place.world_size == 1 {
@@ -249,19 +249,33 @@ impl Communication {
         }))
     }
 
-    /// Reduces in the caller's memory. Every rank has arrived, so only a rank that dies in
-    /// this very moment can make it fail; the memory is then in MPI's hands and cannot be given
-    /// back, so the process ends here, with the message.
+    /// Reduces in the caller's memory. Every rank has arrived, so only a rank that dies in this very
+    /// moment, or a link that stops, can make it fail; the memory is then in MPI's hands and cannot be
+    /// given back, so the process ends here, with the message.
     fn reduce_in_place(
         &self,
         call: Call,
-        numbers: (*mut c_void, usize),
+        (start, count): (*mut c_void, usize),
         (element, reduction): (Element, Reduction),
     ) {
         let deadline = Instant::now() + self.timeout;
+        let is_large = ring::is_worth_it(count * element.size_bytes(), self.world.size());
+        let is_large_sum = is_large && matches!(reduction, Reduction::Sum);
         // SAFETY: `SliceOfCaller`: the caller waits, with its exclusive borrow, until this returns,
         // and this returns only after MPI has finished with the memory.
-        let reduced = unsafe { self.reduce(call, deadline, numbers, (element, reduction)) };
+        let reduced = unsafe {
+            match element {
+                Element::F32 if is_large_sum => {
+                    self.sum_in_ring::<f32>(call, deadline, (start.cast(), count))
+                }
+                Element::F64 if is_large_sum => {
+                    self.sum_in_ring::<f64>(call, deadline, (start.cast(), count))
+                }
+                Element::F32 | Element::F64 | Element::U64 => {
+                    self.reduce(call, deadline, (start, count), (element, reduction))
+                }
+            }
+        };
         if let Err(error) = reduced {
             self.give_up(&error.to_string());
         }
@@ -280,7 +294,7 @@ impl Communication {
         keep(reduced, words)
     }
 
-    /// Large sums go around a ring, all else is MPI's own.
+    /// By MPI's own call.
     ///
     /// # Safety
     /// Nobody else touches the numbers from `start` on until this returns, and after an error
@@ -292,19 +306,6 @@ impl Communication {
         (start, count): (*mut c_void, usize),
         (element, reduction): (Element, Reduction),
     ) -> Result<(), CollectiveError> {
-        let is_large = ring::is_worth_it(count * element.size_bytes(), self.world.size());
-        let is_large_sum = is_large && matches!(reduction, Reduction::Sum);
-        match element {
-            Element::F32 if is_large_sum => {
-                // SAFETY: the caller's promise.
-                return unsafe { self.sum_in_ring::<f32>(call, deadline, (start.cast(), count)) };
-            }
-            Element::F64 if is_large_sum => {
-                // SAFETY: the caller's promise.
-                return unsafe { self.sum_in_ring::<f64>(call, deadline, (start.cast(), count)) };
-            }
-            Element::F32 | Element::F64 | Element::U64 => {}
-        }
         for (offset, length) in pieces(count) {
             let piece = start.wrapping_byte_add(offset * element.size_bytes());
             // SAFETY: the caller's promise.

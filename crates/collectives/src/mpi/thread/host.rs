@@ -31,7 +31,7 @@ const AWAKE_IN_SUM: Duration = Duration::from_micros(500);
 
 impl Communication {
     /// Joins all ranks of the run, which are on one host, in one segment. Where one of them does not
-    /// see it, all go on through MPI.
+    /// see it, all go on as over several hosts.
     ///
     /// # Errors
     /// When a rank is lost meanwhile.
@@ -61,7 +61,7 @@ impl Communication {
             Err(error) => {
                 tracing::warn!(
                     rank,
-                    "no memory is shared with the other ranks of this host, so all sums go through MPI: {error}"
+                    "no memory is shared with the other ranks of this host, so sums go as over several hosts: {error}"
                 );
                 Ok(None)
             }
