@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use serde_json::Value;
 use tests::run_folder::logged_steps;
 use tests::{run, run_ok};
 
@@ -36,6 +37,36 @@ fn two_hosts_of_one_rank_learn_what_one_host_of_two_ranks_does() -> Result<()> {
         all.push(learnt(&run_folder)?);
     }
     ensure!(all[0].len() == 10 && all[0] == all[1], "{all:?}");
+    Ok(())
+}
+
+/// Sums that go around the ring, and those of one host, in another order.
+#[test]
+fn four_ranks_of_two_hosts_lose_what_those_of_one_do_to_rounding_and_say_how_they_add_up() -> Result<()> {
+    let Some(hosts) = Hosts::behind_a_switch()? else {
+        return Ok(());
+    };
+    let mut all = Vec::new();
+    for (name, ranks, sums) in [("one", [4, 0], "rank-order"), ("two", [2, 2], "ring")] {
+        let run_folder = hosts.folder().join(name);
+        // 128,000 numbers in the word matrix alone: more than 60 KiB a rank.
+        let settings = [
+            "training.max_steps=10",
+            "model.hidden_size=128",
+            "model.intermediate_size=256",
+        ];
+        run_ok(&mut train(&hosts, ranks, &run_folder, &settings)?, LIMIT)?;
+        let environment = fs::read_to_string(run_folder.join("environment.json"))?;
+        let environment: Value = serde_json::from_str(&environment)?;
+        ensure!(environment["tuple"]["sums"] == sums, "{environment}");
+        all.push(logged_steps(&run_folder)?);
+    }
+    ensure!(all[0].len() == 10 && all[1].len() == 10, "{all:?}");
+    for (one, two) in all[0].iter().zip(&all[1]) {
+        ensure!(one.digest == two.digest, "{one:?} and {two:?}");
+        let difference = ((one.loss - two.loss) / one.loss).abs();
+        ensure!(difference < 1e-5, "{one:?} and {two:?}: {difference:.1e}");
+    }
     Ok(())
 }
 

@@ -26,6 +26,8 @@ pub struct LoggedStep {
     pub step: u64,
     /// Its loss.
     pub loss: f64,
+    /// Norm of its gradient before clipping.
+    pub grad_norm: f64,
     /// Its digest.
     pub digest: String,
     /// Sequences of each rank.
@@ -48,6 +50,7 @@ fn logged_step(line: &Value) -> Result<LoggedStep> {
     Ok(LoggedStep {
         step: line["step"].as_u64().context("step")?,
         loss: line["loss"].as_f64().context("loss")?,
+        grad_norm: line["grad_norm"].as_f64().context("grad_norm")?,
         digest: line["digest"].as_str().context("digest")?.to_owned(),
         local_sequences: serde_json::from_value(line["local_sequences"].clone())
             .context("local_sequences")?,

@@ -95,10 +95,11 @@ struct PlanArguments {
     /// The accelerator, or `cpu`: a rank of this machine, which is measured for some seconds.
     #[arg(long, default_value = "v100-sxm2-32gb", value_parser = PossibleValuesParser::new(DEVICES.iter().map(|device| device.name).chain([CPU])))]
     device: String,
-    /// How many of them.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
-    devices: u32,
-    /// What joins them; by default `host` for CPUs, one machine, and else `p3dn`.
+    /// How many of them; by default 64 accelerators, or one rank of a CPU.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    devices: Option<u32>,
+    /// What joins them; by default `host` for CPUs, all ranks on this machine, and else `p3dn`. Over
+    /// another network each CPU is a machine of its own.
     #[arg(long, value_parser = PossibleValuesParser::new(NETWORKS.map(|network| network.name)))]
     network: Option<String>,
     /// Price of one device for an hour.
@@ -352,32 +353,23 @@ fn plan(arguments: &PlanArguments) -> Result<String, TrainError> {
     // A corpus that is not there yet leaves the passes unknown, which the estimate says.
     let manifest = Manifest::read(&config.data.corpus).ok();
     let in_corpus = manifest.map(|manifest| manifest.sources.values().map(|source| source.tokens).sum());
+    let is_cpu = arguments.device == CPU;
+    let num_devices = arguments.devices.unwrap_or(if is_cpu { 1 } else { 64 });
     let facts = Facts {
-        world_size: arguments.devices,
+        world_size: num_devices,
         ..Facts::default()
     };
     let plan = TrainPlan::new(config, &facts)?;
-    let is_cpu = arguments.device == CPU;
-    let network = arguments.network.as_deref().or(is_cpu.then_some(HOST));
-    let network = network.and_then(Network::find).unwrap_or(&NETWORKS[0]);
-    let measured = is_cpu.then(|| {
-        cpu::measure(
-            &plan,
-            if network.is_one_host() {
-                arguments.devices
-            } else {
-                1
-            },
-        )
-    });
-    let measured = measured.transpose()?;
+    let network = network_of(arguments, is_cpu)?;
+    let sharing_ranks = if network.is_one_host() { num_devices } else { 1 };
+    let measured = is_cpu.then(|| cpu::measure(&plan, sharing_ranks)).transpose()?;
     let asked = Asked {
         device: measured
             .as_ref()
             .or_else(|| Device::find(&arguments.device))
             .unwrap_or(&DEVICES[0]),
-        num_devices: u64::from(arguments.devices),
-        network,
+        num_devices: u64::from(num_devices),
+        network: &network,
         price_per_device_hour: arguments.price,
         corpus_tokens: arguments.corpus_tokens.or(in_corpus),
     };
@@ -386,6 +378,21 @@ fn plan(arguments: &PlanArguments) -> Result<String, TrainError> {
         return Ok(pretty(&serde_json::to_value(&estimate).unwrap_or_default()));
     }
     Ok(estimate::text(&estimate, &plan, &asked))
+}
+
+fn network_of(arguments: &PlanArguments, is_cpu: bool) -> Result<Network, TrainError> {
+    let named = arguments.network.as_deref().or(is_cpu.then_some(HOST));
+    let network = named.and_then(Network::find).unwrap_or(&NETWORKS[0]);
+    if network.is_one_host() && !is_cpu {
+        return Err(TrainError::NetworkOfCpus {
+            device: arguments.device.clone(),
+        });
+    }
+    Ok(if is_cpu && !network.is_one_host() {
+        network.of_single_devices()
+    } else {
+        *network
+    })
 }
 
 fn compare(arguments: &CompareArguments) -> Result<String, TrainError> {

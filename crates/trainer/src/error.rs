@@ -136,6 +136,14 @@ pub enum TrainError {
         /// Cores of the machine.
         machine_cores: usize,
     },
+    /// Accelerators that are to be planned for on the network of a host's CPU ranks.
+    #[error(
+        "--network host joins ranks of a CPU (--device cpu), and --device is {device}; name the network of its nodes"
+    )]
+    NetworkOfCpus {
+        /// The device.
+        device: String,
+    },
     /// The processor has no fast instructions for the precision.
     #[error(
         "{}training.precision = \"{precision}\": rank {rank} ({processor}) has no instructions for it and would be a hundred times slower than in f32; bf16 needs AVX512-BF16, AMX or a GPU of compute capability 8.0, fp16 a GPU of 7.0; use \"f32\" or \"auto\"",

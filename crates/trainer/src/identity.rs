@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::OnceLock};
 
-use collectives::{Collective, SumOrder};
+use collectives::SumOrder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -117,9 +117,7 @@ pub(crate) fn program() -> Result<Value, TrainError> {
 }
 
 /// Equal tuples give equal bits; under another one the order is the same and the loss is equal to
-/// rounding (with dropout only for the same micro-batch, whose number is part of its key). From three
-/// ranks on the ranks have to lie on the same hosts, too: large sums of one host's are added in rank
-/// order, others as MPI likes.
+/// rounding (with dropout only for the same micro-batch, whose number is part of its key).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tuple {
     /// Ranks.
@@ -134,9 +132,9 @@ pub struct Tuple {
     /// What they travel as.
     #[serde(default)]
     pub reduce_dtype: ReduceDtype,
-    /// In which order the ranks' gradients are added up.
+    /// In which order the ranks' gradients are added up; an older program did not write it.
     #[serde(default)]
-    pub sums: Sums,
+    pub sums: Option<Sums>,
     /// Processors of the ranks: each kind once.
     pub processor: String,
     /// libtorch build.
@@ -145,12 +143,11 @@ pub struct Tuple {
 
 /// Who adds the gradients of several ranks up, and in which order: the last bits of a sum of more than
 /// two numbers depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sums {
-    /// From rank 0 on: ranks of one host, gradients that travel as bf16, and canonical ones, which
-    /// have their own order everywhere.
-    #[default]
+    /// From rank 0 on: two ranks, ranks of one host, gradients that travel as bf16, and canonical
+    /// ones, which have their own order everywhere.
     RankOrder,
     /// Around a ring over hosts.
     Ring,
@@ -159,14 +156,17 @@ pub enum Sums {
 }
 
 impl Sums {
+    /// `order`: of so many ranks in host memory.
     pub(crate) fn of(
-        collective: &dyn Collective,
+        (order, world_size): (SumOrder, u32),
         parallel: &ParallelSection,
         gradients: GradientWay,
     ) -> Self {
-        let has_own_order =
-            parallel.reduction == Reduction::Canonical || parallel.reduce_dtype == ReduceDtype::Bf16;
-        match (gradients, collective.sum_order()) {
+        // Two numbers have one sum.
+        let has_own_order = world_size <= 2
+            || parallel.reduction == Reduction::Canonical
+            || parallel.reduce_dtype == ReduceDtype::Bf16;
+        match (gradients, order) {
             (GradientWay::Nccl, _) => Self::Nccl,
             (GradientWay::HostMemory, SumOrder::Ring) if !has_own_order => Self::Ring,
             (GradientWay::HostMemory, SumOrder::Ring | SumOrder::RankOrder) => Self::RankOrder,
@@ -197,7 +197,7 @@ mod tests {
             micro_batch_size: 4,
             reduction: Reduction::Fast,
             reduce_dtype: ReduceDtype::F32,
-            sums: Sums::RankOrder,
+            sums: None,
             processor: "one".to_owned(),
             libtorch: "2.11.0".to_owned(),
         };
@@ -207,6 +207,20 @@ mod tests {
             assert!(fields.remove(newer).is_some());
         }
         assert_eq!(serde_json::from_value::<Tuple>(older).unwrap(), own);
+    }
+
+    #[test]
+    fn the_order_of_sums_is_that_of_whoever_adds_up() {
+        let of =
+            |in_host_memory, settings: &[&str], way| Sums::of(in_host_memory, &tiny(settings).parallel, way);
+        let (ring, host) = ((SumOrder::Ring, 3), GradientWay::HostMemory);
+        assert_eq!(of(ring, &[], host), Sums::Ring);
+        assert_eq!(of((SumOrder::Ring, 2), &[], host), Sums::RankOrder);
+        assert_eq!(of((SumOrder::RankOrder, 3), &[], host), Sums::RankOrder);
+        for own_order in ["parallel.reduction='canonical'", "parallel.reduce_dtype='bf16'"] {
+            assert_eq!(of(ring, &[own_order], host), Sums::RankOrder);
+        }
+        assert_eq!(of(ring, &[], GradientWay::Nccl), Sums::Nccl);
     }
 
     fn fingerprint(overrides: &[&str]) -> String {

@@ -18,10 +18,20 @@ use crate::reduction::ReduceDtype;
 
 /// Numbers a token and column of width that a layer keeps for its backward pass
 /// (`model.checkpoint_activations` off).
-pub(crate) const KEPT_BY_A_LAYER: u64 = 14;
+const KEPT_BY_A_LAYER: u64 = 14;
 /// The same of the last layer, which computes only masked rows behind its attention: its input,
 /// queries, keys, values and contexts.
 const KEPT_BY_THE_LAST: u64 = 5;
+
+/// Numbers a token and column of width that all layers keep for the backward pass.
+pub(crate) fn kept_by_layers(plan: &TrainPlan) -> u64 {
+    let layers = plan.config.model.config.num_hidden_layers as u64;
+    if plan.config.model.checkpoint_activations {
+        layers + KEPT_BY_THE_LAST
+    } else {
+        layers.saturating_sub(1) * KEPT_BY_A_LAYER + KEPT_BY_THE_LAST
+    }
+}
 
 /// What a rank is certain to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,12 +53,7 @@ impl Need {
             Precision::Fp16 | Precision::Bf16 => 2,
             Precision::F32 | Precision::F64 => number,
         };
-        let layers = wide(model.num_hidden_layers);
-        let kept = if plan.config.model.checkpoint_activations {
-            layers + KEPT_BY_THE_LAST
-        } else {
-            layers.saturating_sub(1) * KEPT_BY_A_LAYER + KEPT_BY_THE_LAST
-        };
+        let kept = kept_by_layers(plan);
         let positions = wide(plan.config.data.longest_sequence());
         let rows = wide(plan.mask_capacity);
         // NCCL sums a copy of all gradients where they travel as bf16.

@@ -231,14 +231,17 @@ impl Restored {
     }
 
     fn report_tuple(&self, session: &Session) {
-        let mut own = serde_json::to_value(&session.tuple).unwrap_or_default();
+        let own = serde_json::to_value(&session.tuple).unwrap_or_default();
         // Read as what it is: what an older program did not write is what it did.
         let saved: Option<Tuple> = serde_json::from_value(self.checkpoint.trainer["tuple"].clone()).ok();
         let mut saved = serde_json::to_value(saved).unwrap_or_default();
         let canonical = json!(Reduction::Canonical);
         if saved["reduction"] == canonical && own["reduction"] == canonical {
             // The bits are the same at any number of ranks.
-            saved["world_size"] = own["world_size"].take();
+            saved["world_size"] = own["world_size"].clone();
+        }
+        if saved["sums"].is_null() {
+            saved["sums"] = own["sums"].clone();
         }
         let differing = differing(&saved, &own);
         if !differing.is_empty() {

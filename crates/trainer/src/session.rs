@@ -102,7 +102,11 @@ impl Session {
             micro_batch_size: plan.config.training.micro_batch_size,
             reduction: plan.config.parallel.reduction,
             reduce_dtype: plan.config.parallel.reduce_dtype,
-            sums: Sums::of(collective, &plan.config.parallel, gradients),
+            sums: Some(Sums::of(
+                (collective.sum_order(), plan.world_size),
+                &plan.config.parallel,
+                gradients,
+            )),
             processor: Processor::names(&processors),
             libtorch: torch_native::libtorch_version().to_owned(),
         };
@@ -207,11 +211,7 @@ fn check(config: RunConfig, world_size: u32) -> Result<(TrainPlan, Text), TrainE
     }
 }
 
-/// Sets the threads of this rank's cores; also the hosts of all ranks.
-///
-/// # Errors
-/// Where threads and cores do not fit each other, on all ranks alike.
-pub(crate) fn start_threads(
+fn start_threads(
     collective: &mut dyn Collective,
     config: &RunConfig,
 ) -> Result<(Threads, Vec<String>), TrainError> {

@@ -30,6 +30,8 @@ pub struct Device {
 pub struct BesideProducts {
     /// Seconds of a position, layer and unit of width, forward and backward.
     pub seconds_per_element: f64,
+    /// Seconds of a logit of a masked position: softmax, loss and their gradient.
+    pub seconds_per_logit: f64,
     /// Seconds of the optimizer for a parameter.
     pub seconds_per_parameter: f64,
 }
@@ -38,6 +40,7 @@ impl BesideProducts {
     /// Of rates of whole steps.
     pub const IN_THE_RATE: Self = Self {
         seconds_per_element: 0.0,
+        seconds_per_logit: 0.0,
         seconds_per_parameter: 0.0,
     };
 }

@@ -113,9 +113,12 @@ fn bert_large() -> RobertaConfig {
 }
 
 /// Predictions a sequence in these runs: 20 of 128 positions, 80 of 512.
+fn rows_of(length: usize) -> usize {
+    if length > 128 { 80 } else { 20 }
+}
+
 fn sequence_flops(model: &RobertaConfig, length: usize) -> f64 {
-    let rows = if length > 128 { 80 } else { 20 };
-    work::flops_per_token(model, length, rows) * length as f64
+    work::flops_per_token(model, length, rows_of(length)) * length as f64
 }
 
 fn fitted_row(device: &str) -> Row {
@@ -161,6 +164,7 @@ pub fn residuals() -> Vec<Residual> {
         let step = Step {
             model: &model,
             length: row.length,
+            rows: rows_of(row.length),
             flops_per_sequence: sequence_flops(&model, row.length) * share,
             batch,
             micro_batch,

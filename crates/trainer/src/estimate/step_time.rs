@@ -15,6 +15,8 @@ pub struct Step<'a> {
     pub model: &'a RobertaConfig,
     /// Positions of a sequence.
     pub length: usize,
+    /// Masked ones of them.
+    pub rows: usize,
     /// FLOPs of one sequence, forward and backward.
     pub flops_per_sequence: f64,
     /// Sequences over all devices.
@@ -48,8 +50,10 @@ impl StepTime {
         (flops_per_second, beside_products): (f64, &BesideProducts),
     ) -> Self {
         let elements = (step.model.num_hidden_layers * step.model.hidden_size * step.length) as f64;
-        let seconds_per_sequence =
-            step.flops_per_sequence / flops_per_second + elements * beside_products.seconds_per_element;
+        let logits = (step.rows * step.model.vocab_size) as f64;
+        let seconds_per_sequence = step.flops_per_sequence / flops_per_second
+            + elements * beside_products.seconds_per_element
+            + logits * beside_products.seconds_per_logit;
         let share = step.batch as f64 / num_devices as f64;
         let parameters = work::num_parameters(step.model) as f64;
         let tied = (step.model.vocab_size * step.model.hidden_size) as f64;
