@@ -296,6 +296,11 @@ fn config_of(config: Option<&Path>, run: Option<&Path>) -> PathBuf {
 fn replay(arguments: &ReplayArguments) -> Result<String, TrainError> {
     let path = config_of(arguments.config.as_deref(), arguments.run.as_deref());
     let config = load(&path, &arguments.overrides)?;
+    // What is given on the command line is tried instead of what was.
+    let config = match &arguments.run {
+        Some(run) if arguments.overrides.is_empty() => lineage::as_taken(config, run, arguments.step)?,
+        _ => config,
+    };
     let replay = replay::replay(config, arguments.step, arguments.slot)?;
     if arguments.json {
         return Ok(pretty(&serde_json::to_value(&replay).unwrap_or_default()));

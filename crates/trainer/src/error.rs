@@ -136,6 +136,19 @@ pub enum TrainError {
         /// Cores of the machine.
         machine_cores: usize,
     },
+    /// A resumed run is to skip a step that it has taken.
+    #[error(
+        "{}data.skip_steps: step {step} was taken already, as the run goes on after step {finished}; a run skips steps that are to come. To train without that batch, remove the checkpoints from step {step} on and resume from the one before",
+        place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default()
+    )]
+    SkipsTakenStep {
+        /// Where the file has the key.
+        place: Option<Box<config_file::Place>>,
+        /// The first such step.
+        step: u64,
+        /// Steps that are finished.
+        finished: u64,
+    },
     /// Accelerators that are to be planned for on the network of a host's CPU ranks.
     #[error(
         "--network host joins ranks of a CPU (--device cpu), and --device is {device}; name the network of its nodes"

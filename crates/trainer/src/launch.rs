@@ -119,6 +119,7 @@ fn train_in(
     on_first_rank(collective, || folder.describe(session, precision))?;
     let mut learner = session.learner(precision)?;
     let (progress, lineage) = begin(restored.as_ref(), session, collective, &mut learner)?;
+    agree(collective, lineage.check_skips(config, progress.step))?;
     let last_checkpoint = restored.map(|restored| restored.path);
     let resumed = last_checkpoint.is_some();
     let outputs = on_first_rank(collective, || {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use collectives::Collective;
 use hf_folder::HfModel;
+use loader::SkippedSteps;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -45,7 +46,7 @@ pub(crate) struct InitFrom {
 }
 
 /// `data.exclude` and `data.skip_steps` from a step on, until the next entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeftOut {
     /// Steps that were finished when it began to hold.
     pub after_step: u64,
@@ -72,6 +73,70 @@ impl Lineage {
         }
         self
     }
+
+    /// Steps that are finished are as they were: none of them can be skipped any more.
+    ///
+    /// # Errors
+    /// [`TrainError::SkipsTakenStep`] for the first one that `config` would skip and that was taken.
+    pub(crate) fn check_skips(&self, config: &RunConfig, finished: u64) -> Result<(), TrainError> {
+        let wanted = SkippedSteps::parse(&config.data.skip_steps)?;
+        let parse = |entry: &LeftOut| Ok((entry.after_step, SkippedSteps::parse(&entry.skip_steps)?));
+        let held: Vec<_> = self
+            .left_out
+            .iter()
+            .map(parse)
+            .collect::<Result<_, TrainError>>()?;
+        let was_skipped = |step: u64| {
+            let then = held.iter().rev().find(|(after_step, _)| *after_step < step);
+            then.is_some_and(|(_, skipped)| skipped.contains(step))
+        };
+        let taken = (1..=finished).find(|&step| wanted.contains(step) && !was_skipped(step));
+        match taken {
+            Some(step) => Err(TrainError::SkipsTakenStep {
+                place: config.places.of("data.skip_steps").cloned().map(Box::new),
+                step,
+                finished,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// What was left out when `step` was taken.
+    fn at(&self, step: u64) -> LeftOut {
+        let then = self.left_out.iter().rev().find(|entry| entry.after_step < step);
+        then.cloned().unwrap_or_default()
+    }
+}
+
+/// `config` of the run in `run_dir` with what it left out of the data when it took `step`: a resumed
+/// run may leave out something else, and its `config.toml` has that alone. Steps that no checkpoint
+/// has behind it are taken with `config` as it is.
+///
+/// # Errors
+/// When the checkpoints cannot be listed, or the newest whole one has no such record.
+pub(crate) fn as_taken(mut config: RunConfig, run_dir: &Path, step: u64) -> Result<RunConfig, TrainError> {
+    let checkpoints = checkpoint::list(&run_dir.join("checkpoints"))?;
+    let with_step = checkpoints
+        .iter()
+        .rev()
+        .take_while(|(finished, _)| *finished >= step);
+    let whole = with_step
+        .map(|(_, folder)| checkpoint::restore_trainer(folder))
+        .find_map(Result::ok);
+    let Some(mut trainer) = whole else {
+        return Ok(config);
+    };
+    let recorded = trainer["lineage"].take();
+    let lineage: Option<Lineage> = serde_json::from_value(recorded).map_err(|source| TrainError::Json {
+        what: "`lineage` in a checkpoint's trainer.json".to_owned(),
+        source,
+    })?;
+    let LeftOut {
+        exclude, skip_steps, ..
+    } = lineage.unwrap_or_default().at(step);
+    config.data.exclude = exclude;
+    config.data.skip_steps = skip_steps;
+    Ok(config)
 }
 
 /// Gives `learner` the weights that the run begins with: those of `model.init_from`, else the
@@ -182,7 +247,26 @@ mod tests {
             lineage.left_out,
             [entry(40, &["a"], &[]), entry(65, &[], &["70..80"])]
         );
+        assert_eq!(lineage.at(40), LeftOut::default());
+        assert_eq!(lineage.at(41), entry(40, &["a"], &[]));
+        assert_eq!(lineage.at(66), entry(65, &[], &["70..80"]));
         let lineage = lineage.going_on(&tiny(&[]), 90);
         assert_eq!(lineage.left_out.last(), Some(&entry(90, &[], &[])));
+    }
+
+    #[test]
+    fn a_step_that_was_taken_cannot_be_skipped_any_more_and_one_that_was_skipped_stays_so() {
+        let skipping = |ranges: &str| tiny(&[&format!("data.skip_steps={ranges}")]);
+        let lineage = Lineage::default().going_on(&skipping("['3..5']"), 0);
+        for fine in ["['3..5']", "['3..5', '11..20']", "['4']", "[]"] {
+            lineage.check_skips(&skipping(fine), 10).unwrap();
+        }
+        for (taken, step) in [("['2..5']", 2), ("['3..6']", 5), ("['10']", 10)] {
+            let error = lineage.check_skips(&skipping(taken), 10).unwrap_err();
+            assert!(
+                matches!(error, TrainError::SkipsTakenStep { step: named, finished: 10, .. } if named == step),
+                "{taken}: {error}"
+            );
+        }
     }
 }

@@ -4,6 +4,7 @@ use durable::{DISK, commit_bytes};
 use shards::Corpus;
 
 use super::*;
+use crate::lineage::as_taken;
 
 /// A run of three steps, exported: the folder that the others begin from.
 fn exported(place: &Place) -> PathBuf {
@@ -119,6 +120,13 @@ fn skipped_steps_and_left_out_documents_are_recorded_and_move_nothing_else() {
         launch(1, &config, Resume::Auto, &StopRequest::new()).unwrap(),
         Finish::Done { step: 10 }
     );
+    // What is replayed of the run is what was trained, before and after.
+    for line in place.steps("run") {
+        let step = line["step"].as_u64().unwrap();
+        let taken = as_taken(config.clone(), &config.run.dir, step).unwrap();
+        let digest = replay(taken, step, Some(0)).unwrap().digest;
+        assert_eq!(digest, line["digest"].as_str().unwrap(), "step {step}");
+    }
     let (plain, steps) = (place.steps("plain"), place.steps("run"));
     let numbers: Vec<u64> = steps.iter().map(|line| line["step"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 3, 6, 7, 9, 10]);
