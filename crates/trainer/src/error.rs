@@ -195,7 +195,7 @@ pub enum TrainError {
         place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default(),
         in_gb(*needed_bytes),
         in_gb(*available_bytes),
-        way_out(*fits)
+        way_out(*fits, *fits_checkpointed)
     )]
     DoesNotFit {
         /// Where the key stands.
@@ -208,6 +208,8 @@ pub enum TrainError {
         available_bytes: u64,
         /// The largest micro-batch that divides the global batch and would fit.
         fits: Option<u64>,
+        /// Whether this micro-batch would fit if activations were computed twice.
+        fits_checkpointed: bool,
     },
     /// The memory was used up in mid-run.
     #[error(
@@ -414,9 +416,17 @@ fn in_gb(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
-fn way_out(fits: Option<u64>) -> String {
+fn way_out(fits: Option<u64>, fits_checkpointed: bool) -> String {
     match fits {
-        Some(fits) => format!("{fits} would fit, or model.checkpoint_activations = true"),
+        _ if fits_checkpointed && fits.is_none() => {
+            "it would fit with model.checkpoint_activations = true".to_owned()
+        }
+        Some(fits) if fits_checkpointed => {
+            format!(
+                "{fits}, a divisor of the batch, would fit, or this one with model.checkpoint_activations = true"
+            )
+        }
+        Some(fits) => format!("{fits}, a divisor of the batch, would fit"),
         None => "not even one sequence fits: take fewer ranks a host, or a smaller model".to_owned(),
     }
 }

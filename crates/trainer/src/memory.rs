@@ -27,10 +27,14 @@ const KEPT_BY_THE_LAST: u64 = 5;
 pub(crate) fn kept_by_layers(plan: &TrainPlan) -> u64 {
     let layers = plan.config.model.config.num_hidden_layers as u64;
     if plan.config.model.checkpoint_activations {
-        layers + KEPT_BY_THE_LAST
+        kept_checkpointed(layers)
     } else {
         layers.saturating_sub(1) * KEPT_BY_A_LAYER + KEPT_BY_THE_LAST
     }
+}
+
+fn kept_checkpointed(layers: u64) -> u64 {
+    layers + KEPT_BY_THE_LAST
 }
 
 /// What a rank is certain to hold.
@@ -40,6 +44,8 @@ pub(crate) struct Need {
     fixed_bytes: u64,
     /// What the backward pass needs of one sequence.
     sequence_bytes: u64,
+    /// The same with `model.checkpoint_activations`.
+    sequence_bytes_checkpointed: u64,
 }
 
 impl Need {
@@ -59,12 +65,16 @@ impl Need {
         // NCCL sums a copy of all gradients where they travel as bf16.
         let rounded = plan.config.parallel.reduce_dtype == ReduceDtype::Bf16;
         let copied = u64::from(gradients == GradientWay::Nccl && rounded) * 2;
+        let of_sequence = |kept: u64| {
+            // The logits and their gradient are there at once.
+            (kept * wide(model.hidden_size) * product)
+                .saturating_mul(positions)
+                .saturating_add((2 * rows * number).saturating_mul(wide(model.padded_vocab_size())))
+        };
         Self {
             fixed_bytes: num_parameters(model).saturating_mul(4 * number + copied),
-            // The logits and their gradient are there at once.
-            sequence_bytes: (kept * wide(model.hidden_size) * product)
-                .saturating_mul(positions)
-                .saturating_add((2 * rows * number).saturating_mul(wide(model.padded_vocab_size()))),
+            sequence_bytes: of_sequence(kept),
+            sequence_bytes_checkpointed: of_sequence(kept_checkpointed(wide(model.num_hidden_layers))),
         }
     }
 
@@ -85,6 +95,10 @@ impl Need {
         }
         let left = available_bytes.saturating_sub(self.fixed_bytes);
         let most = left / self.sequence_bytes.max(1);
+        let checkpointed = self
+            .sequence_bytes_checkpointed
+            .saturating_mul(training.micro_batch_size)
+            .saturating_add(self.fixed_bytes);
         let divides = |sequences: &u64| training.global_batch_size.is_multiple_of(*sequences);
         Err(TrainError::DoesNotFit {
             place: plan
@@ -96,6 +110,7 @@ impl Need {
             micro_batch_size: training.micro_batch_size,
             needed_bytes,
             available_bytes,
+            fits_checkpointed: checkpointed <= available_bytes,
             fits: (1..=most.min(training.micro_batch_size)).rev().find(divides),
         })
     }
@@ -195,9 +210,25 @@ mod tests {
         assert_eq!(fits(need.bytes(1) - 1), None);
         let message = need.check(&plan, need.bytes(5)).unwrap_err().to_string();
         assert!(
-            message.contains("training.micro_batch_size = 12") && message.contains('4'),
+            message.contains("training.micro_batch_size = 12")
+                && message.contains("4, a divisor of the batch,"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn computing_activations_twice_is_advised_where_it_helps_and_not_where_it_is_done() {
+        let mut plan = plan();
+        plan.config.model.config.num_hidden_layers = 12;
+        let need = Need::of(&plan, Precision::F32, GradientWay::HostMemory);
+        let said = |need: &Need, available| need.check(&plan, available).unwrap_err().to_string();
+        let advice = "model.checkpoint_activations = true";
+        assert!(said(&need, need.bytes(12) - 1).contains(advice));
+        assert!(!said(&need, need.bytes(1)).contains(advice));
+        let mut twice = plan.clone();
+        twice.config.model.checkpoint_activations = true;
+        let need = Need::of(&twice, Precision::F32, GradientWay::HostMemory);
+        assert!(!said(&need, need.bytes(12) - 1).contains(advice));
     }
 
     #[test]

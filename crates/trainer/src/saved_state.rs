@@ -245,9 +245,13 @@ impl Restored {
         }
         let differing = differing(&saved, &own);
         if !differing.is_empty() {
-            tracing::warn!(
-                "the order of the data is the same, the last bits of the loss are not: {differing}"
-            );
+            let micro_batch = saved["micro_batch_size"] != own["micro_batch_size"];
+            let same = if micro_batch {
+                "the order of the data is the same; with dropout its masks are others, which belong to micro-batches"
+            } else {
+                "the order of the data is the same, and the loss to rounding"
+            };
+            tracing::warn!("{same} (the checkpoint's against this run's): {differing}");
         }
     }
 
