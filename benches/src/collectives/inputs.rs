@@ -1,6 +1,5 @@
 //! What the runs of the group read, and one run.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::hosts::Hosts;
 use super::{COUNTED_STEPS, Setting, TrainRun, WARM_UP_STEPS, mpirun, watching};
-use crate::contest::last_line;
+use crate::contest::{last_line, succeed};
 use crate::figures::{filings, make_corpus, remove};
 use crate::measure::counted_steps;
 
@@ -90,7 +89,7 @@ impl Inputs {
         }
         #[derive(serde::Deserialize)]
         struct Range {
-            step: BTreeMap<String, f64>,
+            hours: f64,
         }
         let mut command = Command::new(self.program());
         command.args(["plan", "--device", "cpu", "--json", "--devices"]);
@@ -101,24 +100,11 @@ impl Inputs {
         for setting in settings_of(width) {
             command.arg("--set").arg(setting);
         }
-        let output = command
-            .output()
-            .with_context(|| format!("starting {command:?}"))?;
-        ensure!(
-            output.status.success(),
-            "{command:?} failed:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output = succeed(&mut command)?;
         let Estimate { ranges } = serde_json::from_slice(&output.stdout)?;
-        let step = &ranges.first().context("a plan without a rate")?.step;
-        let parts = ["compute_seconds", "optimizer_seconds", "exposed_seconds"];
-        let seconds = parts.map(|part| {
-            step.get(part)
-                .with_context(|| format!("a plan without {part}"))
-                .copied()
-        });
+        let hours = ranges.first().context("a plan without a rate")?.hours;
         Ok(TrainRun {
-            step_seconds: seconds.into_iter().sum::<Result<f64>>()?,
+            step_seconds: hours * 3600.0 / (WARM_UP_STEPS + COUNTED_STEPS) as f64,
             ..TrainRun::default()
         })
     }

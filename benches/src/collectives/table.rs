@@ -67,23 +67,20 @@ pub(super) fn table(
         ),
     ] {
         let rate = |run: &TrainRun| run.tokens_per_second;
-        let measured = figures
-            .each(ours, rate)
-            .and_then(|ours| Ok((ours, figures.each(peer, rate)?)));
-        text += &line((name, asked), measured, peer_name);
+        text += &line((name, asked), figures.pairs([ours, peer], rate), peer_name);
     }
     for (num_ranks, width) in PLANNED {
         let seconds = |run: &TrainRun| run.step_seconds;
-        let measured = figures
-            .each(Contestant::Planned { num_ranks, width }, seconds)
-            .and_then(|planned| {
-                Ok((
-                    planned,
-                    figures.each(Contestant::Wide { num_ranks, width }, seconds)?,
-                ))
-            });
+        let contestants = [
+            Contestant::Planned { num_ranks, width },
+            Contestant::Wide { num_ranks, width },
+        ];
         let name = format!("`plan --device cpu`: {num_ranks} x 1 thread, {width} wide, two layers, s a step");
-        text += &line((&name, "0.8 to 1.2"), measured, "measured");
+        text += &line(
+            (&name, "0.8 to 1.2"),
+            figures.pairs(contestants, seconds),
+            "measured",
+        );
     }
     let hidden = match no_hosts {
         Some(reason) => Err(anyhow!("not measured: {reason}")),
@@ -122,6 +119,10 @@ impl Figures<'_> {
 
     fn each(&self, contestant: Contestant, of: impl Fn(&TrainRun) -> f64) -> Result<Vec<f64>> {
         Ok(self.runs(contestant)?.iter().map(of).collect())
+    }
+
+    fn pairs(&self, [ours, peer]: [Contestant; 2], of: impl Fn(&TrainRun) -> f64) -> Result<Pairs> {
+        Ok((self.each(ours, &of)?, self.each(peer, &of)?))
     }
 
     /// The limited link in words.

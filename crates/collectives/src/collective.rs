@@ -185,10 +185,9 @@ impl fmt::Display for Bucket {
 
 /// In which order the numbers of several ranks are added up, which decides the last bits of a sum of
 /// more than two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SumOrder {
     /// From rank 0 on.
-    #[default]
     RankOrder,
     /// Around a ring, each part of the vector from another rank on.
     Ring,

@@ -417,17 +417,13 @@ fn in_gb(bytes: u64) -> String {
 }
 
 fn way_out(fits: Option<u64>, fits_checkpointed: bool) -> String {
-    match fits {
-        _ if fits_checkpointed && fits.is_none() => {
-            "it would fit with model.checkpoint_activations = true".to_owned()
-        }
-        Some(fits) if fits_checkpointed => {
-            format!(
-                "{fits}, a divisor of the batch, would fit, or this one with model.checkpoint_activations = true"
-            )
-        }
-        Some(fits) => format!("{fits}, a divisor of the batch, would fit"),
-        None => "not even one sequence fits: take fewer ranks a host, or a smaller model".to_owned(),
+    match (fits, fits_checkpointed) {
+        (Some(fits), true) => format!(
+            "{fits}, a divisor of the batch, would fit, or this one with model.checkpoint_activations = true"
+        ),
+        (Some(fits), false) => format!("{fits}, a divisor of the batch, would fit"),
+        (None, true) => "it would fit with model.checkpoint_activations = true".to_owned(),
+        (None, false) => "not even one sequence fits: take fewer ranks a host, or a smaller model".to_owned(),
     }
 }
 

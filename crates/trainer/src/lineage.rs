@@ -80,31 +80,22 @@ impl Lineage {
     /// [`TrainError::SkipsTakenStep`] for the first one that `config` would skip and that was taken.
     pub(crate) fn check_skips(&self, config: &RunConfig, finished: u64) -> Result<(), TrainError> {
         let wanted = SkippedSteps::parse(&config.data.skip_steps)?;
-        let parse = |entry: &LeftOut| Ok((entry.after_step, SkippedSteps::parse(&entry.skip_steps)?));
-        let held: Vec<_> = self
-            .left_out
-            .iter()
-            .map(parse)
-            .collect::<Result<_, TrainError>>()?;
-        let was_skipped = |step: u64| {
-            let then = held.iter().rev().find(|(after_step, _)| *after_step < step);
-            then.is_some_and(|(_, skipped)| skipped.contains(step))
-        };
-        let taken = (1..=finished).find(|&step| wanted.contains(step) && !was_skipped(step));
-        match taken {
-            Some(step) => Err(TrainError::SkipsTakenStep {
-                place: config.places.of("data.skip_steps").cloned().map(Box::new),
-                step,
-                finished,
-            }),
-            None => Ok(()),
+        for step in (1..=finished).filter(|&step| wanted.contains(step)) {
+            let then = self.at(step).map_or(&[][..], |then| &then.skip_steps);
+            if !SkippedSteps::parse(then)?.contains(step) {
+                return Err(TrainError::SkipsTakenStep {
+                    place: config.places.of("data.skip_steps").cloned().map(Box::new),
+                    step,
+                    finished,
+                });
+            }
         }
+        Ok(())
     }
 
-    /// What was left out when `step` was taken.
-    fn at(&self, step: u64) -> LeftOut {
-        let then = self.left_out.iter().rev().find(|entry| entry.after_step < step);
-        then.cloned().unwrap_or_default()
+    /// What was left out when `step` was taken; `None` before anything was.
+    fn at(&self, step: u64) -> Option<&LeftOut> {
+        self.left_out.iter().rev().find(|entry| entry.after_step < step)
     }
 }
 
@@ -131,9 +122,10 @@ pub(crate) fn as_taken(mut config: RunConfig, run_dir: &Path, step: u64) -> Resu
         what: "`lineage` in a checkpoint's trainer.json".to_owned(),
         source,
     })?;
+    let then = lineage.unwrap_or_default().at(step).cloned();
     let LeftOut {
         exclude, skip_steps, ..
-    } = lineage.unwrap_or_default().at(step);
+    } = then.unwrap_or_default();
     config.data.exclude = exclude;
     config.data.skip_steps = skip_steps;
     Ok(config)
@@ -247,9 +239,9 @@ mod tests {
             lineage.left_out,
             [entry(40, &["a"], &[]), entry(65, &[], &["70..80"])]
         );
-        assert_eq!(lineage.at(40), LeftOut::default());
-        assert_eq!(lineage.at(41), entry(40, &["a"], &[]));
-        assert_eq!(lineage.at(66), entry(65, &[], &["70..80"]));
+        assert_eq!(lineage.at(40), None);
+        assert_eq!(lineage.at(41), Some(&entry(40, &["a"], &[])));
+        assert_eq!(lineage.at(66), Some(&entry(65, &[], &["70..80"])));
         let lineage = lineage.going_on(&tiny(&[]), 90);
         assert_eq!(lineage.left_out.last(), Some(&entry(90, &[], &[])));
     }

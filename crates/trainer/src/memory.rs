@@ -37,6 +37,16 @@ fn kept_checkpointed(layers: u64) -> u64 {
     layers + KEPT_BY_THE_LAST
 }
 
+/// Bytes of a number of the weights and of what is summed over a sequence, which are f32 but in proofs,
+/// and of one that is multiplied.
+pub(crate) fn bytes_of(precision: Precision) -> (u64, u64) {
+    match precision {
+        Precision::F64 => (8, 8),
+        Precision::F32 => (4, 4),
+        Precision::Bf16 | Precision::Fp16 => (4, 2),
+    }
+}
+
 /// What a rank is certain to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need {
@@ -53,12 +63,7 @@ impl Need {
     pub(crate) fn of(plan: &TrainPlan, precision: Precision, gradients: GradientWay) -> Self {
         let model = &plan.config.model.config;
         let wide = |size: usize| size as u64;
-        // Master weights and all sums over a sequence are f32 but in proofs; products may be narrower.
-        let number = if precision == Precision::F64 { 8 } else { 4 };
-        let product = match precision {
-            Precision::Fp16 | Precision::Bf16 => 2,
-            Precision::F32 | Precision::F64 => number,
-        };
+        let (number, product) = bytes_of(precision);
         let kept = kept_by_layers(plan);
         let positions = wide(plan.config.data.longest_sequence());
         let rows = wide(plan.mask_capacity);
@@ -80,7 +85,11 @@ impl Need {
 
     /// Of a micro-batch of `sequences`.
     pub(crate) fn bytes(&self, sequences: u64) -> u64 {
-        self.sequence_bytes
+        self.in_all(self.sequence_bytes, sequences)
+    }
+
+    fn in_all(&self, sequence_bytes: u64, sequences: u64) -> u64 {
+        sequence_bytes
             .saturating_mul(sequences)
             .saturating_add(self.fixed_bytes)
     }
@@ -95,10 +104,7 @@ impl Need {
         }
         let left = available_bytes.saturating_sub(self.fixed_bytes);
         let most = left / self.sequence_bytes.max(1);
-        let checkpointed = self
-            .sequence_bytes_checkpointed
-            .saturating_mul(training.micro_batch_size)
-            .saturating_add(self.fixed_bytes);
+        let checkpointed = self.in_all(self.sequence_bytes_checkpointed, training.micro_batch_size);
         let divides = |sequences: &u64| training.global_batch_size.is_multiple_of(*sequences);
         Err(TrainError::DoesNotFit {
             place: plan

@@ -27,11 +27,6 @@ fn datatype(element: Element) -> ffi::MPI_Datatype {
     }
 }
 
-fn datatype_of_bytes() -> ffi::MPI_Datatype {
-    // SAFETY: a constant of the MPI library, written before `main` by its shim.
-    unsafe { ffi::RSMPI_UINT8_T }
-}
-
 /// Of all messages between two ranks.
 const TAG: c_int = 0;
 
@@ -224,9 +219,11 @@ impl World {
         rank: u32,
     ) -> Result<Pending, Failure> {
         let (count, rank) = (number(num_bytes)?, number(rank as usize)?);
-        let byte = datatype_of_bytes();
         // SAFETY: the caller's promise.
-        unsafe { start(|request| ffi::MPI_Isend(start_of, count, byte, rank, TAG, self.comm, request)) }
+        unsafe {
+            let byte = ffi::RSMPI_UINT8_T;
+            start(|request| ffi::MPI_Isend(start_of, count, byte, rank, TAG, self.comm, request))
+        }
     }
 
     /// Receives what `rank` sends.
@@ -241,9 +238,11 @@ impl World {
         rank: u32,
     ) -> Result<Pending, Failure> {
         let (count, rank) = (number(num_bytes)?, number(rank as usize)?);
-        let byte = datatype_of_bytes();
         // SAFETY: the caller's promise.
-        unsafe { start(|request| ffi::MPI_Irecv(start_of, count, byte, rank, TAG, self.comm, request)) }
+        unsafe {
+            let byte = ffi::RSMPI_UINT8_T;
+            start(|request| ffi::MPI_Irecv(start_of, count, byte, rank, TAG, self.comm, request))
+        }
     }
 
     /// # Safety

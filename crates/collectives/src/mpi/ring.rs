@@ -179,9 +179,11 @@ pub(super) unsafe fn all_reduce_sum<T: Pod + Add<Output = T>>(
                 .zip(received)
                 .for_each(|(own, received)| *own = *received + *own);
         }
+        if out.or(came).is_some() {
+            continue;
+        }
         let num_finished = sends.finished + receives.finished;
-        let pause = pause(begun.elapsed(), num_finished, messages.pieces_per_chunk);
-        if out.or(came).is_none() && !go_on(pause) {
+        if !go_on(pause(begun.elapsed(), num_finished, messages.pieces_per_chunk)) {
             return Err(Stopped::Late);
         }
     }

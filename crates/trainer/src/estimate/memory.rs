@@ -4,7 +4,11 @@ use model::{Precision, RobertaConfig};
 use serde::Serialize;
 
 use super::work::num_parameters;
-use crate::{memory::kept_by_layers, plan::TrainPlan, reduction::ReduceDtype};
+use crate::{
+    memory::{bytes_of, kept_by_layers},
+    plan::TrainPlan,
+    reduction::ReduceDtype,
+};
 
 /// Taken by the driver, libraries, workspaces and fragments.
 const RESERVED_BYTES: f64 = 2e9;
@@ -62,25 +66,25 @@ impl Memory {
     /// sequence of `plan`.
     pub fn on_cpu(plan: &TrainPlan, precision: Precision) -> Self {
         let (config, length) = (&plan.config.model.config, plan.config.data.longest_sequence());
-        let on_gpu = Self::new(config, length, plan.mask_capacity, ReduceDtype::F32);
-        let (number, product) = match precision {
-            Precision::F64 => (8.0, 8.0),
-            Precision::F32 => (4.0, 4.0),
-            Precision::Bf16 | Precision::Fp16 => (4.0, 2.0),
-        };
+        let parameters = num_parameters(config) as f64;
+        let (number, product) = bytes_of(precision);
+        let (number, product) = (number as f64, product as f64);
         Self {
-            weights_bytes: on_gpu.weights_bytes / 4.0 * number,
-            gradients_bytes: on_gpu.gradients_bytes / 4.0 * number,
-            optimizer_bytes: on_gpu.optimizer_bytes / 4.0 * number,
+            weights_bytes: number * parameters,
+            gradients_bytes: number * parameters,
+            optimizer_bytes: 2.0 * number * parameters,
             copies_bytes: if product < number {
-                on_gpu.copies_bytes
+                product * parameters
             } else {
                 0.0
             },
             activations_bytes_per_sequence: product
                 * kept_by_layers(plan) as f64
                 * (config.hidden_size * length) as f64,
-            logits_bytes_per_sequence: on_gpu.logits_bytes_per_sequence / 4.0 * number,
+            logits_bytes_per_sequence: 2.0
+                * number
+                * plan.mask_capacity as f64
+                * config.padded_vocab_size() as f64,
             reserved_bytes: RESERVED_BYTES_ON_CPU,
         }
     }
