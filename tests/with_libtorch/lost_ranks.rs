@@ -17,9 +17,14 @@ use crate::running::{Ended, LIMIT, Running, WORLD_SIZE};
 /// Sends `signal` to a rank of a running job; its processes end within the time limit, and
 /// one line has all of `words`.
 fn lose(rank: u32, signal: Signal, words: &[&str], within: Duration) -> Result<()> {
+    lose_with(&[], rank, signal, words, within)
+}
+
+/// As [`lose`], with settings of its own.
+fn lose_with(settings: &[&str], rank: u32, signal: Signal, words: &[&str], within: Duration) -> Result<()> {
     demo()?;
     let _machine = whole_machine();
-    let running = Running::start(&[])?;
+    let running = Running::start(settings)?;
     let pid = running.rank(rank)?;
     kill_process(pid, signal)?;
     let Ended {
@@ -67,6 +72,20 @@ fn a_stopped_rank_is_named_as_stopped_with_the_call_it_is_in() -> Result<()> {
         &["is stopped", "in step ", "in or after "],
         Duration::from_secs(20),
     )
+}
+
+#[test]
+fn a_rank_that_the_others_wait_for_in_vain_is_named_before_its_silence_is_long_enough() -> Result<()> {
+    for rank in [0, 2] {
+        lose_with(
+            &["parallel.silence_s=3000", "parallel.timeout_s=3"],
+            rank,
+            Signal::STOP,
+            &["is stopped", "in step "],
+            Duration::from_secs(20),
+        )?;
+    }
+    Ok(())
 }
 
 /// Files in shared memory that a process has mapped.

@@ -49,6 +49,11 @@ impl Default for LivenessOptions {
     }
 }
 
+/// Of a rank that others waited for in vain less silence is enough.
+fn silence_of_a_late_rank(options: &LivenessOptions) -> Duration {
+    options.silence.min(options.beat * 4)
+}
+
 /// A rank's process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -87,6 +92,13 @@ pub enum Cause {
         /// The other ranks of its host that are silent too.
         others: Vec<Rank>,
     },
+    /// It lives, but others waited for it beyond their deadline.
+    Late {
+        /// The other ranks that had not come as far as the one that waited.
+        others: Vec<Rank>,
+        /// What that one said.
+        waited: String,
+    },
     /// It lives, but the launcher that started it is gone, and with it all that ends the ranks.
     Orphaned,
     /// It said that it gives up.
@@ -122,9 +134,10 @@ impl fmt::Display for Loss {
             ),
             Cause::Silent { silent, others } => write!(
                 formatter,
-                "{process} has been silent for {:.1} s{}, {position}: {} stopped, or {} off the network",
+                "{process} has been silent for {:.1} s{}{}, {position}: {} stopped, or {} off the network",
                 silent.as_secs_f64(),
                 like(others),
+                if others.is_empty() { "" } else { " of its host" },
                 if others.is_empty() {
                     "its process is"
                 } else {
@@ -137,6 +150,13 @@ impl fmt::Display for Loss {
                     "its host is"
                 }
             ),
+            Cause::Late { others, waited } => {
+                write!(
+                    formatter,
+                    "{process} is late{}, {position}: {waited}",
+                    like(others)
+                )
+            }
             Cause::Orphaned => write!(
                 formatter,
                 "the launcher is gone: the process that started {process} has ended while its ranks were {position}; look for the end of mpirun's (or srun's) own output"
@@ -146,13 +166,13 @@ impl fmt::Display for Loss {
     }
 }
 
-/// Which other ranks are silent, in words.
+/// To which other ranks the same happened, in words.
 fn like(others: &[Rank]) -> String {
     let numbers: Vec<String> = others.iter().map(ToString::to_string).collect();
     match &numbers[..] {
         [] => String::new(),
-        [one] => format!(", like rank {one} of its host"),
-        [first @ .., last] => format!(", like ranks {} and {last} of its host", first.join(", ")),
+        [one] => format!(", like rank {one}"),
+        [first @ .., last] => format!(", like ranks {} and {last}", first.join(", ")),
     }
 }
 
@@ -171,6 +191,7 @@ pub struct Liveness {
 enum Farewell {
     Done,
     Failed(String),
+    Waited(String),
 }
 
 /// What a process does when it hears of a lost rank; called once, by the channel's thread.
@@ -232,6 +253,12 @@ impl Liveness {
     /// Tells the others why this rank gives up.
     pub fn fail(mut self, message: &str) {
         self.end(Farewell::Failed(message.to_owned()));
+    }
+
+    /// Tells rank 0 that this rank waited for others beyond its deadline, `message`. A rank that is
+    /// behind, or silent, is named to all as lost; where none is, this one is lost by its message.
+    pub fn waited(mut self, message: &str) {
+        self.end(Farewell::Waited(message.to_owned()));
     }
 
     fn end(&mut self, farewell: Farewell) {

@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use collectives::{Collective, CollectiveError, Mpi, MpiOptions, Rank, SumOrder};
+use collectives::{Collective, CollectiveError, Liveness, LivenessOptions, Mpi, MpiOptions, Rank, SumOrder};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 const TIME_LIMIT: Duration = Duration::from_secs(90);
@@ -31,7 +31,7 @@ const AS_RANK: &str = "--as-rank";
 
 type Test = (&'static str, fn());
 
-const TESTS: [Test; 9] = [
+const TESTS: [Test; 10] = [
     (
         "one_two_three_four_and_eight_ranks_have_the_common_properties",
         || {
@@ -66,6 +66,10 @@ const TESTS: [Test; 9] = [
     (
         "a_late_rank_is_met_at_the_deadline_with_rank_operation_and_number",
         a_late_rank_is_named,
+    ),
+    (
+        "the_rank_that_all_others_wait_for_is_named_with_its_place",
+        the_rank_that_all_others_wait_for_is_named,
     ),
     (
         "ranks_that_make_different_calls_are_named_instead_of_hanging",
@@ -135,6 +139,7 @@ fn as_rank(arguments: &[String]) {
     let limit = Duration::from_mins(1);
     match arguments[0].as_str() {
         "properties" => properties::check_all(&mut Mpi::connect(options(limit)).unwrap()),
+        "away" => stay_away(Mpi::connect(options(Duration::from_secs(2))).unwrap()),
         "late" => wait_for_a_late_rank(
             Mpi::connect(MpiOptions::new(Duration::from_secs(1))).unwrap(),
             Path::new(&arguments[1]),
@@ -161,6 +166,28 @@ fn as_rank(arguments: &[String]) {
         }
         other => panic!("no such rank program: {other}"),
     }
+}
+
+/// Rank 1 lives and stays away; all others wait for it beyond their deadline.
+fn stay_away(mut collective: Mpi) {
+    let rank = collective.rank();
+    let on_loss = move |loss: &collectives::Loss| {
+        if rank == Rank(0) {
+            eprintln!("{loss}");
+        }
+        std::process::exit(1);
+    };
+    let options = LivenessOptions::default();
+    let liveness = Liveness::start(&mut collective, "here", options, on_loss).unwrap();
+    let liveness = liveness.expect("several ranks have a channel");
+    let mut watched = liveness.watch(&mut collective);
+    watched.barrier().unwrap();
+    if rank == Rank(1) {
+        thread::sleep(TIME_LIMIT);
+    }
+    let error = watched.all_reduce_sum_f32(&mut vec![1.0; 100_000]).unwrap_err();
+    liveness.waited(&error.to_string());
+    panic!("{error}");
 }
 
 /// Rank 1 stays away until rank 0 has put down the file that says it saw the deadline.
@@ -358,6 +385,22 @@ fn a_late_rank_is_named() {
         "{}",
         outcome.output
     );
+}
+
+fn the_rank_that_all_others_wait_for_is_named() {
+    let begun = Instant::now();
+    let outcome = launch(4, &["away"]);
+    assert_ne!(outcome.code, Some(0), "{}", outcome.output);
+    let said = &outcome.output;
+    assert!(
+        said.contains("rank 1 (host here, pid ") && said.contains("is late, "),
+        "{said}"
+    );
+    assert!(
+        said.contains("did not finish within 2 s") && !said.contains("panicked"),
+        "{said}"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(15), "{said}");
 }
 
 fn an_abort_ends_all_ranks() {

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use collectives::{CollectiveError, NcclError};
+
 use crate::plan::PlanError;
 
 /// An error of the trainer.
@@ -20,7 +22,7 @@ pub enum TrainError {
     Plan(#[from] PlanError),
     /// Ranks cannot reach each other.
     #[error(transparent)]
-    Collective(#[from] collectives::CollectiveError),
+    Collective(#[from] CollectiveError),
     /// Training data cannot be read.
     #[error(transparent)]
     Loader(#[from] loader::LoaderError),
@@ -232,7 +234,7 @@ pub enum TrainError {
         place: Option<Box<config_file::Place>>,
         /// Why not.
         #[source]
-        source: Box<collectives::NcclError>,
+        source: Box<NcclError>,
     },
     /// The run folder already has checkpoints.
     #[error(
@@ -451,6 +453,16 @@ impl TrainError {
                 | Self::Drift { .. }
                 | Self::RunFolderNotShared { .. }
                 | Self::RanksDiffer { .. }
+        )
+    }
+
+    /// Whether the error is that other ranks did not come in time.
+    pub fn is_deadline(&self) -> bool {
+        matches!(
+            self,
+            Self::Collective(
+                CollectiveError::Deadline { .. } | CollectiveError::Nccl(NcclError::Deadline { .. })
+            )
         )
     }
 

@@ -46,9 +46,11 @@ pub(crate) fn open(
     Ok(Liveness::start(collective, host, options, on_loss)?)
 }
 
-/// Says goodbye, or why this rank fails alone.
+/// Says goodbye, or why this rank fails alone. One that waited in vain hears whom it waited for
+/// and does not come back.
 pub(crate) fn close<T>(channel: Liveness, result: &Result<T, TrainError>) {
     match result {
+        Err(error) if error.is_deadline() => channel.waited(&chain(error)),
         Err(error) if !error.is_on_all_ranks() => channel.fail(&chain(error)),
         _ => channel.leave(),
     }

@@ -12,6 +12,7 @@ use super::{
     Cause, Farewell, LivenessOptions, Loss, OnLoss, Position, Process,
     member::{is_stopped, wait_readable},
     position::PositionCell,
+    silence_of_a_late_rank,
     wire::{Inbox, Message, close, send},
 };
 
@@ -28,6 +29,8 @@ pub(super) struct Hub {
     parent: Option<Pid>,
     ranks: Vec<Connected>,
     options: LivenessOptions,
+    /// What this rank said when others did not come in time.
+    waited: Option<String>,
 }
 
 struct Connected {
@@ -36,6 +39,8 @@ struct Connected {
     inbox: Inbox,
     heard: Instant,
     position: Position,
+    /// What it said when others did not come in time.
+    waited: Option<String>,
     /// It said goodbye, or its loss is reported.
     ended: bool,
 }
@@ -55,6 +60,7 @@ impl Hub {
             inbox: Inbox::default(),
             heard: Instant::now(),
             position: Position::default(),
+            waited: None,
             ended: false,
         };
         Self {
@@ -62,6 +68,7 @@ impl Hub {
             parent: getppid(),
             ranks: others.into_iter().zip(streams).map(connected).collect(),
             options,
+            waited: None,
         }
     }
 
@@ -90,34 +97,18 @@ impl Hub {
                 self.ranks.iter_mut().for_each(|rank| rank.heard = Instant::now());
             }
             last_round = Instant::now();
-            let (silence, own_host) = (self.options.silence, &self.own.host);
-            let orphaned = (getppid() != self.parent).then(|| Loss {
-                process: self.own.clone(),
-                cause: Cause::Orphaned,
-                position: own.get(),
-            });
-            let loss = orphaned.or_else(|| {
-                // All are heard out before one is judged by its silence.
-                let heard = self.ranks.iter_mut().map(|rank| rank.listen(last_round));
-                let told = heard.collect::<Vec<_>>().into_iter().flatten().next();
-                let mut ranks = self.ranks.iter_mut();
-                told.or_else(|| ranks.find_map(|rank| rank.judge(last_round, silence, own_host)))
-            });
-            if let Some(mut loss) = loss {
-                self.find_others(&mut loss, last_round);
-                self.tell(&Message::Lost {
-                    rank: loss.process.rank,
-                    cause: loss.cause.clone(),
-                    position: loss.position,
-                });
-                return Some(loss);
+            if let Some(loss) = self.listen(own, last_round) {
+                return Some(self.tell_loss(loss, last_round));
+            }
+            if let Some(message) = self.waited.take() {
+                self.fail(own.get(), message);
+                return None;
             }
             match farewell.try_recv() {
+                // The others are heard once more before one of them is blamed.
+                Ok(Farewell::Waited(message)) => self.waited = Some(message),
                 Ok(Farewell::Failed(message)) => {
-                    self.tell(&Message::Failed {
-                        position: own.get(),
-                        message,
-                    });
+                    self.fail(own.get(), message);
                     return None;
                 }
                 Ok(Farewell::Done) => {
@@ -137,6 +128,79 @@ impl Hub {
                 self.tell(&Message::Beat { position: own.get() });
             }
         }
+    }
+
+    /// Reads what has come from all ranks by `now`; the loss that it is, or that their silence is.
+    fn listen(&mut self, own: &PositionCell, now: Instant) -> Option<Loss> {
+        if getppid() != self.parent {
+            return Some(Loss {
+                process: self.own.clone(),
+                cause: Cause::Orphaned,
+                position: own.get(),
+            });
+        }
+        // All are heard out before one is judged by its silence.
+        let heard: Vec<_> = self.ranks.iter_mut().map(|rank| rank.listen(now)).collect();
+        heard
+            .into_iter()
+            .find_map(|loss| loss)
+            .or_else(|| self.find_silent(self.options.silence, now))
+            .or_else(|| self.judge_wait(own, now))
+    }
+
+    fn find_silent(&mut self, silence: Duration, now: Instant) -> Option<Loss> {
+        let mut ranks = self.ranks.iter_mut();
+        ranks.find_map(|rank| rank.judge(now, silence, &self.own.host))
+    }
+
+    fn fail(&mut self, position: Position, message: String) {
+        self.tell(&Message::Failed { position, message });
+    }
+
+    fn tell_loss(&mut self, mut loss: Loss, now: Instant) -> Loss {
+        self.find_others(&mut loss, now);
+        self.tell(&Message::Lost {
+            rank: loss.process.rank,
+            cause: loss.cause.clone(),
+            position: loss.position,
+        });
+        loss
+    }
+
+    /// The loss behind the message of a rank that waited for others in vain.
+    fn judge_wait(&mut self, own: &PositionCell, now: Instant) -> Option<Loss> {
+        if let Some(message) = self.waited.clone() {
+            return self.find_late(own.get(), own.get(), &message, now);
+        }
+        let index = self.ranks.iter().position(|rank| rank.waited.is_some())?;
+        let waiter = &mut self.ranks[index];
+        let (message, position) = (waiter.waited.take()?, waiter.position);
+        let late = self.find_late(own.get(), position, &message, now);
+        Some(late.unwrap_or_else(|| self.ranks[index].lost(Cause::Failed { message })))
+    }
+
+    /// Whom a rank at `waiter` waited for: a rank that has fallen silent, else the one that is
+    /// furthest behind it.
+    fn find_late(&mut self, own: Position, waiter: Position, message: &str, now: Instant) -> Option<Loss> {
+        let silent = self.find_silent(silence_of_a_late_rank(&self.options), now);
+        if silent.is_some() {
+            return silent;
+        }
+        let others = self.ranks.iter().filter(|rank| !rank.ended);
+        let mut behind: Vec<(&Process, Position)> = std::iter::once((&self.own, own))
+            .chain(others.map(|rank| (&rank.process, rank.position)))
+            .filter(|(_, position)| position.progress() < waiter.progress())
+            .collect();
+        behind.sort_by_key(|(_, position)| position.progress());
+        let ((process, position), others) = behind.split_first()?;
+        Some(Loss {
+            process: (*process).clone(),
+            cause: Cause::Late {
+                others: others.iter().map(|(process, _)| process.rank).collect(),
+                waited: message.to_owned(),
+            },
+            position: *position,
+        })
     }
 
     /// Which other ranks of the host of a silent one are silent too: they were heard last within the
@@ -196,6 +260,10 @@ impl Connected {
                     self.position = position;
                     return Some(self.lost(Cause::Failed { message }));
                 }
+                Message::Waited { position, message } => {
+                    self.position = position;
+                    self.waited = Some(message);
+                }
                 Message::Hello { .. } | Message::Lost { .. } => {}
             }
         }
@@ -249,6 +317,7 @@ mod tests {
             inbox: Inbox::default(),
             heard,
             position: Position::default(),
+            waited: None,
             ended: false,
         };
         (connected, other)
@@ -301,6 +370,7 @@ mod tests {
             parent: None,
             ranks,
             options: LivenessOptions::default(),
+            waited: None,
         };
         let mut loss = hub.ranks[0].judge(begun + SILENCE, SILENCE, "a").unwrap();
         hub.find_others(&mut loss, begun + SILENCE);
@@ -315,7 +385,7 @@ mod tests {
         );
         let said = loss.to_string();
         assert!(
-            said.contains("rank 1 (host b") && said.contains("like rank 2 of its host"),
+            said.contains("rank 1 (host b") && said.contains(", like rank 2 of its host,"),
             "{said}"
         );
     }

@@ -11,12 +11,16 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::{
     Cause, Farewell, LivenessOptions, Loss, OnLoss, Position, Process,
     position::PositionCell,
+    silence_of_a_late_rank,
     wire::{Inbox, Message, close, send},
 };
 use crate::Rank;
 
 /// For rank 0 to take the last message.
 const CLOSING: Duration = Duration::from_millis(300);
+
+/// For rank 0 to name the rank that this one waited for in vain.
+const VERDICT: Duration = Duration::from_secs(2);
 
 /// The connection to rank 0.
 pub(super) struct Member {
@@ -84,14 +88,24 @@ impl Member {
     fn listen_and_beat(&mut self, own: &PositionCell, farewell: &Receiver<Farewell>) -> Option<Loss> {
         let (mut last_beat, mut last_round) = (Instant::now(), Instant::now());
         let mut first = First::new(Instant::now());
+        let mut waited: Option<Instant> = None;
         loop {
             match farewell.try_recv() {
+                Ok(Farewell::Waited(message)) => {
+                    let position = own.get();
+                    send(&mut self.stream, &Message::Waited { position, message });
+                    self.options.silence = silence_of_a_late_rank(&self.options);
+                    waited = Some(Instant::now());
+                }
                 Ok(farewell) => {
                     self.say(farewell, own);
                     return None;
                 }
                 Err(TryRecvError::Disconnected) => return None,
                 Err(TryRecvError::Empty) => {}
+            }
+            if waited.is_some_and(|since| since.elapsed() > VERDICT) {
+                return None;
             }
             if last_beat.elapsed() >= self.options.beat {
                 last_beat = Instant::now();
@@ -107,7 +121,9 @@ impl Member {
                 Heard::Nothing => {}
                 Heard::Goodbye => {
                     // Rank 0 may end before this rank does; that is no loss.
-                    if let Ok(farewell) = farewell.recv() {
+                    if waited.is_none()
+                        && let Ok(farewell) = farewell.recv()
+                    {
                         self.say(farewell, own);
                     }
                     return None;
@@ -120,7 +136,7 @@ impl Member {
     fn say(&mut self, farewell: Farewell, own: &PositionCell) {
         let message = match farewell {
             Farewell::Done => Message::Goodbye,
-            Farewell::Failed(message) => Message::Failed {
+            Farewell::Failed(message) | Farewell::Waited(message) => Message::Failed {
                 position: own.get(),
                 message,
             },
@@ -144,7 +160,7 @@ impl Member {
                     cause,
                     position,
                 } => return self.loss(rank, cause, position),
-                Message::Hello { .. } => {}
+                Message::Hello { .. } | Message::Waited { .. } => {}
             }
         }
         if !open {

@@ -24,6 +24,14 @@ pub struct Position {
     pub call: Option<Call>,
 }
 
+impl Position {
+    /// How far it is: of two ranks of one program the one with less is behind.
+    pub(super) fn progress(&self) -> impl Ord + use<> {
+        let calls = self.call.map_or(0, |call| call.sequence);
+        (self.step, calls, self.bucket.map_or(0, |bucket| bucket.number))
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.step {

@@ -168,6 +168,67 @@ fn the_reason_of_a_rank_that_gives_up_reaches_the_others() {
     }
 }
 
+/// Its ranks are in step 17 with so many calls made; 0 stands for a rank that makes none.
+fn ranks_after_calls(calls: &[u64]) -> Vec<Member> {
+    let members = channel_of(&vec![patient(); calls.len()]);
+    for (member, calls) in members.iter().zip(calls) {
+        let mut single = crate::Single::new();
+        let mut watched = member.liveness.watch(&mut single);
+        watched.at_step(17);
+        for _ in 0..*calls {
+            watched.barrier().unwrap();
+        }
+        member.liveness.position.wait_until_told();
+    }
+    members
+}
+
+#[test]
+fn the_rank_furthest_behind_is_named_by_all_when_one_has_waited_too_long() {
+    for (waiting, late, calls, others) in [
+        (0, 2, [3, 3, 1, 2], vec![Rank(3)]),
+        (1, 2, [3, 3, 1, 2], vec![Rank(3)]),
+        (3, 0, [0, 3, 3, 3], vec![]),
+    ] {
+        let mut members = ranks_after_calls(&calls);
+        let Member { liveness, losses } = members.remove(waiting);
+        liveness.waited("a minute is over");
+        for losses in members.iter().map(|member| &member.losses).chain([&losses]) {
+            let loss = only_loss(losses);
+            assert_eq!(loss.process.rank, Rank(late), "{loss}");
+            let waited = "a minute is over".to_owned();
+            assert_eq!(
+                loss.cause,
+                Cause::Late {
+                    others: others.clone(),
+                    waited
+                }
+            );
+            assert!(loss.to_string().contains("is late"), "{loss}");
+            assert_eq!(
+                loss.position.call.map_or(0, |call| call.sequence),
+                calls[late as usize]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_rank_that_waited_for_none_in_particular_gives_up_itself() {
+    for waiting in 0..3 {
+        let mut members = ranks_after_calls(&[3; 3]);
+        members.remove(waiting).liveness.waited("a minute is over");
+        for member in &members {
+            let loss = only_loss(&member.losses);
+            assert_eq!(loss.process.rank.0 as usize, waiting);
+            assert!(
+                matches!(&loss.cause, Cause::Failed { message } if message == "a minute is over"),
+                "{loss:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_last_collective_call_is_part_of_the_place() {
     let mut members = channel_of(&[patient(); 2]);
@@ -247,6 +308,11 @@ fn any_message() -> impl Strategy<Value = Message> {
         (silent, prop::collection::vec(any::<u32>().prop_map(Rank), 0..9))
             .prop_map(|(silent, others)| Cause::Silent { silent, others }),
         ".{0,40}".prop_map(|message| Cause::Failed { message }),
+        (
+            prop::collection::vec(any::<u32>().prop_map(Rank), 0..9),
+            ".{0,40}"
+        )
+            .prop_map(|(others, waited)| Cause::Late { others, waited }),
     ];
     prop_oneof![
         (any::<u32>(), any::<u64>()).prop_map(|(rank, run)| Message::Hello {
@@ -256,6 +322,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         position.clone().prop_map(|position| Message::Beat { position }),
         Just(Message::Goodbye),
         (position.clone(), ".{0,40}").prop_map(|(position, message)| Message::Failed { position, message }),
+        (position.clone(), ".{0,40}").prop_map(|(position, message)| Message::Waited { position, message }),
         (any::<u32>(), cause, position).prop_map(|(rank, cause, position)| Message::Lost {
             rank: Rank(rank),
             cause,

@@ -1,10 +1,11 @@
 //! The messages of the channel: 40 bytes little-endian, then a text: the reason of a failure, or the
-//! other ranks that are silent too, each with a space behind it.
+//! other ranks that are silent or late too, each with a space behind it; of a late one the reason
+//! follows in a line of its own.
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 | kind: 1 hello, 2 beat, 3 goodbye, 4 failed, 5 lost |
-//! | 1 | cause of a loss: 0 closed, 1 stopped, 2 silent, 3 failed, 4 orphaned |
+//! | 0 | kind: 1 hello, 2 beat, 3 goodbye, 4 failed, 5 lost, 6 waited |
+//! | 1 | cause of a loss: 0 closed, 1 stopped, 2 silent, 3 failed, 4 orphaned, 5 late |
 //! | 2-3 | length of the text that follows |
 //! | 4-7 | rank: the sender of a hello, or the lost one |
 //! | 8-15 | step |
@@ -38,6 +39,8 @@ pub(super) enum Message {
     Goodbye,
     /// The sender gives up.
     Failed { position: Position, message: String },
+    /// The sender gives up because others did not come in time.
+    Waited { position: Position, message: String },
     /// Rank 0 names a lost rank.
     Lost {
         rank: Rank,
@@ -55,21 +58,21 @@ impl Message {
             Self::Beat { position } => frame(2, 0, Rank(0), position, 0, ""),
             Self::Goodbye => frame(3, 0, Rank(0), &nowhere, 0, ""),
             Self::Failed { position, message } => frame(4, 0, Rank(0), position, 0, message),
+            Self::Waited { position, message } => frame(6, 0, Rank(0), position, 0, message),
             Self::Lost {
                 rank,
                 cause,
                 position,
             } => {
                 let (code, silent, text) = match cause {
-                    Cause::Closed => (0, 0, ""),
-                    Cause::Stopped { silent } => (1, millis(*silent), ""),
-                    Cause::Silent { silent, others } => {
-                        return frame(5, 2, *rank, position, millis(*silent), &joined(others));
-                    }
-                    Cause::Failed { message } => (3, 0, message.as_str()),
-                    Cause::Orphaned => (4, 0, ""),
+                    Cause::Closed => (0, 0, String::new()),
+                    Cause::Stopped { silent } => (1, millis(*silent), String::new()),
+                    Cause::Silent { silent, others } => (2, millis(*silent), joined(others)),
+                    Cause::Failed { message } => (3, 0, message.clone()),
+                    Cause::Orphaned => (4, 0, String::new()),
+                    Cause::Late { others, waited } => (5, 0, joined(others) + "\n" + waited),
                 };
-                frame(5, code, *rank, position, silent, text)
+                frame(5, code, *rank, position, silent, &text)
             }
         }
     }
@@ -104,29 +107,43 @@ impl Message {
                     1 => Cause::Stopped { silent },
                     2 => Cause::Silent {
                         silent,
-                        others: text
-                            .split_whitespace()
-                            .filter_map(|rank| rank.parse().ok().map(Rank))
-                            .collect(),
+                        others: split(text),
                     },
                     4 => Cause::Orphaned,
+                    5 => {
+                        let (others, waited) = text.split_once('\n')?;
+                        Cause::Late {
+                            others: split(others),
+                            waited: waited.to_owned(),
+                        }
+                    }
                     _ => Cause::Failed {
                         message: text.to_owned(),
                     },
                 },
                 position,
             },
+            6 => Self::Waited {
+                position,
+                message: text.to_owned(),
+            },
             _ => return None,
         })
     }
 }
 
-/// As many of the ranks as a text has room for.
+/// The ranks of [`joined`].
+fn split(text: &str) -> Vec<Rank> {
+    let ranks = text.split_whitespace();
+    ranks.filter_map(|rank| rank.parse().ok().map(Rank)).collect()
+}
+
+/// As many of the ranks as half a text has room for.
 fn joined(ranks: &[Rank]) -> String {
     let mut text = String::new();
     for rank in ranks {
         let next = format!("{rank} ");
-        if text.len() + next.len() > MAX_TEXT {
+        if text.len() + next.len() > MAX_TEXT / 2 {
             break;
         }
         text += &next;
