@@ -31,7 +31,7 @@ use crate::{
     plan::{Facts, LONGEST_TIMEOUT_S, TrainPlan},
     replay::{self, in_words},
     saved_run::{Weights, evaluate_run, find_checkpoint},
-    stop::{self, StopRequest},
+    stop::{self, StopReason, StopRequest},
     train::Finish,
 };
 
@@ -219,30 +219,27 @@ fn train(
         .init_from
         .as_deref()
         .map_or(Ok(Vec::new()), lineage::overrides);
+    // A dry run writes nothing that a signal would have to wait for.
+    let stop = (!arguments.dry_run).then(listen_to_signals);
     let loaded = model
         .and_then(|model| load(config, &[model.as_slice(), overrides].concat()))
-        .map(|config| (config, ()));
-    on_all_ranks(loaded, launch, |(config, ()), collective| {
+        .and_then(|config| Ok((config, stop.transpose()?)));
+    on_all_ranks(loaded, launch, |(config, stop), collective| {
         let resume = arguments
             .resume
             .map_or(Resume::Never, |ResumeArgument::Auto| Resume::Auto);
-        if arguments.dry_run {
+        let Some(stop) = stop else {
             let report = dry_run(config, collective, resume)?;
             return Ok(print_on_first(collective, || dry_run_text(&report)));
-        }
-        let stop = StopRequest::on_signals().map_err(|source| TrainError::Io {
-            operation: "listen to signals of",
-            path: "this process".into(),
-            source,
-        })?;
+        };
         if let Some(job_end) = &job_end {
             stop_before(job_end, &stop);
         }
         match train_run(config, collective, resume, &stop, log_file)? {
             Finish::Done { .. } => Ok(ExitStatus::Done),
-            Finish::Stopped { step } => {
+            Finish::Stopped { stop, step } => {
                 if collective.rank().0 == 0 {
-                    tracing::info!("stopped after step {step}; `--resume auto` goes on");
+                    tracing::info!("stopped after step {step}: {stop}; `--resume auto` goes on");
                 }
                 Ok(ExitStatus::Stopped)
             }
@@ -250,10 +247,18 @@ fn train(
     })
 }
 
+fn listen_to_signals() -> Result<StopRequest, TrainError> {
+    StopRequest::on_signals().map_err(|source| TrainError::Io {
+        operation: "listen to signals of",
+        path: "this process".into(),
+        source,
+    })
+}
+
 /// A job's end that cannot be read is said, and the launcher's signal still stops the run.
 fn stop_before(job_end: &str, stop: &StopRequest) {
     if let Some(at) = stop::before_job_end(job_end, SystemTime::now()) {
-        stop.limit(at, "the job ends soon (SLURM_JOB_END_TIME)");
+        stop.limit(at, StopReason::JobEnds);
     } else {
         tracing::warn!(
             "SLURM_JOB_END_TIME = {job_end:?} is no time in seconds since 1970, so the run does not stop by itself before its job ends"

@@ -31,7 +31,7 @@ use crate::{
     saved_state::{Progress, Restored},
     session::Session,
     step::{Learner, StepRecord, train_step},
-    stop::StopRequest,
+    stop::{StopReason, StopRequest},
     train::{Finish, Reporter, Run, train},
     unigram::Unigram,
 };
@@ -60,10 +60,9 @@ pub fn train_run(
     let rank = collective.rank().0;
     let run_dir = config.run.dir.clone();
     if let Some(after) = &config.run.stop_after {
-        let reason = format!("run.stop_after = {:?} is over", after.as_str());
         // A time that no clock can hold never comes.
         if let Some(at) = Instant::now().checked_add(after.duration()) {
-            stop.limit(at, &reason);
+            stop.limit(at, StopReason::StopAfter);
         }
     }
     let session = Session::start(config, collective, DataFiles::Prepare, &asked)
@@ -71,7 +70,7 @@ pub fn train_run(
     let folder = RunFolder::enter(collective, &run_dir, &session.hosts)?;
     stop.enter(folder.dir(), rank);
     let result = train_watched(&folder, &session, collective, resume, stop, log_file);
-    leave(folder.dir(), &result, rank, stop.reason());
+    leave(folder.dir(), &result, rank);
     if result.is_ok() && log_file.has_lost_lines() {
         tracing::warn!("logs/rank-{rank}.jsonl lacks lines that could not be written");
     }
@@ -226,21 +225,18 @@ fn leave_unstarted(run_dir: &Path, error: &TrainError, rank: u32) {
     }
     if let Ok(_lock) = FolderLock::acquire(run_dir, "tenk-pretrain train") {
         let _ = exit::forget(run_dir);
-        leave(run_dir, &Err(agreed(error)), rank, None);
+        leave(run_dir, &Err(agreed(error)), rank);
     }
 }
 
 /// Writes `last_exit.json`: rank 0 for all, or the rank that failed alone. Where that fails
-/// too, the error that ends the run is the one to report. `asked` is why this rank was asked to
-/// stop.
-fn leave(dir: &Path, result: &Result<Finish, TrainError>, rank: u32, asked: Option<&str>) {
+/// too, the error that ends the run is the one to report.
+fn leave(dir: &Path, result: &Result<Finish, TrainError>, rank: u32) {
     let (status, reason, step) = match result {
         Ok(Finish::Done { step }) => (ExitStatus::Done, "all steps are finished".to_owned(), Some(*step)),
-        Ok(Finish::Stopped { step }) => (
-            ExitStatus::Stopped,
-            format!("asked to stop: {}", asked.unwrap_or("another rank was")),
-            Some(*step),
-        ),
+        Ok(Finish::Stopped { stop, step }) => {
+            (ExitStatus::Stopped, format!("asked to stop: {stop}"), Some(*step))
+        }
         Err(error) => (ExitStatus::Failed, chain(error), None),
     };
     let alone = result.as_ref().is_err_and(|error| !error.is_on_all_ranks());

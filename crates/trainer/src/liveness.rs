@@ -17,7 +17,7 @@ use crate::{
     exit::{ExitStatus, write_last_exit},
     launcher,
     session::Session,
-    shared_memory,
+    shared_memory, stop,
 };
 
 /// Opens the channel on all ranks of a run with several.
@@ -93,7 +93,7 @@ impl Own {
     fn report(&self, loss: &Loss) {
         // A rank that fails by itself has said why.
         if !matches!(loss.cause, Cause::Failed { .. }) {
-            tracing::error!("{loss}; `--resume auto` goes on from the last checkpoint");
+            tracing::error!("{loss}; {}", stop::what_resumes(&self.run_dir));
         }
         let step = Some(loss.position.step.saturating_sub(1));
         let (rank, reason) = (loss.process.rank.0, loss.to_string());

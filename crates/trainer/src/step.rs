@@ -19,7 +19,7 @@ use crate::{
     overlap::GradientHooks,
     reduction::{GradientSum, Losses, ReduceDtype, Reduction},
     schedule::Schedule,
-    stop::StopRequest,
+    stop::{Stop, StopRequest},
 };
 
 /// What a step changes, and what it needs for that.
@@ -71,8 +71,8 @@ pub struct StepRecord {
     pub tokens: u64,
     /// Sequences that each rank took.
     pub local_sequences: Vec<u64>,
-    /// Whether any rank was asked to stop.
-    pub stop: bool,
+    /// Why the run stops, where any rank was asked to.
+    pub stop: Option<Stop>,
     /// Operations of the model's products on real tokens, over all ranks.
     pub model_flops: u64,
     /// The most memory that each rank has held so far.
@@ -115,7 +115,7 @@ pub fn train_step(
     let grad = learner.model.parameters().grad();
     let grad_norm = timed(&mut times.optimizer, || squared_norm(grad))?.sqrt() / scale;
     let sums = timed(&mut times.communication, || {
-        sum_losses(collective, (losses.local, grad_norm), stop.asked())
+        sum_losses(collective, (losses.local, grad_norm), stop)
     })?;
     let skipped_update = overflowed(learner, finished, &sums)?;
     let learning_rate = learner.schedule.learning_rate(finished);
@@ -257,43 +257,46 @@ struct Sums {
     loss: f64,
     bad_loss: bool,
     bad_gradient: bool,
-    stop: bool,
+    stop: Option<Stop>,
     peak_memory_bytes: Vec<u64>,
 }
 
 fn sum_losses(
     collective: &mut dyn Collective,
     (local_loss, grad_norm): (f64, f64),
-    stop: bool,
+    stop: &StopRequest,
 ) -> Result<Sums, TrainError> {
     let flag = |set: bool| if set { 1.0 } else { 0.0 };
     let mut sums = vec![
         local_loss,
         flag(!local_loss.is_finite()),
         flag(!grad_norm.is_finite()),
-        flag(stop),
     ];
-    let fixed = sums.len();
-    sums.resize(fixed + collective.world_size() as usize, 0.0);
-    sums[fixed + collective.rank().0 as usize] = peak_memory_bytes() as f64;
+    let (fixed, rank) = (sums.len(), collective.rank().0 as usize);
+    let world_size = collective.world_size() as usize;
+    sums.resize(fixed + 2 * world_size, 0.0);
+    sums[fixed + rank] = peak_memory_bytes() as f64;
+    sums[fixed + world_size + rank] = stop.code() as f64;
     collective.all_reduce_sum_f64(&mut sums)?;
+    let (of_all, of_each) = sums.split_at(fixed);
+    let (peaks, stops) = of_each.split_at(world_size);
     Ok(Sums {
-        loss: sums[0],
-        bad_loss: sums[1] > 0.0,
-        bad_gradient: sums[2] > 0.0,
-        stop: sums[3] > 0.0,
-        peak_memory_bytes: sums[fixed..].iter().map(|&bytes| whole(bytes)).collect(),
+        loss: of_all[0],
+        bad_loss: of_all[1] > 0.0,
+        bad_gradient: of_all[2] > 0.0,
+        stop: Stop::agreed(&whole(stops)),
+        peak_memory_bytes: whole(peaks),
     })
 }
 
-/// A number of bytes, which an f64 holds exactly up to 2^53.
+/// Numbers of bytes and codes, which an f64 holds exactly up to 2^53.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a sum of one whole number and zeros"
+    reason = "each is a sum of one whole number and zeros"
 )]
-fn whole(bytes: f64) -> u64 {
-    bytes as u64
+fn whole(sums: &[f64]) -> Vec<u64> {
+    sums.iter().map(|&sum| sum as u64).collect()
 }
 
 /// Whether fp16 overflowed, which costs the step and lowers the scale of the loss. Where that

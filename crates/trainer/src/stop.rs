@@ -5,7 +5,7 @@
 //! also with 75: what the last checkpoint holds can be resumed. A third one does not even write.
 
 use std::{
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -35,6 +35,79 @@ const SIGNALS: [i32; 3] = [SIGUSR1, SIGTERM, SIGINT];
 /// long as the launcher's `--signal=USR1@180` gives.
 const BEFORE_END: Duration = Duration::from_mins(3);
 
+/// Why a rank was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// One of [`SIGUSR1`], [`SIGTERM`] and [`SIGINT`].
+    Signal(i32),
+    /// The time of `run.stop_after` is over.
+    StopAfter,
+    /// The end of the job that Slurm says is near.
+    JobEnds,
+}
+
+impl StopReason {
+    const ALL: [Self; 5] = [
+        Self::Signal(SIGUSR1),
+        Self::Signal(SIGTERM),
+        Self::Signal(SIGINT),
+        Self::StopAfter,
+        Self::JobEnds,
+    ];
+
+    /// A number from 1 by which ranks tell each other.
+    fn code(self) -> u64 {
+        let index = Self::ALL.iter().position(|&reason| reason == self);
+        index.map_or(0, |index| index as u64 + 1)
+    }
+
+    /// `None` for 0.
+    fn from_code(code: u64) -> Option<Self> {
+        let index = usize::try_from(code).ok()?.checked_sub(1)?;
+        Self::ALL.get(index).copied()
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(signal) => formatter.write_str(name(*signal)),
+            Self::StopAfter => formatter.write_str("the time of run.stop_after is over"),
+            Self::JobEnds => formatter.write_str("the job ends soon (SLURM_JOB_END_TIME)"),
+        }
+    }
+}
+
+/// What all ranks know of a request once they have agreed on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop {
+    /// Why.
+    pub reason: StopReason,
+    /// The lowest rank that was asked; `None` where all were.
+    pub rank: Option<u32>,
+}
+
+impl Stop {
+    /// What the ranks have told, each by [`StopRequest::code`]; `None` where nobody was asked.
+    pub(crate) fn agreed(codes: &[u64]) -> Option<Self> {
+        let reasons = codes.iter().map(|&code| StopReason::from_code(code));
+        let (rank, reason) = (0..)
+            .zip(reasons)
+            .find_map(|(rank, reason)| Some((rank, reason?)))?;
+        let rank = codes.contains(&0).then_some(rank);
+        Some(Self { reason, rank })
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.reason, self.rank) {
+            (StopReason::Signal(_), Some(rank)) => write!(formatter, "{}, first at rank {rank}", self.reason),
+            (reason, _) => reason.fmt(formatter),
+        }
+    }
+}
+
 /// Whether this process was asked to stop.
 #[derive(Debug, Clone, Default)]
 pub struct StopRequest(Arc<Inner>);
@@ -42,9 +115,9 @@ pub struct StopRequest(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     /// Why, once it was asked.
-    reason: OnceLock<String>,
+    reason: OnceLock<StopReason>,
     /// When it is asked by itself, and why.
-    limit: Mutex<Option<(Instant, String)>>,
+    limit: Mutex<Option<(Instant, StopReason)>>,
     /// The run folder and this process's rank, once the folder was entered.
     entered: Mutex<Option<(PathBuf, u32)>>,
 }
@@ -55,7 +128,8 @@ impl StopRequest {
         Self::default()
     }
 
-    /// Listens to the signals. After MPI has started, which installs handlers of its own.
+    /// Listens to the signals, from the start of the process on: one that comes while the ranks
+    /// connect must not end them.
     ///
     /// # Errors
     /// When the system refuses a handler or the thread that listens.
@@ -71,7 +145,11 @@ impl StopRequest {
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for (count, signal) in signals.forever().enumerate() {
                 if count == 0 {
-                    heard.ask(name(signal));
+                    heard.ask(StopReason::Signal(signal));
+                    tracing::info!(
+                        "{}: the step is finished and a checkpoint written, then the run stops; a second signal ends it at once",
+                        name(signal)
+                    );
                 } else {
                     ending.store(true, Ordering::SeqCst);
                     heard.record_second_signal(name(signal));
@@ -83,31 +161,35 @@ impl StopRequest {
     }
 
     /// Asks to stop; the first reason stays.
-    pub fn ask(&self, reason: &str) {
-        self.0.reason.get_or_init(|| reason.to_owned());
+    pub fn ask(&self, reason: StopReason) {
+        self.0.reason.get_or_init(|| reason);
     }
 
     /// Asks by itself from `at` on; of several limits the earliest counts.
-    pub fn limit(&self, at: Instant, reason: &str) {
+    pub fn limit(&self, at: Instant, reason: StopReason) {
         let mut limit = lock(&self.0.limit);
         if limit.as_ref().is_none_or(|(earlier, _)| at < *earlier) {
-            *limit = Some((at, reason.to_owned()));
+            *limit = Some((at, reason));
         }
     }
 
     /// Whether a stop was asked for.
     pub fn asked(&self) -> bool {
-        if let Some((at, reason)) = &*lock(&self.0.limit)
-            && Instant::now() >= *at
+        if let Some((at, reason)) = *lock(&self.0.limit)
+            && Instant::now() >= at
         {
             self.ask(reason);
         }
         self.0.reason.get().is_some()
     }
 
-    /// Why this process was asked; `None` where it was not.
-    pub fn reason(&self) -> Option<&str> {
-        self.0.reason.get().map(String::as_str)
+    /// What this rank tells the others: 0 where it was not asked.
+    pub(crate) fn code(&self) -> u64 {
+        if self.asked() {
+            self.0.reason.get().map_or(0, |reason| reason.code())
+        } else {
+            0
+        }
     }
 
     /// Names the run folder, where a second signal leaves `last_exit.json`.
@@ -116,15 +198,29 @@ impl StopRequest {
     }
 
     fn record_second_signal(&self, signal: &str) {
-        let reason = format!(
-            "{signal} came while the run was already stopping, so it ended at once; `--resume auto` goes on from the newest checkpoint"
-        );
-        let Some((run_dir, rank)) = &*lock(&self.0.entered) else {
+        let entered = lock(&self.0.entered);
+        let Some((run_dir, rank)) = &*entered else {
+            tracing::warn!("{signal} came while the run was already stopping, so it ended at once");
             return;
         };
+        let reason = format!(
+            "{signal} came while the run was already stopping, so it ended at once; {}",
+            what_resumes(run_dir)
+        );
+        tracing::warn!("{reason}");
         if let Err(error) = write_last_exit(run_dir, ExitStatus::Stopped, &reason, *rank, None) {
             tracing::warn!("last_exit.json was not written: {}", chain(&error));
         }
+    }
+}
+
+/// What `--resume auto` does after an end that wrote no checkpoint.
+pub(crate) fn what_resumes(run_dir: &Path) -> &'static str {
+    match checkpoint::list(&run_dir.join("checkpoints")) {
+        Ok(checkpoints) if checkpoints.is_empty() => {
+            "no checkpoint was written yet, so `--resume auto` begins again"
+        }
+        _ => "`--resume auto` goes on from the newest checkpoint",
     }
 }
 
@@ -200,7 +296,8 @@ mod tests {
         while !request.asked() {
             thread::yield_now();
         }
-        assert_eq!(request.reason(), Some("SIGUSR1"));
+        let stop = Stop::agreed(&[request.code()]).unwrap();
+        assert_eq!(stop.to_string(), "SIGUSR1");
     }
 
     #[test]
@@ -220,18 +317,40 @@ mod tests {
             exit["reason"].as_str().unwrap().starts_with("SIGTERM came"),
             "{exit}"
         );
+        assert!(
+            exit["reason"].as_str().unwrap().contains("no checkpoint"),
+            "{exit}"
+        );
+        std::fs::create_dir_all(folder.path().join("checkpoints").join("step-00000007")).unwrap();
+        assert_eq!(
+            what_resumes(folder.path()),
+            "`--resume auto` goes on from the newest checkpoint"
+        );
     }
 
     #[test]
     fn a_limit_asks_when_its_time_has_come_and_the_earliest_counts() {
         let request = StopRequest::new();
         let now = Instant::now();
-        request.limit(now + Duration::from_hours(1), "later");
+        request.limit(now + Duration::from_hours(1), StopReason::StopAfter);
         assert!(!request.asked());
-        request.limit(now, "now");
-        request.limit(now + Duration::from_hours(2), "last");
+        request.limit(now, StopReason::JobEnds);
+        request.limit(now + Duration::from_hours(2), StopReason::StopAfter);
         assert!(request.asked());
-        assert_eq!(request.reason(), Some("now"));
+        assert_eq!(StopReason::from_code(request.code()), Some(StopReason::JobEnds));
+    }
+
+    #[test]
+    fn ranks_agree_on_the_reason_of_the_lowest_that_was_asked() {
+        let (interrupt, job) = (StopReason::Signal(SIGINT).code(), StopReason::JobEnds.code());
+        let said = |codes: &[u64]| Stop::agreed(codes).map(|stop| stop.to_string());
+        assert_eq!(said(&[0, 0, 0]), None);
+        assert_eq!(said(&[0, interrupt, job]).unwrap(), "SIGINT, first at rank 1");
+        assert_eq!(said(&[interrupt; 3]).unwrap(), "SIGINT");
+        assert_eq!(said(&[0, job]).unwrap(), "the job ends soon (SLURM_JOB_END_TIME)");
+        for reason in StopReason::ALL {
+            assert_eq!(StopReason::from_code(reason.code()), Some(reason));
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::{
     replay::replay,
     saved_run::{Weights, evaluate_run, find_checkpoint},
     saved_state::Restored,
-    stop::StopRequest,
+    stop::{Stop, StopReason, StopRequest},
     test_corpus,
     train::Finish,
 };
@@ -196,6 +196,15 @@ fn digests_are_equal_and_losses_agree_at_any_world_size_in_f64() {
     assert_worlds_agree("f64", 1e-10);
 }
 
+/// How a run ends all of whose ranks were asked by [`StopReason::StopAfter`].
+fn stopped_at(step: u64) -> Finish {
+    let stop = Stop {
+        reason: StopReason::StopAfter,
+        rank: None,
+    };
+    Finish::Stopped { stop, step }
+}
+
 #[test]
 fn a_resumed_run_is_bit_for_bit_the_uninterrupted_one() {
     let place = Place::new();
@@ -203,15 +212,9 @@ fn a_resumed_run_is_bit_for_bit_the_uninterrupted_one() {
     run(2, &whole);
     let parts = place.config("parts", &["evaluation.every_steps=1"]);
     let stop = StopRequest::new();
-    stop.ask("a test");
-    assert_eq!(
-        launch(2, &parts, Resume::Auto, &stop).unwrap(),
-        Finish::Stopped { step: 1 }
-    );
-    assert_eq!(
-        launch(2, &parts, Resume::Auto, &stop).unwrap(),
-        Finish::Stopped { step: 2 }
-    );
+    stop.ask(StopReason::StopAfter);
+    assert_eq!(launch(2, &parts, Resume::Auto, &stop).unwrap(), stopped_at(1));
+    assert_eq!(launch(2, &parts, Resume::Auto, &stop).unwrap(), stopped_at(2));
     let lines = place.metrics("parts");
     assert!(
         lines[lines.len() - 1].get("digest").is_some(),
@@ -656,7 +659,7 @@ fn a_dry_run_of_a_run_to_resume_takes_the_step_after_its_checkpoint() {
     let place = Place::new();
     let config = place.config("run", &[]);
     let stop = StopRequest::new();
-    stop.ask("a test");
+    stop.ask(StopReason::StopAfter);
     launch(1, &config, Resume::Auto, &stop).unwrap();
     let before = tree(place.0.path());
     let dry =
@@ -734,7 +737,7 @@ fn a_run_whose_activations_are_computed_twice_is_bit_for_bit_the_same() {
     run(2, &place.config("kept", &[]));
     // The key is free to change in a run that goes on.
     let stop = StopRequest::new();
-    stop.ask("a test");
+    stop.ask(StopReason::StopAfter);
     let twice = place.config("twice", &["model.checkpoint_activations=true"]);
     launch(2, &twice, Resume::Auto, &stop).unwrap();
     launch(2, &twice, Resume::Auto, &stop).unwrap();

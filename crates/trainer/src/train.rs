@@ -20,7 +20,7 @@ use crate::{
     saved_state::{self, Progress},
     session::Session,
     step::{Learner, StepRecord, train_step},
-    stop::StopRequest,
+    stop::{Stop, StopRequest},
 };
 
 /// Steps that the loader prepares ahead.
@@ -36,6 +36,8 @@ pub enum Finish {
     },
     /// A rank was asked to stop; a checkpoint of this step is there.
     Stopped {
+        /// Why, and where.
+        stop: Stop,
         /// The last finished step.
         step: u64,
     },
@@ -94,11 +96,12 @@ pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
             drift::check(run.collective, run.learner.model.parameters(), run.progress.step)?;
         }
         let last = run.progress.step == max_steps;
-        if run.is_due(run.session.plan.config.checkpoint.every_steps) || last || record.stop {
+        if run.is_due(run.session.plan.config.checkpoint.every_steps) || last || record.stop.is_some() {
             run.save_checkpoint()?;
         }
-        if record.stop && !last {
+        if let Some(stop) = record.stop.filter(|_| !last) {
             return Ok(Finish::Stopped {
+                stop,
                 step: run.progress.step,
             });
         }

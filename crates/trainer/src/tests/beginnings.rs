@@ -101,13 +101,10 @@ fn skipped_steps_and_left_out_documents_are_recorded_and_move_nothing_else() {
     let place = Place::new();
     run(1, &place.config("plain", &[]));
     let stop = StopRequest::new();
-    stop.ask("a test");
+    stop.ask(StopReason::StopAfter);
     let begun = place.config("run", &[]);
     for step in [1, 2] {
-        assert_eq!(
-            launch(1, &begun, Resume::Auto, &stop).unwrap(),
-            Finish::Stopped { step }
-        );
+        assert_eq!(launch(1, &begun, Resume::Auto, &stop).unwrap(), stopped_at(step));
     }
     let replayed = replay(begun, 6, Some(0)).unwrap();
     let id = replayed.sequences[0]["documents"][0]["id"]

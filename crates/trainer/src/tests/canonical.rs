@@ -73,7 +73,7 @@ fn a_canonical_run_may_go_on_at_another_world_size_without_a_changed_bit() {
     for (step, world_size) in [(1, 2), (2, 4), (50, 5)] {
         let stop = StopRequest::new();
         if step < 50 {
-            stop.ask("a test");
+            stop.ask(StopReason::StopAfter);
         }
         launch(world_size, &parts, Resume::Auto, &stop).unwrap();
         let name = format!("checkpoints/step-{step:08}");
