@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use tests::{peers_python, program, repository, run_ok};
+use tests::{peers_python, program, repository, run, run_ok};
 
 const LIMIT: Duration = Duration::from_mins(1);
 const TO_JSON: &str = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)";
@@ -173,6 +173,29 @@ fn the_recipes_for_8_gpus_are_planned_and_differ_in_the_micro_batch_alone() -> R
             "{plan}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_plan_that_does_not_fit_is_printed_and_is_a_failure() -> Result<()> {
+    let mut command = Command::new(program("tenk-pretrain")?);
+    command.args([
+        "plan",
+        "--devices",
+        "1",
+        "--set",
+        "training.micro_batch_size=2048",
+        "--config",
+    ]);
+    command.arg(repository().join("configs/roberta-sec-base.toml"));
+    let output = run(&mut command, LIMIT)?;
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    ensure!(
+        output.status.code() == Some(1)
+            && stdout.contains("training.micro_batch_size = 2048 DOES NOT FIT")
+            && stderr.contains("does not fit on v100-sxm2-32gb: at most "),
+        "{stdout}{stderr}"
+    );
     Ok(())
 }
 

@@ -34,6 +34,14 @@ impl RobertaConfig {
         let weights = width * width + 2 * width * inner;
         FORWARD_AND_BACKWARD * 2 * length.saturating_sub(masked) * weights
     }
+
+    /// What [`crate::RobertaForMaskedLm::set_checkpoint_activations`] computes a second time: the
+    /// forward pass of the layers, but for the last one's behind its attention.
+    pub fn recomputed_flops(&self, length: u64, masked: u64) -> u64 {
+        let without_head = self.training_flops(length, 0);
+        let of_masked = self.skipped_flops(length, masked);
+        (without_head - of_masked) / FORWARD_AND_BACKWARD
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +60,10 @@ mod tests {
         let head = 3 * 12 * (2 * 12) + 3 * 100 * (2 * 12);
         let forward = 2 * (query_key_value + scores + context + output + feed_forward) + head;
         assert_eq!(tiny_config().training_flops(8, 3), 3 * forward);
+        // The whole forward pass of the layers, the last one's without five of eight tokens.
+        let again = 2 * (query_key_value + scores + context + output + feed_forward)
+            - (output + feed_forward) / 8 * 5;
+        assert_eq!(tiny_config().recomputed_flops(8, 3), again);
         // Output and feed-forward of the last layer, of five of eight tokens.
         let skipped = (output + feed_forward) / 8 * 5;
         assert_eq!(tiny_config().skipped_flops(8, 3), 3 * skipped);

@@ -19,7 +19,7 @@ use crate::{
     estimate::{
         self, Asked, Estimate,
         cpu::{self, CPU},
-        device::{DEVICES, Device},
+        device::{ACCELERATORS, Accelerator},
         network::{HOST, NETWORKS, Network},
     },
     exit::ExitStatus,
@@ -93,7 +93,7 @@ struct PlanArguments {
     #[command(flatten)]
     config: ConfigArguments,
     /// The accelerator, or `cpu`: a rank of this machine, which is measured for some seconds.
-    #[arg(long, default_value = "v100-sxm2-32gb", value_parser = PossibleValuesParser::new(DEVICES.iter().map(|device| device.name).chain([CPU])))]
+    #[arg(long, default_value = "v100-sxm2-32gb", value_parser = PossibleValuesParser::new(ACCELERATORS.iter().map(|accelerator| accelerator.name).chain([CPU])))]
     device: String,
     /// How many of them; by default 64 accelerators, or one rank of a CPU.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
@@ -103,7 +103,7 @@ struct PlanArguments {
     #[arg(long, value_parser = PossibleValuesParser::new(NETWORKS.map(|network| network.name)))]
     network: Option<String>,
     /// Price of one device for an hour.
-    #[arg(long)]
+    #[arg(long, value_parser = price)]
     price: Option<f64>,
     /// Tokens of the training shards; by default what the manifest of data.corpus says.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -199,7 +199,7 @@ pub fn run(arguments: Arguments, variable: impl Fn(&str) -> Option<String>) -> E
     let log_file = LogFile::init(rank);
     match arguments.command {
         Command::Train(arguments) => train(&arguments, (launch, job_end), &log_file),
-        Command::Plan(arguments) => print_or_fail(plan(&arguments)),
+        Command::Plan(arguments) => plan(&arguments).unwrap_or_else(|error| fail(&error)),
         Command::Eval(arguments) => evaluate(&arguments, launch),
         Command::Replay(arguments) => print_or_fail(replay(&arguments)),
         Command::Export(arguments) => print_or_fail(export(&arguments)),
@@ -358,7 +358,8 @@ fn check_gpu() -> ExitStatus {
     }
 }
 
-fn plan(arguments: &PlanArguments) -> Result<String, TrainError> {
+/// Prints the estimate also where it is that the run does not fit.
+fn plan(arguments: &PlanArguments) -> Result<ExitStatus, TrainError> {
     let config = load(&arguments.config.config, &arguments.config.overrides)?;
     // A corpus that is not there yet leaves the passes unknown, which the estimate says.
     let manifest = Manifest::read(&config.data.corpus).ok();
@@ -372,22 +373,40 @@ fn plan(arguments: &PlanArguments) -> Result<String, TrainError> {
     let plan = TrainPlan::new(config, &facts)?;
     let network = network_of(arguments, is_cpu)?;
     let sharing_ranks = if network.is_one_host() { num_devices } else { 1 };
-    let measured = is_cpu.then(|| cpu::measure(&plan, sharing_ranks)).transpose()?;
+    let device = match Accelerator::find(&arguments.device) {
+        Some(accelerator) => accelerator.device(&plan.config)?,
+        None => cpu::measure(&plan, sharing_ranks)?,
+    };
     let asked = Asked {
-        device: measured
-            .as_ref()
-            .or_else(|| Device::find(&arguments.device))
-            .unwrap_or(&DEVICES[0]),
+        device: &device,
         num_devices: u64::from(num_devices),
         network: &network,
         price_per_device_hour: arguments.price,
         corpus_tokens: arguments.corpus_tokens.or(in_corpus),
     };
     let estimate = Estimate::new(&plan, &asked);
-    if arguments.json {
-        return Ok(pretty(&serde_json::to_value(&estimate).unwrap_or_default()));
+    let status = print(&if arguments.json {
+        pretty(&serde_json::to_value(&estimate).unwrap_or_default())
+    } else {
+        estimate::text(&estimate, &plan, &asked)
+    });
+    if estimate.fits(&plan) {
+        return Ok(status);
     }
-    Ok(estimate::text(&estimate, &plan, &asked))
+    Err(TrainError::PlanDoesNotFit {
+        device: device.name,
+        micro_batch_size: plan.config.training.micro_batch_size,
+        largest: estimate.largest_micro_batch,
+    })
+}
+
+/// A price that people could pay.
+fn price(text: &str) -> Result<f64, String> {
+    let price = text
+        .parse()
+        .ok()
+        .filter(|price: &f64| price.is_finite() && *price >= 0.0);
+    price.ok_or_else(|| "write a number that is not negative, as 3.06".to_owned())
 }
 
 fn network_of(arguments: &PlanArguments, is_cpu: bool) -> Result<Network, TrainError> {

@@ -159,6 +159,29 @@ pub enum TrainError {
         /// The device.
         device: String,
     },
+    /// A precision of which no rate is known on accelerators.
+    #[error(
+        "training.precision = \"{precision}\" is for proofs, and no rate of {device} in it is published; plan for another precision, or for --device cpu, which is measured"
+    )]
+    NoPublishedRate {
+        /// The device.
+        device: &'static str,
+        /// The precision.
+        precision: &'static str,
+    },
+    /// A planned micro-batch needs more memory than the device has.
+    #[error(
+        "training.micro_batch_size = {micro_batch_size} does not fit on {device}: {}",
+        if *largest == 0 { "not even one sequence does".to_owned() } else { format!("at most {largest} sequences do") }
+    )]
+    PlanDoesNotFit {
+        /// The device.
+        device: &'static str,
+        /// Sequences of the micro-batch.
+        micro_batch_size: u64,
+        /// How many fit.
+        largest: u64,
+    },
     /// The processor has no fast instructions for the precision.
     #[error(
         "{}training.precision = \"{precision}\": rank {rank} ({processor}) has no instructions for it and would be a hundred times slower than in f32; bf16 needs AVX512-BF16, AMX or a GPU of compute capability 8.0, fp16 a GPU of 7.0; use \"f32\" or \"auto\"",

@@ -28,15 +28,21 @@ pub(crate) fn decide(
     config: &RunConfig,
     processors: &[Processor],
 ) -> Result<Precision, TrainError> {
-    let decided = on_first_rank(collective, || {
-        let chosen = choose(config.training.precision, processors, || bf16_speed(config));
-        chosen.map_err(|error| with_place(error, config))
-    })?;
+    let decided = on_first_rank(collective, || on_processors(config, processors))?;
     let mut bytes = decided.map(name).unwrap_or_default().as_bytes().to_vec();
     collective.broadcast(Rank(0), &mut bytes)?;
     parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| TrainError::Agreed {
         message: "rank 0 decided for no known precision".to_owned(),
     })
+}
+
+/// The precision of a run of `config` on these processors.
+///
+/// # Errors
+/// As [`decide`].
+pub(crate) fn on_processors(config: &RunConfig, processors: &[Processor]) -> Result<Precision, TrainError> {
+    let chosen = choose(config.training.precision, processors, || bf16_speed(config));
+    chosen.map_err(|error| with_place(error, config))
 }
 
 /// A refused precision with the place of its key.

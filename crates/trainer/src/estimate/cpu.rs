@@ -62,20 +62,22 @@ pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Device, TrainError> {
         vocab_size: FEW_TOKENS.min(model.vocab_size),
         ..model.clone()
     };
+    let recomputes = plan.config.model.checkpoint_activations;
     let step = fastest_step(plan, &model, precision)?;
     let without_head = fastest_step(plan, &few_tokens, precision)?;
     Ok(Device {
         name: CPU,
         memory_bytes,
-        peak_flops_per_second: rate,
-        reached_flops_per_second: rate,
-        source: "measured on this machine",
         rates: Cow::Owned(vec![(
             rate,
             "measured on this machine: one rank, a model 256 wide",
         )]),
-        beside_products: BesideProducts::of((&model, &step), (&few_tokens, &without_head), rate),
-        cpu_precision: Some(precision),
+        beside_products: BesideProducts::of(
+            (&model, &step),
+            (&few_tokens, &without_head),
+            (rate, recomputes),
+        ),
+        precision,
     })
 }
 
@@ -118,14 +120,23 @@ fn passes(record: &StepRecord) -> Duration {
 
 impl BesideProducts {
     /// From a step of a model, and of the same model with fewer tokens in its vocabulary, on a device
-    /// whose products reach `flops_per_second`.
+    /// whose products reach `flops_per_second`. `recomputes`: `model.checkpoint_activations`.
     fn of(
         (model, step): (&RobertaConfig, &StepRecord),
         (few_tokens, without_head): (&RobertaConfig, &StepRecord),
-        flops_per_second: f64,
+        (flops_per_second, recomputes): (f64, bool),
     ) -> Self {
-        let beside =
-            |record: &StepRecord| passes(record).as_secs_f64() - record.model_flops as f64 / flops_per_second;
+        let products = |record: &StepRecord| {
+            let sequences = record.local_sequences.iter().sum::<u64>().max(1);
+            let (length, masked) = (record.tokens / sequences, record.masked_tokens / sequences);
+            let again = if recomputes {
+                sequences * model.recomputed_flops(length, masked)
+            } else {
+                0
+            };
+            (record.model_flops + again) as f64 / flops_per_second
+        };
+        let beside = |record: &StepRecord| passes(record).as_secs_f64() - products(record);
         let elements =
             |record: &StepRecord| record.tokens as f64 * (model.num_hidden_layers * model.hidden_size) as f64;
         let logits = |record: &StepRecord, vocab_size| record.masked_tokens as f64 * vocab_size as f64;
@@ -152,7 +163,7 @@ mod tests {
         config::tests::tiny,
         estimate::{
             network::{HOST, Network},
-            step_time::{Step, StepTime},
+            step_time::{Step, StepTime, Sums},
         },
         plan::Facts,
     };
@@ -184,7 +195,7 @@ mod tests {
         step.times.optimizer = Duration::from_millis(30);
         without_head.times.forward = products(&without_head);
         without_head.times.backward = Duration::from_secs_f64(2.0 - of_head);
-        let beside = BesideProducts::of((&model, &step), (&few_tokens, &without_head), rate);
+        let beside = BesideProducts::of((&model, &step), (&few_tokens, &without_head), (rate, false));
         let logits = step.masked_tokens as f64 * 5000.0;
         assert!((beside.seconds_per_logit * logits - 0.5).abs() < 1e-6);
         let elements = step.tokens as f64 * (model.num_hidden_layers * WIDTH) as f64;
@@ -207,10 +218,11 @@ mod tests {
             model: &model,
             length: 32,
             rows,
-            flops_per_sequence: device.flops_per_sequence(&model, 32, rows),
+            flops_per_sequence: device.flops_per_sequence(&model, (32, rows), false),
             batch: 64,
             micro_batch: 64,
             wire_bytes: 4.0,
+            sums: Sums::Overlapped,
         };
         let network = Network::find(HOST).unwrap();
         let time = StepTime::new(&step, network, 1, (rate, &beside));

@@ -1,6 +1,6 @@
 //! Memory of a device by kind, and the largest micro-batch that fits.
 
-use model::{Precision, RobertaConfig};
+use model::Precision;
 use serde::Serialize;
 
 use super::work::num_parameters;
@@ -16,6 +16,11 @@ const RESERVED_BYTES: f64 = 2e9;
 /// micro-batches of 8 x 512 has the 4.1 GB in bf16 that it was measured to take (two cores of an AMD
 /// EPYC, 28 November 2026).
 const RESERVED_BYTES_ON_CPU: f64 = 0.6e9;
+
+/// Numbers that a layer keeps for a position and unit of width.
+const NUMBERS_OF_A_LAYER: f64 = 16.0;
+/// Bytes of dropout's masks beside them.
+const MASKS_OF_A_LAYER: f64 = 2.0;
 
 /// Bytes of a device by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -38,26 +43,42 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// For 16-bit products, sequences of `length` with `rows` masked positions.
+    /// Of an accelerator that computes in `precision`, for the model and the longest sequence of
+    /// `plan`.
     ///
-    /// A layer keeps 34 bytes a position and unit of width (Korthikanti et al. 2022, section 4.1,
-    /// without the attention matrix, which fused attention does not keep).
-    pub fn new(config: &RobertaConfig, length: usize, rows: usize, wire: ReduceDtype) -> Self {
+    /// A layer keeps 16 numbers and 2 bytes of masks a position and unit of width (Korthikanti et al.
+    /// 2022, section 4.1: 34 bytes in 16 bits, without the attention matrix, which fused attention
+    /// does not keep), or with `model.checkpoint_activations` its input; the layer that is computed
+    /// again, and the embeddings, are there whole.
+    pub fn on_gpu(plan: &TrainPlan, precision: Precision) -> Self {
+        let (config, length) = (&plan.config.model.config, plan.config.data.longest_sequence());
         let parameters = num_parameters(config) as f64;
-        let width = config.hidden_size as f64;
+        let (_, product) = bytes_of(precision);
+        let product = product as f64;
+        let whole = NUMBERS_OF_A_LAYER * product + MASKS_OF_A_LAYER;
+        let layers = config.num_hidden_layers as f64;
+        let kept = if plan.config.model.checkpoint_activations {
+            layers * product + whole
+        } else {
+            (layers + 1.0) * whole
+        };
+        let mut copies_bytes = 0.0;
+        if product < 4.0 {
+            copies_bytes += product * parameters;
+        }
+        if plan.config.parallel.reduce_dtype == ReduceDtype::Bf16 {
+            copies_bytes += 2.0 * parameters;
+        }
         Self {
             weights_bytes: 4.0 * parameters,
             gradients_bytes: 4.0 * parameters,
             optimizer_bytes: 8.0 * parameters,
-            copies_bytes: match wire {
-                ReduceDtype::F32 => 2.0 * parameters,
-                ReduceDtype::Bf16 => 4.0 * parameters,
-            },
-            activations_bytes_per_sequence: 34.0
-                * width
-                * length as f64
-                * (config.num_hidden_layers as f64 + 1.0),
-            logits_bytes_per_sequence: 2.0 * 4.0 * rows as f64 * config.padded_vocab_size() as f64,
+            copies_bytes,
+            activations_bytes_per_sequence: kept * (config.hidden_size * length) as f64,
+            logits_bytes_per_sequence: 2.0
+                * 4.0
+                * plan.mask_capacity as f64
+                * config.padded_vocab_size() as f64,
             reserved_bytes: RESERVED_BYTES,
         }
     }
@@ -121,15 +142,36 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estimate::work::tests::config;
+    use crate::estimate::report::tests::recipe;
+
+    const DEVICE_BYTES: f64 = 32.0 * 1024.0 * 1024.0 * 1024.0;
+
+    fn of(overrides: &[&str], precision: Precision) -> Memory {
+        Memory::on_gpu(&recipe("roberta-sec-base.toml", overrides), precision)
+    }
 
     #[test]
     fn the_largest_micro_batch_fits_and_one_more_does_not() {
-        let memory = Memory::new(&config(768, 12, 50_265), 512, 77, ReduceDtype::F32);
-        let device = 32.0 * 1024.0_f64.powi(3);
-        let largest = memory.largest_micro_batch(device);
-        assert!(memory.total_bytes(largest) <= device && memory.total_bytes(largest + 1) > device);
+        let memory = of(&[], Precision::Fp16);
+        let largest = memory.largest_micro_batch(DEVICE_BYTES);
+        assert!(
+            memory.total_bytes(largest) <= DEVICE_BYTES && memory.total_bytes(largest + 1) > DEVICE_BYTES
+        );
         assert!((32..=256).contains(&largest), "{largest}");
         assert_eq!(memory.largest_micro_batch(1e9), 0);
+    }
+
+    #[test]
+    fn sixteen_bits_and_recomputation_save_what_they_say() {
+        let fp16 = of(&[], Precision::Fp16);
+        // 34 bytes of Korthikanti et al. 2022.
+        let bytes = 34.0 * 13.0 * f64::from(768 * 512);
+        assert!((fp16.activations_bytes_per_sequence - bytes).abs() < 1.0);
+        let f32 = of(&[], Precision::F32);
+        assert!(f32.copies_bytes.abs() < 1.0 && f32.activations_bytes_per_sequence > 1.9 * bytes);
+        let checkpointed = of(&["model.checkpoint_activations=true"], Precision::Fp16);
+        assert!(checkpointed.activations_bytes_per_sequence < bytes / 5.0);
+        let rounded = of(&["parallel.reduce_dtype='bf16'"], Precision::Fp16);
+        assert!((rounded.copies_bytes / fp16.copies_bytes - 2.0).abs() < 1e-9);
     }
 }

@@ -111,6 +111,16 @@ impl Network {
         inside + ring(bytes, nodes, self.between_bytes_per_second, self.latency_seconds)
     }
 
+    /// Every device sends every other its part of `bytes`, all at once: devices of a node share its
+    /// link.
+    pub fn all_to_all_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
+        let neighbours = num_devices.min(self.devices_per_node);
+        let part = bytes / num_devices as f64;
+        let inside = part * (neighbours - 1) as f64 / self.inside_bytes_per_second;
+        let between = part * (neighbours * (num_devices - neighbours)) as f64 / self.between_bytes_per_second;
+        (inside + between) / LINK_EFFICIENCY + (num_devices - 1) as f64 * self.latency_seconds
+    }
+
     /// The quicker of both ways.
     pub fn reduce_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
         let ring = self.ring_seconds(bytes, num_devices);
@@ -127,6 +137,21 @@ fn ring(bytes: f64, members: u64, link_bytes_per_second: f64, latency_seconds: f
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_exchange_of_all_with_all_takes_as_long_as_the_links_say() {
+        let network = Network {
+            latency_seconds: 0.0,
+            ..NETWORKS[0]
+        };
+        let seconds = |devices| network.all_to_all_seconds(1e9, devices) * LINK_EFFICIENCY;
+        assert!(seconds(1).abs() < 1e-12);
+        // 7 of 8 parts over NVLink.
+        assert!((seconds(8) - 0.875e9 / 150e9).abs() < 1e-9);
+        // Of each of 8 devices 8 of 16 parts leave the node.
+        let between = 8.0 * 0.5e9 / 12.5e9;
+        assert!((seconds(16) - between - 7.0 / 16.0 * 1e9 / 150e9).abs() < 1e-9);
+    }
 
     #[test]
     fn one_device_needs_no_network_and_more_devices_never_less_time() {

@@ -10,7 +10,7 @@ use model::RobertaConfig;
 use super::{
     device::BesideProducts,
     network::{NETWORKS, Network},
-    step_time::{Step, StepTime},
+    step_time::{Step, StepTime, Sums},
     work,
 };
 
@@ -168,6 +168,7 @@ pub fn residuals() -> Vec<Residual> {
             flops_per_sequence: sequence_flops(&model, row.length) * share,
             batch,
             micro_batch,
+            sums: Sums::Overlapped,
             wire_bytes: if row.device.ends_with("FP16") { 2.0 } else { 4.0 },
         };
         let rate = (fitted_rate(row.device), &BesideProducts::IN_THE_RATE);
@@ -187,7 +188,6 @@ pub fn residuals() -> Vec<Residual> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estimate::device::Device;
 
     #[test]
     fn constants_fitted_on_one_row_predict_all_others_within_20_percent() {
@@ -200,16 +200,6 @@ mod tests {
                 "{residual:?}: {:+.3}",
                 residual.relative()
             );
-        }
-    }
-
-    #[test]
-    fn the_devices_have_the_rates_that_are_fitted_here() {
-        for (name, row) in [("v100-sxm2-32gb", "V100 FP16"), ("a100", "A100 FP16")] {
-            let device = Device::find(name).unwrap();
-            let ratio = device.reached_flops_per_second / fitted_rate(row);
-            assert!((ratio - 1.0).abs() < 0.01, "{name}: {ratio}");
-            assert!(device.reached_flops_per_second < device.peak_flops_per_second);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use collectives::canonical::Tree;
 use serde::Serialize;
 
 use super::{
@@ -9,10 +10,10 @@ use super::{
     memory::Memory,
     network::Network,
     published::residuals,
-    step_time::{Step, StepTime},
+    step_time::{Step, StepTime, Sums},
     work,
 };
-use crate::plan::TrainPlan;
+use crate::{plan::TrainPlan, precision, reduction::Reduction};
 
 /// Passes over a corpus above which a warning is given: Muennighoff et al. 2023 found that the
 /// value of repeated text is all but gone by then.
@@ -59,6 +60,8 @@ pub struct Estimate {
     pub ring_seconds: f64,
     /// Inside nodes first.
     pub hierarchical_seconds: f64,
+    /// With `parallel.reduction = "canonical"`, all-to-all and gathered, in host memory.
+    pub canonical_seconds: Option<f64>,
     /// The run at each stated rate, the fastest first.
     pub ranges: Vec<Range>,
     /// Passes over the corpus.
@@ -87,6 +90,9 @@ pub struct Range {
 pub struct Scaling {
     /// How many.
     pub num_devices: u64,
+    /// Sequences of a micro-batch: those of the configuration, or as many as these devices can
+    /// share evenly.
+    pub micro_batch: u64,
     /// The whole run, in hours.
     pub hours: f64,
     /// Against as many times the speed of one.
@@ -100,19 +106,25 @@ impl Estimate {
         let (length, rows) = (plan.config.data.sequence_length, plan.mask_capacity);
         let sparse = work::flops_per_token(model, length, rows);
         let wire = plan.config.parallel.reduce_dtype;
-        let memory = match asked.device.cpu_precision {
-            Some(precision) => Memory::on_cpu(plan, precision),
-            None => Memory::new(model, length, rows, wire),
+        let memory = if asked.device.is_cpu() {
+            Memory::on_cpu(plan, asked.device.precision)
+        } else {
+            Memory::on_gpu(plan, asked.device.precision)
         };
         let parameters = work::num_parameters(model);
         let step = Step {
             model,
             length,
             rows,
-            flops_per_sequence: asked.device.flops_per_sequence(model, length, rows),
+            flops_per_sequence: asked.device.flops_per_sequence(
+                model,
+                (length, rows),
+                plan.config.model.checkpoint_activations,
+            ),
             batch: training.global_batch_size,
             micro_batch: training.micro_batch_size,
             wire_bytes: wire.bytes(),
+            sums: sums_of(plan, asked.num_devices, training.micro_batch_size),
         };
         let gradient_bytes = step.wire_bytes * parameters as f64;
         let hours = |time: StepTime| time.seconds() * training.max_steps as f64 / SECONDS_PER_HOUR;
@@ -133,15 +145,26 @@ impl Estimate {
         let alone = hours(at(1, fastest));
         let usable = WORLDS
             .into_iter()
-            .filter(|&world| world <= training.global_batch_size)
             .filter(|&world| !asked.network.is_one_host() || world <= asked.num_devices);
-        let scaling = usable.map(|num_devices| {
-            let hours = hours(at(num_devices, fastest));
-            Scaling {
+        let scaling = usable.filter_map(|num_devices| {
+            let micro_batch = even_micro_batch(plan, num_devices)?;
+            let step = Step {
+                micro_batch,
+                sums: sums_of(plan, num_devices, micro_batch),
+                ..step
+            };
+            let hours = hours(StepTime::new(
+                &step,
+                asked.network,
                 num_devices,
+                (fastest, beside),
+            ));
+            Some(Scaling {
+                num_devices,
+                micro_batch,
                 hours,
                 efficiency: alone / (hours * num_devices as f64),
-            }
+            })
         });
         let positions = plan.positions_per_step as f64 * training.max_steps as f64;
         Self {
@@ -157,10 +180,46 @@ impl Estimate {
             hierarchical_seconds: asked
                 .network
                 .hierarchical_seconds(gradient_bytes, asked.num_devices),
+            canonical_seconds: matches!(step.sums, Sums::Canonical { .. })
+                .then(|| at(asked.num_devices, fastest).communication_seconds),
             ranges: ranges.collect(),
             passes: asked.corpus_tokens.map(|tokens| positions / tokens as f64),
             scaling: scaling.collect(),
         }
+    }
+
+    /// Whether the configured micro-batch fits.
+    pub fn fits(&self, plan: &TrainPlan) -> bool {
+        self.largest_micro_batch >= plan.config.training.micro_batch_size
+    }
+}
+
+/// The largest micro-batch, no larger than the configured one, of which `num_devices` have as many.
+fn even_micro_batch(plan: &TrainPlan, num_devices: u64) -> Option<u64> {
+    let training = &plan.config.training;
+    if !training.global_batch_size.is_multiple_of(num_devices) {
+        return None;
+    }
+    let share = training.global_batch_size / num_devices;
+    (1..=training.micro_batch_size.min(share))
+        .rev()
+        .find(|&micro_batch| share.is_multiple_of(micro_batch))
+}
+
+fn sums_of(plan: &TrainPlan, num_devices: u64, micro_batch: u64) -> Sums {
+    let parallel = &plan.config.parallel;
+    match parallel.reduction {
+        Reduction::Canonical => {
+            let leaves = plan.config.training.global_batch_size / micro_batch;
+            let tree = Tree::new(leaves);
+            let of_device = |device| leaves * device / num_devices..leaves * (device + 1) / num_devices;
+            let nodes = (0..num_devices).map(|device| tree.nodes_of(of_device(device)).len());
+            Sums::Canonical {
+                nodes: nodes.max().unwrap_or(1) as f64,
+            }
+        }
+        Reduction::Fast if parallel.overlap => Sums::Overlapped,
+        Reduction::Fast => Sums::AfterThePass,
     }
 }
 
@@ -181,13 +240,14 @@ fn write_all(
     let (training, device) = (&plan.config.training, asked.device);
     writeln!(
         out,
-        "{} steps of {} sequences of {} tokens on {} x {}, {}",
+        "{} steps of {} sequences of {} tokens on {} x {}, {}, {}",
         training.max_steps,
         training.global_batch_size,
         plan.config.data.sequence_length,
         asked.num_devices,
         device.name,
-        asked.network.name
+        asked.network.name,
+        precision::name(device.precision)
     )?;
     writeln!(
         out,
@@ -200,15 +260,8 @@ fn write_all(
         estimate.flops_per_token_sparse / 1e9,
         estimate.flops_per_token_dense / 1e9
     )?;
-    write_memory(out, estimate, training.micro_batch_size, device)?;
-    writeln!(
-        out,
-        "\ngradients a step      {:>10.2} GB: {:.1} ms in one ring, {:.1} ms by nodes ({})",
-        estimate.gradient_bytes / 1e9,
-        estimate.ring_seconds * 1e3,
-        estimate.hierarchical_seconds * 1e3,
-        asked.network.source
-    )?;
+    write_memory(out, estimate, plan, device)?;
+    write_sums(out, estimate, plan, asked.network)?;
     write_range(out, estimate)?;
     match estimate.passes {
         Some(passes) => writeln!(
@@ -225,17 +278,21 @@ fn write_all(
             "\npasses over the corpus   unknown: data.corpus is not there; --corpus-tokens N says its size"
         )?,
     }
-    writeln!(out, "\ndevices     hours  efficiency (at the fastest rate)")?;
+    writeln!(
+        out,
+        "\ndevices  micro-batch     hours  efficiency (at the fastest rate)"
+    )?;
     for row in &estimate.scaling {
         writeln!(
             out,
-            "{:>7} {:>9.1}  {:>9.1} %",
+            "{:>7} {:>12} {:>9.1}  {:>9.1} %",
             row.num_devices,
+            row.micro_batch,
             row.hours,
             row.efficiency * 100.0
         )?;
     }
-    if device.cpu_precision.is_some() {
+    if device.is_cpu() {
         return Ok(());
     }
     write_residuals(out)
@@ -244,15 +301,15 @@ fn write_all(
 fn write_memory(
     out: &mut String,
     estimate: &Estimate,
-    micro_batch: u64,
+    plan: &TrainPlan,
     device: &Device,
 ) -> Result<(), std::fmt::Error> {
     let memory = &estimate.memory;
     writeln!(out, "\nmemory of a device, GB")?;
     for (what, bytes) in [
-        ("weights, f32", memory.weights_bytes),
-        ("gradients, f32", memory.gradients_bytes),
-        ("optimizer, f32", memory.optimizer_bytes),
+        ("weights", memory.weights_bytes),
+        ("gradients", memory.gradients_bytes),
+        ("optimizer", memory.optimizer_bytes),
         ("16-bit copies", memory.copies_bytes),
         ("driver and libraries", memory.reserved_bytes),
         ("activations a sequence", memory.activations_bytes_per_sequence),
@@ -261,14 +318,55 @@ fn write_memory(
     ] {
         writeln!(out, "  {what:<24} {:>8.2}", bytes / 1e9)?;
     }
-    let fits = estimate.largest_micro_batch >= micro_batch;
     writeln!(
         out,
-        "  largest micro-batch in {:.1}: {} sequences; training.micro_batch_size = {micro_batch} {}",
+        "  largest micro-batch in {:.1}: {} sequences; training.micro_batch_size = {} {}{}",
         device.memory_bytes / 1e9,
         estimate.largest_micro_batch,
-        if fits { "fits" } else { "DOES NOT FIT" }
+        plan.config.training.micro_batch_size,
+        if estimate.fits(plan) {
+            "fits"
+        } else {
+            "DOES NOT FIT"
+        },
+        if plan.config.model.checkpoint_activations {
+            ", with model.checkpoint_activations"
+        } else {
+            ""
+        }
     )
+}
+
+fn write_sums(
+    out: &mut String,
+    estimate: &Estimate,
+    plan: &TrainPlan,
+    network: &Network,
+) -> Result<(), std::fmt::Error> {
+    write!(
+        out,
+        "\ngradients a step      {:>10.2} GB: ",
+        estimate.gradient_bytes / 1e9
+    )?;
+    match estimate.canonical_seconds {
+        Some(seconds) => write!(
+            out,
+            "{:.1} ms in the canonical tree, in host memory and hidden behind nothing",
+            seconds * 1e3
+        )?,
+        None => write!(
+            out,
+            "{:.1} ms in one ring, {:.1} ms by nodes{}",
+            estimate.ring_seconds * 1e3,
+            estimate.hierarchical_seconds * 1e3,
+            if plan.config.parallel.overlap {
+                ""
+            } else {
+                ", hidden behind nothing (parallel.overlap = false)"
+            }
+        )?,
+    }
+    writeln!(out, " ({})", network.source)
 }
 
 fn write_range(out: &mut String, estimate: &Estimate) -> Result<(), std::fmt::Error> {
@@ -317,22 +415,81 @@ fn write_residuals(out: &mut String) -> Result<(), std::fmt::Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{
         config::RunConfig,
-        estimate::{device::DEVICES, network::NETWORKS},
+        estimate::{
+            device::{ACCELERATORS, Accelerator},
+            network::NETWORKS,
+        },
         plan::Facts,
     };
 
-    fn recipe(name: &str) -> TrainPlan {
+    pub(crate) fn recipe(name: &str, overrides: &[&str]) -> TrainPlan {
         let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs"));
-        let config: RunConfig = config_file::load(&folder.join(name), &[]).unwrap();
+        let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+        let config: RunConfig = config_file::load(&folder.join(name), &overrides).unwrap();
         let facts = Facts {
             world_size: 64,
             ..Facts::default()
         };
         TrainPlan::new(config, &facts).unwrap()
+    }
+
+    fn v100(plan: &TrainPlan) -> Device {
+        Accelerator::find("v100-sxm2-32gb")
+            .unwrap()
+            .device(&plan.config)
+            .unwrap()
+    }
+
+    #[test]
+    fn what_the_configuration_says_is_in_the_hours() {
+        let of = |overrides: &[&str]| {
+            let plan = recipe("roberta-sec-base.toml", overrides);
+            let device = v100(&plan);
+            let estimate = Estimate::new(&plan, &on_64(&device));
+            (estimate.ranges[0].step, text(&estimate, &plan, &on_64(&device)))
+        };
+        let (plain, said) = of(&[]);
+        assert!(
+            said.contains("p3dn, fp16") && said.contains("ms by nodes ("),
+            "{said}"
+        );
+        let compute = |of: &StepTime| of.compute_seconds / plain.compute_seconds;
+        let (in_f32, said) = of(&["training.precision='f32'"]);
+        assert!(compute(&in_f32) > 6.0 && said.contains("p3dn, f32"), "{said}");
+        let (again, said) = of(&["model.checkpoint_activations=true"]);
+        assert!((1.2..1.34).contains(&compute(&again)), "{said}");
+        assert!(said.contains("fits, with model.checkpoint_activations"), "{said}");
+        let (after, said) = of(&["parallel.overlap=false"]);
+        assert!(after.seconds() > plain.seconds(), "{said}");
+        assert!(said.contains("hidden behind nothing (parallel.overlap"), "{said}");
+        let (canonical, said) = of(&["parallel.reduction='canonical'"]);
+        assert!(canonical.seconds() > after.seconds(), "{said}");
+        assert!(said.contains("in the canonical tree"), "{said}");
+    }
+
+    #[test]
+    fn worlds_that_cannot_share_the_batch_are_left_out_and_others_get_a_micro_batch_that_fits() {
+        let plan = recipe(
+            "roberta-sec-base.toml",
+            &["training.global_batch_size=1536", "training.micro_batch_size=24"],
+        );
+        let micro_batches = [
+            (1, Some(24)),
+            (64, Some(24)),
+            (128, Some(12)),
+            (512, Some(3)),
+            (1024, None),
+        ];
+        for (num_devices, micro_batch) in micro_batches {
+            assert_eq!(even_micro_batch(&plan, num_devices), micro_batch, "{num_devices}");
+        }
+        let device = v100(&plan);
+        let scaling = Estimate::new(&plan, &on_64(&device)).scaling;
+        assert_eq!(scaling.last().unwrap().num_devices, 512);
     }
 
     fn on_64(device: &Device) -> Asked<'_> {
@@ -347,8 +504,9 @@ mod tests {
 
     #[test]
     fn the_base_recipe_on_64_v100_takes_the_hours_of_the_stated_rates() {
-        let plan = recipe("roberta-sec-base.toml");
-        let estimate = Estimate::new(&plan, &on_64(&DEVICES[0]));
+        let plan = recipe("roberta-sec-base.toml", &[]);
+        let device = v100(&plan);
+        let estimate = Estimate::new(&plan, &on_64(&device));
         // 262 billion tokens at 0.60 GFLOP, before communication: 9, 13, 17, 21 hours.
         for (range, hours) in estimate.ranges.iter().zip([9.0, 13.0, 17.0, 21.0]) {
             let compute = range.step.compute_seconds * 250_000.0 / 3600.0;
@@ -361,7 +519,7 @@ mod tests {
                 .scaling
                 .is_sorted_by(|one, other| one.efficiency >= other.efficiency)
         );
-        let said = text(&estimate, &plan, &on_64(&DEVICES[0]));
+        let said = text(&estimate, &plan, &on_64(&device));
         for part in [
             "124.7 M",
             "WARNING",
@@ -376,8 +534,9 @@ mod tests {
     #[test]
     fn every_device_and_network_gives_an_estimate_of_every_recipe() {
         for name in ["roberta-sec-base.toml", "roberta-sec-wiki-large.toml"] {
-            let plan = recipe(name);
-            for device in &DEVICES {
+            let plan = recipe(name, &[]);
+            for accelerator in &ACCELERATORS {
+                let device = &accelerator.device(&plan.config).unwrap();
                 for network in NETWORKS.iter().filter(|network| !network.is_one_host()) {
                     let asked = Asked {
                         network,
