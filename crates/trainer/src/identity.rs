@@ -223,6 +223,25 @@ mod tests {
         assert_eq!(of(ring, &[], GradientWay::Nccl), Sums::Nccl);
     }
 
+    #[test]
+    fn the_documentation_lists_what_a_resumed_run_may_change() {
+        let documentation = include_str!("../../../docs/training.md");
+        let (_, section) = documentation
+            .split_once("## What a resumed run may change")
+            .unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let mut listed: Vec<&str> = section.split('`').skip(1).step_by(2).collect();
+        listed.retain(|key| *key != "--resume auto");
+        let free = FREE_KEYS.iter().map(|(section, key)| match key {
+            Some(key) => format!("{section}.{key}"),
+            None => format!("[{section}]"),
+        });
+        let mut free: Vec<String> = free.collect();
+        listed.sort_unstable();
+        free.sort_unstable();
+        assert_eq!(listed, free);
+    }
+
     fn fingerprint(overrides: &[&str]) -> String {
         config_file::fingerprint(&essential(&tiny(overrides)).unwrap()).unwrap()
     }

@@ -174,7 +174,11 @@ fn precision_of(
         return precision::decide(collective, &session.plan.config, &session.processors);
     };
     let fits = restored.check_same_run(session);
-    agree(collective, fits.and_then(|()| restored.precision()))
+    let precision = agree(collective, fits.and_then(|()| restored.precision()))?;
+    if collective.rank().0 == 0 {
+        restored.report_tuple(session);
+    }
+    Ok(precision)
 }
 
 /// Gives `learner` what it begins with: the state of a checkpoint, else the initial weights.

@@ -221,7 +221,6 @@ impl Restored {
             ));
         }
         if fields.is_empty() {
-            self.report_tuple(session);
             return Ok(());
         }
         Err(TrainError::OtherRun {
@@ -230,7 +229,9 @@ impl Restored {
         })
     }
 
-    fn report_tuple(&self, session: &Session) {
+    /// Says what of the launch makes it equal only to rounding; once, because it is the same on all
+    /// ranks.
+    pub(crate) fn report_tuple(&self, session: &Session) {
         let own = serde_json::to_value(&session.tuple).unwrap_or_default();
         // Read as what it is: what an older program did not write is what it did.
         let saved: Option<Tuple> = serde_json::from_value(self.checkpoint.trainer["tuple"].clone()).ok();
