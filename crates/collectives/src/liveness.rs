@@ -99,6 +99,11 @@ pub enum Cause {
         /// What that one said.
         waited: String,
     },
+    /// It waited for others beyond its deadline, and none of them is behind it.
+    Stuck {
+        /// What it said.
+        waited: String,
+    },
     /// It lives, but the launcher that started it is gone, and with it all that ends the ranks.
     Orphaned,
     /// It said that it gives up.
@@ -157,6 +162,10 @@ impl fmt::Display for Loss {
                     like(others)
                 )
             }
+            Cause::Stuck { waited } => write!(
+                formatter,
+                "{process} waited in vain {position}, where all ranks are, so the network or MPI itself is stuck: {waited}"
+            ),
             Cause::Orphaned => write!(
                 formatter,
                 "the launcher is gone: the process that started {process} has ended while its ranks were {position}; look for the end of mpirun's (or srun's) own output"
@@ -256,7 +265,7 @@ impl Liveness {
     }
 
     /// Tells rank 0 that this rank waited for others beyond its deadline, `message`. A rank that is
-    /// behind, or silent, is named to all as lost; where none is, this one is lost by its message.
+    /// behind, or silent, is named to all as lost; where none is, this one and its message.
     pub fn waited(mut self, message: &str) {
         self.end(Farewell::Waited(message.to_owned()));
     }

@@ -100,15 +100,14 @@ impl Hub {
             if let Some(loss) = self.listen(own, last_round) {
                 return Some(self.tell_loss(loss, last_round));
             }
-            if let Some(message) = self.waited.take() {
-                self.fail(own.get(), message);
-                return None;
-            }
             match farewell.try_recv() {
                 // The others are heard once more before one of them is blamed.
                 Ok(Farewell::Waited(message)) => self.waited = Some(message),
                 Ok(Farewell::Failed(message)) => {
-                    self.fail(own.get(), message);
+                    self.tell(&Message::Failed {
+                        position: own.get(),
+                        message,
+                    });
                     return None;
                 }
                 Ok(Farewell::Done) => {
@@ -153,10 +152,6 @@ impl Hub {
         ranks.find_map(|rank| rank.judge(now, silence, &self.own.host))
     }
 
-    fn fail(&mut self, position: Position, message: String) {
-        self.tell(&Message::Failed { position, message });
-    }
-
     fn tell_loss(&mut self, mut loss: Loss, now: Instant) -> Loss {
         self.find_others(&mut loss, now);
         self.tell(&Message::Lost {
@@ -169,23 +164,22 @@ impl Hub {
 
     /// The loss behind the message of a rank that waited for others in vain.
     fn judge_wait(&mut self, own: &PositionCell, now: Instant) -> Option<Loss> {
-        if let Some(message) = self.waited.clone() {
-            return self.find_late(own.get(), own.get(), &message, now);
-        }
-        let index = self.ranks.iter().position(|rank| rank.waited.is_some())?;
-        let waiter = &mut self.ranks[index];
-        let (message, position) = (waiter.waited.take()?, waiter.position);
-        let late = self.find_late(own.get(), position, &message, now);
-        Some(late.unwrap_or_else(|| self.ranks[index].lost(Cause::Failed { message })))
+        let of_own = |message| (self.own.clone(), own.get(), message);
+        let of_rank = |rank: &mut Connected| Some((rank.process.clone(), rank.position, rank.waited.take()?));
+        let mut others = self.ranks.iter_mut();
+        let waiter = self.waited.take().map(of_own);
+        let (process, position, waited) = waiter.or_else(|| others.find_map(of_rank))?;
+        let silent = self.find_silent(silence_of_a_late_rank(&self.options), now);
+        let late = silent.or_else(|| self.find_behind(own.get(), position, &waited));
+        Some(late.unwrap_or(Loss {
+            process,
+            cause: Cause::Stuck { waited },
+            position,
+        }))
     }
 
-    /// Whom a rank at `waiter` waited for: a rank that has fallen silent, else the one that is
-    /// furthest behind it.
-    fn find_late(&mut self, own: Position, waiter: Position, message: &str, now: Instant) -> Option<Loss> {
-        let silent = self.find_silent(silence_of_a_late_rank(&self.options), now);
-        if silent.is_some() {
-            return silent;
-        }
+    /// The rank that is furthest behind one at `waiter`.
+    fn find_behind(&self, own: Position, waiter: Position, waited: &str) -> Option<Loss> {
         let others = self.ranks.iter().filter(|rank| !rank.ended);
         let mut behind: Vec<(&Process, Position)> = std::iter::once((&self.own, own))
             .chain(others.map(|rank| (&rank.process, rank.position)))
@@ -197,7 +191,7 @@ impl Hub {
             process: (*process).clone(),
             cause: Cause::Late {
                 others: others.iter().map(|(process, _)| process.rank).collect(),
-                waited: message.to_owned(),
+                waited: waited.to_owned(),
             },
             position: *position,
         })

@@ -214,17 +214,17 @@ fn the_rank_furthest_behind_is_named_by_all_when_one_has_waited_too_long() {
 }
 
 #[test]
-fn a_rank_that_waited_for_none_in_particular_gives_up_itself() {
+fn a_wait_for_none_in_particular_is_told_to_all_by_the_rank_that_waited() {
     for waiting in 0..3 {
         let mut members = ranks_after_calls(&[3; 3]);
-        members.remove(waiting).liveness.waited("a minute is over");
-        for member in &members {
-            let loss = only_loss(&member.losses);
+        let Member { liveness, losses } = members.remove(waiting);
+        liveness.waited("a minute is over");
+        for losses in members.iter().map(|member| &member.losses).chain([&losses]) {
+            let loss = only_loss(losses);
             assert_eq!(loss.process.rank.0 as usize, waiting);
-            assert!(
-                matches!(&loss.cause, Cause::Failed { message } if message == "a minute is over"),
-                "{loss:?}"
-            );
+            let waited = "a minute is over".to_owned();
+            assert_eq!(loss.cause, Cause::Stuck { waited });
+            assert!(loss.to_string().contains("waited in vain in step 17"), "{loss}");
         }
     }
 }
@@ -308,6 +308,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         (silent, prop::collection::vec(any::<u32>().prop_map(Rank), 0..9))
             .prop_map(|(silent, others)| Cause::Silent { silent, others }),
         ".{0,40}".prop_map(|message| Cause::Failed { message }),
+        ".{0,40}".prop_map(|waited| Cause::Stuck { waited }),
         (
             prop::collection::vec(any::<u32>().prop_map(Rank), 0..9),
             ".{0,40}"

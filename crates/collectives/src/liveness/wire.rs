@@ -5,7 +5,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 0 | kind: 1 hello, 2 beat, 3 goodbye, 4 failed, 5 lost, 6 waited |
-//! | 1 | cause of a loss: 0 closed, 1 stopped, 2 silent, 3 failed, 4 orphaned, 5 late |
+//! | 1 | cause of a loss: 0 closed, 1 stopped, 2 silent, 3 failed, 4 orphaned, 5 late, 6 stuck |
 //! | 2-3 | length of the text that follows |
 //! | 4-7 | rank: the sender of a hello, or the lost one |
 //! | 8-15 | step |
@@ -70,6 +70,7 @@ impl Message {
                     Cause::Silent { silent, others } => (2, millis(*silent), joined(others)),
                     Cause::Failed { message } => (3, 0, message.clone()),
                     Cause::Orphaned => (4, 0, String::new()),
+                    Cause::Stuck { waited } => (6, 0, waited.clone()),
                     Cause::Late { others, waited } => (5, 0, joined(others) + "\n" + waited),
                 };
                 frame(5, code, *rank, position, silent, &text)
@@ -110,6 +111,9 @@ impl Message {
                         others: split(text),
                     },
                     4 => Cause::Orphaned,
+                    6 => Cause::Stuck {
+                        waited: text.to_owned(),
+                    },
                     5 => {
                         let (others, waited) = text.split_once('\n')?;
                         Cause::Late {
