@@ -62,9 +62,9 @@ fn a_signal_at_any_single_rank_stops_every_rank_with_a_checkpoint_and_code_75() 
     demo()?;
     let _machine = whole_machine();
     for (rank, signal, reason) in [
-        (0, Signal::TERM, "SIGTERM, first at rank 0"),
-        (1, Signal::INT, "SIGINT, first at rank 1"),
-        (2, Signal::USR1, "SIGUSR1, first at rank 2"),
+        (0, Signal::TERM, "SIGTERM, at rank 0"),
+        (1, Signal::INT, "SIGINT, at rank 1"),
+        (2, Signal::USR1, "SIGUSR1, at rank 2"),
     ] {
         let running = Running::start(&[])?;
         kill_process(running.rank(rank)?, signal)?;

@@ -35,6 +35,8 @@ pub struct LivenessOptions {
     pub beat: Duration,
     /// Without a sign of life for this long, a rank counts as lost.
     pub silence: Duration,
+    /// The same once another rank has waited in vain beyond the deadline of its call.
+    pub late_silence: Duration,
     /// For all ranks to open their connection.
     pub join: Duration,
 }
@@ -44,14 +46,11 @@ impl Default for LivenessOptions {
         Self {
             beat: Duration::from_millis(250),
             silence: Duration::from_secs(15),
+            // Four beats: a thread that waits for a core on a busy machine is not taken for lost.
+            late_silence: Duration::from_secs(1),
             join: Duration::from_mins(1),
         }
     }
-}
-
-/// Of a rank that others waited for in vain less silence is enough.
-fn silence_of_a_late_rank(options: &LivenessOptions) -> Duration {
-    options.silence.min(options.beat * 4)
 }
 
 /// A rank's process.
@@ -164,7 +163,7 @@ impl fmt::Display for Loss {
             }
             Cause::Stuck { waited } => write!(
                 formatter,
-                "{process} waited in vain {position}, where all ranks are, so the network or MPI itself is stuck: {waited}"
+                "{process} waited in vain {position}, and no rank is behind it: {waited}"
             ),
             Cause::Orphaned => write!(
                 formatter,
@@ -195,7 +194,7 @@ pub struct Liveness {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The last word of a rank.
+/// The last word of a rank; after `Waited` it listens for whom rank 0 names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Farewell {
     Done,

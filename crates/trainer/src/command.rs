@@ -393,10 +393,13 @@ fn plan(arguments: &PlanArguments) -> Result<ExitStatus, TrainError> {
     if estimate.fits(&plan) {
         return Ok(status);
     }
+    let mut checkpointed = plan.clone();
+    checkpointed.config.model.checkpoint_activations = true;
     Err(TrainError::PlanDoesNotFit {
         device: device.name,
         micro_batch_size: plan.config.training.micro_batch_size,
-        largest: estimate.largest_micro_batch,
+        fits: estimate.largest_that_divides(&plan),
+        fits_checkpointed: Estimate::new(&checkpointed, &asked).fits(&checkpointed),
     })
 }
 

@@ -172,15 +172,17 @@ pub enum TrainError {
     /// A planned micro-batch needs more memory than the device has.
     #[error(
         "training.micro_batch_size = {micro_batch_size} does not fit on {device}: {}",
-        if *largest == 0 { "not even one sequence does".to_owned() } else { format!("at most {largest} sequences do") }
+        way_out(*fits, *fits_checkpointed)
     )]
     PlanDoesNotFit {
         /// The device.
         device: &'static str,
         /// Sequences of the micro-batch.
         micro_batch_size: u64,
-        /// How many fit.
-        largest: u64,
+        /// The largest micro-batch that fits and that the devices can share evenly.
+        fits: Option<u64>,
+        /// Whether it would fit with `model.checkpoint_activations`.
+        fits_checkpointed: bool,
     },
     /// The processor has no fast instructions for the precision.
     #[error(
@@ -448,7 +450,10 @@ fn way_out(fits: Option<u64>, fits_checkpointed: bool) -> String {
         ),
         (Some(fits), false) => format!("{fits}, a divisor of the batch, would fit"),
         (None, true) => "it would fit with model.checkpoint_activations = true".to_owned(),
-        (None, false) => "not even one sequence fits: take fewer ranks a host, or a smaller model".to_owned(),
+        (None, false) => {
+            "not even one sequence fits: take fewer ranks a host, larger devices or a smaller model"
+                .to_owned()
+        }
     }
 }
 

@@ -40,6 +40,16 @@ impl GradientWay {
     }
 }
 
+/// Whether gradients are summed beside the backward pass: from a GPU to host memory the pass would have
+/// to wait for them.
+pub(crate) fn overlaps(parallel: &ParallelSection, device: Device, world_size: u32) -> bool {
+    let beside_the_pass = match GradientWay::of(parallel, device, world_size) {
+        GradientWay::Nccl => true,
+        GradientWay::HostMemory => world_size > 1 && !device.is_cuda(),
+    };
+    parallel.overlap && beside_the_pass
+}
+
 /// Runs `work` with the backend that sums gradients as `session` decided. All ranks together.
 ///
 /// # Errors

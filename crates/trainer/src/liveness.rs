@@ -46,8 +46,8 @@ pub(crate) fn open(
     Ok(Liveness::start(collective, host, options, on_loss)?)
 }
 
-/// Says goodbye, or why this rank fails alone. One that waited in vain hears whom it waited for
-/// and does not come back.
+/// Says goodbye, or why this rank fails alone. One that waited in vain ends here with what rank 0
+/// names, and comes back only where rank 0 does not answer.
 pub(crate) fn close<T>(channel: Liveness, result: &Result<T, TrainError>) {
     match result {
         Err(error) if error.is_deadline() => channel.waited(&chain(error)),
@@ -93,7 +93,9 @@ impl Own {
     fn report(&self, loss: &Loss) {
         // A rank that fails by itself has said why.
         if !matches!(loss.cause, Cause::Failed { .. }) {
-            tracing::error!("{loss}; {}", stop::what_resumes(&self.run_dir));
+            tracing::error!("{loss}");
+            // Behind the name, because a disk that is gone with a host may not answer.
+            tracing::warn!("{}", stop::what_resumes(&self.run_dir));
         }
         let step = Some(loss.position.step.saturating_sub(1));
         let (rank, reason) = (loss.process.rank.0, loss.to_string());

@@ -18,7 +18,7 @@ use crate::reduction::ReduceDtype;
 
 /// Numbers a token and column of width that a layer keeps for its backward pass
 /// (`model.checkpoint_activations` off).
-const KEPT_BY_A_LAYER: u64 = 14;
+pub(crate) const KEPT_BY_A_LAYER: u64 = 14;
 /// The same of the last layer, which computes only masked rows behind its attention: its input,
 /// queries, keys, values and contexts.
 const KEPT_BY_THE_LAST: u64 = 5;

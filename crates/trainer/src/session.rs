@@ -19,7 +19,7 @@ use crate::{
     data::{DataFiles, Text, open_loader, open_packings, packing_hash},
     device,
     error::{TrainError, chain},
-    gradients::GradientWay,
+    gradients::{self, GradientWay},
     identity::{Hashes, Sums, Tuple, essential, program, shared_by_ranks},
     loss_scale::LossScale,
     memory::{self, Need},
@@ -150,12 +150,7 @@ impl Session {
         let mut model = RobertaForMaskedLm::new(&config.model.config, precision, self.device)?;
         model.set_attention_permutation(config.model.attention_permutation);
         model.set_checkpoint_activations(config.model.checkpoint_activations);
-        // From a GPU to host memory the pass would have to wait for its gradients.
-        let beside_the_pass = match self.gradients {
-            GradientWay::Nccl => true,
-            GradientWay::HostMemory => self.plan.world_size > 1 && self.device == Device::Cpu,
-        };
-        let hooks = (config.parallel.overlap && beside_the_pass)
+        let hooks = gradients::overlaps(&config.parallel, self.device, self.plan.world_size)
             .then(|| GradientHooks::new(model.parameters()))
             .transpose()?;
         Ok(Learner {

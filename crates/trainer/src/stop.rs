@@ -83,7 +83,7 @@ impl fmt::Display for StopReason {
 pub struct Stop {
     /// Why.
     pub reason: StopReason,
-    /// The lowest rank that was asked; `None` where all were.
+    /// The lowest rank that was asked by the step that was the last; `None` where all were.
     pub rank: Option<u32>,
 }
 
@@ -102,7 +102,7 @@ impl Stop {
 impl fmt::Display for Stop {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.reason, self.rank) {
-            (StopReason::Signal(_), Some(rank)) => write!(formatter, "{}, first at rank {rank}", self.reason),
+            (StopReason::Signal(_), Some(rank)) => write!(formatter, "{}, at rank {rank}", self.reason),
             (reason, _) => reason.fmt(formatter),
         }
     }
@@ -345,9 +345,12 @@ mod tests {
         let (interrupt, job) = (StopReason::Signal(SIGINT).code(), StopReason::JobEnds.code());
         let said = |codes: &[u64]| Stop::agreed(codes).map(|stop| stop.to_string());
         assert_eq!(said(&[0, 0, 0]), None);
-        assert_eq!(said(&[0, interrupt, job]).unwrap(), "SIGINT, first at rank 1");
+        assert_eq!(said(&[0, interrupt, job]).unwrap(), "SIGINT, at rank 1");
         assert_eq!(said(&[interrupt; 3]).unwrap(), "SIGINT");
         assert_eq!(said(&[0, job]).unwrap(), "the job ends soon (SLURM_JOB_END_TIME)");
+        for signal in SIGNALS {
+            assert!(StopReason::Signal(signal).code() > 0, "{}", name(signal));
+        }
         for reason in StopReason::ALL {
             assert_eq!(StopReason::from_code(reason.code()), Some(reason));
         }

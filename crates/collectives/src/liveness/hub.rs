@@ -12,9 +12,9 @@ use super::{
     Cause, Farewell, LivenessOptions, Loss, OnLoss, Position, Process,
     member::{is_stopped, wait_readable},
     position::PositionCell,
-    silence_of_a_late_rank,
     wire::{Inbox, Message, close, send},
 };
+use crate::Rank;
 
 /// For the other ranks' goodbyes, once rank 0 has said its own.
 const GOODBYES: Duration = Duration::from_secs(2);
@@ -143,22 +143,27 @@ impl Hub {
         heard
             .into_iter()
             .find_map(|loss| loss)
-            .or_else(|| self.find_silent(self.options.silence, now))
+            .or_else(|| self.find_silent(now))
             .or_else(|| self.judge_wait(own, now))
     }
 
-    fn find_silent(&mut self, silence: Duration, now: Instant) -> Option<Loss> {
+    fn find_silent(&mut self, now: Instant) -> Option<Loss> {
         let mut ranks = self.ranks.iter_mut();
-        ranks.find_map(|rank| rank.judge(now, silence, &self.own.host))
+        ranks.find_map(|rank| rank.judge(now, self.options.silence, &self.own.host))
     }
 
     fn tell_loss(&mut self, mut loss: Loss, now: Instant) -> Loss {
         self.find_others(&mut loss, now);
-        self.tell(&Message::Lost {
+        let message = Message::Lost {
             rank: loss.process.rank,
             cause: loss.cause.clone(),
             position: loss.position,
-        });
+        };
+        // The lost one too: if it comes back, it must not take the closed connection for a death of
+        // rank 0.
+        for rank in &mut self.ranks {
+            send(&mut rank.stream, &message);
+        }
         loss
     }
 
@@ -169,8 +174,8 @@ impl Hub {
         let mut others = self.ranks.iter_mut();
         let waiter = self.waited.take().map(of_own);
         let (process, position, waited) = waiter.or_else(|| others.find_map(of_rank))?;
-        let silent = self.find_silent(silence_of_a_late_rank(&self.options), now);
-        let late = silent.or_else(|| self.find_behind(own.get(), position, &waited));
+        let late = self.find_behind(own.get(), position, &waited, now);
+        let late = late.or_else(|| self.find_most_silent(now));
         Some(late.unwrap_or(Loss {
             process,
             cause: Cause::Stuck { waited },
@@ -179,22 +184,37 @@ impl Hub {
     }
 
     /// The rank that is furthest behind one at `waiter`.
-    fn find_behind(&self, own: Position, waiter: Position, waited: &str) -> Option<Loss> {
+    fn find_behind(&mut self, own: Position, waiter: Position, waited: &str, now: Instant) -> Option<Loss> {
         let others = self.ranks.iter().filter(|rank| !rank.ended);
-        let mut behind: Vec<(&Process, Position)> = std::iter::once((&self.own, own))
-            .chain(others.map(|rank| (&rank.process, rank.position)))
+        let mut behind: Vec<(Rank, Position)> = std::iter::once((self.own.rank, own))
+            .chain(others.map(|rank| (rank.process.rank, rank.position)))
             .filter(|(_, position)| position.progress() < waiter.progress())
             .collect();
         behind.sort_by_key(|(_, position)| position.progress());
-        let ((process, position), others) = behind.split_first()?;
-        Some(Loss {
-            process: (*process).clone(),
-            cause: Cause::Late {
-                others: others.iter().map(|(process, _)| process.rank).collect(),
-                waited: waited.to_owned(),
-            },
-            position: *position,
-        })
+        let (&(late, position), others) = behind.split_first()?;
+        let cause = Cause::Late {
+            others: others.iter().map(|&(rank, _)| rank).collect(),
+            waited: waited.to_owned(),
+        };
+        let Some(rank) = self.ranks.iter_mut().find(|rank| rank.process.rank == late) else {
+            return Some(Loss {
+                process: self.own.clone(),
+                cause,
+                position,
+            });
+        };
+        let silent = rank.judge(now, self.options.late_silence, &self.own.host);
+        Some(silent.unwrap_or_else(|| rank.lost(cause)))
+    }
+
+    /// The rank that is silent for longest, where none is behind: it is lost in the midst of a call.
+    fn find_most_silent(&mut self, now: Instant) -> Option<Loss> {
+        let rank = self
+            .ranks
+            .iter_mut()
+            .filter(|rank| !rank.ended)
+            .min_by_key(|rank| rank.heard)?;
+        rank.judge(now, self.options.late_silence, &self.own.host)
     }
 
     /// Which other ranks of the host of a silent one are silent too: they were heard last within the
@@ -297,7 +317,6 @@ impl Connected {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Rank;
     use crate::liveness::tests::{another_process, beat_at, connection, other_end_sees};
 
     const SILENCE: Duration = Duration::from_secs(15);
@@ -382,6 +401,59 @@ mod tests {
             said.contains("rank 1 (host b") && said.contains(", like rank 2 of its host,"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn of_a_wait_in_vain_the_rank_behind_is_named_whoever_else_is_silent() {
+        let begun = Instant::now();
+        let options = LivenessOptions::default();
+        let now = begun + options.late_silence;
+        // Rank 1 was silent for a second, rank 2 is two steps behind, rank 3 waited.
+        let heard = [begun, now, now];
+        let (ranks, _ends): (Vec<_>, Vec<_>) = (1_u32..)
+            .zip(heard)
+            .map(|(number, heard)| {
+                let (mut rank, end) = connected(heard);
+                rank.process.rank = Rank(number);
+                rank.position.step = [17, 15, 17][number as usize - 1];
+                (rank, end)
+            })
+            .unzip();
+        let mut hub = Hub {
+            own: another_process(0),
+            parent: None,
+            ranks,
+            options,
+            waited: None,
+        };
+        let own = PositionCell::default();
+        own.set_step(17);
+        let judge = |hub: &mut Hub, behind: u64| {
+            hub.ranks[1].position.step = behind;
+            hub.ranks[2].waited = Some("a minute is over".to_owned());
+            hub.ranks.iter_mut().for_each(|rank| rank.ended = false);
+            let loss = hub.judge_wait(&own, now).unwrap();
+            (loss.process.rank, loss.cause)
+        };
+        let late = |waited: &str| Cause::Late {
+            others: Vec::new(),
+            waited: waited.to_owned(),
+        };
+        assert_eq!(judge(&mut hub, 15), (Rank(2), late("a minute is over")));
+        let silent = Cause::Silent {
+            silent: options.late_silence,
+            others: Vec::new(),
+        };
+        assert_eq!(judge(&mut hub, 17), (Rank(1), silent.clone()));
+        // What is behind and silent is silent.
+        hub.ranks[1].heard = begun;
+        assert_eq!(judge(&mut hub, 15), (Rank(2), silent));
+        for rank in &mut hub.ranks {
+            rank.heard = now;
+        }
+        let waited = "a minute is over".to_owned();
+        assert_eq!(judge(&mut hub, 17), (Rank(3), Cause::Stuck { waited }));
+        assert_eq!(hub.judge_wait(&own, now), None);
     }
 
     #[test]

@@ -11,7 +11,6 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::{
     Cause, Farewell, LivenessOptions, Loss, OnLoss, Position, Process,
     position::PositionCell,
-    silence_of_a_late_rank,
     wire::{Inbox, Message, close, send},
 };
 use crate::Rank;
@@ -19,8 +18,9 @@ use crate::Rank;
 /// For rank 0 to take the last message.
 const CLOSING: Duration = Duration::from_millis(300);
 
-/// For rank 0 to name the rank that this one waited for in vain.
-const VERDICT: Duration = Duration::from_secs(2);
+/// For rank 0 to name the rank that this one waited for in vain, beside the silence by which rank 0
+/// itself is judged then.
+const VERDICT: Duration = Duration::from_secs(1);
 
 /// The connection to rank 0.
 pub(super) struct Member {
@@ -94,7 +94,7 @@ impl Member {
                 Ok(Farewell::Waited(message)) => {
                     let position = own.get();
                     send(&mut self.stream, &Message::Waited { position, message });
-                    self.options.silence = silence_of_a_late_rank(&self.options);
+                    self.options.silence = self.options.silence.min(self.options.late_silence);
                     waited = Some(Instant::now());
                 }
                 Ok(farewell) => {
@@ -104,7 +104,8 @@ impl Member {
                 Err(TryRecvError::Disconnected) => return None,
                 Err(TryRecvError::Empty) => {}
             }
-            if waited.is_some_and(|since| since.elapsed() > VERDICT) {
+            let verdict = self.options.late_silence + VERDICT;
+            if waited.is_some_and(|since| since.elapsed() > verdict) {
                 return None;
             }
             if last_beat.elapsed() >= self.options.beat {

@@ -27,6 +27,7 @@ fn patient() -> LivenessOptions {
     LivenessOptions {
         beat: Duration::from_millis(5),
         silence: TIMEOUT * 10,
+        late_silence: TIMEOUT * 10,
         join: TIMEOUT,
     }
 }

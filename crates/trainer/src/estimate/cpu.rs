@@ -223,6 +223,8 @@ mod tests {
             micro_batch: 64,
             wire_bytes: 4.0,
             sums: Sums::Overlapped,
+            through_host: false,
+            recomputes: false,
         };
         let network = Network::find(HOST).unwrap();
         let time = StepTime::new(&step, network, 1, (rate, &beside));

@@ -2,12 +2,14 @@
 
 use model::Precision;
 use serde::Serialize;
+use tch::Device;
 
 use super::work::num_parameters;
 use crate::{
-    memory::{bytes_of, kept_by_layers},
+    gradients::GradientWay,
+    memory::{KEPT_BY_A_LAYER, bytes_of, kept_by_layers},
     plan::TrainPlan,
-    reduction::ReduceDtype,
+    reduction::{ReduceDtype, Reduction},
 };
 
 /// Taken by the driver, libraries, workspaces and fragments.
@@ -34,6 +36,8 @@ pub struct Memory {
     /// 16-bit copies of the weights for the products, and of the gradients on the wire where
     /// `parallel.reduce_dtype` is `bf16`.
     pub copies_bytes: f64,
+    /// Sums of the canonical tree that wait for their right neighbours.
+    pub waiting_bytes: f64,
     /// What the backward pass needs of one sequence.
     pub activations_bytes_per_sequence: f64,
     /// Logits and their gradient of one sequence's masked positions, f32.
@@ -58,7 +62,7 @@ impl Memory {
         let whole = NUMBERS_OF_A_LAYER * product + MASKS_OF_A_LAYER;
         let layers = config.num_hidden_layers as f64;
         let kept = if plan.config.model.checkpoint_activations {
-            layers * product + whole
+            layers * product + 2.0 * whole
         } else {
             (layers + 1.0) * whole
         };
@@ -66,7 +70,8 @@ impl Memory {
         if product < 4.0 {
             copies_bytes += product * parameters;
         }
-        if plan.config.parallel.reduce_dtype == ReduceDtype::Bf16 {
+        let way = GradientWay::of(&plan.config.parallel, Device::Cuda(0), plan.world_size);
+        if way == GradientWay::Nccl && plan.config.parallel.reduce_dtype == ReduceDtype::Bf16 {
             copies_bytes += 2.0 * parameters;
         }
         Self {
@@ -74,6 +79,7 @@ impl Memory {
             gradients_bytes: 4.0 * parameters,
             optimizer_bytes: 8.0 * parameters,
             copies_bytes,
+            waiting_bytes: 4.0 * parameters * waiting_sums(plan),
             activations_bytes_per_sequence: kept * (config.hidden_size * length) as f64,
             logits_bytes_per_sequence: 2.0
                 * 4.0
@@ -90,6 +96,12 @@ impl Memory {
         let parameters = num_parameters(config) as f64;
         let (number, product) = bytes_of(precision);
         let (number, product) = (number as f64, product as f64);
+        let kept = if plan.config.model.checkpoint_activations {
+            // The layer that is computed again is there whole.
+            config.num_hidden_layers as u64 + KEPT_BY_A_LAYER
+        } else {
+            kept_by_layers(plan)
+        };
         Self {
             weights_bytes: number * parameters,
             gradients_bytes: number * parameters,
@@ -99,9 +111,8 @@ impl Memory {
             } else {
                 0.0
             },
-            activations_bytes_per_sequence: product
-                * kept_by_layers(plan) as f64
-                * (config.hidden_size * length) as f64,
+            waiting_bytes: number * parameters * waiting_sums(plan),
+            activations_bytes_per_sequence: product * kept as f64 * (config.hidden_size * length) as f64,
             logits_bytes_per_sequence: 2.0
                 * number
                 * plan.mask_capacity as f64
@@ -116,6 +127,7 @@ impl Memory {
             + self.gradients_bytes
             + self.optimizer_bytes
             + self.copies_bytes
+            + self.waiting_bytes
             + self.reserved_bytes
     }
 
@@ -136,6 +148,15 @@ impl Memory {
         )]
         let sequences = left as u64;
         sequences
+    }
+}
+
+/// Whole gradients that a device keeps beside its own: at most one a level of the canonical tree over
+/// its micro-batches.
+fn waiting_sums(plan: &TrainPlan) -> f64 {
+    match plan.config.parallel.reduction {
+        Reduction::Canonical => plan.micro_batches_per_rank.max(1).ilog2().into(),
+        Reduction::Fast => 0.0,
     }
 }
 
@@ -170,7 +191,12 @@ mod tests {
         let f32 = of(&[], Precision::F32);
         assert!(f32.copies_bytes.abs() < 1.0 && f32.activations_bytes_per_sequence > 1.9 * bytes);
         let checkpointed = of(&["model.checkpoint_activations=true"], Precision::Fp16);
-        assert!(checkpointed.activations_bytes_per_sequence < bytes / 5.0);
+        // Inputs of twelve layers, one layer and the embeddings whole.
+        let kept = (12.0 * 2.0 + 2.0 * 34.0) * f64::from(768 * 512);
+        assert!((checkpointed.activations_bytes_per_sequence - kept).abs() < 1.0);
+        // 2 micro-batches a rank: one sum waits.
+        let canonical = of(&["parallel.reduction='canonical'"], Precision::Fp16);
+        assert!((canonical.waiting_bytes - canonical.gradients_bytes).abs() < 1.0);
         let rounded = of(&["parallel.reduce_dtype='bf16'"], Precision::Fp16);
         assert!((rounded.copies_bytes / fp16.copies_bytes - 2.0).abs() < 1e-9);
     }

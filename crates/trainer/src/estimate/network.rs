@@ -19,6 +19,10 @@ pub struct Network {
 
 /// The share of a link that a ring reaches with large messages.
 const LINK_EFFICIENCY: f64 = 0.8;
+/// Of a rank through the memory that the ranks of a host share: the slower of two machines on which
+/// 64 MiB were summed: two cores of an AMD EPYC with AVX2, 1.85 GB of the vector a second (28 November
+/// 2026); one with AVX512-BF16 reached 12.
+const HOST_MEMORY_BYTES_PER_SECOND: f64 = 1.85e9 / LINK_EFFICIENCY;
 
 /// Ranks of one host.
 pub const HOST: &str = "host";
@@ -49,12 +53,10 @@ pub const NETWORKS: [Network; 4] = [
         latency_seconds: 50e-6,
         source: "data sheets: PCIe 3 x16 inside, 10 Gbit Ethernet a node",
     },
-    // The slower of two machines on which 64 MiB were summed: two cores of an AMD EPYC with AVX2,
-    // 1.85 GB of the vector a second (28 November 2026); one with AVX512-BF16 reached 12.
     Network {
         name: HOST,
         devices_per_node: u64::MAX,
-        inside_bytes_per_second: 1.85e9 / LINK_EFFICIENCY,
+        inside_bytes_per_second: HOST_MEMORY_BYTES_PER_SECOND,
         between_bytes_per_second: f64::INFINITY,
         latency_seconds: 50e-6,
         source: "measured: ranks of one host, through the memory that they share",
@@ -72,6 +74,15 @@ impl Network {
     pub fn of_single_devices(&self) -> Self {
         Self {
             devices_per_node: 1,
+            ..*self
+        }
+    }
+
+    /// The same where the devices of a node meet in the memory of its host.
+    #[must_use]
+    pub fn through_host_memory(&self) -> Self {
+        Self {
+            inside_bytes_per_second: self.inside_bytes_per_second.min(HOST_MEMORY_BYTES_PER_SECOND),
             ..*self
         }
     }
@@ -112,13 +123,16 @@ impl Network {
     }
 
     /// Every device sends every other its part of `bytes`, all at once: devices of a node share its
-    /// link.
-    pub fn all_to_all_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
+    /// link. In so many exchanges, each after the one before.
+    pub fn all_to_all_seconds(&self, bytes: f64, num_devices: u64, exchanges: f64) -> f64 {
+        if num_devices < 2 {
+            return 0.0;
+        }
         let neighbours = num_devices.min(self.devices_per_node);
         let part = bytes / num_devices as f64;
         let inside = part * (neighbours - 1) as f64 / self.inside_bytes_per_second;
         let between = part * (neighbours * (num_devices - neighbours)) as f64 / self.between_bytes_per_second;
-        (inside + between) / LINK_EFFICIENCY + (num_devices - 1) as f64 * self.latency_seconds
+        (inside + between) / LINK_EFFICIENCY + exchanges * self.latency_seconds
     }
 
     /// The quicker of both ways.
@@ -144,7 +158,7 @@ mod tests {
             latency_seconds: 0.0,
             ..NETWORKS[0]
         };
-        let seconds = |devices| network.all_to_all_seconds(1e9, devices) * LINK_EFFICIENCY;
+        let seconds = |devices| network.all_to_all_seconds(1e9, devices, 9.0) * LINK_EFFICIENCY;
         assert!(seconds(1).abs() < 1e-12);
         // 7 of 8 parts over NVLink.
         assert!((seconds(8) - 0.875e9 / 150e9).abs() < 1e-9);

@@ -169,6 +169,8 @@ pub fn residuals() -> Vec<Residual> {
             batch,
             micro_batch,
             sums: Sums::Overlapped,
+            through_host: false,
+            recomputes: false,
             wire_bytes: if row.device.ends_with("FP16") { 2.0 } else { 4.0 },
         };
         let rate = (fitted_rate(row.device), &BesideProducts::IN_THE_RATE);

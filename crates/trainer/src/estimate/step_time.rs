@@ -5,8 +5,14 @@ use serde::Serialize;
 
 use super::{device::BesideProducts, network::Network, work};
 
-/// The share of a forward and backward pass that is the backward one.
+/// The share of a forward and backward pass that is the backward one, which computes the forward one
+/// once more where activations are not kept.
 const BACKWARD: f64 = 2.0 / 3.0;
+const BACKWARD_RECOMPUTING: f64 = 3.0 / 4.0;
+/// Between an accelerator and its host, bytes a second (a `PCIe` 3 x16 slot).
+const COPY_BYTES_PER_SECOND: f64 = 12e9;
+/// Numbers that the canonical tree exchanges at a time (`collectives::canonical`).
+const EXCHANGED_NUMBERS: f64 = 1_048_576.0;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +33,10 @@ pub struct Step<'a> {
     pub wire_bytes: f64,
     /// How gradients are summed over devices.
     pub sums: Sums,
+    /// Whether accelerators copy gradients to host memory, where they are summed, and back.
+    pub through_host: bool,
+    /// `model.checkpoint_activations`
+    pub recomputes: bool,
 }
 
 /// How gradients are summed over devices.
@@ -70,17 +80,20 @@ impl StepTime {
         let seconds_per_sequence = step.flops_per_sequence / flops_per_second
             + elements * beside_products.seconds_per_element
             + logits * beside_products.seconds_per_logit;
-        let share = step.batch as f64 / num_devices as f64;
+        // The device with most of the micro-batches sets the pace.
+        let micro_batches = step.batch.div_ceil(step.micro_batch).div_ceil(num_devices);
+        let share = (micro_batches * step.micro_batch) as f64;
         let parameters = work::num_parameters(step.model) as f64;
         let tied = (step.model.vocab_size * step.model.hidden_size) as f64;
-        let bytes = parameters * step.wire_bytes;
-        let all = match step.sums {
-            Sums::Canonical { nodes } => (nodes + 1.0) * network.all_to_all_seconds(bytes, num_devices),
-            _ => network.reduce_seconds(bytes, num_devices),
-        };
+        let all = summing_seconds(step, network, num_devices);
         let exposed = if step.sums == Sums::Overlapped {
             let last = network.reduce_seconds(tied * step.wire_bytes, num_devices);
-            let hides = BACKWARD * seconds_per_sequence * (step.micro_batch as f64).min(share);
+            let backward = if step.recomputes {
+                BACKWARD_RECOMPUTING
+            } else {
+                BACKWARD
+            };
+            let hides = backward * seconds_per_sequence * step.micro_batch as f64;
             last + (all - last - hides).max(0.0)
         } else {
             all
@@ -97,6 +110,28 @@ impl StepTime {
     pub fn seconds(&self) -> f64 {
         self.compute_seconds + self.optimizer_seconds + self.exposed_seconds
     }
+}
+
+/// All gradients, summed over `num_devices`.
+fn summing_seconds(step: &Step<'_>, network: &Network, num_devices: u64) -> f64 {
+    if num_devices < 2 {
+        return 0.0;
+    }
+    let parameters = work::num_parameters(step.model) as f64;
+    let bytes = parameters * step.wire_bytes;
+    let (network, copies) = if step.through_host {
+        (network.through_host_memory(), 2.0 * bytes / COPY_BYTES_PER_SECOND)
+    } else {
+        (*network, 0.0)
+    };
+    let sum = match step.sums {
+        Sums::Canonical { nodes } => {
+            let exchanges = (parameters / EXCHANGED_NUMBERS).ceil();
+            (nodes + 1.0) * network.all_to_all_seconds(bytes, num_devices, exchanges)
+        }
+        _ => network.reduce_seconds(bytes, num_devices),
+    };
+    sum + copies
 }
 
 #[cfg(test)]
@@ -117,6 +152,8 @@ mod tests {
                 micro_batch: 32,
                 wire_bytes: 4.0,
                 sums,
+                through_host: false,
+                recomputes: false,
             };
             StepTime::new(
                 &step,
@@ -136,5 +173,33 @@ mod tests {
         let ratio = canonical(2.0).exposed_seconds / canonical(1.0).exposed_seconds;
         assert!((ratio - 1.5).abs() < 1e-9, "{ratio}");
         assert!(time(Sums::Canonical { nodes: 1.0 }, 1).exposed_seconds.abs() < 1e-12);
+        // 16 of 2048 sequences in micro-batches of 32: the devices that have one set the pace.
+        let ratio = time(Sums::Overlapped, 128).compute_seconds / overlapped.compute_seconds;
+        assert!((ratio - 1.0).abs() < 1e-9, "{ratio}");
+    }
+
+    #[test]
+    fn what_goes_through_host_memory_is_copied_and_takes_no_nvlink() {
+        let model = config(768, 12, 50_265);
+        let step = Step {
+            model: &model,
+            length: 512,
+            rows: 77,
+            flops_per_sequence: 1e12,
+            batch: 2048,
+            micro_batch: 32,
+            wire_bytes: 4.0,
+            sums: Sums::AfterThePass,
+            through_host: true,
+            recomputes: false,
+        };
+        let seconds = |through_host| {
+            let step = Step { through_host, ..step };
+            summing_seconds(&step, &NETWORKS[0], 8)
+        };
+        // 0.5 GB over PCIe, there and back, and at 1.85 GB of the vector a second.
+        let bytes = 4.0 * work::num_parameters(&model) as f64;
+        assert!(seconds(true) > 2.0 * bytes / 12e9 + bytes / 1.85e9 && seconds(false) < 0.02);
+        assert!(summing_seconds(&step, &NETWORKS[0], 1).abs() < 1e-12);
     }
 }

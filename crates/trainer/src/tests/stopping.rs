@@ -45,6 +45,6 @@ fn one_rank_that_is_asked_stops_all_of_them() {
         last_exit(&place)["reason"]
             .as_str()
             .unwrap()
-            .ends_with("SIGTERM, first at rank 1")
+            .ends_with("SIGTERM, at rank 1")
     );
 }
