@@ -66,6 +66,8 @@ rust=$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html
 cp "$rust" "$stage/licences/rust-library.html" 2> /dev/null || fail "the licences of Rust's standard library are not at $rust; use a toolchain of rustup"
 
 find "$stage" -type d -exec chmod 755 {} +
+# Whatever the umask of who packs.
+find "$stage" -type f -perm -u=x -exec chmod 755 {} +
 find "$stage" -type f ! -perm -u=x -exec chmod 644 {} +
 (cd "$stage" && find . -type f ! -name SHA256SUMS -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) > "$partial/SHA256SUMS"
 mv "$partial/SHA256SUMS" "$stage/"
