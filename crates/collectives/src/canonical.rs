@@ -16,7 +16,7 @@ use bytemuck::Pod;
 use crate::{Collective, CollectiveError};
 
 /// Elements that are exchanged at a time: 4 MiB of f32, so that memory for it stays small.
-const PIECE: usize = 1 << 20;
+pub const PIECE: usize = 1 << 20;
 
 /// A node of a [`Tree`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -20,6 +20,7 @@ use crate::{
         self, Asked, Estimate,
         cpu::{self, CPU},
         device::{ACCELERATORS, Accelerator},
+        memory::Memory,
         network::{HOST, NETWORKS, Network},
     },
     exit::ExitStatus,
@@ -399,7 +400,8 @@ fn plan(arguments: &PlanArguments) -> Result<ExitStatus, TrainError> {
         device: device.name,
         micro_batch_size: plan.config.training.micro_batch_size,
         fits: estimate.largest_that_divides(&plan),
-        fits_checkpointed: Estimate::new(&checkpointed, &asked).fits(&checkpointed),
+        fits_checkpointed: Memory::new(&checkpointed, &device).largest_micro_batch(device.memory_bytes)
+            >= plan.config.training.micro_batch_size,
     })
 }
 

@@ -179,7 +179,7 @@ pub enum TrainError {
         device: &'static str,
         /// Sequences of the micro-batch.
         micro_batch_size: u64,
-        /// The largest micro-batch that fits and that the devices can share evenly.
+        /// The largest micro-batch that fits and that the devices can share.
         fits: Option<u64>,
         /// Whether it would fit with `model.checkpoint_activations`.
         fits_checkpointed: bool,

@@ -315,9 +315,7 @@ fn check_division(config: &RunConfig, world: u64, problems: &mut Vec<String>) {
         return;
     }
     let num_micro_batches = batch / micro_batch;
-    let uneven = world > 0 && !num_micro_batches.is_multiple_of(world);
-    let allowed = config.parallel.allow_uneven && num_micro_batches >= world;
-    if uneven && !allowed {
+    if world > 0 && !can_share(num_micro_batches, world, config.parallel.allow_uneven) {
         problems.push(format!(
             "training.global_batch_size = {batch} has {num_micro_batches} micro-batches of training.micro_batch_size = {micro_batch}, which {world} ranks cannot share evenly; the nearest batches that do are {}, the nearest numbers of ranks {}{}",
             nearest_multiples(batch, micro_batch.saturating_mul(world)),
@@ -329,6 +327,11 @@ fn check_division(config: &RunConfig, world: u64, problems: &mut Vec<String>) {
             },
         ));
     }
+}
+
+/// Whether so many ranks can have a share of the micro-batches of a step.
+pub(crate) fn can_share(num_micro_batches: u64, world_size: u64, allow_uneven: bool) -> bool {
+    num_micro_batches.is_multiple_of(world_size) || (allow_uneven && num_micro_batches >= world_size)
 }
 
 fn nearest_multiples(number: u64, unit: u64) -> String {

@@ -7,7 +7,7 @@ use collectives::{
     canonical::{Number, Share, Tree, Waiting, all_reduce_nodes},
 };
 use loader::{MicroBatch, micro_batches_of_rank};
-use model::Parameters;
+use model::{Parameters, Precision};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 use torch_native::{TorchError, slice_f32, slice_f64, with_slice_mut_f32, with_slice_mut_f64};
@@ -43,11 +43,12 @@ pub enum ReduceDtype {
 }
 
 impl ReduceDtype {
-    /// Bytes of a number on the wire, in a run that is not in f64.
-    pub(crate) fn bytes(self) -> f64 {
-        match self {
-            Self::F32 => 4.0,
-            Self::Bf16 => 2.0,
+    /// Bytes of a number on the wire; the gradients of a run in f64 stay what they are.
+    pub(crate) fn bytes(self, precision: Precision) -> f64 {
+        match (self, precision) {
+            (_, Precision::F64) => 8.0,
+            (Self::F32, _) => 4.0,
+            (Self::Bf16, _) => 2.0,
         }
     }
 }

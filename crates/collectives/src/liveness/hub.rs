@@ -336,6 +336,16 @@ mod tests {
         (connected, other)
     }
 
+    fn hub_of(ranks: Vec<Connected>) -> Hub {
+        Hub {
+            own: another_process(0),
+            parent: None,
+            ranks,
+            options: LivenessOptions::default(),
+            waited: None,
+        }
+    }
+
     #[test]
     fn a_rank_is_lost_when_it_has_been_silent_for_the_stated_time_and_not_before() {
         let begun = Instant::now();
@@ -378,13 +388,7 @@ mod tests {
                 (rank_of, end)
             })
             .unzip();
-        let mut hub = Hub {
-            own: another_process(0),
-            parent: None,
-            ranks,
-            options: LivenessOptions::default(),
-            waited: None,
-        };
+        let mut hub = hub_of(ranks);
         let mut loss = hub.ranks[0].judge(begun + SILENCE, SILENCE, "a").unwrap();
         hub.find_others(&mut loss, begun + SILENCE);
         // Rank 3 of the same host was heard of just now, and rank 4 is elsewhere.
@@ -419,13 +423,7 @@ mod tests {
                 (rank, end)
             })
             .unzip();
-        let mut hub = Hub {
-            own: another_process(0),
-            parent: None,
-            ranks,
-            options,
-            waited: None,
-        };
+        let mut hub = hub_of(ranks);
         let own = PositionCell::default();
         own.set_step(17);
         let judge = |hub: &mut Hub, behind: u64| {

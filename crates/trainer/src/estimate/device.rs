@@ -179,6 +179,15 @@ impl Device {
         self.name == CPU
     }
 
+    /// What libtorch would call it, of whatever number.
+    pub(crate) fn of_libtorch(&self) -> tch::Device {
+        if self.is_cpu() {
+            tch::Device::Cpu
+        } else {
+            tch::Device::Cuda(0)
+        }
+    }
+
     /// FLOPs of a sequence of `length` with `rows` masked positions, forward and backward. On the CPU
     /// only masked rows go on behind the last attention; published rates count all of them.
     /// `recomputes`: `model.checkpoint_activations`.

@@ -1,10 +1,8 @@
 //! Memory of a device by kind, and the largest micro-batch that fits.
 
-use model::Precision;
 use serde::Serialize;
-use tch::Device;
 
-use super::work::num_parameters;
+use super::{device::Device, work::num_parameters};
 use crate::{
     gradients::GradientWay,
     memory::{KEPT_BY_A_LAYER, bytes_of, kept_by_layers},
@@ -47,77 +45,37 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Of an accelerator that computes in `precision`, for the model and the longest sequence of
-    /// `plan`.
-    ///
-    /// A layer keeps 16 numbers and 2 bytes of masks a position and unit of width (Korthikanti et al.
-    /// 2022, section 4.1: 34 bytes in 16 bits, without the attention matrix, which fused attention
-    /// does not keep), or with `model.checkpoint_activations` its input; the layer that is computed
-    /// again, and the embeddings, are there whole.
-    pub fn on_gpu(plan: &TrainPlan, precision: Precision) -> Self {
+    /// Of `device`, for the model and the longest sequence of `plan`.
+    pub fn new(plan: &TrainPlan, device: &Device) -> Self {
         let (config, length) = (&plan.config.model.config, plan.config.data.longest_sequence());
         let parameters = num_parameters(config) as f64;
-        let (_, product) = bytes_of(precision);
-        let product = product as f64;
-        let whole = NUMBERS_OF_A_LAYER * product + MASKS_OF_A_LAYER;
-        let layers = config.num_hidden_layers as f64;
-        let kept = if plan.config.model.checkpoint_activations {
-            layers * product + 2.0 * whole
-        } else {
-            (layers + 1.0) * whole
-        };
+        let (number, product) = bytes_of(device.precision);
+        let (number, product) = (number as f64, product as f64);
         let mut copies_bytes = 0.0;
-        if product < 4.0 {
+        if product < number {
             copies_bytes += product * parameters;
         }
-        let way = GradientWay::of(&plan.config.parallel, Device::Cuda(0), plan.world_size);
+        let way = GradientWay::of(&plan.config.parallel, device.of_libtorch(), plan.world_size);
         if way == GradientWay::Nccl && plan.config.parallel.reduce_dtype == ReduceDtype::Bf16 {
             copies_bytes += 2.0 * parameters;
         }
-        Self {
-            weights_bytes: 4.0 * parameters,
-            gradients_bytes: 4.0 * parameters,
-            optimizer_bytes: 8.0 * parameters,
-            copies_bytes,
-            waiting_bytes: 4.0 * parameters * waiting_sums(plan),
-            activations_bytes_per_sequence: kept * (config.hidden_size * length) as f64,
-            logits_bytes_per_sequence: 2.0
-                * 4.0
-                * plan.mask_capacity as f64
-                * config.padded_vocab_size() as f64,
-            reserved_bytes: RESERVED_BYTES,
-        }
-    }
-
-    /// The same on a CPU, which copies no weights in f32 and f64, for the model and the longest
-    /// sequence of `plan`.
-    pub fn on_cpu(plan: &TrainPlan, precision: Precision) -> Self {
-        let (config, length) = (&plan.config.model.config, plan.config.data.longest_sequence());
-        let parameters = num_parameters(config) as f64;
-        let (number, product) = bytes_of(precision);
-        let (number, product) = (number as f64, product as f64);
-        let kept = if plan.config.model.checkpoint_activations {
-            // The layer that is computed again is there whole.
-            config.num_hidden_layers as u64 + KEPT_BY_A_LAYER
+        let (kept, reserved_bytes) = if device.is_cpu() {
+            (kept_on_cpu(plan, product), RESERVED_BYTES_ON_CPU)
         } else {
-            kept_by_layers(plan)
+            (kept_on_gpu(plan, product), RESERVED_BYTES)
         };
         Self {
             weights_bytes: number * parameters,
             gradients_bytes: number * parameters,
             optimizer_bytes: 2.0 * number * parameters,
-            copies_bytes: if product < number {
-                product * parameters
-            } else {
-                0.0
-            },
+            copies_bytes,
             waiting_bytes: number * parameters * waiting_sums(plan),
-            activations_bytes_per_sequence: product * kept as f64 * (config.hidden_size * length) as f64,
+            activations_bytes_per_sequence: kept * (config.hidden_size * length) as f64,
             logits_bytes_per_sequence: 2.0
                 * number
                 * plan.mask_capacity as f64
                 * config.padded_vocab_size() as f64,
-            reserved_bytes: RESERVED_BYTES_ON_CPU,
+            reserved_bytes,
         }
     }
 
@@ -151,6 +109,32 @@ impl Memory {
     }
 }
 
+/// Bytes a position and unit of width that an accelerator keeps for the backward pass.
+///
+/// A layer keeps 16 numbers and 2 bytes of masks (Korthikanti et al. 2022, section 4.1: 34 bytes in 16
+/// bits, without the attention matrix, which fused attention does not keep), or with
+/// `model.checkpoint_activations` its input; the layer that is computed again, and the embeddings, are
+/// there whole.
+fn kept_on_gpu(plan: &TrainPlan, product: f64) -> f64 {
+    let whole = NUMBERS_OF_A_LAYER * product + MASKS_OF_A_LAYER;
+    let layers = plan.config.model.config.num_hidden_layers as f64;
+    if plan.config.model.checkpoint_activations {
+        layers * product + 2.0 * whole
+    } else {
+        (layers + 1.0) * whole
+    }
+}
+
+/// The same on a CPU, whose own passes keep less; of a layer that is computed again it is there whole.
+fn kept_on_cpu(plan: &TrainPlan, product: f64) -> f64 {
+    let kept = if plan.config.model.checkpoint_activations {
+        plan.config.model.config.num_hidden_layers as u64 + KEPT_BY_A_LAYER
+    } else {
+        kept_by_layers(plan)
+    };
+    product * kept as f64
+}
+
 /// Whole gradients that a device keeps beside its own: at most one a level of the canonical tree over
 /// its micro-batches.
 fn waiting_sums(plan: &TrainPlan) -> f64 {
@@ -162,13 +146,20 @@ fn waiting_sums(plan: &TrainPlan) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use model::Precision;
+
     use super::*;
-    use crate::estimate::report::tests::recipe;
+    use crate::estimate::report::tests::{recipe, v100};
 
     const DEVICE_BYTES: f64 = 32.0 * 1024.0 * 1024.0 * 1024.0;
 
     fn of(overrides: &[&str], precision: Precision) -> Memory {
-        Memory::on_gpu(&recipe("roberta-sec-base.toml", overrides), precision)
+        let plan = recipe("roberta-sec-base.toml", overrides);
+        let device = Device {
+            precision,
+            ..v100(&plan)
+        };
+        Memory::new(&plan, &device)
     }
 
     #[test]

@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 
 use collectives::canonical::Tree;
-use model::Precision;
 use serde::Serialize;
-use tch::Device::{Cpu, Cuda};
 
 use super::{
     device::Device,
@@ -17,7 +15,7 @@ use super::{
 };
 use crate::{
     gradients::{self, GradientWay},
-    plan::TrainPlan,
+    plan::{TrainPlan, can_share},
     precision,
     reduction::Reduction,
 };
@@ -98,7 +96,7 @@ pub struct Scaling {
     /// How many.
     pub num_devices: u64,
     /// Sequences of a micro-batch: those of the configuration, or as many as these devices can
-    /// share evenly.
+    /// share.
     pub micro_batch: u64,
     /// The whole run, in hours.
     pub hours: f64,
@@ -112,34 +110,9 @@ impl Estimate {
         let (model, training) = (&plan.config.model.config, &plan.config.training);
         let (length, rows) = (plan.config.data.sequence_length, plan.mask_capacity);
         let sparse = work::flops_per_token(model, length, rows);
-        let training_wire = plan.config.parallel.reduce_dtype;
-        let memory = if asked.device.is_cpu() {
-            Memory::on_cpu(plan, asked.device.precision)
-        } else {
-            Memory::on_gpu(plan, asked.device.precision)
-        };
+        let memory = Memory::new(plan, asked.device);
         let parameters = work::num_parameters(model);
-        let step = Step {
-            model,
-            length,
-            rows,
-            flops_per_sequence: asked.device.flops_per_sequence(
-                model,
-                (length, rows),
-                plan.config.model.checkpoint_activations,
-            ),
-            batch: training.global_batch_size,
-            micro_batch: training.micro_batch_size,
-            wire_bytes: match asked.device.precision {
-                Precision::F64 => 8.0,
-                _ => training_wire.bytes(),
-            },
-            through_host: !asked.device.is_cpu()
-                && GradientWay::of(&plan.config.parallel, Cuda(0), plan.world_size)
-                    == GradientWay::HostMemory,
-            recomputes: plan.config.model.checkpoint_activations,
-            sums: sums_of(plan, asked.device, asked.num_devices, training.micro_batch_size),
-        };
+        let step = step_of(plan, asked.device, asked.num_devices, training.micro_batch_size);
         let gradient_bytes = step.wire_bytes * parameters as f64;
         let hours = |time: StepTime| time.seconds() * training.max_steps as f64 / SECONDS_PER_HOUR;
         let beside = &asked.device.beside_products;
@@ -161,12 +134,8 @@ impl Estimate {
             .into_iter()
             .filter(|&world| !asked.network.is_one_host() || world <= asked.num_devices);
         let scaling = usable.filter_map(|num_devices| {
-            let micro_batch = even_micro_batch(plan, num_devices)?;
-            let step = Step {
-                micro_batch,
-                sums: sums_of(plan, asked.device, num_devices, micro_batch),
-                ..step
-            };
+            let micro_batch = largest_shared(plan, num_devices, training.micro_batch_size)?;
+            let step = step_of(plan, asked.device, num_devices, micro_batch);
             let hours = hours(StepTime::new(
                 &step,
                 asked.network,
@@ -202,13 +171,9 @@ impl Estimate {
         }
     }
 
-    /// The largest micro-batch that fits and that the devices can share evenly.
+    /// The largest micro-batch that fits and that the devices can share.
     pub fn largest_that_divides(&self, plan: &TrainPlan) -> Option<u64> {
-        let share = plan.config.training.global_batch_size / u64::from(plan.world_size.max(1));
-        let most = self.largest_micro_batch.min(share);
-        (1..=most)
-            .rev()
-            .find(|&micro_batch| share.is_multiple_of(micro_batch))
+        largest_shared(plan, plan.world_size.into(), self.largest_micro_batch)
     }
 
     /// Whether the configured micro-batch fits.
@@ -217,16 +182,37 @@ impl Estimate {
     }
 }
 
-/// The largest micro-batch, no larger than the configured one, of which `num_devices` have as many.
-fn even_micro_batch(plan: &TrainPlan, num_devices: u64) -> Option<u64> {
-    let training = &plan.config.training;
-    if !training.global_batch_size.is_multiple_of(num_devices) {
-        return None;
+/// The largest micro-batch of at most so many sequences that `num_devices` can share.
+fn largest_shared(plan: &TrainPlan, num_devices: u64, most: u64) -> Option<u64> {
+    let batch = plan.config.training.global_batch_size;
+    let allow_uneven = plan.config.parallel.allow_uneven;
+    (1..=most.min(batch)).rev().find(|&micro_batch| {
+        batch.is_multiple_of(micro_batch) && can_share(batch / micro_batch, num_devices, allow_uneven)
+    })
+}
+
+/// A step of the run, on `num_devices` in micro-batches of so many sequences.
+fn step_of<'a>(plan: &'a TrainPlan, device: &Device, num_devices: u64, micro_batch: u64) -> Step<'a> {
+    let config = &plan.config;
+    let (length, rows) = (config.data.sequence_length, plan.mask_capacity);
+    let recomputes = config.model.checkpoint_activations;
+    let way = GradientWay::of(&config.parallel, device.of_libtorch(), world_size(num_devices));
+    Step {
+        model: &config.model.config,
+        length,
+        rows,
+        flops_per_sequence: device.flops_per_sequence(&config.model.config, (length, rows), recomputes),
+        batch: config.training.global_batch_size,
+        micro_batch,
+        wire_bytes: config.parallel.reduce_dtype.bytes(device.precision),
+        sums: sums_of(plan, device, num_devices, micro_batch),
+        through_host: num_devices > 1 && !device.is_cpu() && way == GradientWay::HostMemory,
+        recomputes,
     }
-    let share = training.global_batch_size / num_devices;
-    (1..=training.micro_batch_size.min(share))
-        .rev()
-        .find(|&micro_batch| share.is_multiple_of(micro_batch))
+}
+
+fn world_size(num_devices: u64) -> u32 {
+    u32::try_from(num_devices).unwrap_or(u32::MAX)
 }
 
 fn sums_of(plan: &TrainPlan, device: &Device, num_devices: u64, micro_batch: u64) -> Sums {
@@ -242,9 +228,7 @@ fn sums_of(plan: &TrainPlan, device: &Device, num_devices: u64, micro_batch: u64
             }
         }
         Reduction::Fast => {
-            let processor = if device.is_cpu() { Cpu } else { Cuda(0) };
-            let world_size = u32::try_from(num_devices).unwrap_or(u32::MAX);
-            if gradients::overlaps(parallel, processor, world_size) {
+            if gradients::overlaps(parallel, device.of_libtorch(), world_size(num_devices)) {
                 Sums::Overlapped
             } else {
                 Sums::AfterThePass
@@ -473,7 +457,7 @@ pub(crate) mod tests {
         TrainPlan::new(config, &facts).unwrap()
     }
 
-    fn v100(plan: &TrainPlan) -> Device {
+    pub(crate) fn v100(plan: &TrainPlan) -> Device {
         Accelerator::find("v100-sxm2-32gb")
             .unwrap()
             .device(&plan.config)
@@ -528,11 +512,28 @@ pub(crate) mod tests {
             (1024, None),
         ];
         for (num_devices, micro_batch) in micro_batches {
-            assert_eq!(even_micro_batch(&plan, num_devices), micro_batch, "{num_devices}");
+            assert_eq!(
+                largest_shared(&plan, num_devices, 24),
+                micro_batch,
+                "{num_devices}"
+            );
         }
         let device = v100(&plan);
         let scaling = Estimate::new(&plan, &on_64(&device)).scaling;
         assert_eq!(scaling.last().unwrap().num_devices, 512);
+        // Whatever number was asked for: each row goes the way that so many devices go.
+        let alone = Asked {
+            num_devices: 1,
+            ..on_64(&device)
+        };
+        let hours = |rows: Vec<Scaling>| rows.iter().map(|row| row.hours.to_bits()).collect::<Vec<_>>();
+        let plan = TrainPlan {
+            world_size: 1,
+            ..plan.clone()
+        };
+        let estimate = Estimate::new(&plan, &alone);
+        assert_eq!(hours(estimate.scaling), hours(scaling));
+        assert_eq!(estimate.in_host_memory_seconds, None);
     }
 
     fn on_64(device: &Device) -> Asked<'_> {

@@ -1,5 +1,6 @@
 //! The time of one step: arithmetic, optimizer, and the communication that nothing hides.
 
+use collectives::canonical::PIECE;
 use model::RobertaConfig;
 use serde::Serialize;
 
@@ -11,8 +12,6 @@ const BACKWARD: f64 = 2.0 / 3.0;
 const BACKWARD_RECOMPUTING: f64 = 3.0 / 4.0;
 /// Between an accelerator and its host, bytes a second (a `PCIe` 3 x16 slot).
 const COPY_BYTES_PER_SECOND: f64 = 12e9;
-/// Numbers that the canonical tree exchanges at a time (`collectives::canonical`).
-const EXCHANGED_NUMBERS: f64 = 1_048_576.0;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +125,7 @@ fn summing_seconds(step: &Step<'_>, network: &Network, num_devices: u64) -> f64 
     };
     let sum = match step.sums {
         Sums::Canonical { nodes } => {
-            let exchanges = (parameters / EXCHANGED_NUMBERS).ceil();
+            let exchanges = (parameters / PIECE as f64).ceil();
             (nodes + 1.0) * network.all_to_all_seconds(bytes, num_devices, exchanges)
         }
         _ => network.reduce_seconds(bytes, num_devices),
