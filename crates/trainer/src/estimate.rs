@@ -12,6 +12,8 @@ pub mod network;
 pub mod published;
 mod report;
 pub mod step_time;
+mod text;
 pub mod work;
 
-pub use report::{Asked, Estimate, text};
+pub use report::{Asked, Estimate};
+pub use text::text;
