@@ -107,7 +107,8 @@ pub(crate) struct CountedSteps {
     pub(crate) tokens_per_second: f64,
     /// Of a step.
     pub(crate) seconds: f64,
-    /// Of the collective calls of a step, on rank 0.
+    /// Of the collective calls of a step, on rank 0, without what it waited there for a slower rank:
+    /// that is the time of computing, and nothing hides it.
     pub(crate) communication_seconds: f64,
 }
 
@@ -138,16 +139,21 @@ pub(crate) fn counted_steps(metrics: &Path, warm_up_steps: usize) -> Result<Coun
     let elapsed = seconds(steps[steps.len() - 1])? - seconds(steps[warm_up_steps - 1])?;
     let counted = &steps[warm_up_steps..];
     let tokens: u64 = counted.iter().filter_map(|line| line["tokens"].as_u64()).sum();
-    let milliseconds: f64 = counted
-        .iter()
-        .filter_map(|line| line["communication_ms"].as_f64())
-        .sum();
+    let milliseconds: f64 = counted.iter().filter_map(|line| communication_ms(line)).sum();
     let num_steps = counted.len() as f64;
     Ok(CountedSteps {
         tokens_per_second: tokens as f64 / elapsed,
         seconds: elapsed / num_steps,
         communication_seconds: milliseconds / 1e3 / num_steps,
     })
+}
+
+/// Rank 0's, less what the slowest rank's passes took longer than its own.
+fn communication_ms(line: &Value) -> Option<f64> {
+    let passes = line["local_compute_ms"].as_array()?;
+    let slowest = passes.iter().filter_map(Value::as_f64).fold(0.0, f64::max);
+    let waited = slowest - passes.first()?.as_f64()?;
+    Some((line["communication_ms"].as_f64()? - waited).max(0.0))
 }
 
 /// Writes the text of all documents, a block a line, for both contestants of a figure.
@@ -164,4 +170,19 @@ pub(crate) fn write_text(docs: &Path, out: &Path) -> Result<()> {
         }
     }
     Ok(file.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn waiting_for_a_slower_rank_is_no_communication() {
+        let line = json!({"communication_ms": 30.0, "local_compute_ms": [100.0, 120.0]});
+        assert_eq!(communication_ms(&line), Some(10.0));
+        let of_the_slower = json!({"communication_ms": 10.0, "local_compute_ms": [120.0, 100.0]});
+        assert_eq!(communication_ms(&of_the_slower), Some(10.0));
+    }
 }

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use torch_native::{Dropout, DropoutKey, tied_embedding};
 
 use crate::dropout_site::DropoutSite;
-use crate::modules::{LayerNorm, cast};
+use crate::modules::LayerNorm;
 use crate::names::{EMBEDDINGS_LAYER_NORM, POSITION_EMBEDDINGS, TOKEN_TYPE_EMBEDDINGS, WORD_EMBEDDINGS};
 use crate::{ModelError, Parameters, Precision, RobertaConfig};
 
@@ -68,7 +68,7 @@ impl Embeddings {
         let word = tied_embedding(&self.word, input_ids, self.padding_id)?;
         let position = Tensor::f_embedding(&self.position, positions, self.padding_id, false, false)?;
         let sum = word.f_add(&self.token_type.f_get(0)?)?.f_add(&position)?;
-        let normalized = cast(&self.layer_norm.forward(&sum)?, self.compute)?;
+        let normalized = self.layer_norm.forward(&sum)?.f_to_kind(self.compute)?;
         Ok(
             match DropoutSite::Embeddings.dropout(self.dropout_probability, key) {
                 Some(Dropout {

@@ -3,8 +3,9 @@
 //! B sequences, T positions, D hidden, V vocabulary, M masked positions.
 
 use tch::Tensor;
+use torch_native::linear;
 
-use crate::modules::{LayerNorm, Linear, cast};
+use crate::modules::{LayerNorm, Linear};
 use crate::names::{HEAD_BIAS, HEAD_DENSE, HEAD_LAYER_NORM};
 use crate::{ModelError, Parameters, RobertaConfig};
 
@@ -39,8 +40,7 @@ impl MlmHead {
 
     /// As [`MlmHead::forward`], with the padded columns: [.., V padded].
     pub(crate) fn forward_padded(&self, rows: &Tensor, word: &Tensor) -> Result<Tensor, ModelError> {
-        let kind = rows.f_kind()?;
         let features = self.layer_norm.forward(&self.dense.forward_gelu(rows)?)?; // [.., D]
-        Ok(features.f_linear(&cast(word, kind)?, Some(&cast(&self.bias, kind)?))?)
+        Ok(linear(&features, word, Some(&self.bias))?)
     }
 }

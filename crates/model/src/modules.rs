@@ -1,8 +1,10 @@
 //! The two modules that everything is built from: a linear map and `LayerNorm`, each also in
 //! the forms that are fused with what stands beside it.
 
-use tch::{Kind, Tensor};
-use torch_native::{Dropout, LayerNormWeights, ResidualInputs, bias_gelu, layer_norm, residual_layer_norm};
+use tch::Tensor;
+use torch_native::{
+    Dropout, LayerNormWeights, ResidualInputs, bias_gelu, layer_norm, linear, residual_layer_norm,
+};
 
 use crate::{ModelError, Parameters};
 
@@ -11,16 +13,6 @@ use crate::{ModelError, Parameters};
 pub(crate) struct Linear {
     pub(crate) weight: Tensor,
     pub(crate) bias: Tensor,
-}
-
-/// The leaf in the kind of the computation; the cast is part of the graph, so the gradient
-/// comes back in the leaf's kind.
-pub(crate) fn cast(leaf: &Tensor, kind: Kind) -> Result<Tensor, ModelError> {
-    Ok(if leaf.f_kind()? == kind {
-        leaf.shallow_clone()
-    } else {
-        leaf.f_to_kind(kind)?
-    })
 }
 
 impl Linear {
@@ -42,14 +34,12 @@ impl Linear {
 
     /// `input`: [.., inputs] -> [.., outputs], both in the kind of `input`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor, ModelError> {
-        let kind = input.f_kind()?;
-        Ok(input.f_linear(&cast(&self.weight, kind)?, Some(&cast(&self.bias, kind)?))?)
+        Ok(linear(input, &self.weight, Some(&self.bias))?)
     }
 
     /// The map without its bias, which the kernel that comes next adds.
     pub(crate) fn product(&self, input: &Tensor) -> Result<Tensor, ModelError> {
-        let no_bias: Option<Tensor> = None;
-        Ok(input.f_linear(&cast(&self.weight, input.f_kind()?)?, no_bias)?)
+        Ok(linear(input, &self.weight, None)?)
     }
 
     /// GELU of the map.

@@ -12,8 +12,7 @@ pub enum Precision {
     F64,
     /// f32 throughout.
     F32,
-    /// Matrix products in bf16: the forward pass casts the f32 parameters inside the graph,
-    /// so that gradients arrive in f32.
+    /// Matrix products in bf16: each pass casts the f32 parameters, and adds their gradients up in f32.
     Bf16,
     /// Matrix products in fp16, otherwise as bf16. Its range is so narrow that the loss has to be
     /// scaled before the backward pass, which the trainer does.

@@ -2,8 +2,8 @@
 //!
 //! It owns what `tch` cannot do: leaves over a flat buffer with preset gradients, slices of
 //! tensor memory and its reuse, autograd nodes whose backward is Rust, kernels on libtorch's
-//! own threads (dropout as a function of its key, attention, GELU, `LayerNorm`, cross entropy, rows of
-//! a tied matrix) and the fused optimizer step. It knows no model.
+//! own threads (dropout as a function of its key, attention, GELU, `LayerNorm`, cross entropy, linear
+//! maps, rows of a tied matrix) and the fused optimizer step. It knows no model.
 
 mod adamw;
 mod adamw_kernel;
@@ -23,6 +23,7 @@ mod keep_bits;
 mod keep_bits_avx512;
 mod lanes;
 mod large_blocks;
+mod linear;
 mod memory;
 mod normal;
 mod parallel;
@@ -44,6 +45,7 @@ pub use error::TorchError;
 pub use gpu::{compute_capability, gpu_free_memory, num_gpus, use_deterministic_algorithms};
 pub use gradient_ready::on_gradient_ready;
 pub use large_blocks::{LargeBlocks, keep_large_blocks, large_blocks};
+pub use linear::linear;
 pub use memory::{
     copy_from_bytes, slice_f32, slice_f64, tensor_bytes, tensor_from_bytes, with_slice_f32, with_slice_f64,
     with_slice_mut_f32, with_slice_mut_f64,

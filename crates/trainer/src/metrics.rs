@@ -53,13 +53,14 @@ pub struct StepLine {
     pub peak_memory_bytes: Vec<u64>,
 }
 
-/// What the steps since the line before came to. Times are rank 0's.
+/// What the steps since the line before came to. Times are rank 0's, but for those of each rank's passes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Meters {
     tokens: u64,
     model_flops: u64,
     took: Duration,
     times: Times,
+    local_compute: Vec<Duration>,
     peak_flops_per_second: f64,
 }
 
@@ -71,6 +72,7 @@ impl Meters {
             model_flops: 0,
             took: Duration::ZERO,
             times: Times::default(),
+            local_compute: Vec::new(),
             peak_flops_per_second,
         }
     }
@@ -81,6 +83,11 @@ impl Meters {
         self.model_flops += record.model_flops;
         self.took += took;
         self.times.add(&times);
+        self.local_compute
+            .resize(record.local_compute.len(), Duration::ZERO);
+        for (sum, local) in self.local_compute.iter_mut().zip(&record.local_compute) {
+            *sum += *local;
+        }
     }
 
     /// What there is, and nothing from now on.
@@ -120,6 +127,8 @@ impl Serialize for Meters {
         map.serialize_entry("backward_ms", &ms(times.backward))?;
         map.serialize_entry("communication_ms", &ms(times.communication))?;
         map.serialize_entry("optimizer_ms", &ms(times.optimizer))?;
+        let local_compute: Vec<f64> = self.local_compute.iter().copied().map(ms).collect();
+        map.serialize_entry("local_compute_ms", &local_compute)?;
         map.end()
     }
 }

@@ -30,7 +30,7 @@ use crate::{error::TrainError, reduction::ReduceDtype};
 const BUCKET_BYTES: usize = 16 << 20;
 /// No backward pass is left to hide the last bucket before the tied matrix, so buckets get smaller
 /// towards it: each is full at this share of what is left, down to a share of a full one.
-const SHARE_OF_REST: usize = 4;
+const SHARE_OF_REST: usize = 8;
 const SHARE_OF_FULL: usize = 16;
 
 /// A part of the flat gradient buffer that is reduced by one call.
@@ -342,10 +342,10 @@ mod tests {
     fn buckets_cover_the_buffer_in_order_get_smaller_and_the_tied_matrix_is_alone() {
         let bucket = |elements, leaves| Bucket { elements, leaves };
         assert_eq!(
-            cut(&[0, 16, 48, 64, 128], 1000, 40),
+            cut(&[0, 4, 16, 20, 128], 1000, 40),
             [
-                bucket(0..48, 0..2),
-                bucket(48..128, 2..4),
+                bucket(0..16, 0..2),
+                bucket(16..128, 2..4),
                 bucket(128..1000, 4..5)
             ]
         );
@@ -361,7 +361,9 @@ mod tests {
         let starts: Vec<usize> = (0..=200).collect();
         assert_eq!(
             sizes(&starts, 48),
-            [48, 38, 28, 21, 16, 12, 9, 7, 5, 4, 3, 3, 3, 3, 40]
+            [
+                25, 21, 19, 16, 14, 13, 11, 10, 8, 7, 7, 6, 5, 4, 4, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 40
+            ]
         );
         let model = model();
         let buckets = buckets_of(model.parameters());

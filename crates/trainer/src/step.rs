@@ -3,7 +3,7 @@
 //! The loss is the sum of all masked tokens' losses divided by their global number, never a
 //! mean of means; gradients are summed over micro-batches and ranks in the parameters' kind.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use collectives::Collective;
 use loader::{MicroBatch, Step, StepBatches};
@@ -77,6 +77,8 @@ pub struct StepRecord {
     pub model_flops: u64,
     /// The most memory that each rank has held so far.
     pub peak_memory_bytes: Vec<u64>,
+    /// How long the forward and backward passes of each rank took.
+    pub local_compute: Vec<Duration>,
     /// Time of this rank's parts of the step.
     pub times: Times,
 }
@@ -114,8 +116,9 @@ pub fn train_step(
     let losses = sum_gradients(learner, collective, batches, factor, &mut times)?;
     let grad = learner.model.parameters().grad();
     let grad_norm = timed(&mut times.optimizer, || squared_norm(grad))?.sqrt() / scale;
+    let computed = times.forward + times.backward;
     let sums = timed(&mut times.communication, || {
-        sum_losses(collective, (losses.local, grad_norm), stop)
+        sum_losses(collective, (losses.local, grad_norm), computed, stop)
     })?;
     let skipped_update = overflowed(learner, finished, &sums)?;
     let learning_rate = learner.schedule.learning_rate(finished);
@@ -141,6 +144,7 @@ pub fn train_step(
         stop: sums.stop,
         model_flops: counts.model_flops,
         peak_memory_bytes: sums.peak_memory_bytes,
+        local_compute: sums.local_compute,
         times,
     })
 }
@@ -259,11 +263,13 @@ struct Sums {
     bad_gradient: bool,
     stop: Option<Stop>,
     peak_memory_bytes: Vec<u64>,
+    local_compute: Vec<Duration>,
 }
 
 fn sum_losses(
     collective: &mut dyn Collective,
     (local_loss, grad_norm): (f64, f64),
+    computed: Duration,
     stop: &StopRequest,
 ) -> Result<Sums, TrainError> {
     let flag = |set: bool| if set { 1.0 } else { 0.0 };
@@ -274,18 +280,22 @@ fn sum_losses(
     ];
     let (fixed, rank) = (sums.len(), collective.rank().0 as usize);
     let world_size = collective.world_size() as usize;
-    sums.resize(fixed + 2 * world_size, 0.0);
+    sums.resize(fixed + 3 * world_size, 0.0);
     sums[fixed + rank] = peak_memory_bytes() as f64;
     sums[fixed + world_size + rank] = stop.code() as f64;
+    sums[fixed + 2 * world_size + rank] = computed.as_secs_f64();
     collective.all_reduce_sum_f64(&mut sums)?;
     let (of_all, of_each) = sums.split_at(fixed);
-    let (peaks, stops) = of_each.split_at(world_size);
+    let (peaks, of_each) = of_each.split_at(world_size);
+    let (stops, computed) = of_each.split_at(world_size);
+    let duration = |&seconds: &f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
     Ok(Sums {
         loss: of_all[0],
         bad_loss: of_all[1] > 0.0,
         bad_gradient: of_all[2] > 0.0,
         stop: Stop::agreed(&whole(stops)),
         peak_memory_bytes: whole(peaks),
+        local_compute: computed.iter().map(duration).collect(),
     })
 }
 

@@ -728,6 +728,10 @@ fn the_parts_of_a_step_add_up_to_it_and_the_utilization_follows_from_its_formula
         assert!((0.2 * most..=most).contains(&number("model_flops")), "{step}");
         let memory = step["peak_memory_bytes"].as_array().unwrap();
         assert!(memory.len() == 2 && memory[1].as_u64() > Some(1 << 20), "{step}");
+        let computed = step["local_compute_ms"].as_array().unwrap();
+        let own = number("forward_ms") + number("backward_ms");
+        assert!((computed[0].as_f64().unwrap() - own).abs() < 0.01, "{step}");
+        assert!(computed.len() == 2 && computed[1].as_f64() > Some(0.0), "{step}");
     }
 }
 
