@@ -3,7 +3,7 @@
 //! B sequences, T positions, D hidden, V vocabulary.
 
 use tch::{Kind, Tensor};
-use torch_native::{Dropout, DropoutKey, tied_embedding};
+use torch_native::{Dropout, DropoutKey, LateWeight, tied_embedding};
 
 use crate::dropout_site::DropoutSite;
 use crate::modules::LayerNorm;
@@ -48,9 +48,9 @@ impl Embeddings {
         })
     }
 
-    /// The word matrix [V padded, D], which the decoder shares.
-    pub(crate) fn word(&self) -> &Tensor {
-        &self.word
+    /// The word matrix [V padded, D] for the decoder of one pass, to be made before anything else of it.
+    pub(crate) fn word(&self) -> Result<LateWeight, ModelError> {
+        Ok(LateWeight::new(&self.word)?)
     }
 
     /// Position of each token of [B, T], i64 -> [B, T], i64.

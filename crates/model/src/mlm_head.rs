@@ -3,7 +3,7 @@
 //! B sequences, T positions, D hidden, V vocabulary, M masked positions.
 
 use tch::Tensor;
-use torch_native::linear;
+use torch_native::LateWeight;
 
 use crate::modules::{LayerNorm, Linear};
 use crate::names::{HEAD_BIAS, HEAD_DENSE, HEAD_LAYER_NORM};
@@ -27,9 +27,9 @@ impl MlmHead {
         })
     }
 
-    /// `rows`: [.., D]; `word`: the tied matrix [V padded, D] -> logits [.., V] in the kind of
+    /// `rows`: [.., D]; `word`: the tied matrix [V padded, D], made before `rows` -> logits [.., V] in the kind of
     /// `rows`. The padded columns are cut off before anything sees them.
-    pub(crate) fn forward(&self, rows: &Tensor, word: &Tensor) -> Result<Tensor, ModelError> {
+    pub(crate) fn forward(&self, rows: &Tensor, word: &LateWeight) -> Result<Tensor, ModelError> {
         self.without_padding(&self.forward_padded(rows, word)?)
     }
 
@@ -39,8 +39,8 @@ impl MlmHead {
     }
 
     /// As [`MlmHead::forward`], with the padded columns: [.., V padded].
-    pub(crate) fn forward_padded(&self, rows: &Tensor, word: &Tensor) -> Result<Tensor, ModelError> {
+    pub(crate) fn forward_padded(&self, rows: &Tensor, word: &LateWeight) -> Result<Tensor, ModelError> {
         let features = self.layer_norm.forward(&self.dense.forward_gelu(rows)?)?; // [.., D]
-        Ok(linear(&features, word, Some(&self.bias))?)
+        Ok(word.linear(&features, Some(&self.bias))?)
     }
 }

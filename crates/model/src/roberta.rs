@@ -175,8 +175,9 @@ impl RobertaForMaskedLm {
     /// # Errors
     /// As [`RobertaForMaskedLm::hidden_states`].
     pub fn logits(&self, input_ids: &Tensor, attention_mask: Option<&Tensor>) -> Result<Tensor, ModelError> {
+        let word = self.embeddings.word()?;
         let hidden = self.encode_padded(input_ids, attention_mask)?;
-        self.to_storage(&self.head.forward(&hidden, self.embeddings.word())?)
+        self.to_storage(&self.head.forward(&hidden, &word)?)
     }
 
     fn encode_padded(
@@ -208,8 +209,9 @@ impl RobertaForMaskedLm {
             attention_mask: batch.attention_mask.as_ref(),
             packing: batch.packing.as_ref(),
         };
+        let word = self.embeddings.word()?;
         let rows = self.encode(&tokens, Some(masked_rows), dropout)?; // [M, D]
-        self.head.forward_padded(&rows, self.embeddings.word())
+        self.head.forward_padded(&rows, &word)
     }
 
     /// -> [.., D] in the order of `tokens`, or [M, D] of the rows `wanted` `[M]`.

@@ -45,7 +45,7 @@ pub use error::TorchError;
 pub use gpu::{compute_capability, gpu_free_memory, num_gpus, use_deterministic_algorithms};
 pub use gradient_ready::on_gradient_ready;
 pub use large_blocks::{LargeBlocks, keep_large_blocks, large_blocks};
-pub use linear::linear;
+pub use linear::{LateWeight, linear};
 pub use memory::{
     copy_from_bytes, slice_f32, slice_f64, tensor_bytes, tensor_from_bytes, with_slice_f32, with_slice_f64,
     with_slice_mut_f32, with_slice_mut_f64,

@@ -5,7 +5,9 @@
 //! ([`crate::on_gradient_ready`]), the sum over ranks, begins one matrix product earlier. For this the
 //! map is two nodes, one for each: between nodes libtorch calls the hooks of leaves.
 //!
-//! I inputs, O outputs.
+//! A [`LateWeight`] comes last instead, behind everything that is sent before it.
+//!
+//! I inputs, O outputs, R rows.
 
 #![expect(
     unsafe_code,
@@ -15,6 +17,8 @@
     clippy::inline_always,
     reason = "a function is compiled for AVX2 by being inlined into one that is"
 )]
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tch::{Device, Kind, Tensor};
 
@@ -38,6 +42,69 @@ const GRAIN: usize = 1 << 15;
 /// # Errors
 /// [`TorchError::Tch`] when the shapes do not fit, or when libtorch fails otherwise.
 pub fn linear(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, TorchError> {
+    let leaf = weight.shallow_clone();
+    let of_weight = move |product: Product| product.add_to(&leaf);
+    linear_with(input, (weight, bias), of_weight)
+}
+
+/// A leaf that a pass needs first and last, as embeddings and as the weight of the decoder: its gradient
+/// is complete only when the backward pass ends, so the decoder's part of it waits until nothing else
+/// is left to compute. What other gradients are sent for meanwhile hides behind it.
+#[derive(Debug)]
+pub struct LateWeight {
+    weight: Tensor,
+    products: Arc<Mutex<Vec<Product>>>,
+}
+
+impl LateWeight {
+    /// Has to be made before anything else of its pass: libtorch runs the nodes that may run in the
+    /// reverse order of their making.
+    ///
+    /// # Errors
+    /// [`TorchError::Tch`] when libtorch fails.
+    pub fn new(leaf: &Tensor) -> Result<Self, TorchError> {
+        let products = Arc::new(Mutex::new(Vec::<Product>::new()));
+        let (whole, waiting) = (leaf.shallow_clone(), Arc::clone(&products));
+        let weight = attach_backward(leaf.f_detach()?, &[leaf], move |_| {
+            let _no_grad = tch::no_grad_guard();
+            let mut sum: Option<Tensor> = None;
+            for product in std::mem::take(&mut *lock(&waiting)) {
+                sum = match (sum, product.add_to(&whole)?) {
+                    (Some(sum), Some(addend)) => Some(sum.f_add(&addend)?),
+                    (sum, addend) => sum.or(addend),
+                };
+            }
+            Ok(vec![sum])
+        })?;
+        Ok(Self { weight, products })
+    }
+
+    /// As [`linear`]. `input`: [.., I] -> [.., O].
+    ///
+    /// # Errors
+    /// Those of [`linear`].
+    pub fn linear(&self, input: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, TorchError> {
+        let products = Arc::clone(&self.products);
+        let options = (self.weight.f_kind()?, self.weight.device());
+        let nothing = Tensor::f_zeros([1, 1], options)?.f_expand_as(&self.weight)?;
+        linear_with(input, (&self.weight, bias), move |product| {
+            lock(&products).push(product);
+            // Which only brings the node of the weight to its turn.
+            Ok(Some(nothing))
+        })
+    }
+}
+
+fn lock(products: &Mutex<Vec<Product>>) -> MutexGuard<'_, Vec<Product>> {
+    products.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// [`linear`], with what becomes of the product that is the gradient of the weight.
+fn linear_with(
+    input: &Tensor,
+    (weight, bias): (&Tensor, Option<&Tensor>),
+    of_weight: impl FnOnce(Product) -> Result<Option<Tensor>, TorchError> + Send + 'static,
+) -> Result<Tensor, TorchError> {
     let kind = input.f_kind()?;
     let in_kind = |leaf: &Tensor| leaf.f_detach()?.f_to_kind(kind);
     let (saved_input, matrix) = (input.f_detach()?, in_kind(weight)?);
@@ -48,13 +115,16 @@ pub fn linear(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<
         let _no_grad = tch::no_grad_guard();
         Ok(vec![Some(rows_of(gradient)?.f_mm(&matrix)?.f_view(&*size)?)])
     })?;
-    let (leaf, bias_kind) = (weight.shallow_clone(), bias.map(Tensor::f_kind).transpose()?);
+    let bias_kind = bias.map(Tensor::f_kind).transpose()?;
     let inputs: Vec<&Tensor> = [&of_input, weight].into_iter().chain(bias).collect();
     attach_backward(output, &inputs, move |gradient| {
         let _no_grad = tch::no_grad_guard();
         let rows = rows_of(gradient)?;
-        let of_weight = weight_gradient(&leaf, &rows, &rows_of(&saved_input)?)?;
-        let mut gradients = vec![Some(gradient.shallow_clone()), of_weight];
+        let product = Product {
+            output_gradient: rows.shallow_clone(),
+            input: rows_of(&saved_input)?,
+        };
+        let mut gradients = vec![Some(gradient.shallow_clone()), of_weight(product)?];
         if let Some(kind) = bias_kind {
             gradients.push(Some(rows.f_sum_dim_intlist(0, false, kind)?));
         }
@@ -68,32 +138,38 @@ fn rows_of(tensor: &Tensor) -> Result<Tensor, TorchError> {
     Ok(tensor.f_reshape([-1, width])?)
 }
 
-/// Adds the gradient of `leaf` [O, I] to the one that is there; returns it where there is none.
-/// `output_gradient`: [R, O]; `input`: [R, I].
-fn weight_gradient(
-    leaf: &Tensor,
-    output_gradient: &Tensor,
-    input: &Tensor,
-) -> Result<Option<Tensor>, TorchError> {
-    let (mut whole, transposed) = (leaf.f_grad()?, output_gradient.f_transpose(0, 1)?);
-    if !whole.defined() || !whole.is_contiguous() {
-        return Ok(Some(transposed.f_mm(input)?.f_to_kind(leaf.f_kind()?)?));
+/// The gradient of a weight before it is computed: the product of two matrices.
+#[derive(Debug)]
+struct Product {
+    /// [R, O]
+    output_gradient: Tensor,
+    /// [R, I]
+    input: Tensor,
+}
+
+impl Product {
+    /// Adds it to the gradient of `leaf` [O, I] that is there; returns it where there is none.
+    fn add_to(&self, leaf: &Tensor) -> Result<Option<Tensor>, TorchError> {
+        let (mut whole, transposed) = (leaf.f_grad()?, self.output_gradient.f_transpose(0, 1)?);
+        if !whole.defined() || !whole.is_contiguous() {
+            return Ok(Some(transposed.f_mm(&self.input)?.f_to_kind(leaf.f_kind()?)?));
+        }
+        if whole.f_kind()? == self.input.f_kind()? {
+            let _ = whole.f_addmm_(&transposed, &self.input)?;
+            return Ok(None);
+        }
+        let addend = transposed.f_mm(&self.input)?;
+        let has_kernel = whole.device() == Device::Cpu
+            && whole.f_kind()? == Kind::Float
+            && addend.f_kind()? == Kind::BFloat16
+            && addend.is_contiguous();
+        if has_kernel {
+            add_wider(&mut whole, &addend)?;
+        } else {
+            let _ = whole.f_add_(&addend)?;
+        }
+        Ok(None)
     }
-    if whole.f_kind()? == input.f_kind()? {
-        let _ = whole.f_addmm_(&transposed, input)?;
-        return Ok(None);
-    }
-    let addend = transposed.f_mm(input)?;
-    let has_kernel = whole.device() == Device::Cpu
-        && whole.f_kind()? == Kind::Float
-        && addend.f_kind()? == Kind::BFloat16
-        && addend.is_contiguous();
-    if has_kernel {
-        add_wider(&mut whole, &addend)?;
-    } else {
-        let _ = whole.f_add_(&addend)?;
-    }
-    Ok(None)
 }
 
 /// Adds bf16 to f32, without a copy in f32 between.
@@ -120,7 +196,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::{fill_normal, num_threads, on_gradient_ready, preset_grad, set_num_threads};
+    use crate::{fill_normal, num_threads, on_gradient_ready, preset_grad, set_num_threads, tied_embedding};
 
     const CPU: Device = Device::Cpu;
 
@@ -234,6 +310,53 @@ mod tests {
         linear(&input, &weight, None).unwrap().sum(Kind::Float).backward();
         assert_eq!(*seen.lock().unwrap(), [true]);
         assert_eq!(input.grad(), input.detach().zeros_like());
+    }
+
+    #[test]
+    fn a_late_weight_has_the_same_gradient_and_gets_it_behind_all_others() {
+        let gradients = [false, true].map(|is_preset| {
+            let [tied, first, bias] = [(&[9_i64, 7][..], 0), (&[7, 7], 1), (&[9], 2)]
+                .map(|(shape, stream)| normal(shape, stream).set_requires_grad(true));
+            if is_preset {
+                preset_grad(&tied, &tied.detach().zeros_like()).unwrap();
+            }
+            let seen = Arc::new(Mutex::new(Vec::new()));
+            for (name, leaf) in [("tied", &tied), ("bias", &bias)] {
+                let seen = Arc::clone(&seen);
+                on_gradient_ready(leaf, move || seen.lock().unwrap().push(name)).unwrap();
+            }
+            let whole = Mutex::new(tied.shallow_clone());
+            let (note, of_tied) = (Arc::clone(&seen), Arc::new(Mutex::new(Tensor::new())));
+            let then = Arc::clone(&of_tied);
+            let last = LateWeight::new(&tied).unwrap();
+            let rows = tied_embedding(&tied, &Tensor::from_slice(&[3_i64, 1, 8, 3]), 1).unwrap();
+            on_gradient_ready(&first, move || {
+                note.lock().unwrap().push("first");
+                *then.lock().unwrap() = whole.lock().unwrap().grad().copy();
+            })
+            .unwrap();
+            let hidden = linear(&rows, &first, None).unwrap();
+            let output = last.linear(&hidden, Some(&bias)).unwrap();
+            output.sin().sum(Kind::Float).backward();
+            assert_eq!(*seen.lock().unwrap(), ["bias", "first", "tied"]);
+            if is_preset {
+                // Not even the decoder's part was there, which libtorch would begin with.
+                assert_eq!(*of_tied.lock().unwrap(), tied.detach().zeros_like());
+            }
+            [tied.grad(), first.grad(), bias.grad()]
+        });
+        let [tied, first, bias] = [(&[9_i64, 7][..], 0), (&[7, 7], 1), (&[9], 2)]
+            .map(|(shape, stream)| normal(shape, stream).set_requires_grad(true));
+        let rows = Tensor::embedding(&tied, &Tensor::from_slice(&[3_i64, 1, 8, 3]), 1, false, false);
+        let hidden = rows.linear::<Tensor>(&first, None);
+        hidden
+            .linear(&tied, Some(&bias))
+            .sin()
+            .sum(Kind::Float)
+            .backward();
+        for ours in gradients {
+            assert_near(&ours, &[tied.grad(), first.grad(), bias.grad()], 1e-6);
+        }
     }
 
     #[test]
