@@ -98,7 +98,7 @@ impl Contestant {
 pub(crate) struct TrainRun {
     tokens_per_second: f64,
     step_seconds: f64,
-    /// Of rank 0 in collective calls, its waiting for a slower rank left out.
+    /// Of rank 0 in collective calls, its waiting for a rank whose passes took longer left out.
     communication_seconds: f64,
     /// In which rank 0's thread of the liveness channel was on a core.
     liveness_seconds: f64,

@@ -107,8 +107,8 @@ pub(crate) struct CountedSteps {
     pub(crate) tokens_per_second: f64,
     /// Of a step.
     pub(crate) seconds: f64,
-    /// Of the collective calls of a step, on rank 0, without what it waited there for a slower rank:
-    /// that is the time of computing, and nothing hides it.
+    /// Of the collective calls of a step, on rank 0, without what it waited there for a rank whose
+    /// passes took longer: that is the time of computing, and nothing hides it.
     pub(crate) communication_seconds: f64,
 }
 
@@ -139,7 +139,10 @@ pub(crate) fn counted_steps(metrics: &Path, warm_up_steps: usize) -> Result<Coun
     let elapsed = seconds(steps[steps.len() - 1])? - seconds(steps[warm_up_steps - 1])?;
     let counted = &steps[warm_up_steps..];
     let tokens: u64 = counted.iter().filter_map(|line| line["tokens"].as_u64()).sum();
-    let milliseconds: f64 = counted.iter().filter_map(|line| communication_ms(line)).sum();
+    let milliseconds = counted
+        .iter()
+        .map(|line| communication_ms(line))
+        .sum::<Result<f64>>()?;
     let num_steps = counted.len() as f64;
     Ok(CountedSteps {
         tokens_per_second: tokens as f64 / elapsed,
@@ -149,11 +152,15 @@ pub(crate) fn counted_steps(metrics: &Path, warm_up_steps: usize) -> Result<Coun
 }
 
 /// Rank 0's, less what the slowest rank's passes took longer than its own.
-fn communication_ms(line: &Value) -> Option<f64> {
-    let passes = line["local_compute_ms"].as_array()?;
-    let slowest = passes.iter().filter_map(Value::as_f64).fold(0.0, f64::max);
-    let waited = slowest - passes.first()?.as_f64()?;
-    Some((line["communication_ms"].as_f64()? - waited).max(0.0))
+fn communication_ms(line: &Value) -> Result<f64> {
+    let passes: Vec<f64> = serde_json::from_value(line["local_compute_ms"].clone())
+        .context("local_compute_ms of a step: a list of numbers was expected")?;
+    let slowest = passes.iter().copied().fold(0.0, f64::max);
+    let waited = slowest - passes.first().context("local_compute_ms of a step is empty")?;
+    let all = line["communication_ms"]
+        .as_f64()
+        .context("a step without communication_ms")?;
+    Ok((all - waited).max(0.0))
 }
 
 /// Writes the text of all documents, a block a line, for both contestants of a figure.
@@ -181,8 +188,9 @@ mod tests {
     #[test]
     fn waiting_for_a_slower_rank_is_no_communication() {
         let line = json!({"communication_ms": 30.0, "local_compute_ms": [100.0, 120.0]});
-        assert_eq!(communication_ms(&line), Some(10.0));
+        assert!((communication_ms(&line).unwrap() - 10.0).abs() < 1e-9);
         let of_the_slower = json!({"communication_ms": 10.0, "local_compute_ms": [120.0, 100.0]});
-        assert_eq!(communication_ms(&of_the_slower), Some(10.0));
+        assert!((communication_ms(&of_the_slower).unwrap() - 10.0).abs() < 1e-9);
+        assert!(communication_ms(&json!({"communication_ms": 10.0})).is_err());
     }
 }

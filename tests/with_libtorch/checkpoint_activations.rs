@@ -13,7 +13,7 @@ use crate::demo::demo;
 
 /// Layers of the smaller and of the deeper model. How much more the deeper one needs is what its
 /// layers need: what both hold besides (the embeddings, the one layer that is being computed
-/// again, what the allocator has not given back) differs from machine to machine, and falls out.
+/// again, most of what the allocator keeps) differs from machine to machine, and falls out.
 const LAYERS: [u64; 2] = [4, 16];
 
 /// What two steps of a model of `layers` say at their end.

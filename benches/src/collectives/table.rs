@@ -131,7 +131,7 @@ impl Figures<'_> {
         let link = self.each(AFTERWARDS, |run| run.communication_seconds / run.step_seconds)?;
         let share = link.iter().sum::<f64>() / link.len() as f64;
         Ok(format!(
-            " Limited link: {:.0} Mbit/s, over which communication, without waiting for the slower rank, is {:.0} % of a step that does not overlap.",
+            " Limited link: {:.0} Mbit/s, over which communication, without waiting for a rank whose passes took longer, is {:.0} % of a step that does not overlap.",
             hosts::bits_per_second(&local[0]) as f64 / 1e6,
             share * 100.0
         ))

@@ -333,7 +333,7 @@ pub(crate) mod tests {
         assert_eq!(estimate.in_host_memory_seconds, None);
     }
 
-    fn on_64(device: &Device) -> Asked<'_> {
+    pub(crate) fn on_64(device: &Device) -> Asked<'_> {
         Asked {
             device,
             num_devices: 64,
@@ -360,16 +360,6 @@ pub(crate) mod tests {
                 .scaling
                 .is_sorted_by(|one, other| one.efficiency >= other.efficiency)
         );
-        let said = text(&estimate, &plan, &on_64(&device));
-        for part in [
-            "124.7 M",
-            "WARNING",
-            "largest micro-batch",
-            "predicted",
-            "(fitted)",
-        ] {
-            assert!(said.contains(part), "{part}:\n{said}");
-        }
     }
 
     #[test]

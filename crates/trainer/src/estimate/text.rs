@@ -210,3 +210,26 @@ fn write_residuals(out: &mut String) -> Result<(), std::fmt::Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estimate::report::tests::{on_64, recipe, v100};
+
+    #[test]
+    fn the_text_has_parameters_memory_the_warning_and_the_residuals() {
+        let plan = recipe("roberta-sec-base.toml", &[]);
+        let device = v100(&plan);
+        let asked = on_64(&device);
+        let said = text(&Estimate::new(&plan, &asked), &plan, &asked);
+        for part in [
+            "124.7 M",
+            "WARNING",
+            "largest micro-batch",
+            "predicted",
+            "(fitted)",
+        ] {
+            assert!(said.contains(part), "{part}:\n{said}");
+        }
+    }
+}
