@@ -27,9 +27,9 @@ impl MlmHead {
         })
     }
 
-    /// `rows`: [.., D]; `word`: the tied matrix [V padded, D], made before `rows` -> logits [.., V] in the kind of
-    /// `rows`. The padded columns are cut off before anything sees them.
-    pub(crate) fn forward(&self, rows: &Tensor, word: &LateWeight) -> Result<Tensor, ModelError> {
+    /// `rows`: [.., D]; `word`: the tied matrix [V padded, D], made before `rows` -> logits [.., V] in
+    /// the kind of `rows`. The padded columns are cut off before anything sees them.
+    pub(crate) fn forward(&self, rows: &Tensor, word: LateWeight) -> Result<Tensor, ModelError> {
         self.without_padding(&self.forward_padded(rows, word)?)
     }
 
@@ -39,7 +39,7 @@ impl MlmHead {
     }
 
     /// As [`MlmHead::forward`], with the padded columns: [.., V padded].
-    pub(crate) fn forward_padded(&self, rows: &Tensor, word: &LateWeight) -> Result<Tensor, ModelError> {
+    pub(crate) fn forward_padded(&self, rows: &Tensor, word: LateWeight) -> Result<Tensor, ModelError> {
         let features = self.layer_norm.forward(&self.dense.forward_gelu(rows)?)?; // [.., D]
         Ok(word.linear(&features, Some(&self.bias))?)
     }

@@ -177,7 +177,7 @@ impl RobertaForMaskedLm {
     pub fn logits(&self, input_ids: &Tensor, attention_mask: Option<&Tensor>) -> Result<Tensor, ModelError> {
         let word = self.embeddings.word()?;
         let hidden = self.encode_padded(input_ids, attention_mask)?;
-        self.to_storage(&self.head.forward(&hidden, &word)?)
+        self.to_storage(&self.head.forward(&hidden, word)?)
     }
 
     fn encode_padded(
@@ -211,7 +211,7 @@ impl RobertaForMaskedLm {
         };
         let word = self.embeddings.word()?;
         let rows = self.encode(&tokens, Some(masked_rows), dropout)?; // [M, D]
-        self.head.forward_padded(&rows, &word)
+        self.head.forward_padded(&rows, word)
     }
 
     /// -> [.., D] in the order of `tokens`, or [M, D] of the rows `wanted` `[M]`.

@@ -16,11 +16,8 @@ use std::ops::{Add, Div, Mul, Range, Sub};
 
 use crate::instructions::best_copy;
 use crate::memory::Element;
-use crate::parallel::{SharedSlice, parallel_for};
+use crate::parallel::{GRAIN, SharedSlice, parallel_for};
 use crate::{AdamW, TorchError};
-
-/// Least number of elements a thread takes.
-const GRAIN: usize = 1 << 15;
 
 /// A float of the kernel.
 pub(crate) trait Real:

@@ -45,6 +45,13 @@ pub fn preset_grad(leaf: &Tensor, gradient: &Tensor) -> Result<(), TorchError> {
     check("preset_grad", message)
 }
 
+/// The gradient of `leaf` that a backward function may add to by itself: it is there already
+/// ([`preset_grad`]), and in one piece.
+pub(crate) fn grad_in_place(leaf: &Tensor) -> Result<Option<Tensor>, TorchError> {
+    let gradient = leaf.f_grad()?;
+    Ok((gradient.defined() && gradient.is_contiguous()).then_some(gradient))
+}
+
 /// The backward pass of `output`, of any shape, whose gradient is `gradient`. It may run within
 /// the backward function of another node.
 ///

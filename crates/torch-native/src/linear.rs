@@ -19,20 +19,18 @@
     reason = "a function is compiled for AVX2 by being inlined into one that is"
 )]
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tch::{Device, Kind, Tensor};
 
 use crate::TorchError;
-use crate::autograd::attach_backward;
+use crate::autograd::{attach_backward, grad_in_place};
 use crate::instructions::best_copy;
 use crate::memory::{Bf16, slice, slice_mut};
-use crate::parallel::{SharedSlice, parallel_for};
+use crate::parallel::{GRAIN, SharedSlice, parallel_for};
 use crate::stored::Stored;
 
 const OPERATION: &str = "linear";
-/// Least number of elements a thread takes.
-const GRAIN: usize = 1 << 15;
 
 /// `input` [.., I] times the transposed leaf `weight` [O, I], plus the leaf `bias` `[O]` -> [.., O] in the
 /// kind of the input, differentiable. The leaves may be of a wider kind, that of their gradients.
@@ -55,7 +53,8 @@ pub fn linear(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<
 #[derive(Debug)]
 pub struct LateWeight {
     weight: Tensor,
-    products: Arc<Mutex<Vec<Product>>>,
+    /// From the decoder's turn in the backward pass to the weight's own.
+    product: Arc<Mutex<Option<Product>>>,
 }
 
 impl LateWeight {
@@ -65,40 +64,34 @@ impl LateWeight {
     /// # Errors
     /// [`TorchError::Tch`] when libtorch fails.
     pub fn new(leaf: &Tensor) -> Result<Self, TorchError> {
-        let products = Arc::new(Mutex::new(Vec::<Product>::new()));
-        let (whole, waiting) = (leaf.shallow_clone(), Arc::clone(&products));
+        let product = Arc::new(Mutex::new(None::<Product>));
+        let (whole, waiting) = (leaf.shallow_clone(), Arc::clone(&product));
         let weight = attach_backward(leaf.f_detach()?, &[leaf], move |_| {
             let _no_grad = tch::no_grad_guard();
-            let mut sum: Option<Tensor> = None;
-            for product in std::mem::take(&mut *lock(&waiting)) {
-                sum = match (sum, product.add_to(&whole)?) {
-                    (Some(sum), Some(addend)) => Some(sum.f_add(&addend)?),
-                    (sum, addend) => sum.or(addend),
-                };
-            }
-            Ok(vec![sum])
+            let product = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            Ok(vec![
+                product
+                    .map(|product| product.add_to(&whole))
+                    .transpose()?
+                    .flatten(),
+            ])
         })?;
-        Ok(Self { weight, products })
+        Ok(Self { weight, product })
     }
 
-    /// As [`linear`], once a pass. `input`: [.., I] -> [.., O].
+    /// As [`linear`], the one map of its pass. `input`: [.., I] -> [.., O].
     ///
     /// # Errors
     /// Those of [`linear`].
-    pub fn linear(&self, input: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, TorchError> {
-        let products = Arc::clone(&self.products);
+    pub fn linear(self, input: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, TorchError> {
         let options = (self.weight.f_kind()?, self.weight.device());
         let nothing = Tensor::f_zeros([1, 1], options)?.f_expand_as(&self.weight)?;
         linear_with(input, (&self.weight, bias), move |product| {
-            lock(&products).push(product);
+            *self.product.lock().unwrap_or_else(PoisonError::into_inner) = Some(product);
             // Which only brings the node of the weight to its turn.
             Ok(Some(nothing))
         })
     }
-}
-
-fn lock(products: &Mutex<Vec<Product>>) -> MutexGuard<'_, Vec<Product>> {
-    products.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// [`linear`], with what becomes of the product that is the gradient of the weight.
@@ -154,10 +147,10 @@ struct Product {
 impl Product {
     /// Adds it to the gradient of `leaf` [O, I] that is there; returns it where there is none.
     fn add_to(&self, leaf: &Tensor) -> Result<Option<Tensor>, TorchError> {
-        let (mut whole, transposed) = (leaf.f_grad()?, self.output_gradient.f_transpose(0, 1)?);
-        if !whole.defined() || !whole.is_contiguous() {
+        let transposed = self.output_gradient.f_transpose(0, 1)?;
+        let Some(mut whole) = grad_in_place(leaf)? else {
             return Ok(Some(transposed.f_mm(&self.input)?.f_to_kind(leaf.f_kind()?)?));
-        }
+        };
         if whole.f_kind()? == self.input.f_kind()? {
             let _ = whole.f_addmm_(&transposed, &self.input)?;
             return Ok(None);

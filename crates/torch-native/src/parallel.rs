@@ -15,6 +15,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::TorchError;
 use crate::ffi::{check, tenk_libtorch_version, tenk_parallel_for};
 
+/// Least number of elements a thread takes of work that is little more than reading and writing them.
+pub(crate) const GRAIN: usize = 1 << 15;
+
 /// Sets the number of intra-op threads that libtorch and this crate's kernels use.
 ///
 /// # Errors

@@ -10,7 +10,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::TorchError;
-use crate::autograd::attach_backward;
+use crate::autograd::{attach_backward, grad_in_place};
 use crate::memory::{slice, slice_mut};
 use crate::parallel::{SharedSlice, parallel_for};
 
@@ -32,9 +32,10 @@ pub fn tied_embedding(weight: &Tensor, ids: &Tensor, padding_id: i64) -> Result<
     let (leaf, ids) = (weight.shallow_clone(), ids.f_contiguous()?);
     attach_backward(rows, &[weight], move |gradient| {
         let _no_grad = tch::no_grad_guard();
-        let mut whole = leaf.f_grad()?;
-        let is_there = whole.defined() && whole.is_contiguous() && whole.device() == Device::Cpu;
-        if is_there && whole.f_kind()? == Kind::Float && gradient.f_kind()? == Kind::Float {
+        let has_kernel = leaf.device() == Device::Cpu
+            && leaf.f_kind()? == Kind::Float
+            && gradient.f_kind()? == Kind::Float;
+        if let Some(mut whole) = grad_in_place(&leaf)?.filter(|_| has_kernel) {
             add_rows(&mut whole, &ids, &gradient.f_contiguous()?, padding_id)?;
             return Ok(vec![None]);
         }

@@ -59,9 +59,11 @@ fn write_all(
             out,
             "\npasses over the corpus {passes:>9.1}{}",
             if passes > MANY_PASSES {
-                ": WARNING, text repeated more than 40 times teaches next to nothing; add a source or lower training.max_steps"
+                format!(
+                    ": WARNING, text repeated more than {MANY_PASSES} times teaches next to nothing; add a source or lower training.max_steps"
+                )
             } else {
-                ""
+                String::new()
             }
         )?,
         None => writeln!(
