@@ -172,9 +172,11 @@ fn as_rank(arguments: &[String]) {
 fn stay_away(mut collective: Mpi) {
     let rank = collective.rank();
     let on_loss = move |loss: &collectives::Loss| {
-        if rank == Rank(0) {
-            eprintln!("{loss}");
+        if rank != Rank(0) {
+            // mpirun ends all ranks once one has ended, and rank 0 may not have said it yet.
+            thread::sleep(TIME_LIMIT);
         }
+        eprintln!("{loss}");
         std::process::exit(1);
     };
     let options = LivenessOptions::default();
