@@ -23,6 +23,7 @@ use std::{
 };
 
 use collectives::{Collective, CollectiveError, Liveness, LivenessOptions, Mpi, MpiOptions, Rank, SumOrder};
+use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 const TIME_LIMIT: Duration = Duration::from_secs(90);
@@ -91,41 +92,22 @@ fn main() -> ExitCode {
         as_rank(&arguments[1..]);
         return ExitCode::SUCCESS;
     }
-    if arguments.iter().any(|argument| argument == "--list") {
-        for (name, _) in TESTS {
-            println!("{name}: test");
-        }
-        return ExitCode::SUCCESS;
-    }
-    if Command::new("mpirun")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status()
-        .is_err()
-    {
+    let mut mpirun = Command::new("mpirun");
+    let is_missing = mpirun.arg("--version").stdout(Stdio::null()).status().is_err();
+    if is_missing {
         println!("skipped: mpirun is not installed");
-        summary(0, TESTS.len());
-        return ExitCode::SUCCESS;
     }
-    let wanted = |name: &str| {
-        arguments
-            .iter()
-            .filter(|argument| !argument.starts_with('-'))
-            .all(|filter| name.contains(filter.as_str()))
-    };
-    let mut passed = 0;
-    for (name, test) in TESTS.into_iter().filter(|(name, _)| wanted(name)) {
-        test();
-        println!("test {name} ... ok");
-        passed += 1;
-    }
-    summary(passed, 0);
-    ExitCode::SUCCESS
-}
-
-/// The line of Rust's own harness, for what adds them up.
-fn summary(passed: usize, ignored: usize) {
-    println!("test result: ok. {passed} passed; 0 failed; {ignored} ignored; 0 measured; 0 filtered out");
+    let trials = TESTS.into_iter().map(|(name, test)| {
+        let run = move || {
+            test();
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(is_missing)
+    });
+    let mut arguments = libtest_mimic::Arguments::from_args();
+    // Every launch fills the machine.
+    arguments.test_threads = Some(1);
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
 fn as_rank(arguments: &[String]) {
