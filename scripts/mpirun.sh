@@ -3,6 +3,7 @@
 #   scripts/mpirun.sh N PROGRAM [ARGUMENT ...]
 # Ranks are not bound to cores: the program divides the cores among the local ranks.
 set -euo pipefail
+[ $# -ge 2 ] || { sed -n '2,4p' "$0" >&2; exit 2; }
 ranks=$1; shift
 command -v mpirun >/dev/null || { echo "mpirun is not installed; run make setup" >&2; exit 1; }
 flags=()

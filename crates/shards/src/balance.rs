@@ -25,6 +25,8 @@ pub enum Balance {
 pub struct Spread {
     /// Mean tokens a shard.
     pub mean_tokens: f64,
+    /// Tokens of the smallest shard and of the largest one.
+    pub extreme_tokens: (u64, u64),
     /// Tokens of the largest document.
     pub largest_document_tokens: u64,
     /// Largest less smallest shard, as a share of the mean (0 for an empty corpus).
@@ -45,6 +47,7 @@ impl Spread {
         };
         Self {
             mean_tokens,
+            extreme_tokens: (smallest, largest),
             largest_document_tokens,
             spread,
         }
@@ -71,14 +74,14 @@ impl Spread {
 
     /// The same in words.
     pub fn describe(&self) -> String {
-        let spread = 100.0 * self.spread;
+        let (spread, (smallest, largest)) = (100.0 * self.spread, self.extreme_tokens);
         if self.is_even_possible() || self.is_even() {
             format!("shards differ by {spread:.2} % of the mean shard")
         } else {
             format!(
-                "shards are as even as whole documents allow, which is no fault: the largest document ({} tokens) is \
-                 more than a fiftieth of the mean shard ({:.0} tokens), so that sizes differ by {spread:.0} % of it; \
-                 fewer shards would be more even",
+                "shards of {smallest} to {largest} tokens are as even as whole documents allow, which is no fault: the \
+                 largest document ({} tokens) is more than a fiftieth of the mean shard ({:.0} tokens); fewer shards \
+                 would be more even",
                 self.largest_document_tokens, self.mean_tokens
             )
         }

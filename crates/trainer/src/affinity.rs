@@ -3,6 +3,8 @@
 //! Launchers bind ranks to cores (`mpirun -n 1` to a single one) without a word, and threads
 //! beyond the mask only take turns: so it is checked, before anything is computed.
 
+use std::time::Duration;
+
 use collectives::Collective;
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +111,19 @@ pub fn choose(
     })
 }
 
+/// How long the threads of this process have stood in line for a core so far, added up; `None` where
+/// the kernel does not count it. It is the second number of each thread's `schedstat`, in
+/// nanoseconds (Linux, `Documentation/scheduler/sched-stats.rst`).
+pub(crate) fn waited_for_cores() -> Option<Duration> {
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    let waited = threads.filter_map(|thread| {
+        // A thread that ends meanwhile has no file any more.
+        let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        text.split(' ').nth(1)?.parse().ok()
+    });
+    waited.map(Duration::from_nanos).reduce(|sum, next| sum + next)
+}
+
 /// Cores of this machine, whatever the mask says.
 pub fn machine_cores() -> usize {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -120,6 +135,8 @@ pub fn machine_cores() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::{thread, time::Instant};
+
     use super::*;
 
     fn on(host: &str, cores: &[usize]) -> Affinity {
@@ -140,6 +157,29 @@ mod tests {
         assert_eq!(choose(None, &both[2], &both, 4).unwrap().num_threads, 4);
         let crowd = vec![on("a", &[0, 1]); 5];
         assert_eq!(choose(None, &crowd[0], &crowd, 2).unwrap().num_threads, 1);
+    }
+
+    #[test]
+    fn threads_that_outnumber_the_cores_stand_in_line() {
+        let spinning = Duration::from_millis(500);
+        let Some(before) = waited_for_cores() else {
+            return test_data::skip("the kernel does not count how long threads wait for a core");
+        };
+        let waited = thread::scope(|scope| {
+            let threads: Vec<_> = (0..=machine_cores())
+                .map(|_| {
+                    scope.spawn(|| {
+                        let begun = Instant::now();
+                        while begun.elapsed() < spinning {}
+                        // Seen by a thread while all of them are still there.
+                        waited_for_cores().unwrap_or_default()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).max()
+        });
+        let waited = waited.unwrap_or_default().saturating_sub(before);
+        assert!(waited > spinning / 4, "one thread too many for {spinning:?}: {waited:?}");
     }
 
     #[test]

@@ -6,7 +6,10 @@
 //! layers take beside products is linear in the width, what the head takes does not depend on it,
 //! and products are neither, so that the constants of one width tell the time of others.
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use collectives::Single;
 use model::{Precision, RobertaConfig};
@@ -39,6 +42,9 @@ const FEW_TOKENS: usize = 1024;
 const POSITIONS: usize = 2048;
 const WARM_UP_STEPS: usize = 1;
 const TIMED_STEPS: usize = 3;
+/// Share of the time that threads may wait for a core before the estimate says so: they wait a
+/// hundredth on an idle machine.
+const CROWDED: f64 = 0.05;
 
 /// Measures this machine for the model of `plan`, where `num_ranks` ranks share it.
 ///
@@ -56,6 +62,7 @@ pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Device, TrainError> {
     )?;
     torch_native::set_num_threads(threads.num_threads)?;
     let precision = precision::decide(&mut Single::new(), &plan.config, &[Processor::read()])?;
+    let (begun, waited) = (Instant::now(), affinity::waited_for_cores());
     let rate = product_rate(precision.compute(), TorchDevice::Cpu)?;
     let model = narrow(&plan.config.model.config);
     let few_tokens = RobertaConfig {
@@ -65,6 +72,7 @@ pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Device, TrainError> {
     let recomputes = plan.config.model.checkpoint_activations;
     let step = fastest_step(plan, &model, precision)?;
     let without_head = fastest_step(plan, &few_tokens, precision)?;
+    warn_if_crowded(waited, begun.elapsed() * u32::try_from(threads.num_threads).unwrap_or(1));
     Ok(Device {
         name: CPU,
         memory_bytes,
@@ -79,6 +87,21 @@ pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Device, TrainError> {
         ),
         precision,
     })
+}
+
+/// Says that others used the cores during a measurement, which began when threads had waited for
+/// `before` and took `thread_time` of the computing threads.
+fn warn_if_crowded(before: Option<Duration>, thread_time: Duration) {
+    let (Some(before), Some(after)) = (before, affinity::waited_for_cores()) else {
+        return;
+    };
+    let share = after.saturating_sub(before).as_secs_f64() / thread_time.as_secs_f64();
+    if share > CROWDED {
+        tracing::warn!(
+            "something else runs on this machine: threads waited for a core during {:.0} % of the measurement, and the estimate is of what was left to them; plan again when nothing else runs",
+            100.0 * share
+        );
+    }
 }
 
 /// The model, made 256 wide.

@@ -78,10 +78,10 @@ fn write_all(
     for row in &estimate.scaling {
         writeln!(
             out,
-            "{:>7} {:>12} {:>9.1}  {:>9.1} %",
+            "{:>7} {:>12} {:>9}  {:>9.1} %",
             row.num_devices,
             row.micro_batch,
-            row.hours,
+            hours(row.hours),
             row.efficiency * 100.0
         )?;
     }
@@ -179,16 +179,21 @@ fn write_range(out: &mut String, estimate: &Estimate) -> Result<(), std::fmt::Er
             .map_or_else(|| "-".to_owned(), |cost| format!("{cost:.0}"));
         writeln!(
             out,
-            "{:>7.*} {:>9.0} {:>11.1} {:>9.1} {cost:>11}  {}",
+            "{:>7.*} {:>9.0} {:>11.1} {:>9} {cost:>11}  {}",
             if range.flops_per_second < 1e13 { 2 } else { 0 },
             range.flops_per_second / 1e12,
             range.step.seconds() * 1e3,
             range.step.exposed_seconds * 1e3,
-            range.hours,
+            hours(range.hours),
             range.source
         )?;
     }
     Ok(())
+}
+
+/// The runs of a debugging session take minutes.
+fn hours(hours: f64) -> String {
+    format!("{hours:.*}", if hours < 1.0 { 4 } else { 1 })
 }
 
 fn write_residuals(out: &mut String) -> Result<(), std::fmt::Error> {
@@ -233,5 +238,10 @@ mod tests {
         ] {
             assert!(said.contains(part), "{part}:\n{said}");
         }
+    }
+
+    #[test]
+    fn runs_of_seconds_have_hours_too() {
+        assert_eq!([hours(0.008), hours(0.25), hours(172.34)], ["0.0080", "0.2500", "172.3"]);
     }
 }
