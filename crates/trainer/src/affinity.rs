@@ -179,7 +179,10 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).max()
         });
         let waited = waited.unwrap_or_default().saturating_sub(before);
-        assert!(waited > spinning / 4, "one thread too many for {spinning:?}: {waited:?}");
+        assert!(
+            waited > spinning / 4,
+            "one thread too many for {spinning:?}: {waited:?}"
+        );
     }
 
     #[test]

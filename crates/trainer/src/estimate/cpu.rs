@@ -72,7 +72,10 @@ pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Device, TrainError> {
     let recomputes = plan.config.model.checkpoint_activations;
     let step = fastest_step(plan, &model, precision)?;
     let without_head = fastest_step(plan, &few_tokens, precision)?;
-    warn_if_crowded(waited, begun.elapsed() * u32::try_from(threads.num_threads).unwrap_or(1));
+    warn_if_crowded(
+        waited,
+        begun.elapsed() * u32::try_from(threads.num_threads).unwrap_or(1),
+    );
     Ok(Device {
         name: CPU,
         memory_bytes,

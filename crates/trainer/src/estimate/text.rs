@@ -242,6 +242,9 @@ mod tests {
 
     #[test]
     fn runs_of_seconds_have_hours_too() {
-        assert_eq!([hours(0.008), hours(0.25), hours(172.34)], ["0.0080", "0.2500", "172.3"]);
+        assert_eq!(
+            [hours(0.008), hours(0.25), hours(172.34)],
+            ["0.0080", "0.2500", "172.3"]
+        );
     }
 }
