@@ -4,6 +4,12 @@
 //! Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011),
 //! section 3.3; the known answers are those of Random123.
 
+#[cfg(target_arch = "x86_64")]
+mod sse2;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use sse2::four_philox4x32_10;
+
 const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
 const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
 const NUM_ROUNDS: usize = 10;
@@ -20,9 +26,21 @@ pub fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
             high_0 ^ counter[3] ^ key[1],
             low_0,
         ];
-        key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+        key = next_key(key);
     }
     counter
+}
+
+/// Those of four counters that differ in their first word.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+pub(crate) fn four_philox4x32_10(first_words: [u32; 4], [a, b, c]: [u32; 3], key: [u32; 2]) -> [[u32; 4]; 4] {
+    first_words.map(|first| philox4x32_10([first, a, b, c], key))
+}
+
+#[inline]
+fn next_key(key: [u32; 2]) -> [u32; 2] {
+    [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])]
 }
 
 #[inline]
@@ -48,6 +66,8 @@ pub(crate) fn below(bound: u32, high: u32, low: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -71,6 +91,17 @@ mod tests {
         ];
         for (counter, key, answer) in cases {
             assert_eq!(philox4x32_10(counter, key), answer);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn four_together_are_the_same_as_one_after_the_other(
+            first_words: [u32; 4], others: [u32; 3], key: [u32; 2],
+        ) {
+            let [a, b, c] = others;
+            let single = first_words.map(|first| philox4x32_10([first, a, b, c], key));
+            prop_assert_eq!(four_philox4x32_10(first_words, others, key), single);
         }
     }
 

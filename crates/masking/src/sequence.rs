@@ -6,7 +6,7 @@
 //! happened before.
 
 use crate::error::MaskingError;
-use crate::random::{philox4x32_10, split};
+use crate::random::{four_philox4x32_10, philox4x32_10, split};
 use crate::replace::{Split, replacement};
 use crate::select::{count_to_mask, position_key, select_smallest};
 use crate::vocabulary::Vocabulary;
@@ -123,11 +123,12 @@ pub fn mask_sequence(
         );
     }
     masked.labels.clear();
-    for &position in &masked.positions {
-        let shown = &mut input_ids[position as usize];
-        masked.labels.push(*shown);
-        let words = draws.replacement_words(position);
-        *shown = replacement(config.split, *shown, words, vocabulary);
+    for positions in masked.positions.chunks(LANES) {
+        for (&position, words) in positions.iter().zip(draws.replacement_words(positions)) {
+            let shown = &mut input_ids[position as usize];
+            masked.labels.push(*shown);
+            *shown = replacement(config.split, *shown, words, vocabulary);
+        }
     }
     Ok(())
 }
@@ -144,9 +145,9 @@ fn rank_positions(
         keys.resize(input_ids.len(), 0);
     }
     let mut num_maskable = 0;
-    for (block, ids) in (0_u32..).zip(input_ids.chunks(4)) {
+    for (block, ids) in (0_u32..).step_by(LANES).zip(input_ids.chunks(4 * LANES)) {
         let words = draws.selection_words(block);
-        for ((position, &token), word) in (block * 4..).zip(ids).zip(words) {
+        for ((position, &token), &word) in (block * 4..).zip(ids).zip(words.as_flattened()) {
             // written always and kept where it counts: special tokens come without warning, and
             // a branch on them would be guessed wrong
             keys[num_maskable] = position_key(word, position);
@@ -167,9 +168,9 @@ fn rank_words(
 ) -> Result<usize, MaskingError> {
     masked.words.clear();
     let mut num_maskable = 0;
-    for (block, ids) in (0_u32..).zip(input_ids.chunks(4)) {
+    for (block, ids) in (0_u32..).step_by(LANES).zip(input_ids.chunks(4 * LANES)) {
         let words = draws.selection_words(block);
-        for ((position, &token), word) in (block * 4..).zip(ids).zip(words) {
+        for ((position, &token), &word) in (block * 4..).zip(ids).zip(words.as_flattened()) {
             if vocabulary.check_special(position as usize, token)? {
                 continue;
             }
@@ -186,6 +187,8 @@ fn rank_words(
 /// The counter's first word holds the purpose in its upper bits, a position below.
 const PURPOSE_SHIFT: u32 = 28;
 const MAX_LENGTH: usize = 1 << PURPOSE_SHIFT;
+/// Calls of Philox that are made together.
+const LANES: usize = 4;
 /// Keeps the draws of masking apart from those of order, initialisation and dropout under
 /// the same seed: the letters `mask` and `mlm!`.
 const PURPOSE_KEY: [u32; 2] = [0x6d61_736b, 0x6d6c_6d21];
@@ -210,23 +213,28 @@ impl Draws {
     }
 
     fn count_word(&self) -> u32 {
-        self.words(0, 0)[0]
-    }
-
-    #[inline]
-    fn selection_words(&self, block: u32) -> [u32; 4] {
-        self.words(1, block)
-    }
-
-    #[inline]
-    fn replacement_words(&self, position: u32) -> [u32; 4] {
-        self.words(2, position)
-    }
-
-    #[inline]
-    fn words(&self, purpose: u32, index: u32) -> [u32; 4] {
         let [a, b, c] = self.counter;
-        philox4x32_10([(purpose << PURPOSE_SHIFT) | index, a, b, c], self.key)
+        philox4x32_10([0, a, b, c], self.key)[0]
+    }
+
+    /// Those of `block` and the ones behind it, a word for each of their four positions.
+    #[inline]
+    fn selection_words(&self, block: u32) -> [[u32; 4]; LANES] {
+        self.words(1, [0, 1, 2, 3].map(|next| block + next))
+    }
+
+    /// Those of `positions`, at most [`LANES`] of them.
+    #[inline]
+    fn replacement_words(&self, positions: &[u32]) -> [[u32; 4]; LANES] {
+        let mut indices = [0; LANES];
+        indices[..positions.len()].copy_from_slice(positions);
+        self.words(2, indices)
+    }
+
+    #[inline]
+    fn words(&self, purpose: u32, indices: [u32; LANES]) -> [[u32; 4]; LANES] {
+        let first_words = indices.map(|index| (purpose << PURPOSE_SHIFT) | index);
+        four_philox4x32_10(first_words, self.counter, self.key)
     }
 }
 
