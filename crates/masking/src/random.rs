@@ -31,7 +31,7 @@ pub fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
-/// Those of four counters that differ in their first word.
+/// The random words of four counters that differ in their first word.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline]
 pub(crate) fn four_philox4x32_10(first_words: [u32; 4], [a, b, c]: [u32; 3], key: [u32; 2]) -> [[u32; 4]; 4] {

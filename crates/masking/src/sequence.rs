@@ -217,13 +217,13 @@ impl Draws {
         philox4x32_10([0, a, b, c], self.key)[0]
     }
 
-    /// Those of `block` and the ones behind it, a word for each of their four positions.
+    /// The random words of block number `block` and of the next three, one for each of their positions.
     #[inline]
     fn selection_words(&self, block: u32) -> [[u32; 4]; LANES] {
         self.words(1, [0, 1, 2, 3].map(|next| block + next))
     }
 
-    /// Those of `positions`, at most [`LANES`] of them.
+    /// The random words of `positions`, at most [`LANES`] of them.
     #[inline]
     fn replacement_words(&self, positions: &[u32]) -> [[u32; 4]; LANES] {
         let mut indices = [0; LANES];

@@ -25,8 +25,10 @@ pub enum Balance {
 pub struct Spread {
     /// Mean tokens a shard.
     pub mean_tokens: f64,
-    /// Tokens of the smallest shard and of the largest one.
-    pub extreme_tokens: (u64, u64),
+    /// Tokens of the smallest shard.
+    pub smallest_tokens: u64,
+    /// Tokens of the largest one.
+    pub largest_tokens: u64,
     /// Tokens of the largest document.
     pub largest_document_tokens: u64,
     /// Largest less smallest shard, as a share of the mean (0 for an empty corpus).
@@ -47,7 +49,8 @@ impl Spread {
         };
         Self {
             mean_tokens,
-            extreme_tokens: (smallest, largest),
+            smallest_tokens: smallest,
+            largest_tokens: largest,
             largest_document_tokens,
             spread,
         }
@@ -74,15 +77,15 @@ impl Spread {
 
     /// The same in words.
     pub fn describe(&self) -> String {
-        let (spread, (smallest, largest)) = (100.0 * self.spread, self.extreme_tokens);
+        let spread = 100.0 * self.spread;
         if self.is_even_possible() || self.is_even() {
             format!("shards differ by {spread:.2} % of the mean shard")
         } else {
             format!(
-                "shards of {smallest} to {largest} tokens are as even as whole documents allow, which is no fault: the \
+                "shards of {} to {} tokens are as even as whole documents allow, which is no fault: the \
                  largest document ({} tokens) is more than a fiftieth of the mean shard ({:.0} tokens); fewer shards \
                  would be more even",
-                self.largest_document_tokens, self.mean_tokens
+                self.smallest_tokens, self.largest_tokens, self.largest_document_tokens, self.mean_tokens
             )
         }
     }
@@ -109,7 +112,7 @@ mod tests {
         assert_eq!(large.balance(), Balance::WholeDocuments, "2 x 50 x 21 > 2000");
         let said = Spread::of(&[10, 30, 0], 30).describe();
         assert!(
-            said.contains("no fault") && said.contains("fewer shards"),
+            said.contains("0 to 30 tokens") && said.contains("no fault") && said.contains("fewer shards"),
             "{said}"
         );
     }

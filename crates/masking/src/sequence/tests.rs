@@ -137,8 +137,34 @@ fn the_masks_of_a_known_sequence_never_change() {
     let (_, masked) = mask(7, true, &row(62, 0));
     assert_eq!(masked.positions, GOLDEN_WHOLE_WORD_POSITIONS);
 }
+
+#[test]
+fn what_a_known_sequence_shows_at_its_masked_positions_never_changes() {
+    // 99 tokens and 15 masks: neither fills the last four calls of the generator.
+    let (shown, masked) = mask(7, false, &row(97, 0));
+    let at_masks: Vec<(u32, u32)> = masked.positions.iter().map(|&p| (p, shown[p as usize])).collect();
+    assert_eq!(at_masks, GOLDEN_SHOWN);
+}
+
 const GOLDEN_POSITIONS: [u32; 9] = [3, 7, 12, 22, 34, 40, 44, 47, 51];
 const GOLDEN_WHOLE_WORD_POSITIONS: [u32; 9] = [3, 4, 7, 8, 22, 47, 48, 51, 52];
+const GOLDEN_SHOWN: [(u32, u32); 15] = [
+    (3, MASK),
+    (7, MASK),
+    (12, MASK),
+    (22, MASK),
+    (40, MASK),
+    (44, MASK),
+    (47, MASK),
+    (51, MASK),
+    (67, 6),
+    (73, MASK),
+    (78, MASK),
+    (82, MASK),
+    (86, MASK),
+    (88, 18),
+    (97, MASK),
+];
 
 #[test]
 fn short_and_special_sequences_are_masked_without_fault() {

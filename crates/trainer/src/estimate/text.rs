@@ -191,7 +191,7 @@ fn write_range(out: &mut String, estimate: &Estimate) -> Result<(), std::fmt::Er
     Ok(())
 }
 
-/// The runs of a debugging session take minutes.
+/// Hours with one digit behind the point, with four below an hour: debugging takes minutes.
 fn hours(hours: f64) -> String {
     format!("{hours:.*}", if hours < 1.0 { 4 } else { 1 })
 }
