@@ -145,16 +145,14 @@ fn rank_positions(
         keys.resize(input_ids.len(), 0);
     }
     let mut num_maskable = 0;
-    for (block, ids) in (0_u32..).step_by(LANES).zip(input_ids.chunks(4 * LANES)) {
-        let words = draws.selection_words(block);
-        for ((position, &token), &word) in (block * 4..).zip(ids).zip(words.as_flattened()) {
-            // written always and kept where it counts: special tokens come without warning, and
-            // a branch on them would be guessed wrong
-            keys[num_maskable] = position_key(word, position);
-            let special = vocabulary.check_special(position as usize, token)?;
-            num_maskable += usize::from(!special);
-        }
-    }
+    draws.rank(input_ids, |position, token, word| {
+        // written always and kept where it counts: special tokens come without warning, and
+        // a branch on them would be guessed wrong
+        keys[num_maskable] = position_key(word, position);
+        let special = vocabulary.check_special(position as usize, token)?;
+        num_maskable += usize::from(!special);
+        Ok(())
+    })?;
     Ok(num_maskable)
 }
 
@@ -168,19 +166,17 @@ fn rank_words(
 ) -> Result<usize, MaskingError> {
     masked.words.clear();
     let mut num_maskable = 0;
-    for (block, ids) in (0_u32..).step_by(LANES).zip(input_ids.chunks(4 * LANES)) {
-        let words = draws.selection_words(block);
-        for ((position, &token), &word) in (block * 4..).zip(ids).zip(words.as_flattened()) {
-            if vocabulary.check_special(position as usize, token)? {
-                continue;
-            }
-            num_maskable += 1;
-            let previous = (position as usize).checked_sub(1).map(|before| input_ids[before]);
-            let starts_word = vocabulary.starts_word(previous, token);
-            let key = position_key(word, position);
-            push_position(&mut masked.words, key, position, starts_word);
+    draws.rank(input_ids, |position, token, word| {
+        if vocabulary.check_special(position as usize, token)? {
+            return Ok(());
         }
-    }
+        num_maskable += 1;
+        let previous = (position as usize).checked_sub(1).map(|before| input_ids[before]);
+        let starts_word = vocabulary.starts_word(previous, token);
+        let key = position_key(word, position);
+        push_position(&mut masked.words, key, position, starts_word);
+        Ok(())
+    })?;
     Ok(num_maskable)
 }
 
@@ -217,10 +213,20 @@ impl Draws {
         philox4x32_10([0, a, b, c], self.key)[0]
     }
 
-    /// The random words of block number `block` and of the next three, one for each of their positions.
+    /// Hands each position with its token and the random word that ranks it to `visit`, in order.
     #[inline]
-    fn selection_words(&self, block: u32) -> [[u32; 4]; LANES] {
-        self.words(1, [0, 1, 2, 3].map(|next| block + next))
+    fn rank(
+        &self,
+        input_ids: &[u32],
+        mut visit: impl FnMut(u32, u32, u32) -> Result<(), MaskingError>,
+    ) -> Result<(), MaskingError> {
+        for (block, ids) in (0_u32..).step_by(LANES).zip(input_ids.chunks(4 * LANES)) {
+            let words = self.words(1, [0, 1, 2, 3].map(|next| block + next));
+            for ((position, &token), &word) in (block * 4..).zip(ids).zip(words.as_flattened()) {
+                visit(position, token, word)?;
+            }
+        }
+        Ok(())
     }
 
     /// The random words of `positions`, at most [`LANES`] of them.
