@@ -190,6 +190,6 @@ fn note(text: &str) {
 }
 
 /// The script that starts ranks on this machine.
-fn mpirun() -> &'static Path {
+pub(crate) fn mpirun() -> &'static Path {
     Path::new("scripts/mpirun.sh")
 }

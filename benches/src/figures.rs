@@ -23,16 +23,21 @@ pub(crate) struct Inputs {
     pub(crate) described: &'static str,
 }
 
+/// Refuses a group that there is not.
+pub(crate) fn check_groups(arguments: &Arguments) -> Result<()> {
+    let unknown = arguments
+        .group
+        .iter()
+        .find(|group| !GROUPS.contains(&group.as_str()));
+    match unknown {
+        Some(unknown) => bail!("no group {unknown}; there are {}", GROUPS.join(", ")),
+        None => Ok(()),
+    }
+}
+
 /// Prepares the inputs and lists the figures of the chosen groups; those that train have their own
 /// rounds.
 pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
-    if let Some(unknown) = arguments
-        .group
-        .iter()
-        .find(|group| !GROUPS.contains(&group.as_str()))
-    {
-        bail!("no group {unknown}; there are {}", GROUPS.join(", "));
-    }
     let mut figures = Vec::new();
     if arguments.wants("corpus") {
         let inputs = prepare(arguments)?;
@@ -96,7 +101,7 @@ fn real(name: &str) -> Option<PathBuf> {
 }
 
 /// The real excerpt of a dump, else the sample's.
-fn dump(bin: &Path, folder: &Path) -> Result<PathBuf> {
+pub(crate) fn dump(bin: &Path, folder: &Path) -> Result<PathBuf> {
     let real = real("wiki/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2");
     if let Some(dump) = real {
         return Ok(dump);
@@ -127,7 +132,7 @@ pub(crate) fn corpus_command(bin: &Path, words: &[&str], paths: &[&Path]) -> Res
     Ok(())
 }
 
-fn html_files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn html_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| {

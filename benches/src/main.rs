@@ -2,6 +2,7 @@
 //! theirs, in one run on one machine; medians and spread go to stdout and `docs/benchmarks.md`.
 
 mod agreement;
+mod before;
 mod collectives;
 mod contest;
 mod encoding;
@@ -40,6 +41,9 @@ struct Arguments {
     /// At most so many timed runs of each group that trains; the next call goes on.
     #[arg(long)]
     at_most: Option<usize>,
+    /// Compare this tree with an earlier commit instead: processor time, peak memory and output.
+    #[arg(long, value_name = "REV")]
+    before: Option<String>,
     #[command(subcommand)]
     measure: Option<Measure>,
 }
@@ -107,6 +111,10 @@ fn eprintln_chain(error: &anyhow::Error) {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    figures::check_groups(arguments)?;
+    if let Some(revision) = &arguments.before {
+        return before::run(arguments, revision);
+    }
     match &arguments.measure {
         Some(Measure::HtmlText { files }) => measure::html_text(files),
         Some(Measure::FilingsToShards {

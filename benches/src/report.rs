@@ -12,7 +12,8 @@ const HEADER: &str = "\
 # Benchmarks
 
 Written by `make bench`. The contestants of a figure ran in turn in one run; median (lowest to
-highest). More is better, unless the figure says otherwise.
+highest). More is better, unless the figure says otherwise. `make bench BEFORE=REV` compares this tree
+with an earlier commit instead and writes `runs/bench-before/table.md`.
 ";
 
 /// Prints the results and replaces the tables of their groups in the page.
@@ -38,7 +39,7 @@ pub(crate) fn write_section(group: &str, table: &str) -> Result<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "the program's result")]
-fn print(table: &str) {
+pub(crate) fn print(table: &str) {
     println!("{table}");
 }
 
@@ -79,7 +80,7 @@ pub(crate) fn row(
 }
 
 /// `median (lowest to highest)`, three digits each.
-fn spread(values: &[f64]) -> String {
+pub(crate) fn spread(values: &[f64]) -> String {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let [first, .., last] = sorted.as_slice() else {

@@ -185,7 +185,7 @@ impl Inputs {
         let train = self.train(size, &run, precision, dropout);
         let mut command = Command::new(&self.python);
         command
-            .arg("benches/peers/peak_memory.py")
+            .arg("benches/peers/usage.py")
             .arg(train.get_program())
             .args(train.get_args());
         let Printed { peak_bytes, .. } = last_line(&mut command)?;
