@@ -44,9 +44,9 @@ program() { # built file, place in the tarball, libraries as seen from there
     chmod 755 "$stage/$2"
 }
 # Without MPI first: what is left in the build folder is then the usual one.
-cargo build --profile "$PROFILE" --bins -p trainer --no-default-features
+cargo build --locked --profile "$PROFILE" --bins -p trainer --no-default-features
 program "$built/tenk-pretrain" bin/tenk-pretrain ../lib
-cargo build --profile "$PROFILE" --bins -p corpus-tools -p embed-cli -p trainer
+cargo build --locked --profile "$PROFILE" --bins -p corpus-tools -p embed-cli -p trainer
 program "$built/tenk-pretrain" bin/mpi/tenk-pretrain ../../lib
 program "$built/tenk-embed" bin/tenk-embed ../lib
 program "$built/tenk-corpus" bin/tenk-corpus ../lib
@@ -58,7 +58,7 @@ cp docs/{clusters,corpus,training,distributed}.md "$stage/docs/"
 cp launch/tarball/README.md "$stage/README.md"
 printf '%s %s\n' "$version" "$(git rev-parse HEAD)" > "$stage/VERSION"
 
-cargo run --quiet -p xtask -- licences "$stage/licences/crates" >&2
+cargo run --locked --quiet -p xtask -- licences "$stage/licences/crates" >&2
 cp -r "$(path_of LICENCES)" "$stage/licences/libtorch"
 # libtorch brings GCC's libgomp, and the programs the standard library of Rust.
 cp /usr/share/doc/libgomp1/copyright "$stage/licences/libgomp" 2> /dev/null || fail "the licence of libgomp is not at /usr/share/doc/libgomp1/copyright (Debian: apt-get install libgomp1)"

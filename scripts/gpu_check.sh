@@ -10,11 +10,11 @@ program=target/gpu-check/tenk-pretrain
 
 had_mpi_build=0
 [ ! -e "$built" ] || had_mpi_build=1
-cargo build --release --quiet -p trainer --no-default-features
+cargo build --locked --release --quiet -p trainer --no-default-features
 mkdir -p target/gpu-check
 strip -o "$program" "$built"
 # The program under the usual name is the one with MPI again.
-[ "$had_mpi_build" = 0 ] || cargo build --release --quiet -p trainer
+[ "$had_mpi_build" = 0 ] || cargo build --locked --release --quiet -p trainer
 
 bytes=$(stat -c %s "$program")
 echo "gpu-check: $program, $((bytes >> 20)) MiB"

@@ -31,7 +31,7 @@ for ((part = 0; part < PARTS; part++)); do
     rm -rf "$folder"
     # exit code 2 and 3: mutants were missed or ran out of time, which is a result
     code=0
-    cargo mutants "${PACKAGES[@]}" --shard "$part/$PARTS" --output "$folder" \
+    cargo mutants --cargo-arg=--locked "${PACKAGES[@]}" --shard "$part/$PARTS" --output "$folder" \
         --profile mutants --timeout 30 --no-times -- --lib || code=$?
     case $code in 0 | 2 | 3) touch "$folder/done" ;; *) exit "$code" ;; esac
 done

@@ -15,6 +15,7 @@ mod licences;
 mod metadata;
 mod promises;
 mod sources;
+mod supply;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ const USAGE: &str = "usage: cargo run -q -p xtask -- COMMAND
   layout          dependencies between the crates are those of docs/design.md
   docs-check      links, paths, make targets and configurations that the docs name exist
   promises        every test that docs/promises.toml names exists
+  supply          licences and sources of all packages, the lock file, digests of base images
   licences DIR    copy the licence texts of all that is linked into the programs into DIR
   golden-update   write tests/golden/ anew with the peers' Python (scripts/setup.sh peers)";
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         ["layout"] => layout::check(root),
         ["docs-check"] => docs_check::check(root),
         ["promises"] => promises::check(root),
+        ["supply"] => supply::check(root),
         ["licences", out] => licences::collect(root, Path::new(out)),
         ["golden-update"] => golden::update(root),
         ["help" | "--help" | "-h"] => {
