@@ -53,7 +53,9 @@ struct Job<'a> {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-extern "C" fn run_range(state: *const c_void, begin: i64, end: i64) {
+/// # Safety
+/// `state` is the [`Job`] of a loop that has not returned.
+unsafe extern "C" fn run_range(state: *const c_void, begin: i64, end: i64) {
     // SAFETY: `state` is the `Job` that `parallel_for` keeps alive until all threads are done.
     let job = unsafe { &*state.cast::<Job<'_>>() };
     let begin = usize::try_from(begin).unwrap_or(0);
