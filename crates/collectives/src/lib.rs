@@ -25,7 +25,7 @@ pub use collective::{Brought, Bucket, Call, Collective, Element, Operation, Rank
 pub use connect::{Backend, Launch, connect};
 pub use error::CollectiveError;
 pub use faulty::{Fault, Faulty};
-pub use liveness::{Cause, Liveness, LivenessOptions, Loss, Position, Process, Watched};
+pub use liveness::{Cause, EndNotice, Liveness, LivenessOptions, Loss, Position, Process, Watched};
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiOptions};
 pub use nccl::{

@@ -1,10 +1,13 @@
 //! The side channel that notices a lost rank by itself, while its peers wait in a collective.
 //!
-//! Every rank keeps a TCP connection to rank 0, opened at start. A connection that closes
+//! Every rank keeps a TCP connection to rank 0, opened at start among processes that know the run's
+//! secret. A connection that closes
 //! without a goodbye is a death, silence is a stop or a partition. Rank 0 names the rank to
 //! all others; each process hears of a loss once, through the callback it gave. Collectives
 //! alone could only say who waited.
 
+mod door;
+mod greeting;
 mod hub;
 mod join;
 mod member;
@@ -14,9 +17,10 @@ mod tests;
 mod wire;
 
 use std::{
+    convert::Infallible,
     fmt,
     sync::{
-        Arc,
+        Arc, Weak,
         mpsc::{self, Sender},
     },
     thread::JoinHandle,
@@ -110,6 +114,11 @@ pub enum Cause {
         /// Its reason.
         message: String,
     },
+    /// It was told to end at once, which is no failure.
+    Ended {
+        /// By what.
+        message: String,
+    },
 }
 
 /// A lost rank.
@@ -170,6 +179,7 @@ impl fmt::Display for Loss {
                 "the launcher is gone: the process that started {process} has ended while its ranks were {position}; look for the end of mpirun's (or srun's) own output"
             ),
             Cause::Failed { message } => write!(formatter, "{process} failed {position}: {message}"),
+            Cause::Ended { message } => write!(formatter, "{process} ended {position}: {message}"),
         }
     }
 }
@@ -190,16 +200,44 @@ fn like(others: &[Rank]) -> String {
 #[derive(Debug)]
 pub struct Liveness {
     position: Arc<PositionCell>,
-    farewell: Sender<Farewell>,
+    farewell: Arc<Sender<Farewell>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// The last word of a rank; after `Waited` it listens for whom rank 0 names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 enum Farewell {
     Done,
     Failed(String),
     Waited(String),
+    /// Of a process that is told to end at once; `ended` is dropped when the others can hear it.
+    Ended {
+        message: String,
+        ended: Sender<Infallible>,
+    },
+}
+
+/// For the last word of a process that is told to end at once.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// By which any thread ends this process's part in the channel.
+#[derive(Debug, Clone)]
+pub struct EndNotice(Weak<Sender<Farewell>>);
+
+impl EndNotice {
+    /// Tells the other ranks that this process was told to end at once, by `message`, so that they do
+    /// not take its end for a failure. Returns when they can hear it, after a second at the latest.
+    pub fn tell(&self, message: &str) {
+        let Some(farewell) = self.0.upgrade() else {
+            return;
+        };
+        let (ended, told) = mpsc::channel();
+        let message = message.to_owned();
+        // Where its thread has ended, a loss was reported or a farewell said.
+        if farewell.send(Farewell::Ended { message, ended }).is_ok() {
+            let _ = told.recv_timeout(LAST_WORD);
+        }
+    }
 }
 
 /// What a process does when it hears of a lost rank; called once, by the channel's thread.
@@ -243,7 +281,7 @@ impl Liveness {
             })?;
         Ok(Some(Self {
             position,
-            farewell,
+            farewell: Arc::new(farewell),
             thread: Some(thread),
         }))
     }
@@ -251,6 +289,11 @@ impl Liveness {
     /// `collective`, whose steps and calls the channel reports as this rank's position.
     pub fn watch<'a>(&self, collective: &'a mut dyn Collective) -> Watched<'a> {
         Watched::new(collective, Arc::clone(&self.position))
+    }
+
+    /// What tells the others that this process is ended from outside.
+    pub fn end_notice(&self) -> EndNotice {
+        EndNotice(Arc::downgrade(&self.farewell))
     }
 
     /// Says goodbye: the end of this process is no loss.

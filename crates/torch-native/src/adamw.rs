@@ -71,10 +71,13 @@ impl Buffers<'_> {
     }
 
     fn step<T: Real>(&self, adamw: &AdamW, segments: &[Segment]) -> Result<(), TorchError> {
-        with_slice_mut(OPERATION, self.parameters, |parameters: &mut [T]| {
+        // Handles of their own; that no two share memory was checked.
+        let [mut parameters, mut exp_avg, mut exp_avg_sq] =
+            [self.parameters, self.exp_avg, self.exp_avg_sq].map(Tensor::shallow_clone);
+        with_slice_mut(OPERATION, &mut parameters, |parameters: &mut [T]| {
             with_slice(OPERATION, self.gradients, |gradients: &[T]| {
-                with_slice_mut(OPERATION, self.exp_avg, |exp_avg: &mut [T]| {
-                    with_slice_mut(OPERATION, self.exp_avg_sq, |exp_avg_sq: &mut [T]| {
+                with_slice_mut(OPERATION, &mut exp_avg, |exp_avg: &mut [T]| {
+                    with_slice_mut(OPERATION, &mut exp_avg_sq, |exp_avg_sq: &mut [T]| {
                         step_slices(
                             Part {
                                 parameters,

@@ -166,8 +166,8 @@ class KeepingAllocator final : public c10::Allocator {
 
 }  // namespace
 
-extern "C" void tenk_large_blocks(size_t *in_use, size_t *kept, size_t *most_in_use) {
+extern "C" void tenk_large_blocks(size_t *in_use, size_t *kept, size_t *most_in_use) noexcept {
   KeepingAllocator::instance().totals(in_use, kept, most_in_use);
 }
 
-extern "C" void tenk_keep_large_blocks() { c10::SetCPUAllocator(&KeepingAllocator::instance()); }
+extern "C" void tenk_keep_large_blocks() noexcept { c10::SetCPUAllocator(&KeepingAllocator::instance()); }

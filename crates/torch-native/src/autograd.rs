@@ -98,13 +98,16 @@ pub fn attach_backward(
         )
     };
     if attached == 0 {
-        drop_backward(state);
+        // SAFETY: no node has it.
+        unsafe { drop_backward(state) };
     }
     check("attach_backward", message)?;
     Ok(output)
 }
 
-extern "C" fn drop_backward(state: *mut c_void) {
+/// # Safety
+/// `state` is that of [`attach_backward`], and nobody uses it any more.
+unsafe extern "C" fn drop_backward(state: *mut c_void) {
     // SAFETY: `state` came from `Box::into_raw` in `attach_backward`, and the node hands it
     // over exactly once, here or to `run_backward`.
     let boxed = unsafe { Box::from_raw(state.cast::<Box<Backward>>()) };
@@ -112,7 +115,9 @@ extern "C" fn drop_backward(state: *mut c_void) {
     drop(catch_unwind(AssertUnwindSafe(|| drop(boxed))));
 }
 
-extern "C" fn run_backward(
+/// # Safety
+/// `state` as for [`drop_backward`]; `gradient` is a live tensor, and `gradients` has `num_inputs` slots.
+unsafe extern "C" fn run_backward(
     state: *mut c_void,
     gradient: *const RawTensor,
     gradients: *mut *mut RawTensor,
@@ -230,6 +235,38 @@ mod tests {
         );
         let panics = attach_backward(input.detach() * 1.0, &[&input], |_| panic!("inside")).unwrap();
         assert!(panics.f_backward().unwrap_err().to_string().contains("panicked"));
+    }
+
+    /// Two threads meet at one node: one runs its backward, the other is refused, and nobody frees
+    /// what the other uses.
+    #[test]
+    fn of_two_threads_at_one_node_one_runs_its_backward() {
+        for _ in 0..300 {
+            let input = Tensor::from_slice(&[1.0f32, 2.0]).set_requires_grad(true);
+            let token = std::sync::Arc::new(vec![7; 100]);
+            let captured = std::sync::Arc::clone(&token);
+            let output = attach_backward(input.detach() * 3.0, &[&input], move |gradient| {
+                assert!(captured.iter().all(|&seven| seven == 7));
+                Ok(vec![Some(gradient * 3.0)])
+            })
+            .unwrap();
+            let start = std::sync::Barrier::new(2);
+            let losses = [output.sum(Kind::Float), output.sum(Kind::Float)];
+            let ran = std::thread::scope(|scope| {
+                let start = &start;
+                let passes = losses.map(|loss| {
+                    scope.spawn(move || {
+                        start.wait();
+                        loss.f_backward().map_err(|error| error.to_string())
+                    })
+                });
+                passes.map(|pass| pass.join().unwrap())
+            });
+            let refused: Vec<_> = ran.iter().filter_map(|pass| pass.as_ref().err()).collect();
+            assert!(refused.len() == 1 && refused[0].contains("ran twice"), "{ran:?}");
+            assert_eq!(Vec::<f32>::try_from(input.grad()).unwrap(), [3.0, 3.0]);
+            assert_eq!(std::sync::Arc::strong_count(&token), 1);
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn mask_tensor<T: Scale>(
     stream: Stream,
     scale: f64,
     input: &Tensor,
-    output: &Tensor,
+    output: &mut Tensor,
 ) -> Result<(), TorchError> {
     with_slice("dropout", input, |input: &[T]| {
         with_slice_mut("dropout", output, |output: &mut [T]| {
@@ -110,11 +110,11 @@ fn masked(stream: Stream, rate: DropoutRate, input: &Tensor) -> Result<Tensor, T
         });
     }
     let input = input.f_contiguous()?;
-    let output = input.f_empty_like()?;
+    let mut output = input.f_empty_like()?;
     match input.f_kind()? {
-        Kind::Float => mask_tensor::<f32>(stream, rate.scale(), &input, &output)?,
-        Kind::Double => mask_tensor::<f64>(stream, rate.scale(), &input, &output)?,
-        Kind::BFloat16 => mask_tensor::<Bf16>(stream, rate.scale(), &input, &output)?,
+        Kind::Float => mask_tensor::<f32>(stream, rate.scale(), &input, &mut output)?,
+        Kind::Double => mask_tensor::<f64>(stream, rate.scale(), &input, &mut output)?,
+        Kind::BFloat16 => mask_tensor::<Bf16>(stream, rate.scale(), &input, &mut output)?,
         // No kernel of its own: fp16 is for GPUs, and comes here in tests alone.
         Kind::Half => return Ok(masked(stream, rate, &input.f_to_kind(Kind::Float)?)?.f_to_kind(Kind::Half)?),
         kind => {

@@ -10,15 +10,15 @@ use crate::TorchError;
 pub(crate) type RawTensor = torch_sys::C_tensor;
 
 /// Consumes `state`; fills one pointer per input; returns null or a `tenk_error` string.
-pub(crate) type BackwardFunction = extern "C" fn(
+pub(crate) type BackwardFunction = unsafe extern "C" fn(
     state: *mut c_void,
     gradient: *const RawTensor,
     gradients: *mut *mut RawTensor,
     num_inputs: usize,
 ) -> *mut c_char;
-pub(crate) type DropFunction = extern "C" fn(state: *mut c_void);
-pub(crate) type ReadyFunction = extern "C" fn(state: *const c_void);
-pub(crate) type RangeFunction = extern "C" fn(state: *const c_void, begin: i64, end: i64);
+pub(crate) type DropFunction = unsafe extern "C" fn(state: *mut c_void);
+pub(crate) type ReadyFunction = unsafe extern "C" fn(state: *const c_void);
+pub(crate) type RangeFunction = unsafe extern "C" fn(state: *const c_void, begin: i64, end: i64);
 
 unsafe extern "C" {
     pub(crate) fn tenk_error(message: *const c_char) -> *mut c_char;

@@ -27,7 +27,9 @@ pub fn on_gradient_ready(leaf: &Tensor, ready: impl Fn() + Send + Sync + 'static
     check("on_gradient_ready", message)
 }
 
-extern "C" fn call(state: *const c_void) {
+/// # Safety
+/// `state` is that of a hook that lives.
+unsafe extern "C" fn call(state: *const c_void) {
     // SAFETY: `state` came from `Box::into_raw` in `on_gradient_ready` and lives as long as the
     // hook that calls.
     let ready = unsafe { &*state.cast::<Box<Ready>>() };
@@ -35,8 +37,10 @@ extern "C" fn call(state: *const c_void) {
     let _ = catch_unwind(AssertUnwindSafe(ready));
 }
 
-extern "C" fn drop_state(state: *mut c_void) {
-    // SAFETY: the hook hands `state` over once, when it is destroyed.
+/// # Safety
+/// `state` is that of a hook, which gives it up here.
+unsafe extern "C" fn drop_state(state: *mut c_void) {
+    // SAFETY: it came from `Box::into_raw`, and the hook hands it over once, when it is destroyed.
     let boxed = unsafe { Box::from_raw(state.cast::<Box<Ready>>()) };
     drop(catch_unwind(AssertUnwindSafe(|| drop(boxed))));
 }

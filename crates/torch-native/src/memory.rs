@@ -1,9 +1,9 @@
 //! Tensor memory as Rust slices and bytes.
 //!
 //! A slice is borrowed from its tensor or handed to a closure, so it cannot outlive the
-//! tensor. libtorch itself lets several handles share one memory; whoever holds a slice must
-//! not run libtorch operations on another handle of the same memory, and nothing in this
-//! workspace does.
+//! tensor, and one that may be changed takes the tensor's exclusive borrow: no second slice of the same
+//! handle is there meanwhile. libtorch itself lets several handles share one memory; whoever holds a
+//! slice must not use another handle of the same elements, and nothing in this workspace does.
 
 #![expect(unsafe_code, reason = "views of tensor memory as slices")]
 
@@ -41,7 +41,9 @@ impl Element for Bf16 {
 
 fn check_slice<T: Element>(operation: &'static str, tensor: &Tensor) -> Result<usize, TorchError> {
     let (kind, device, contiguous) = (tensor.f_kind()?, tensor.device(), tensor.is_contiguous());
-    if kind != T::KIND || device != Device::Cpu || !contiguous {
+    // libtorch has tensors of zeros without memory.
+    let has_memory = || tensor.numel() == 0 || !tensor.data_ptr().is_null();
+    if kind != T::KIND || device != Device::Cpu || !contiguous || !has_memory() {
         return Err(TorchError::NotASlice {
             operation,
             expected: T::KIND,
@@ -92,16 +94,10 @@ pub(crate) fn with_slice<T: Element, R>(
 /// Runs `body` on the elements of `tensor`, which it may change.
 pub(crate) fn with_slice_mut<T: Element, R>(
     operation: &'static str,
-    tensor: &Tensor,
+    tensor: &mut Tensor,
     body: impl FnOnce(&mut [T]) -> R,
 ) -> Result<R, TorchError> {
-    let len = check_slice::<T>(operation, tensor)?;
-    if len == 0 {
-        return Ok(body(&mut []));
-    }
-    // SAFETY: as in `with_slice`; that no other handle is used meanwhile is the module's rule.
-    let slice = unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<T>(), len) };
-    Ok(body(slice))
+    Ok(body(slice_mut(operation, tensor)?))
 }
 
 /// The elements of a contiguous f32 CPU tensor.
@@ -137,20 +133,32 @@ pub fn with_slice_f64<R>(tensor: &Tensor, body: impl FnOnce(&[f64]) -> R) -> Res
 }
 
 /// Runs `body` on the elements of a contiguous f32 CPU tensor, which it may change. `body`
-/// must not use another tensor that shares this memory.
+/// must not use another tensor that shares this memory; this one it cannot:
+///
+/// ```compile_fail,E0499
+/// # let mut tensor = tch::Tensor::zeros([2], (tch::Kind::Float, tch::Device::Cpu));
+/// torch_native::with_slice_mut_f32(&mut tensor, |first| {
+///     torch_native::with_slice_mut_f32(&mut tensor, |second| second[0] = first[0])
+/// });
+/// ```
 ///
 /// # Errors
 /// [`TorchError::NotASlice`] for another kind, device or a strided tensor.
-pub fn with_slice_mut_f32<R>(tensor: &Tensor, body: impl FnOnce(&mut [f32]) -> R) -> Result<R, TorchError> {
+pub fn with_slice_mut_f32<R>(
+    tensor: &mut Tensor,
+    body: impl FnOnce(&mut [f32]) -> R,
+) -> Result<R, TorchError> {
     with_slice_mut("with_slice_mut_f32", tensor, body)
 }
 
-/// Runs `body` on the elements of a contiguous f64 CPU tensor, which it may change. `body`
-/// must not use another tensor that shares this memory.
+/// [`with_slice_mut_f32`] for f64.
 ///
 /// # Errors
 /// [`TorchError::NotASlice`] for another kind, device or a strided tensor.
-pub fn with_slice_mut_f64<R>(tensor: &Tensor, body: impl FnOnce(&mut [f64]) -> R) -> Result<R, TorchError> {
+pub fn with_slice_mut_f64<R>(
+    tensor: &mut Tensor,
+    body: impl FnOnce(&mut [f64]) -> R,
+) -> Result<R, TorchError> {
     with_slice_mut("with_slice_mut_f64", tensor, body)
 }
 
@@ -181,13 +189,15 @@ pub fn tensor_bytes(tensor: &Tensor) -> Result<Cow<'_, [u8]>, TorchError> {
 /// # Errors
 /// [`TorchError::SizeMismatch`] when the bytes do not fill the shape exactly.
 pub fn tensor_from_bytes(kind: Kind, shape: &[i64], bytes: &[u8]) -> Result<Tensor, TorchError> {
-    let num_elements: i64 = shape.iter().product();
-    let expected = usize::try_from(num_elements).unwrap_or(0) * kind.elt_size_in_bytes();
-    if bytes.len() != expected {
+    // A shape that no memory can hold fits no bytes.
+    let expected = shape.iter().try_fold(kind.elt_size_in_bytes(), |bytes, &size| {
+        bytes.checked_mul(usize::try_from(size).ok()?)
+    });
+    if expected != Some(bytes.len()) {
         return Err(TorchError::SizeMismatch {
             operation: "tensor_from_bytes",
             what: "bytes",
-            expected,
+            expected: expected.unwrap_or(usize::MAX),
             found: bytes.len(),
         });
     }
@@ -241,9 +251,27 @@ mod tests {
     }
 
     #[test]
+    fn a_tensor_without_memory_has_no_slice() {
+        let zeros = Tensor::internal_efficientzerotensor([3], (Kind::Float, Device::Cpu));
+        assert!(matches!(
+            with_slice_f32(&zeros, <[f32]>::len),
+            Err(TorchError::NotASlice { .. } | TorchError::Tch(_))
+        ));
+    }
+
+    #[test]
+    fn a_shape_whose_size_overflows_or_is_negative_fits_no_bytes() {
+        for shape in [&[1 << 32, 1 << 32][..], &[-2, -3], &[-1], &[i64::MAX, 2, 0]] {
+            let bytes = [0u8; 24];
+            let read = tensor_from_bytes(Kind::Float, shape, &bytes);
+            assert!(matches!(read, Err(TorchError::SizeMismatch { .. })), "{shape:?}");
+        }
+    }
+
+    #[test]
     fn a_slice_sees_and_changes_the_tensor() {
-        let tensor = Tensor::from_slice(&[1.0f64, 2.0]);
-        with_slice_mut_f64(&tensor, |slice| slice[1] = 7.0).unwrap();
+        let mut tensor = Tensor::from_slice(&[1.0f64, 2.0]);
+        with_slice_mut_f64(&mut tensor, |slice| slice[1] = 7.0).unwrap();
         assert_eq!(with_slice_f64(&tensor, <[f64]>::to_vec).unwrap(), [1.0, 7.0]);
         let empty = Tensor::zeros([0], (Kind::Float, Device::Cpu));
         assert_eq!(with_slice_f32(&empty, <[f32]>::len).unwrap(), 0);

@@ -44,19 +44,23 @@ pub fn fill_normal(
     key: [u32; 2],
     stream: u64,
 ) -> Result<(), TorchError> {
-    with_slice_mut("fill_normal", tensor, |slice: &mut [f64]| {
-        let len = slice.len();
-        let shared = SharedSlice::new(slice);
-        parallel_for(len.div_ceil(4), GRAIN_BLOCKS, &|blocks| {
-            // SAFETY: disjoint ranges of blocks are disjoint ranges of elements.
-            let part = unsafe { shared.part(blocks.start * 4..(blocks.end * 4).min(len)) };
-            for (index, values) in blocks.zip(part.chunks_mut(4)) {
-                for (value, normal) in values.iter_mut().zip(block(index, key, stream)) {
-                    *value = normal * standard_deviation;
+    with_slice_mut(
+        "fill_normal",
+        &mut tensor.shallow_clone(),
+        |slice: &mut [f64]| {
+            let len = slice.len();
+            let shared = SharedSlice::new(slice);
+            parallel_for(len.div_ceil(4), GRAIN_BLOCKS, &|blocks| {
+                // SAFETY: disjoint ranges of blocks are disjoint ranges of elements.
+                let part = unsafe { shared.part(blocks.start * 4..(blocks.end * 4).min(len)) };
+                for (index, values) in blocks.zip(part.chunks_mut(4)) {
+                    for (value, normal) in values.iter_mut().zip(block(index, key, stream)) {
+                        *value = normal * standard_deviation;
+                    }
                 }
-            }
-        })
-    })?
+            })
+        },
+    )?
 }
 
 #[cfg(test)]

@@ -78,7 +78,10 @@ impl Job<'_> {
 }
 
 /// Once a thread: its indices are only how libtorch starts it.
-extern "C" fn run_pieces(state: *const c_void, _begin: i64, _end: i64) {
+///
+/// # Safety
+/// `state` is the [`Job`] of a loop that has not returned.
+unsafe extern "C" fn run_pieces(state: *const c_void, _begin: i64, _end: i64) {
     // SAFETY: `state` is the `Job` that `parallel_for` keeps alive until all threads are done.
     let job = unsafe { &*state.cast::<Job<'_>>() };
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job.take_pieces())) {

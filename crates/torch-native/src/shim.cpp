@@ -1,6 +1,7 @@
 // What tch cannot reach in libtorch: `.grad` of a leaf, hooks on it, the intra-op thread team, and
 // autograd nodes whose backward is a Rust function. C ABI; every C++ exception ends as an
-// error string that Rust frees with tenk_free, and no Rust panic comes in (the Rust side
+// error string that Rust frees with tenk_free or, where a function returns none, ends the process
+// (noexcept); and no Rust panic comes in (the Rust side
 // catches it and reports an error string instead).
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -16,8 +17,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -30,9 +33,11 @@ using DropFunction = void (*)(void *state);
 using ReadyFunction = void (*)(const void *state);
 using RangeFunction = void (*)(const void *state, int64_t begin, int64_t end);
 
+// Never null, which would pass for success.
 char *copy_message(const char *message) {
   char *copy = strdup(message);
-  return copy != nullptr ? copy : strdup("out of memory");
+  if (copy == nullptr) std::abort();
+  return copy;
 }
 
 template <typename Body>
@@ -56,8 +61,15 @@ struct RustNode : torch::autograd::Node {
   ~RustNode() override { release_variables(); }
 
   void release_variables() override {
-    if (state != nullptr) drop(state);
-    state = nullptr;
+    // Outside the lock: what the state holds may free other nodes.
+    if (void *taken = take()) drop(taken);
+  }
+
+  // Backward passes of several threads may come to one node at once, so libtorch wants whatever a node
+  // saves to be used under its mutex (torch/csrc/autograd/function.h, "Thread Safety").
+  void *take() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return std::exchange(state, nullptr);
   }
 
   std::string name() const override { return "RustNode"; }
@@ -65,11 +77,10 @@ struct RustNode : torch::autograd::Node {
   torch::autograd::variable_list apply(torch::autograd::variable_list &&incoming) override {
     torch::autograd::variable_list result(num_inputs);
     if (!incoming[0].defined()) return result;
-    if (state == nullptr)
-      throw std::runtime_error("backward ran twice through a node that frees what it saved");
     std::vector<at::Tensor *> gradients(num_inputs, nullptr);
-    void *taken = state;
-    state = nullptr;
+    void *taken = take();
+    if (taken == nullptr)
+      throw std::runtime_error("backward ran twice through a node that frees what it saved");
     char *message = backward(taken, &incoming[0], gradients.data(), num_inputs);
     for (size_t index = 0; index < num_inputs; index++) {
       std::unique_ptr<at::Tensor> gradient(gradients[index]);
@@ -98,11 +109,11 @@ struct RustReadyHook : torch::autograd::PostAccumulateGradHook {
 
 extern "C" {
 
-char *tenk_error(const char *message) { return copy_message(message); }
+char *tenk_error(const char *message) noexcept { return copy_message(message); }
 
-void tenk_free(char *message) { free(message); }
+void tenk_free(char *message) noexcept { free(message); }
 
-const char *tenk_libtorch_version() { return TORCH_VERSION; }
+const char *tenk_libtorch_version() noexcept { return TORCH_VERSION; }
 
 // The CUDA runtime comes with a CUDA build of libtorch; it is looked up so that nothing links it.
 // 75 and 76 are cudaDevAttrComputeCapabilityMajor and -Minor of the runtime's driver_types.h.

@@ -3,7 +3,8 @@
 //!
 //! A launch that enters a run folder removes the file of the launch before (`forget`), so
 //! that a process that was killed leaves none instead of an old one. Of several failures the
-//! first one stays: what follows in other ranks is its consequence.
+//! first one stays: what follows in other ranks is its consequence. So it is with a rank that was told
+//! to end at once, without a last step: what the others meet then is no failure of the run.
 
 use std::path::Path;
 
@@ -68,8 +69,8 @@ pub(crate) fn forget(run_dir: &Path) -> Result<(), DurableError> {
     }
 }
 
-/// Writes `last_exit.json` into the run folder, unless another rank of this launch has written
-/// that it failed; a failure takes the place of anything but a failure.
+/// Writes `last_exit.json` into the run folder, unless another rank of this launch has written how
+/// it ended; a failure takes the place of a finished or resumable end with its last step.
 ///
 /// # Errors
 /// When the folder cannot be written.
@@ -95,7 +96,7 @@ pub fn write_last_exit(
     };
     match durable::commit_new_file(&DISK, &path, fill) {
         Err(DurableError::AlreadyExists { .. })
-            if status == ExitStatus::Failed && status_in(&path) != Some(ExitStatus::Failed) =>
+            if status == ExitStatus::Failed && !explains_failures(&path) =>
         {
             // Of several ranks that fail after a success, one wins here and the others stay out.
             forget(run_dir)?;
@@ -109,15 +110,21 @@ pub fn write_last_exit(
     }
 }
 
-/// What a file says; `None` when it cannot be understood.
-fn status_in(path: &Path) -> Option<ExitStatus> {
+/// Whether a file says what other ranks then fail of: a failure, or an end at once. One that cannot
+/// be understood says nothing.
+fn explains_failures(path: &Path) -> bool {
     #[derive(Deserialize)]
-    struct Status {
+    struct Ended {
         status: ExitStatus,
+        step: Option<u64>,
     }
-    let text = std::fs::read(path).ok()?;
-    let read: Status = serde_json::from_slice(&text).ok()?;
-    Some(read.status)
+    let read = std::fs::read(path).ok();
+    let read: Option<Ended> = read.and_then(|text| serde_json::from_slice(&text).ok());
+    read.is_some_and(|ended| match ended.status {
+        ExitStatus::Failed => true,
+        ExitStatus::Stopped => ended.step.is_none(),
+        ExitStatus::Done | ExitStatus::Usage => false,
+    })
 }
 
 #[cfg(test)]
@@ -149,6 +156,20 @@ mod tests {
             (&value["status"], &value["code"], &value["step"]),
             (&"stopped".into(), &75.into(), &4.into())
         );
+    }
+
+    #[test]
+    fn what_follows_a_rank_that_was_told_to_end_at_once_is_no_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        write_last_exit(folder, ExitStatus::Stopped, "SIGTERM came twice", 1, None).unwrap();
+        write_last_exit(folder, ExitStatus::Failed, "rank 1 is gone", 0, Some(3)).unwrap();
+        assert_eq!(last_exit(folder)["reason"], "SIGTERM came twice");
+        // After a stop in good order a failure is one.
+        forget(folder).unwrap();
+        write_last_exit(folder, ExitStatus::Stopped, "asked to stop", 0, Some(3)).unwrap();
+        write_last_exit(folder, ExitStatus::Failed, "the disk is full", 1, None).unwrap();
+        assert_eq!(last_exit(folder)["reason"], "the disk is full");
     }
 
     #[test]

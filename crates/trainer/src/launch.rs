@@ -60,6 +60,7 @@ pub fn train_run(
     let asked = json!({ "command": "train", "resume": resume });
     let rank = collective.rank().0;
     let run_dir = config.run.dir.clone();
+    stop.approach(&run_dir, rank);
     if let Some(after) = &config.run.stop_after {
         // A time that no clock can hold never comes.
         if let Some(at) = Instant::now().checked_add(after.duration()) {
@@ -94,6 +95,7 @@ fn train_watched(
     let Some(channel) = liveness::open(collective, session, folder.dir())? else {
         return gradients::connected(session, collective, train);
     };
+    stop.tell_by(channel.end_notice());
     let result = gradients::connected(session, &mut channel.watch(collective), train);
     liveness::close(channel, &result);
     result

@@ -67,7 +67,8 @@ struct Own {
 impl Own {
     /// Reports once for all ranks, then ends this process without waiting for anything.
     fn end_after(&self, loss: &Loss) {
-        let code = i32::from(ExitStatus::Failed.code());
+        let status = status_of(loss);
+        let code = i32::from(status.code());
         let is_silent = matches!(loss.cause, Cause::Silent { .. });
         // Nobody may be left who cleans up on this side.
         if loss.cause == Cause::Orphaned || is_silent {
@@ -83,25 +84,38 @@ impl Own {
             // Each side of a cut network misses the other; where both write, rank 0 goes first.
             thread::sleep(self.abort / 5);
         }
-        self.report(loss);
+        self.report(loss, status);
         if is_silent && loss.process.host != self.host {
             launcher::end();
         }
         signal_hook::low_level::exit(code);
     }
 
-    fn report(&self, loss: &Loss) {
-        // A rank that fails by itself has said why.
-        if !matches!(loss.cause, Cause::Failed { .. }) {
+    fn report(&self, loss: &Loss, status: ExitStatus) {
+        let finished = Some(loss.position.step.saturating_sub(1));
+        let (reason, step) = match &loss.cause {
+            // What the rank itself writes too; no step of it is in a checkpoint.
+            Cause::Ended { message } => (message.clone(), None),
+            _ => (loss.to_string(), finished),
+        };
+        // A rank that fails or is ended by itself has said why.
+        if !matches!(loss.cause, Cause::Failed { .. } | Cause::Ended { .. }) {
             tracing::error!("{loss}");
             // Behind the name, because a disk that is gone with a host may not answer.
             tracing::warn!("{}", stop::what_resumes(&self.run_dir));
         }
-        let step = Some(loss.position.step.saturating_sub(1));
-        let (rank, reason) = (loss.process.rank.0, loss.to_string());
-        if let Err(error) = write_last_exit(&self.run_dir, ExitStatus::Failed, &reason, rank, step) {
+        let rank = loss.process.rank.0;
+        if let Err(error) = write_last_exit(&self.run_dir, status, &reason, rank, step) {
             tracing::warn!("last_exit.json was not written: {}", chain(&error));
         }
+    }
+}
+
+/// How a run ends with this loss.
+fn status_of(loss: &Loss) -> ExitStatus {
+    match loss.cause {
+        Cause::Ended { .. } => ExitStatus::Stopped,
+        _ => ExitStatus::Failed,
     }
 }
 

@@ -86,6 +86,15 @@ impl GradientHooks {
     }
 }
 
+/// Hangs up when the pass ends, however it does: the reducer would wait for one that panics for ever.
+struct HangUp<'a>(&'a GradientHooks);
+
+impl Drop for HangUp<'_> {
+    fn drop(&mut self) {
+        self.0.hang_up();
+    }
+}
+
 /// Runs `backward`, the last pass of a step, and sums the gradients over ranks as they become
 /// ready.
 ///
@@ -103,12 +112,13 @@ pub(crate) fn reduce_during<T>(
     let buckets = &buckets;
     thread::scope(|scope| {
         let reducer = scope.spawn(move || reduce_as_they_come(collective, buckets, &parts, &progress));
+        let listening = HangUp(hooks);
         let result = backward();
         if result.is_ok() {
             hooks.tell(Progress::Done);
         }
         // After a pass that failed the reducer ends here, with its buckets as they are.
-        hooks.hang_up();
+        drop(listening);
         let reduced = reducer.join().unwrap_or(Err(TrainError::ReducerPanicked));
         let value = result?;
         reduced.map(|()| value)
@@ -223,10 +233,10 @@ fn all_reduce(collective: &mut dyn Collective, part: &Part) -> Result<(), TrainE
 /// That of `work`, or of a copy.
 pub(crate) fn on_host_memory(
     tensor: &Tensor,
-    work: impl FnOnce(&Tensor) -> Result<(), TrainError>,
+    work: impl FnOnce(&mut Tensor) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let on_host = tensor.f_to_device(Device::Cpu)?;
-    work(&on_host)?;
+    let mut on_host = tensor.f_to_device(Device::Cpu)?;
+    work(&mut on_host)?;
     if tensor.device() != Device::Cpu {
         tch::no_grad(|| tensor.shallow_clone().f_copy_(&on_host))?;
     }
@@ -329,6 +339,7 @@ fn cut(starts: &[usize], length: usize, full: usize) -> Vec<Bucket> {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -515,5 +526,24 @@ mod tests {
             });
         assert!(matches!(failed, Err(TrainError::NothingMasked { step: 3 })));
         assert_eq!(own.calls_made(), 0);
+    }
+
+    #[test]
+    fn a_pass_that_panics_ends_the_reducer_too_and_the_panic_goes_on() {
+        let model = model();
+        let hooks = GradientHooks::new(model.parameters()).unwrap();
+        let mut world = Threads::world(2, Duration::from_mins(1));
+        let (tell, told) = channel();
+        thread::spawn(move || {
+            let own = &mut world[0];
+            let pass = || -> Result<(), TrainError> { panic!("inside the pass") };
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                reduce_during(&hooks, own, (model.parameters(), ReduceDtype::F32), pass)
+            }));
+            let payload = caught.unwrap_err();
+            tell.send((payload.downcast_ref::<&str>().copied(), world[0].calls_made()))
+        });
+        let heard = told.recv_timeout(Duration::from_mins(1));
+        assert_eq!(heard, Ok((Some("inside the pass"), 0)), "the reducer still waits");
     }
 }

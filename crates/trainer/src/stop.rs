@@ -1,8 +1,11 @@
-//! A request to stop: SIGUSR1, SIGTERM or SIGINT, or a time that the run was given.
+//! A request to stop: SIGUSR1, SIGTERM, SIGINT or SIGHUP, or a time that the run was given.
 //!
 //! The first signal is remembered; the loop finishes its step, all ranks agree, a checkpoint is
-//! written and the process exits 75. A second one writes `last_exit.json` and exits at once,
-//! also with 75: what the last checkpoint holds can be resumed. A third one does not even write.
+//! written and the process exits 75. A second one ends all ranks at once, also with 75: this one tells
+//! the others, which would take its end for a failure else, and writes `last_exit.json`; what the last
+//! checkpoint holds can be resumed. A third one does not even write.
+//!
+//! A process that was started with SIGHUP ignored, as by nohup(1), goes on ignoring it.
 
 use std::{
     fmt, io,
@@ -15,10 +18,12 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use collectives::EndNotice;
+use durable::{DurableError, FolderLock};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use signal_hook::{
-    consts::{SIGINT, SIGTERM, SIGUSR1},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
     flag,
     iterator::Signals,
     low_level,
@@ -26,10 +31,10 @@ use signal_hook::{
 
 use crate::{
     error::chain,
-    exit::{ExitStatus, write_last_exit},
+    exit::{self, ExitStatus, write_last_exit},
 };
 
-const SIGNALS: [i32; 3] = [SIGUSR1, SIGTERM, SIGINT];
+const SIGNALS: [i32; 4] = [SIGUSR1, SIGTERM, SIGINT, SIGHUP];
 
 /// How long before the end of its job a run stops: a step and a checkpoint have to fit. As
 /// long as the launcher's `--signal=USR1@180` gives.
@@ -38,7 +43,7 @@ const BEFORE_END: Duration = Duration::from_mins(3);
 /// Why a rank was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
-    /// One of [`SIGUSR1`], [`SIGTERM`] and [`SIGINT`].
+    /// One of [`SIGUSR1`], [`SIGTERM`], [`SIGINT`] and [`SIGHUP`].
     Signal(i32),
     /// The time of `run.stop_after` is over.
     StopAfter,
@@ -47,10 +52,11 @@ pub enum StopReason {
 }
 
 impl StopReason {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Signal(SIGUSR1),
         Self::Signal(SIGTERM),
         Self::Signal(SIGINT),
+        Self::Signal(SIGHUP),
         Self::StopAfter,
         Self::JobEnds,
     ];
@@ -118,8 +124,19 @@ struct Inner {
     reason: OnceLock<StopReason>,
     /// When it is asked by itself, and why.
     limit: Mutex<Option<(Instant, StopReason)>>,
-    /// The run folder and this process's rank, once the folder was entered.
-    entered: Mutex<Option<(PathBuf, u32)>>,
+    /// Where a second signal leaves `last_exit.json`.
+    place: Mutex<Option<Place>>,
+    /// By which the other ranks hear of it.
+    notice: Mutex<Option<EndNotice>>,
+}
+
+/// A run folder, and this process's rank.
+#[derive(Debug, Clone)]
+struct Place {
+    run_dir: PathBuf,
+    rank: u32,
+    /// Whether this launch holds the folder.
+    is_entered: bool,
 }
 
 impl StopRequest {
@@ -136,11 +153,15 @@ impl StopRequest {
     pub fn on_signals() -> io::Result<Self> {
         let request = Self::default();
         let ending = Arc::new(AtomicBool::new(false));
-        for signal in SIGNALS {
+        let heeded = SIGNALS
+            .into_iter()
+            .filter(|&signal| signal != SIGHUP || !ignores_hangup());
+        let heeded: Vec<i32> = heeded.collect();
+        for &signal in &heeded {
             let code = i32::from(ExitStatus::Stopped.code());
             flag::register_conditional_shutdown(signal, code, Arc::clone(&ending))?;
         }
-        let mut signals = Signals::new(SIGNALS)?;
+        let mut signals = Signals::new(heeded)?;
         let heard = request.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for (count, signal) in signals.forever().enumerate() {
@@ -151,8 +172,7 @@ impl StopRequest {
                         name(signal)
                     );
                 } else {
-                    ending.store(true, Ordering::SeqCst);
-                    heard.record_second_signal(name(signal));
+                    heard.end_at_once(name(signal), &ending);
                     low_level::exit(i32::from(ExitStatus::Stopped.code()));
                 }
             }
@@ -192,26 +212,77 @@ impl StopRequest {
         }
     }
 
-    /// Names the run folder, where a second signal leaves `last_exit.json`.
-    pub(crate) fn enter(&self, run_dir: &Path, rank: u32) {
-        *lock(&self.0.entered) = Some((run_dir.to_owned(), rank));
+    /// Names the run folder before it is entered: another launch may hold it.
+    pub(crate) fn approach(&self, run_dir: &Path, rank: u32) {
+        let (run_dir, is_entered) = (run_dir.to_owned(), false);
+        *lock(&self.0.place) = Some(Place {
+            run_dir,
+            rank,
+            is_entered,
+        });
     }
 
-    fn record_second_signal(&self, signal: &str) {
-        let entered = lock(&self.0.entered);
-        let Some((run_dir, rank)) = &*entered else {
-            tracing::warn!("{signal} came while the run was already stopping, so it ended at once");
-            return;
-        };
+    /// Names the run folder that this launch holds from now on.
+    pub(crate) fn enter(&self, run_dir: &Path, rank: u32) {
+        let (run_dir, is_entered) = (run_dir.to_owned(), true);
+        *lock(&self.0.place) = Some(Place {
+            run_dir,
+            rank,
+            is_entered,
+        });
+    }
+
+    /// By what the other ranks are told of a second signal.
+    pub(crate) fn tell_by(&self, notice: EndNotice) {
+        *lock(&self.0.notice) = Some(notice);
+    }
+
+    /// Does what a second signal does before the process ends; `ending`: the next one waits for
+    /// nothing more.
+    fn end_at_once(&self, signal: &str, ending: &AtomicBool) {
+        let place = lock(&self.0.place).clone();
+        let resumes = place.as_ref().map(|place| what_resumes(&place.run_dir));
         let reason = format!(
-            "{signal} came while the run was already stopping, so it ended at once; {}",
-            what_resumes(run_dir)
+            "{signal} came while the run was already stopping, so it ended at once{}",
+            resumes.map_or_else(String::new, |resumes| format!("; {resumes}"))
         );
         tracing::warn!("{reason}");
-        if let Err(error) = write_last_exit(run_dir, ExitStatus::Stopped, &reason, *rank, None) {
+        // First of all, and until the others can hear it: they would call this end a failure.
+        if let Some(notice) = lock(&self.0.notice).clone() {
+            notice.tell(&reason);
+        }
+        ending.store(true, Ordering::SeqCst);
+        if let Some(Err(error)) = place.map(|place| place.leave(&reason)) {
             tracing::warn!("last_exit.json was not written: {}", chain(&error));
         }
     }
+}
+
+impl Place {
+    /// Writes `last_exit.json`. What an earlier launch left in a folder that was not entered yet
+    /// must not pass for this one's end, unless another launch holds the folder.
+    fn leave(&self, reason: &str) -> Result<(), DurableError> {
+        if self.is_entered {
+            return write_last_exit(&self.run_dir, ExitStatus::Stopped, reason, self.rank, None);
+        }
+        if !self.run_dir.is_dir() {
+            return Ok(());
+        }
+        let Ok(_lock) = FolderLock::acquire(&self.run_dir, "tenk-pretrain train") else {
+            return Ok(());
+        };
+        exit::forget(&self.run_dir)?;
+        write_last_exit(&self.run_dir, ExitStatus::Stopped, reason, self.rank, None)
+    }
+}
+
+/// Whether this process was started with SIGHUP ignored (`SigIgn` in `/proc/PID/status`, proc(5):
+/// signal n is bit n - 1).
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
 }
 
 /// What `--resume auto` does after an end that wrote no checkpoint.
@@ -303,10 +374,11 @@ mod tests {
     #[test]
     fn a_second_signal_leaves_the_reason_in_the_run_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let request = StopRequest::new();
-        request.record_second_signal("SIGTERM");
+        let (request, ending) = (StopRequest::new(), AtomicBool::new(false));
+        request.end_at_once("SIGTERM", &ending);
+        assert!(ending.load(Ordering::SeqCst));
         request.enter(folder.path(), 3);
-        request.record_second_signal("SIGTERM");
+        request.end_at_once("SIGTERM", &ending);
         let text = std::fs::read_to_string(folder.path().join("last_exit.json")).unwrap();
         let exit: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
@@ -326,6 +398,29 @@ mod tests {
             what_resumes(folder.path()),
             "`--resume auto` goes on from the newest checkpoint"
         );
+    }
+
+    #[test]
+    fn a_second_signal_before_the_folder_is_entered_replaces_what_an_earlier_launch_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let run_dir = folder.path().join("run");
+        let (request, ending) = (StopRequest::new(), AtomicBool::new(false));
+        request.approach(&run_dir, 1);
+        request.end_at_once("SIGHUP", &ending);
+        assert!(!run_dir.exists(), "a folder that was not there");
+        std::fs::create_dir(&run_dir).unwrap();
+        write_last_exit(&run_dir, ExitStatus::Failed, "the launch before", 0, Some(7)).unwrap();
+        let held = FolderLock::acquire(&run_dir, "another launch").unwrap();
+        request.end_at_once("SIGHUP", &ending);
+        let reason = || {
+            let text = std::fs::read(run_dir.join("last_exit.json")).unwrap();
+            let exit: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            exit["reason"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(reason(), "the launch before");
+        drop(held);
+        request.end_at_once("SIGHUP", &ending);
+        assert!(reason().starts_with("SIGHUP came"), "{}", reason());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Rank 0's side: it hears all ranks, and names a lost one to all others.
 
 use std::{
+    convert::Infallible,
     net::{Shutdown, TcpStream},
-    sync::mpsc::{Receiver, TryRecvError},
+    sync::mpsc::{Receiver, Sender, TryRecvError},
     time::{Duration, Instant},
 };
 
@@ -31,6 +32,8 @@ pub(super) struct Hub {
     options: LivenessOptions,
     /// What this rank said when others did not come in time.
     waited: Option<String>,
+    /// Dropped with the hub: whoever has this process ended waits for it.
+    ended: Option<Sender<Infallible>>,
 }
 
 struct Connected {
@@ -69,6 +72,7 @@ impl Hub {
             ranks: others.into_iter().zip(streams).map(connected).collect(),
             options,
             waited: None,
+            ended: None,
         }
     }
 
@@ -97,14 +101,25 @@ impl Hub {
                 self.ranks.iter_mut().for_each(|rank| rank.heard = Instant::now());
             }
             last_round = Instant::now();
-            if let Some(loss) = self.listen(own, last_round) {
-                return Some(self.tell_loss(loss, last_round));
+            match self.listen(own, last_round) {
+                // It has its result already, as this rank has.
+                Some(loss) if leaving.is_some() && matches!(loss.cause, Cause::Ended { .. }) => {}
+                Some(loss) => return Some(self.tell_loss(loss, last_round)),
+                None => {}
             }
             match farewell.try_recv() {
                 // The others are heard once more before one of them is blamed.
                 Ok(Farewell::Waited(message)) => self.waited = Some(message),
                 Ok(Farewell::Failed(message)) => {
                     self.tell(&Message::Failed {
+                        position: own.get(),
+                        message,
+                    });
+                    return None;
+                }
+                Ok(Farewell::Ended { message, ended }) => {
+                    self.ended = Some(ended);
+                    self.tell(&Message::Ended {
                         position: own.get(),
                         message,
                     });
@@ -278,7 +293,11 @@ impl Connected {
                     self.position = position;
                     self.waited = Some(message);
                 }
-                Message::Hello { .. } | Message::Lost { .. } => {}
+                Message::Ended { position, message } => {
+                    self.position = position;
+                    return Some(self.lost(Cause::Ended { message }));
+                }
+                Message::Lost { .. } => {}
             }
         }
         (!open).then(|| self.lost(Cause::Closed))
@@ -343,6 +362,7 @@ mod tests {
             ranks,
             options: LivenessOptions::default(),
             waited: None,
+            ended: None,
         }
     }
 

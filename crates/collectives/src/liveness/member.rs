@@ -1,8 +1,9 @@
 //! The side of every rank but 0: it beats, and hears from rank 0 who is lost.
 
 use std::{
+    convert::Infallible,
     net::TcpStream,
-    sync::mpsc::{Receiver, TryRecvError},
+    sync::mpsc::{Receiver, Sender, TryRecvError},
     time::{Duration, Instant},
 };
 
@@ -28,6 +29,8 @@ pub(super) struct Member {
     own_host: String,
     stream: TcpStream,
     options: LivenessOptions,
+    /// Dropped with the member: whoever has this process ended waits for it.
+    ended: Option<Sender<Infallible>>,
 }
 
 /// What is known of rank 0.
@@ -72,6 +75,7 @@ impl Member {
             own_host,
             stream,
             options,
+            ended: None,
         }
     }
 
@@ -135,12 +139,14 @@ impl Member {
     }
 
     fn say(&mut self, farewell: Farewell, own: &PositionCell) {
+        let position = own.get();
         let message = match farewell {
             Farewell::Done => Message::Goodbye,
-            Farewell::Failed(message) | Farewell::Waited(message) => Message::Failed {
-                position: own.get(),
-                message,
-            },
+            Farewell::Failed(message) | Farewell::Waited(message) => Message::Failed { position, message },
+            Farewell::Ended { message, ended } => {
+                self.ended = Some(ended);
+                Message::Ended { position, message }
+            }
         };
         send(&mut self.stream, &message);
     }
@@ -156,12 +162,15 @@ impl Member {
                 Message::Failed { position, message } => {
                     return self.loss(Rank(0), Cause::Failed { message }, position);
                 }
+                Message::Ended { position, message } => {
+                    return self.loss(Rank(0), Cause::Ended { message }, position);
+                }
                 Message::Lost {
                     rank,
                     cause,
                     position,
                 } => return self.loss(rank, cause, position),
-                Message::Hello { .. } | Message::Waited { .. } => {}
+                Message::Waited { .. } => {}
             }
         }
         if !open {

@@ -169,6 +169,44 @@ fn the_reason_of_a_rank_that_gives_up_reaches_the_others() {
     }
 }
 
+#[test]
+fn a_rank_that_is_ended_from_outside_tells_the_others_before_its_process_is_gone() {
+    for ended in 0..3 {
+        let mut members = channel_of(&[patient(); 3]);
+        let Member { liveness, losses } = members.remove(ended);
+        liveness.end_notice().tell("a second signal");
+        // The process ends here, whatever its other threads do.
+        for member in &members {
+            let loss = only_loss(&member.losses);
+            assert_eq!(loss.process.rank.0 as usize, ended);
+            let message = "a second signal".to_owned();
+            assert_eq!(loss.cause, Cause::Ended { message });
+        }
+        assert!(losses.recv().is_err(), "it has no loss itself");
+    }
+}
+
+#[test]
+fn whoever_ends_a_process_whose_channel_is_closed_waits_for_nobody() {
+    let members = channel_of(&[patient(); 2]);
+    let notices: Vec<_> = members
+        .iter()
+        .map(|member| member.liveness.end_notice())
+        .collect();
+    let leaving: Vec<_> = members
+        .into_iter()
+        .map(|member| thread::spawn(move || member.liveness.leave()))
+        .collect();
+    for leaving in leaving {
+        leaving.join().unwrap();
+    }
+    let begun = Instant::now();
+    for notice in &notices {
+        notice.tell("a second signal");
+    }
+    assert!(begun.elapsed() < LAST_WORD, "{:?}", begun.elapsed());
+}
+
 /// Its ranks are in step 17 with so many calls made; 0 stands for a rank that makes none.
 fn ranks_after_calls(calls: &[u64]) -> Vec<Member> {
     let members = channel_of(&vec![patient(); calls.len()]);
@@ -310,6 +348,7 @@ fn any_message() -> impl Strategy<Value = Message> {
             .prop_map(|(silent, others)| Cause::Silent { silent, others }),
         ".{0,40}".prop_map(|message| Cause::Failed { message }),
         ".{0,40}".prop_map(|waited| Cause::Stuck { waited }),
+        ".{0,40}".prop_map(|message| Cause::Ended { message }),
         (
             prop::collection::vec(any::<u32>().prop_map(Rank), 0..9),
             ".{0,40}"
@@ -317,14 +356,11 @@ fn any_message() -> impl Strategy<Value = Message> {
             .prop_map(|(others, waited)| Cause::Late { others, waited }),
     ];
     prop_oneof![
-        (any::<u32>(), any::<u64>()).prop_map(|(rank, run)| Message::Hello {
-            rank: Rank(rank),
-            run
-        }),
         position.clone().prop_map(|position| Message::Beat { position }),
         Just(Message::Goodbye),
         (position.clone(), ".{0,40}").prop_map(|(position, message)| Message::Failed { position, message }),
         (position.clone(), ".{0,40}").prop_map(|(position, message)| Message::Waited { position, message }),
+        (position.clone(), ".{0,40}").prop_map(|(position, message)| Message::Ended { position, message }),
         (any::<u32>(), cause, position).prop_map(|(rank, cause, position)| Message::Lost {
             rank: Rank(rank),
             cause,

@@ -1,15 +1,16 @@
 //! The messages of the channel: 40 bytes little-endian, then a text: the reason of a failure, or the
 //! other ranks that are silent or late too, each with a space behind it; of a late one the reason
-//! follows in a line of its own.
+//! follows in a line of its own. Both ends have proven by then that they are of one run
+//! (`greeting`).
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 | kind: 1 hello, 2 beat, 3 goodbye, 4 failed, 5 lost, 6 waited |
-//! | 1 | cause of a loss: 0 closed, 1 stopped, 2 silent, 3 failed, 4 orphaned, 5 late, 6 stuck |
+//! | 0 | kind: 2 beat, 3 goodbye, 4 failed, 5 lost, 6 waited, 7 ended |
+//! | 1 | cause of a loss: 0 closed, 1 stopped, 2 silent, 3 failed, 4 orphaned, 5 late, 6 stuck, 7 ended |
 //! | 2-3 | length of the text that follows |
-//! | 4-7 | rank: the sender of a hello, or the lost one |
+//! | 4-7 | the lost rank |
 //! | 8-15 | step |
-//! | 16-23 | sequence number of the last call, 0 before the first; in a hello the run's number |
+//! | 16-23 | sequence number of the last call, 0 before the first |
 //! | 24-27 | milliseconds of silence |
 //! | 28 | code of the last call's operation |
 //! | 29-31 | 0 |
@@ -31,8 +32,6 @@ const MAX_TEXT: usize = 4096;
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
-    /// A rank opens its connection with the run's number; rank 0 answers the same.
-    Hello { rank: Rank, run: u64 },
     /// A sign of life.
     Beat { position: Position },
     /// The sender ends, and that is no loss.
@@ -41,6 +40,8 @@ pub(super) enum Message {
     Failed { position: Position, message: String },
     /// The sender gives up because others did not come in time.
     Waited { position: Position, message: String },
+    /// The sender was told to end at once, and that is no failure.
+    Ended { position: Position, message: String },
     /// Rank 0 names a lost rank.
     Lost {
         rank: Rank,
@@ -54,11 +55,11 @@ impl Message {
     pub(super) fn encode(&self) -> Vec<u8> {
         let nowhere = Position::default();
         match self {
-            Self::Hello { rank, run } => frame(1, 0, *rank, &nowhere, *run, ""),
             Self::Beat { position } => frame(2, 0, Rank(0), position, 0, ""),
             Self::Goodbye => frame(3, 0, Rank(0), &nowhere, 0, ""),
             Self::Failed { position, message } => frame(4, 0, Rank(0), position, 0, message),
             Self::Waited { position, message } => frame(6, 0, Rank(0), position, 0, message),
+            Self::Ended { position, message } => frame(7, 0, Rank(0), position, 0, message),
             Self::Lost {
                 rank,
                 cause,
@@ -71,6 +72,7 @@ impl Message {
                     Cause::Failed { message } => (3, 0, message.clone()),
                     Cause::Orphaned => (4, 0, String::new()),
                     Cause::Stuck { waited } => (6, 0, waited.clone()),
+                    Cause::Ended { message } => (7, 0, message.clone()),
                     Cause::Late { others, waited } => (5, 0, joined(others) + "\n" + waited),
                 };
                 frame(5, code, *rank, position, silent, &text)
@@ -94,7 +96,6 @@ impl Message {
         };
         let silent = Duration::from_millis(number);
         Some(match header[0] {
-            1 => Self::Hello { rank, run: sequence },
             2 => Self::Beat { position },
             3 => Self::Goodbye,
             4 => Self::Failed {
@@ -114,6 +115,9 @@ impl Message {
                     6 => Cause::Stuck {
                         waited: text.to_owned(),
                     },
+                    7 => Cause::Ended {
+                        message: text.to_owned(),
+                    },
                     5 => {
                         let (others, waited) = text.split_once('\n')?;
                         Cause::Late {
@@ -128,6 +132,10 @@ impl Message {
                 position,
             },
             6 => Self::Waited {
+                position,
+                message: text.to_owned(),
+            },
+            7 => Self::Ended {
                 position,
                 message: text.to_owned(),
             },
@@ -159,14 +167,10 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// `number` goes into the sequence's place for a hello, else into 32 bits of its own.
 fn frame(kind: u8, cause: u8, rank: Rank, position: &Position, number: u64, text: &str) -> Vec<u8> {
     let text = &text[..text.floor_char_boundary(MAX_TEXT)];
     let text_length = u16::try_from(text.len()).unwrap_or(0);
-    let sequence = match kind {
-        1 => number,
-        _ => position.call.map_or(0, |call| call.sequence),
-    };
+    let sequence = position.call.map_or(0, |call| call.sequence);
     let mut bytes = vec![kind, cause];
     bytes.extend(text_length.to_le_bytes());
     bytes.extend(rank.0.to_le_bytes());

@@ -5,7 +5,10 @@
 use std::{
     ffi::{c_int, c_void},
     ptr,
-    sync::mpsc,
+    sync::{
+        atomic::{AtomicPtr, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -86,12 +89,15 @@ impl Communicator {
         let number = |value: u32| c_int::try_from(value).unwrap_or(c_int::MAX);
         let (ranks, rank) = (number(collective.world_size()), number(collective.rank().0));
         let mut config = Config::not_blocking();
-        let mut handle = ptr::null_mut();
-        // SAFETY: NCCL copies id and configuration during the call and writes the handle; all of
-        // them live through it.
+        // NCCL writes the handle during the call and, from a thread of its own, once more when the
+        // set-up ends, which may be after this has given up: so its place is never freed.
+        let place: &'static AtomicPtr<_> = Box::leak(Box::new(AtomicPtr::new(ptr::null_mut())));
+        // SAFETY: NCCL copies id and configuration, which live through the call; the handle's place
+        // lives for ever, and is read and written as an atomic on both sides.
         let code = unsafe {
-            (library.functions.comm_init_rank_config)(&raw mut handle, ranks, id, rank, &raw mut config)
+            (library.functions.comm_init_rank_config)(place.as_ptr(), ranks, id, rank, &raw mut config)
         };
+        let handle = place.load(Ordering::Acquire);
         let mut communicator = Self {
             library,
             live: (!handle.is_null()).then_some(Live(handle)),

@@ -13,11 +13,12 @@ use super::batching::Queue;
 /// its answer before it is closed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// SIGTERM and SIGINT.
+/// SIGTERM, SIGINT, and SIGHUP unless the process was started with it ignored, as by nohup(1).
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -26,15 +27,33 @@ impl Signals {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            hangup: (!ignores_hangup())
+                .then(|| listen(SignalKind::hangup()))
+                .transpose()?,
         })
     }
 
     async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => (),
             _ = self.interrupt.recv() => (),
+            _ = hangup => (),
         }
     }
+}
+
+/// By `SigIgn` in `/proc/PID/status` (proc(5): signal n is bit n - 1; SIGHUP is 1).
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Waits for a signal, says so by `stopping`, and returns when nothing has been asked or answered for

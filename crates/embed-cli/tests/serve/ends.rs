@@ -28,7 +28,7 @@ fn long_requests(served: &Served, count: u64) -> Result<Vec<JoinHandle<Result<Re
 
 #[test]
 fn requests_in_flight_are_answered_before_a_signal_ends_the_server() -> Result<()> {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut served = Served::start(&["--queue-tokens", "10000000"])?;
         let clients = long_requests(&served, 8)?;
         served.signal(signal)?;
