@@ -14,6 +14,8 @@ TEST_SKIPS := $(CURDIR)/target/test.skips
 LONG_LOG := target/test-long.log
 LONG_SKIPS := $(CURDIR)/target/test-long.skips
 TEST_PACKAGES := --workspace --features tests/libtorch
+# What is done in two ways by device, done the GPU's way on the CPU.
+GPU_BRANCH := -p model -p trainer --lib --features trainer/gpu-branch
 
 .PHONY: help setup peers build dist demo test test-long test-binaries lint bench fuzz mutants gpu-check
 
@@ -43,12 +45,14 @@ test: peers test-binaries ## what CI runs: every test but the long ones
 	@status=0; \
 	TENK_BIN_DIR="$(CURDIR)/target/debug" TENK_PEERS="$$(scripts/setup.sh paths | sed -n 's/^PEERS=//p')" \
 		TENK_SKIPS="$(TEST_SKIPS)" cargo test $(TEST_PACKAGES) --no-fail-fast 2>&1 | tee $(TEST_LOG) || status=$$?; \
+	cargo test $(GPU_BRANCH) --no-fail-fast 2>&1 | tee -a $(TEST_LOG) || status=$$?; \
 	scripts/count_tests.sh $(TEST_LOG) $(TEST_SKIPS) && exit $$status
 
 lint: setup ## formatting, lints, docs and the repository's own rules
 	cargo fmt --all --check
 	cargo clippy $(TEST_PACKAGES) --all-targets -- -D warnings
 	cargo clippy -p trainer --no-default-features -- -D warnings
+	cargo clippy $(GPU_BRANCH) --tests -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(TEST_PACKAGES) --no-deps --quiet
 	cargo run --quiet -p xtask -- layout
 	cargo run --quiet -p xtask -- docs-check
