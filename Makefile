@@ -11,6 +11,7 @@ export CARGO_NET_OFFLINE := true
 endif
 TEST_LOG := target/test.log
 TEST_SKIPS := $(CURDIR)/target/test.skips
+GPU_BRANCH_SKIPS := $(CURDIR)/target/test.gpu-branch.skips
 LONG_LOG := target/test-long.log
 LONG_SKIPS := $(CURDIR)/target/test-long.skips
 TEST_PACKAGES := --workspace --features tests/libtorch
@@ -41,11 +42,11 @@ test-binaries: setup
 	cargo build $(TEST_PACKAGES) --bins
 
 test: peers test-binaries ## what CI runs: every test but the long ones
-	@mkdir -p target && rm -f $(TEST_SKIPS)
-	@status=0; \
-	TENK_BIN_DIR="$(CURDIR)/target/debug" TENK_PEERS="$$(scripts/setup.sh paths | sed -n 's/^PEERS=//p')" \
-		TENK_SKIPS="$(TEST_SKIPS)" cargo test $(TEST_PACKAGES) --no-fail-fast 2>&1 | tee $(TEST_LOG) || status=$$?; \
-	cargo test $(GPU_BRANCH) --no-fail-fast 2>&1 | tee -a $(TEST_LOG) || status=$$?; \
+	@mkdir -p target && rm -f $(TEST_SKIPS) $(GPU_BRANCH_SKIPS)
+	@status=0; export TENK_BIN_DIR="$(CURDIR)/target/debug" TENK_PEERS="$$(scripts/setup.sh paths | sed -n 's/^PEERS=//p')"; \
+	TENK_SKIPS="$(TEST_SKIPS)" cargo test $(TEST_PACKAGES) --no-fail-fast 2>&1 | tee $(TEST_LOG) || status=$$?; \
+	TENK_SKIPS="$(GPU_BRANCH_SKIPS)" cargo test $(GPU_BRANCH) --no-fail-fast 2>&1 | tee -a $(TEST_LOG) || status=$$?; \
+	[ ! -e $(GPU_BRANCH_SKIPS) ] || sed 's/^/gpu-branch: /' $(GPU_BRANCH_SKIPS) >> $(TEST_SKIPS); \
 	scripts/count_tests.sh $(TEST_LOG) $(TEST_SKIPS) && exit $$status
 
 lint: setup ## formatting, lints, docs and the repository's own rules
