@@ -1,0 +1,25 @@
+// How a function of the shim reports an exception: as a string that Rust frees with tenk_free.
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+
+// Never null, which would pass for success.
+inline char *copy_message(const char *message) {
+  char *copy = strdup(message);
+  if (copy == nullptr) std::abort();
+  return copy;
+}
+
+template <typename Body>
+char *guarded(Body body) {
+  try {
+    body();
+    return nullptr;
+  } catch (const std::exception &error) {
+    return copy_message(error.what());
+  } catch (...) {
+    return copy_message("unknown C++ exception");
+  }
+}
