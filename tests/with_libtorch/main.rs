@@ -5,6 +5,7 @@ mod checkpoint_activations;
 mod demo;
 mod disks;
 mod exported_folder;
+mod folders;
 mod init_from;
 mod lost_ranks;
 mod philox;
