@@ -6,6 +6,7 @@ mod checkpoint_activations;
 mod demo;
 mod disks;
 mod exported_folder;
+mod folders;
 mod gpu_peer;
 mod init_from;
 mod lost_ranks;

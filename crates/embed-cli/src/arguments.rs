@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use embedding::{Pooling, PrecisionChoice};
+use embedding::{PoolingMode, PrecisionChoice};
 
 /// Vectors of texts by a Hugging Face folder with a RoBERTa encoder.
 #[derive(Debug, Parser)]
@@ -64,9 +64,10 @@ impl From<PrecisionName> for PrecisionChoice {
 
 #[derive(Debug, Args)]
 pub(crate) struct PoolingArguments {
-    /// How the vectors of tokens become the vector of a text.
-    #[arg(long, value_enum, default_value_t = PoolingName::Mean)]
-    pub(crate) pooling: PoolingName,
+    /// How the vectors of tokens become the vector of a text [default: what the model's folder says,
+    /// else mean].
+    #[arg(long, value_enum)]
+    pub(crate) pooling: Option<PoolingName>,
     /// Tokens that go through the model together, padding included.
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub(crate) batch_tokens: usize,
@@ -82,15 +83,21 @@ pub(crate) enum PoolingName {
     Max,
     /// The mean with weights 1, 2, 3 ... by position.
     TokenWeighted,
+    /// The sum over all tokens, divided by the square root of their number.
+    MeanSqrtLen,
+    /// The last token.
+    LastToken,
 }
 
-impl From<PoolingName> for Pooling {
+impl From<PoolingName> for PoolingMode {
     fn from(name: PoolingName) -> Self {
         match name {
             PoolingName::Mean => Self::Mean,
             PoolingName::Cls => Self::Cls,
             PoolingName::Max => Self::Max,
             PoolingName::TokenWeighted => Self::TokenWeighted,
+            PoolingName::MeanSqrtLen => Self::MeanSqrtLen,
+            PoolingName::LastToken => Self::LastToken,
         }
     }
 }

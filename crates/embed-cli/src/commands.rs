@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use durable::DISK;
 use embed_cli::{FilledLine, ServerOptions, encode_file, fill_file, nearest, read_lines};
-use embedding::{EmbeddingModel, EncodeOptions};
+use embedding::{EmbeddingModel, EncodeOptions, Pooling, PoolingMode};
 use serde_json::json;
 
 use crate::arguments::{
@@ -20,7 +20,7 @@ pub(crate) fn encode(arguments: &EncodeArguments) -> Result<()> {
         "{} exists already; name another file, or give --overwrite",
         arguments.output.display()
     );
-    let model = open(&arguments.model)?;
+    let model = open_pooled(&arguments.model, &arguments.pooling)?;
     let start = Instant::now();
     let mut progress = |texts| tracing::info!("{texts} texts embedded");
     let options = options(&arguments.pooling);
@@ -56,7 +56,7 @@ pub(crate) fn encode(arguments: &EncodeArguments) -> Result<()> {
 }
 
 pub(crate) fn serve(arguments: &ServeArguments) -> Result<()> {
-    let model = open(&arguments.model)?;
+    let model = open_pooled(&arguments.model, &arguments.pooling)?;
     let options = ServerOptions {
         host: arguments.host.clone(),
         port: arguments.port,
@@ -74,7 +74,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<()> {
 }
 
 pub(crate) fn fill_mask(arguments: &FillMaskArguments) -> Result<()> {
-    let model = open(&arguments.model)?;
+    let model = open(&arguments.model, Some(Pooling::default()))?;
     for line in fill_file(&model, &arguments.lines.input, arguments.lines.top)? {
         print(&if arguments.model.json {
             filled_json(&line)
@@ -124,7 +124,7 @@ fn filled_text(line: &FilledLine) -> String {
 }
 
 pub(crate) fn nearest_lines(arguments: &NearestArguments) -> Result<()> {
-    let model = open(&arguments.model)?;
+    let model = open_pooled(&arguments.model, &arguments.pooling)?;
     let options = options(&arguments.pooling);
     let lines = read_lines(&arguments.lines.input)?.collect::<Result<Vec<String>>>()?;
     let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -144,10 +144,10 @@ pub(crate) fn nearest_lines(arguments: &NearestArguments) -> Result<()> {
     Ok(())
 }
 
-fn open(arguments: &ModelArguments) -> Result<EmbeddingModel> {
+fn open(arguments: &ModelArguments, pooling: Option<Pooling>) -> Result<EmbeddingModel> {
     let available = || std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = arguments.threads.unwrap_or_else(available);
-    let model = EmbeddingModel::open(&arguments.model, threads, arguments.precision.into())?;
+    let model = EmbeddingModel::open(&arguments.model, threads, arguments.precision.into(), pooling)?;
     if !model.unknown_tensors().is_empty() {
         tracing::warn!(
             "{}: these tensors are no part of the encoder and are not used: {}",
@@ -155,12 +155,41 @@ fn open(arguments: &ModelArguments) -> Result<EmbeddingModel> {
             model.unknown_tensors().join(", ")
         );
     }
+    for note in model.notes() {
+        tracing::warn!("{}: {note}", arguments.model.display());
+    }
+    Ok(model)
+}
+
+/// Opens the model and says how it makes vectors.
+fn open_pooled(arguments: &ModelArguments, pooling: &PoolingArguments) -> Result<EmbeddingModel> {
+    let chosen = pooling.pooling.map(|name| PoolingMode::from(name).into());
+    let model = open(arguments, chosen)?;
+    let said = model.sentence();
+    tracing::info!(
+        "pooling {}, {}{}{}",
+        model.pooling(),
+        if said.normalize {
+            "scaled to length 1"
+        } else {
+            "length as it is"
+        },
+        if said.lower_case {
+            ", texts in lower case"
+        } else {
+            ""
+        },
+        if said.prompt.is_empty() {
+            String::new()
+        } else {
+            format!(", prompt {:?}", said.prompt)
+        },
+    );
     Ok(model)
 }
 
 fn options(arguments: &PoolingArguments) -> EncodeOptions {
     EncodeOptions {
-        pooling: arguments.pooling.into(),
         max_batch_tokens: arguments.batch_tokens,
     }
 }

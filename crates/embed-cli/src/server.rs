@@ -70,7 +70,7 @@ pub fn serve(
         sequencer: model.sequencer(),
         queue: queue.clone(),
         metrics,
-        info: info::info(model, options.encode)?,
+        info: info::info(model)?,
         model_name: info::name(model),
         dimension: model.dimension(),
         max_body_bytes: options.max_body_bytes,

@@ -14,7 +14,7 @@ fn open(text: &str) -> (TempDir, EmbeddingModel, PathBuf) {
     hf_folder::testing::export_tiny(&folder);
     let input = scratch.path().join("texts.txt");
     commit_bytes(&DISK, &input, text.as_bytes()).unwrap();
-    let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32).unwrap();
+    let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32, None).unwrap();
     (scratch, model, input)
 }
 

@@ -7,24 +7,21 @@ use tch::{Kind, Tensor};
 use crate::batching::plan_batches;
 use crate::error::EmbeddingError;
 use crate::load::EmbeddingModel;
-use crate::pooling::Pooling;
+use crate::pooling::{normalize, pool};
 use crate::sequence::Sequence;
 
 /// How texts are embedded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EncodeOptions {
-    /// How tokens become a vector.
-    pub pooling: Pooling,
     /// Tokens that go through the model together, padding included.
     pub max_batch_tokens: usize,
 }
 
 impl Default for EncodeOptions {
-    /// Mean pooling; 4,096 tokens, which bounds the activations of a base model to about
+    /// 4,096 tokens, which bounds the activations of a base model to about
     /// 100 MB and is long enough for full matrix speed.
     fn default() -> Self {
         Self {
-            pooling: Pooling::Mean,
             max_batch_tokens: 4096,
         }
     }
@@ -84,7 +81,7 @@ impl EmbeddingModel {
         let mut values = vec![0.0; sequences.len() * dimension];
         for batch in plan_batches(&lengths, options.max_batch_tokens) {
             let batch_sequences: Vec<&Sequence> = batch.iter().map(|&index| sequences[index]).collect();
-            let vectors = self.encode_batch(&batch_sequences, options.pooling)?;
+            let vectors = self.encode_batch(&batch_sequences)?;
             for (&index, vector) in batch.iter().zip(vectors.chunks_exact(dimension)) {
                 values[index * dimension..(index + 1) * dimension].copy_from_slice(vector);
             }
@@ -92,13 +89,16 @@ impl EmbeddingModel {
         Ok(values)
     }
 
-    fn encode_batch(&self, sequences: &[&Sequence], pooling: Pooling) -> Result<Vec<f32>, EmbeddingError> {
+    fn encode_batch(&self, sequences: &[&Sequence]) -> Result<Vec<f32>, EmbeddingError> {
         let (input_ids, attention_mask) = self.padded(sequences)?;
         let _no_grad = tch::no_grad_guard();
         let hidden = self.model.hidden_states(&input_ids, Some(&attention_mask))?; // [B, T, D]
-        let pooled = pooling.apply(&hidden, &attention_mask)?; // [B, D]
+        let mut vectors = pool(&self.pooling, &hidden, &attention_mask)?; // [B, dimension]
+        if self.sentence.normalize {
+            vectors = normalize(&vectors)?;
+        }
         let mut values = vec![0.0_f32; sequences.len() * self.dimension()];
-        pooled
+        vectors
             .f_contiguous()?
             .f_copy_data(&mut values, sequences.len() * self.dimension())?;
         Ok(values)

@@ -30,12 +30,6 @@ pub enum EmbeddingError {
         /// Longest sequence of the model.
         max_sequence_length: usize,
     },
-    /// A pooling that does not exist.
-    #[error("there is no pooling \"{name}\": use mean, cls, max or token-weighted")]
-    UnknownPooling {
-        /// The name given.
-        name: String,
-    },
     /// bf16 on a processor without instructions for it.
     #[error(
         "this processor has no bf16 instructions, and bf16 would be a hundred times slower than f32: \

@@ -1,7 +1,9 @@
 //! A text as a sequence of tokens: `<s>` text `</s>`, cut where the model ends.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use hf_folder::SentenceModules;
 use tokenizer::{Encoder, Tokenizer};
 
 /// One text as the model sees it.
@@ -42,13 +44,17 @@ impl Sequence {
 pub struct Sequencer {
     tokenizer: Arc<Tokenizer>,
     max_length: usize,
+    prompt: String,
+    lower_case: bool,
 }
 
 impl Sequencer {
-    pub(crate) fn new(tokenizer: Arc<Tokenizer>, max_length: usize) -> Self {
+    pub(crate) fn new(tokenizer: Arc<Tokenizer>, max_length: usize, sentence: &SentenceModules) -> Self {
         Self {
             tokenizer,
             max_length,
+            prompt: sentence.prompt.clone(),
+            lower_case: sentence.lower_case,
         }
     }
 
@@ -59,7 +65,15 @@ impl Sequencer {
         let mut sequences = Vec::with_capacity(texts.len());
         for text in texts {
             content.clear();
-            encoder.encode_into(text.as_ref(), &mut content);
+            let mut text = Cow::Borrowed(text.as_ref());
+            if !self.prompt.is_empty() {
+                text = Cow::Owned(format!("{}{text}", self.prompt));
+            }
+            if self.lower_case {
+                // character by character, as the normalizer of `tokenizers`
+                text = Cow::Owned(text.chars().flat_map(char::to_lowercase).collect());
+            }
+            encoder.encode_into(&text, &mut content);
             sequences.push(Sequence::new(&self.tokenizer, &content, self.max_length));
         }
         sequences

@@ -57,6 +57,27 @@ pub enum HfFolderError {
         #[source]
         source: safetensors::SafeTensorError,
     },
+    /// The weights are pickled, which only Python reads.
+    #[error(
+        "{folder} has its weights in {file}, which can run code when it is opened and is not read here; \
+         convert it once:\n{command}"
+    )]
+    Pickled {
+        /// The folder.
+        folder: PathBuf,
+        /// The pickled file.
+        file: &'static str,
+        /// The shell line that writes `model.safetensors`.
+        command: String,
+    },
+    /// A file asks for something that is not computed here.
+    #[error("{path}: {problem}")]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What it asks for, and the way out.
+        problem: String,
+    },
     /// A tensor cannot be used.
     #[error("{path}: tensor {name} {problem}")]
     Tensor {

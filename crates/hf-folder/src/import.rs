@@ -9,8 +9,10 @@ use tch::{Device, Tensor};
 use tokenizer::Tokenizer;
 
 use crate::error::HfFolderError;
-use crate::files::{CONFIG_JSON, MODEL_SAFETENSORS, SENTENCE_BERT_CONFIG_JSON};
+use crate::files::{CONFIG_JSON, TOKENIZER_CONFIG_JSON};
+use crate::sentence::{self, SentenceModules};
 use crate::tensors::ModelTensors;
+use crate::weights::WeightFiles;
 
 /// An opened folder: configuration, tokenizer and tensors that fit each other.
 #[derive(Debug)]
@@ -21,11 +23,17 @@ pub struct HfModel {
     pub config: RobertaConfig,
     /// The tokenizer.
     pub tokenizer: Tokenizer,
-    /// `model.safetensors`.
+    /// The tensors.
     pub tensors: ModelTensors,
+    /// The files that they are in.
+    pub weights: WeightFiles,
+    /// What the folder says about texts before the encoder and vectors after it.
+    pub sentence: SentenceModules,
     /// The longest sequence, `<s>` and `</s>` included: the position table's, or less where
-    /// `sentence_bert_config.json` says so.
+    /// `sentence_bert_config.json` or, without it, `tokenizer_config.json` says so.
     pub max_sequence_length: usize,
+    /// What a user should hear once about files that change nothing.
+    pub notes: Vec<String>,
 }
 
 impl HfModel {
@@ -34,24 +42,23 @@ impl HfModel {
     /// # Errors
     /// [`HfFolderError::Missing`] names the file that lacks; [`HfFolderError::Config`] a model
     /// of another kind; [`HfFolderError::Vocabulary`] and [`HfFolderError::SpecialToken`] a
-    /// tokenizer of another model; the others a file that is damaged.
+    /// tokenizer of another model; [`HfFolderError::Unsupported`] and [`HfFolderError::Pickled`] what
+    /// cannot be computed or read; the others a file that is damaged.
     pub fn open(folder: &Path) -> Result<Self, HfFolderError> {
-        let config = Self::read_config(folder)?;
-        let tokenizer = Tokenizer::open(folder)?;
-        check_tokenizer(folder, &tokenizer, &config)?;
-        let path = folder.join(MODEL_SAFETENSORS);
-        if !path.is_file() {
-            return Err(missing(
-                folder,
-                MODEL_SAFETENSORS,
-                "save the model with safetensors, as one file",
-            ));
-        }
+        let sentence = SentenceModules::read(folder)?;
+        let encoder = &sentence.encoder;
+        let config = Self::read_config(encoder)?;
+        let tokenizer = Tokenizer::open(encoder)?;
+        check_tokenizer(encoder, &tokenizer, &config)?;
+        let weights = WeightFiles::find(encoder)?;
         Ok(Self {
             folder: folder.to_owned(),
             tokenizer,
-            tensors: ModelTensors::read(&path)?,
-            max_sequence_length: max_sequence_length(folder, &config)?,
+            tensors: ModelTensors::read(&weights)?,
+            weights,
+            max_sequence_length: max_sequence_length(&sentence, &config)?,
+            notes: sentence.notes.clone(),
+            sentence,
             config,
         })
     }
@@ -162,18 +169,31 @@ fn check_tokenizer(
     Ok(())
 }
 
-fn max_sequence_length(folder: &Path, config: &RobertaConfig) -> Result<usize, HfFolderError> {
+/// As `sentence-transformers`: `max_seq_length`, or without it the tokenizer's `model_max_length`;
+/// never more than there are positions.
+fn max_sequence_length(sentence: &SentenceModules, config: &RobertaConfig) -> Result<usize, HfFolderError> {
     let positions = config.max_sequence_length();
-    let path = folder.join(SENTENCE_BERT_CONFIG_JSON);
-    if !path.is_file() {
-        return Ok(positions);
-    }
-    let text = read_text(path.clone())?;
-    let json: Value = serde_json::from_str(&text).map_err(|source| HfFolderError::Json { path, source })?;
-    let stated = json["max_seq_length"]
-        .as_u64()
-        .and_then(|length| usize::try_from(length).ok());
+    let stated = match sentence.max_length {
+        Some(length) => Some(length),
+        None => model_max_length(&sentence.encoder)?,
+    };
     Ok(stated.map_or(positions, |stated| stated.clamp(2, positions.max(2))))
+}
+
+/// `model_max_length` of the tokenizer, which some folders give as 1e30 for "any".
+fn model_max_length(encoder: &Path) -> Result<Option<usize>, HfFolderError> {
+    let path = encoder.join(TOKENIZER_CONFIG_JSON);
+    let config = sentence::object(&path)?.unwrap_or_default();
+    let stated = config.get("model_max_length").or_else(|| config.get("max_len"));
+    let Some(length) = stated.and_then(Value::as_f64).filter(|length| *length >= 0.0) else {
+        return Ok(None);
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and a larger number becomes the largest"
+    )]
+    Ok(Some(length as usize))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ mod export;
 mod files;
 mod import;
 mod model_card;
+mod pooling;
+mod sentence;
 mod tensors;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
@@ -18,10 +20,14 @@ mod tensors;
 )]
 pub mod testing;
 mod text_dates;
+mod weights;
 
 pub use error::HfFolderError;
 pub use export::{ExportReport, export};
 pub use import::HfModel;
 pub use model_card::{ModelCard, SourceFacts};
+pub use pooling::{Pooling, PoolingMode};
+pub use sentence::SentenceModules;
 pub use tensors::ModelTensors;
 pub use text_dates::TextDates;
+pub use weights::WeightFiles;

@@ -52,6 +52,11 @@ pub fn trainer_state(config: &RobertaConfig, tokenizer: &Tokenizer) -> Value {
     })
 }
 
+/// The pooling of a module's configuration.
+pub fn pooling(config: &Value) -> crate::Pooling {
+    crate::Pooling::from_config(config.as_object().unwrap()).unwrap()
+}
+
 /// Saves `model` as a checkpoint under `folder`.
 pub fn save(folder: &Path, model: &RobertaForMaskedLm, trainer: &Value) -> PathBuf {
     let tensors: Vec<NamedTensor<'_>> = model

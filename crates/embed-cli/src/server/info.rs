@@ -1,7 +1,7 @@
 //! What `/info` says: which model answers, how, and up to which day it has seen text.
 
 use anyhow::{Context, Result};
-use embedding::{EmbeddingModel, EncodeOptions, TextDates};
+use embedding::{EmbeddingModel, TextDates};
 use serde_json::{Value, json};
 
 /// What is said of a folder that another program wrote.
@@ -12,9 +12,8 @@ const NO_DATES: &str = "The model's folder has no text_dates.json, which `tenk-p
 ///
 /// # Errors
 /// Where the weights cannot be read again for their hash.
-pub(crate) fn info(model: &EmbeddingModel, options: EncodeOptions) -> Result<Value> {
+pub(crate) fn info(model: &EmbeddingModel) -> Result<Value> {
     let config = model.config();
-    let weights = model.folder().join("model.safetensors");
     let dates = model.text_dates();
     Ok(json!({
         "model": name(model),
@@ -25,10 +24,11 @@ pub(crate) fn info(model: &EmbeddingModel, options: EncodeOptions) -> Result<Val
         "vocab_size": config.vocab_size,
         "max_length": model.max_sequence_length(),
         "long_texts": "cut at max_length and counted",
-        "pooling": options.pooling.name(),
+        "pooling": model.pooling().to_string(),
+        "normalized": model.sentence().normalize,
         "precision": model.precision(),
         "tokenizer_hash": model.tokenizer().hash(),
-        "weights_sha256": durable::sha256_file(&weights).context("cannot hash the weights")?,
+        "weights_sha256": model.weights_sha256().context("cannot hash the weights")?,
         "program": "tenk-embed",
         "version": env!("CARGO_PKG_VERSION"),
         "text_dates": dates,

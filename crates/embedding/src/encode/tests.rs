@@ -1,5 +1,5 @@
 use super::*;
-use crate::PrecisionChoice;
+use crate::{PoolingMode, PrecisionChoice};
 use tempfile::TempDir;
 
 /// Texts of many lengths, with one empty, one cut and one of many tokens a word.
@@ -17,7 +17,7 @@ fn open() -> (TempDir, EmbeddingModel) {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("model");
     hf_folder::testing::export_tiny(&folder);
-    let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32).unwrap();
+    let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32, None).unwrap();
     (scratch, model)
 }
 
@@ -31,39 +31,23 @@ fn largest_difference(left: &[f32], right: &[f32]) -> f32 {
 
 #[test]
 fn a_text_gives_the_same_vector_alone_and_in_any_batch() {
-    let (_scratch, model) = open();
-    for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Max, Pooling::TokenWeighted] {
+    let (_scratch, mut model) = open();
+    for mode in PoolingMode::ALL {
+        model.pooling = mode.into();
         let alone: Vec<f32> = TEXTS
             .iter()
             .flat_map(|text| {
                 model
-                    .encode(
-                        &[text],
-                        EncodeOptions {
-                            pooling,
-                            max_batch_tokens: 1,
-                        },
-                    )
+                    .encode(&[text], EncodeOptions { max_batch_tokens: 1 })
                     .unwrap()
                     .values
             })
             .collect();
         for max_batch_tokens in [1, 40, 10_000] {
-            let together = model
-                .encode(
-                    &TEXTS,
-                    EncodeOptions {
-                        pooling,
-                        max_batch_tokens,
-                    },
-                )
-                .unwrap();
+            let together = model.encode(&TEXTS, EncodeOptions { max_batch_tokens }).unwrap();
             let difference = largest_difference(&together.values, &alone);
             // f32 sums in another order: a few units in the last place of values near 1
-            assert!(
-                difference <= 1e-5,
-                "{pooling:?}, {max_batch_tokens}: {difference}"
-            );
+            assert!(difference <= 1e-5, "{mode:?}, {max_batch_tokens}: {difference}");
         }
     }
 }
@@ -71,7 +55,8 @@ fn a_text_gives_the_same_vector_alone_and_in_any_batch() {
 #[test]
 fn vectors_of_bf16_are_near_those_of_f32() {
     let (scratch, model) = open();
-    let rounded = EmbeddingModel::open_in(&scratch.path().join("model"), 1, model::Precision::Bf16).unwrap();
+    let rounded =
+        EmbeddingModel::open_in(&scratch.path().join("model"), 1, model::Precision::Bf16, None).unwrap();
     assert_eq!((model.precision(), rounded.precision()), ("f32", "bf16"));
     let options = EncodeOptions::default();
     let exact = model.encode(&TEXTS, options).unwrap();
@@ -129,10 +114,10 @@ fn a_folder_that_lacks_and_threads_that_make_no_sense_are_refused() {
     let (scratch, _) = open();
     let folder = scratch.path().join("model");
     assert!(matches!(
-        EmbeddingModel::open(&folder, 0, PrecisionChoice::F32),
+        EmbeddingModel::open(&folder, 0, PrecisionChoice::F32, None),
         Err(EmbeddingError::Threads { threads: 0 })
     ));
     std::fs::remove_file(folder.join("model.safetensors")).unwrap();
-    let error = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32).unwrap_err();
+    let error = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32, None).unwrap_err();
     assert!(error.to_string().contains("model.safetensors"), "{error}");
 }

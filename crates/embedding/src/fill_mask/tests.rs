@@ -6,7 +6,7 @@ fn open() -> (TempDir, EmbeddingModel) {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("model");
     hf_folder::testing::export_tiny(&folder);
-    let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32).unwrap();
+    let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32, None).unwrap();
     (scratch, model)
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::ModelCard;
+use crate::files::{MODEL_SAFETENSORS, SENTENCE_BERT_CONFIG_JSON};
 use crate::testing::{config, random_model, save, tokenizer, trainer_state, values};
 use durable::{DISK, commit_bytes};
 use safetensors::tensor::{Dtype, TensorView};
@@ -284,4 +285,182 @@ fn a_folder_without_a_head_leaves_the_models_own() {
         };
         assert_eq!(values(found), values(expected), "{name}");
     }
+}
+
+/// Splits `model.safetensors` into two shards with an index that `change` may alter.
+fn shard(folder: &Path, change: impl Fn(&mut serde_json::Map<String, Value>)) {
+    let single = folder.join(MODEL_SAFETENSORS);
+    let bytes = std::fs::read(&single).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut map = serde_json::Map::new();
+    for (number, name) in ["model-1.safetensors", "model-2.safetensors"]
+        .into_iter()
+        .enumerate()
+    {
+        let mut tensors = file.tensors();
+        tensors.sort_by(|a, b| a.0.cmp(&b.0));
+        let part: Vec<_> = tensors.into_iter().skip(number).step_by(2).collect();
+        map.extend(part.iter().map(|(tensor, _)| (tensor.clone(), Value::from(name))));
+        commit_bytes(
+            &DISK,
+            &folder.join(name),
+            &safetensors::serialize(part, None).unwrap(),
+        )
+        .unwrap();
+    }
+    change(&mut map);
+    let index = serde_json::json!({"metadata": {}, "weight_map": map});
+    let path = folder.join("model.safetensors.index.json");
+    commit_bytes(&DISK, &path, index.to_string().as_bytes()).unwrap();
+    std::fs::remove_file(single).unwrap();
+}
+
+#[test]
+fn shards_with_an_index_are_one_model() {
+    let (scratch, model) = exported();
+    let whole = HfModel::open(&folder(&scratch))
+        .unwrap()
+        .weights
+        .sha256()
+        .unwrap();
+    shard(&folder(&scratch), |_| ());
+    let opened = HfModel::open(&folder(&scratch)).unwrap();
+    let built = opened.build(Precision::F32, Device::Cpu).unwrap();
+    let named = |model: &RobertaForMaskedLm| model.named_tensors().unwrap();
+    for ((name, expected), (_, found)) in named(&model).iter().zip(named(&built)) {
+        assert_eq!(values(&found), values(expected), "{name}");
+    }
+    assert_ne!(opened.weights.sha256().unwrap(), whole);
+}
+
+#[test]
+fn an_index_that_does_not_fit_its_shards_is_refused_by_name() {
+    type Change = fn(&mut serde_json::Map<String, Value>);
+    let cases: [(Change, &str); 6] = [
+        (
+            |map| drop(map.insert("lm_head.bias".into(), "gone.safetensors".into())),
+            "gone.safetensors",
+        ),
+        (
+            |map| drop(map.insert("lm_head.bias".into(), "../model-1.safetensors".into())),
+            "../model-1",
+        ),
+        (
+            |map| drop(map.insert("lm_head.bias".into(), "/etc/passwd".into())),
+            "/etc/passwd",
+        ),
+        (
+            |map| drop(map.insert("other".into(), "model-1.safetensors".into())),
+            "other",
+        ),
+        (
+            |map| {
+                for file in map.values_mut() {
+                    *file = "model-1.safetensors".into();
+                }
+            },
+            "model-1.safetensors",
+        ),
+        (serde_json::Map::clear, "no tensors"),
+    ];
+    for (change, word) in cases {
+        let (scratch, _) = exported();
+        shard(&folder(&scratch), change);
+        let said = HfModel::open(&folder(&scratch)).unwrap_err().to_string();
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let (scratch, _) = exported();
+    shard(&folder(&scratch), |_| ());
+    let second = folder(&scratch).join("model-2.safetensors");
+    std::fs::copy(folder(&scratch).join("model-1.safetensors"), second).unwrap();
+    let said = HfModel::open(&folder(&scratch)).unwrap_err().to_string();
+    assert!(said.contains("model-2.safetensors"), "{said}");
+}
+
+#[test]
+fn a_tensor_listed_twice_in_the_index_is_named() {
+    let (scratch, _) = exported();
+    shard(&folder(&scratch), |_| ());
+    let path = folder(&scratch).join("model.safetensors.index.json");
+    edit(
+        &path,
+        "\"lm_head.bias\":",
+        "\"lm_head.bias\":\"model-2.safetensors\",\"lm_head.bias\":",
+    );
+    let error = chain(&HfModel::open(&folder(&scratch)).unwrap_err());
+    assert!(error.contains("lm_head.bias"), "{error}");
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let below = error.source().map(chain).unwrap_or_default();
+    format!("{error}: {below}")
+}
+
+#[test]
+fn a_tensor_that_is_not_finite_is_named_on_opening() {
+    for (value, dtype) in [
+        (f64::NAN, Dtype::F32),
+        (f64::INFINITY, Dtype::F16),
+        (f64::NEG_INFINITY, Dtype::BF16),
+    ] {
+        let (scratch, model) = exported();
+        let broken = "roberta.encoder.layer.1.output.dense.bias";
+        let named = model.named_tensors().unwrap();
+        let (_, tensor) = named.iter().find(|(name, _)| name == broken).unwrap();
+        let _ = tch::no_grad(|| tensor.get(3).fill_(value));
+        rewrite(&folder(&scratch).join(MODEL_SAFETENSORS), &model, dtype, |name| {
+            Some(name.to_owned())
+        });
+        let said = HfModel::open(&folder(&scratch)).unwrap_err().to_string();
+        assert!(said.contains(broken) && said.contains("not finite"), "{said}");
+    }
+}
+
+#[test]
+fn two_spellings_of_one_tensor_are_refused_and_one_alone_is_enough() {
+    let words = "roberta.embeddings.word_embeddings.weight";
+    for (from, to) in [
+        (words, "lm_head.decoder.weight"),
+        ("lm_head.bias", "lm_head.decoder.bias"),
+        (
+            "roberta.embeddings.LayerNorm.weight",
+            "embeddings.LayerNorm.gamma",
+        ),
+        ("lm_head.layer_norm.bias", "lm_head.layer_norm.beta"),
+    ] {
+        let (scratch, model) = exported();
+        let path = folder(&scratch).join(MODEL_SAFETENSORS);
+        rewrite(&path, &model, Dtype::F32, |name| {
+            Some(if name == from { to } else { name }.to_owned())
+        });
+        let built = HfModel::open(&folder(&scratch))
+            .unwrap()
+            .build(Precision::F32, Device::Cpu);
+        let named = |model: &RobertaForMaskedLm| model.named_tensors().unwrap();
+        for ((name, expected), (_, found)) in named(&model).iter().zip(named(&built.unwrap())) {
+            assert_eq!(values(&found), values(expected), "{name}");
+        }
+    }
+    let (scratch, model) = exported();
+    let path = folder(&scratch).join(MODEL_SAFETENSORS);
+    rewrite(&path, &model, Dtype::F32, |name| {
+        let renamed = name.replace("lm_head.dense.bias", "lm_head.decoder.bias");
+        Some(renamed)
+    });
+    let said = HfModel::open(&folder(&scratch)).unwrap_err().to_string();
+    assert!(
+        said.contains("lm_head.decoder.bias") && said.contains("differs"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_adapter_is_refused_by_name() {
+    let (scratch, _) = exported();
+    commit_bytes(&DISK, &folder(&scratch).join("adapter_config.json"), b"{}").unwrap();
+    let said = HfModel::open(&folder(&scratch)).unwrap_err().to_string();
+    assert!(
+        said.contains("adapter_config.json") && said.contains("merge"),
+        "{said}"
+    );
 }

@@ -12,7 +12,7 @@ fn sequences(lengths: &[usize]) -> Vec<Sequence> {
         let scratch = tempfile::tempdir().unwrap();
         let folder = scratch.path().join("model");
         hf_folder::testing::export_tiny(&folder);
-        let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32).unwrap();
+        let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32, None).unwrap();
         (scratch, model)
     });
     let texts: Vec<String> = lengths.iter().map(|&length| " the".repeat(length)).collect();
