@@ -62,6 +62,10 @@ pub(crate) fn find_inputs(given: &[PathBuf], kind: Kind) -> Result<Found, Corpus
         if metadata.is_dir() {
             let first = list(path).map_err(failed("list"))?;
             Walk::new(path, kind, &mut found).run(&metadata, first);
+        } else if !metadata.is_file() {
+            return Err(failed("read")(io::Error::other(
+                "it is neither a file nor a folder; an input is read more than once: write what a pipe gives to a file",
+            )));
         } else {
             let name = path.file_name().unwrap_or(path.as_os_str());
             found.inputs.push(Input {
@@ -261,6 +265,18 @@ mod tests {
 
     fn names(found: &Found) -> Vec<&str> {
         found.inputs.iter().map(|input| input.name.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_neither_a_file_nor_a_folder_is_refused_with_the_way_out() {
+        let pipe = PathBuf::from("/dev/null");
+        let refused = find_inputs(std::slice::from_ref(&pipe), Kind::Wiki).unwrap_err();
+        assert!(matches!(&refused, CorpusError::Read { path, .. } if *path == pipe));
+        let source = std::error::Error::source(&refused).unwrap().to_string();
+        assert!(
+            source.contains("pipe") && source.contains("to a file"),
+            "{source}"
+        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The command line of `tenk-embed`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use embed_cli::Patience;
 use embedding::{PoolingMode, PrecisionChoice};
 
 /// Vectors of texts by a Hugging Face folder with a RoBERTa encoder.
@@ -105,7 +107,7 @@ impl From<PoolingName> for PoolingMode {
 /// The texts of the commands that print the best of many.
 #[derive(Debug, Args)]
 pub(crate) struct LinesArguments {
-    /// UTF-8 file, a text a line; `fill-mask` masks a word of a line that has no `<mask>`.
+    /// UTF-8 file, a text a line; `-` is standard input. `fill-mask` masks a word of a line that has no `<mask>`.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
     /// How many to print: tokens for each mask, or lines.
@@ -119,7 +121,7 @@ pub(crate) struct EncodeArguments {
     pub(crate) model: ModelArguments,
     #[command(flatten)]
     pub(crate) pooling: PoolingArguments,
-    /// UTF-8 file, a text a line; an empty line is an empty text.
+    /// UTF-8 file, a text a line; an empty line is an empty text. `-` is standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
     /// The .npy file to write: float32, [lines, dimension].
@@ -148,7 +150,53 @@ pub(crate) struct ServeArguments {
     /// Largest body of a request, in MiB.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub(crate) max_body_mib: usize,
+    /// MiB of bodies and answers that are held together; above, requests are turned away with 503
+    /// [default: 512, more where two of the largest requests need it].
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 24))]
+    pub(crate) memory_mib: Option<usize>,
+    /// Connections that are open together; for another one the longest waiting is closed [default: 1024,
+    /// fewer where `ulimit -n` says so].
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<usize>,
+    /// Names that requests may ask for in their Host header, besides localhost and addresses of this
+    /// machine [default: any name where other machines are listened to, none else].
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) allowed_hosts: Vec<String>,
+    #[command(flatten)]
+    pub(crate) patience: PatienceArguments,
 }
+
+/// How many seconds the server waits for a client.
+#[derive(Debug, Args)]
+pub(crate) struct PatienceArguments {
+    /// Seconds for the head of a request to arrive.
+    #[arg(long = "head-timeout-s", value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=A_DAY))]
+    pub(crate) head: u64,
+    /// Seconds for the next request on a connection to begin.
+    #[arg(long = "idle-timeout-s", value_name = "S", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..=A_DAY))]
+    pub(crate) idle: u64,
+    /// Seconds for the body of a request to arrive.
+    #[arg(long = "body-timeout-s", value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=A_DAY))]
+    pub(crate) body: u64,
+    /// Seconds without any part of an answer being taken; the whole may take a second more for each
+    /// 256 KiB.
+    #[arg(long = "write-timeout-s", value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=A_DAY))]
+    pub(crate) write: u64,
+}
+
+impl From<&PatienceArguments> for Patience {
+    fn from(arguments: &PatienceArguments) -> Self {
+        Self {
+            head: Duration::from_secs(arguments.head),
+            idle: Duration::from_secs(arguments.idle),
+            body: Duration::from_secs(arguments.body),
+            write: Duration::from_secs(arguments.write),
+        }
+    }
+}
+
+/// Longer is for ever.
+const A_DAY: u64 = 86_400;
 
 #[derive(Debug, Args)]
 pub(crate) struct FillMaskArguments {

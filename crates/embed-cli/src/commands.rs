@@ -63,6 +63,10 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<()> {
         encode: options(&arguments.pooling),
         max_queued_tokens: arguments.queue_tokens,
         max_body_bytes: arguments.max_body_mib << 20,
+        max_held_bytes: arguments.memory_mib.map(|mib| mib << 20),
+        max_connections: arguments.max_connections,
+        allowed_hosts: arguments.allowed_hosts.clone(),
+        patience: (&arguments.patience).into(),
     };
     embed_cli::serve(&model, &options, |address| {
         print(&if arguments.model.json {

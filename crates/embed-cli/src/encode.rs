@@ -8,7 +8,7 @@ use durable::{Storage, commit_file};
 use embedding::{EmbeddingModel, EncodeOptions};
 use serde::Serialize;
 
-use crate::lines::read_lines;
+use crate::lines::LinesAgain;
 use crate::npy;
 
 /// Texts that are in memory together, sorted by length among themselves.
@@ -29,7 +29,8 @@ pub struct EncodeReport {
 
 /// Embeds every line of `input` and writes `output`, a `.npy` of `float32`, `[lines,
 /// dimension]`, which appears whole or not at all. An empty line is an empty text and gets
-/// the vector of `<s></s>`. `progress` hears how many texts are done.
+/// the vector of `<s></s>`. An input that can be read only once, such as a pipe, is copied to the
+/// folder of `output` for as long as this takes. `progress` hears how many texts are done.
 ///
 /// # Errors
 /// If a file cannot be read or written or the model fails; `output` is then as it was.
@@ -41,7 +42,9 @@ pub fn encode_file(
     options: EncodeOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<EncodeReport> {
-    let num_texts = count_lines(input)?;
+    let scratch = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut input = LinesAgain::open(input, scratch.unwrap_or(Path::new(".")))?;
+    let num_texts = count_lines(&mut input)?;
     let mut report = EncodeReport {
         dimension: model.dimension(),
         ..EncodeReport::default()
@@ -49,7 +52,7 @@ pub fn encode_file(
     let mut failure = None;
     let written = commit_file(storage, output, |file| {
         let mut vectors = npy::begin(file, num_texts, model.dimension())?;
-        for_each_chunk(input, |texts| {
+        for_each_chunk(&mut input, |texts| {
             let embeddings = model.encode(texts, options)?;
             vectors
                 .extend(embeddings.values)
@@ -75,12 +78,12 @@ fn keep(failure: &mut Option<anyhow::Error>, error: anyhow::Error) -> io::Error 
     io::Error::other("the texts could not be embedded")
 }
 
-fn count_lines(input: &Path) -> Result<u64> {
-    read_lines(input)?.try_fold(0, |count, line| line.map(|_| count + 1))
+fn count_lines(input: &mut LinesAgain) -> Result<u64> {
+    input.lines()?.try_fold(0, |count, line| line.map(|_| count + 1))
 }
 
-fn for_each_chunk(input: &Path, mut body: impl FnMut(&[&str]) -> Result<()>) -> Result<()> {
-    let mut lines = read_lines(input)?;
+fn for_each_chunk(input: &mut LinesAgain, mut body: impl FnMut(&[&str]) -> Result<()>) -> Result<()> {
+    let mut lines = input.lines()?;
     loop {
         let chunk = lines
             .by_ref()

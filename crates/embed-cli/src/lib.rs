@@ -17,7 +17,7 @@ pub use fill_mask::{FilledLine, fill_file};
 pub use lines::read_lines;
 pub use masked_word::{MaskedText, mask_a_word};
 pub use nearest::{Neighbour, nearest};
-pub use server::{ServerOptions, serve};
+pub use server::{Patience, ServerOptions, serve};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, TryRecvError};
 use std::time::Instant;
 
@@ -23,7 +23,6 @@ pub(crate) fn queue(max_tokens: usize, metrics: Arc<Metrics>) -> (Queue, Work) {
     let (sender, receiver) = mpsc::channel();
     let load = Arc::new(Load {
         queued_tokens: AtomicUsize::new(0),
-        num_accepted: AtomicU64::new(0),
         metrics,
     });
     let work = Work {
@@ -55,13 +54,7 @@ impl Queue {
     /// [`ApiError::Full`], with a guess when there will be room.
     pub(crate) fn submit(&self, sequences: Vec<Sequence>) -> Result<oneshot::Receiver<Answer>, ApiError> {
         let tokens = sequences.iter().map(Sequence::num_tokens).sum();
-        let Some(place) = Place::take(&self.load, tokens, self.max_tokens) else {
-            let queued_tokens = self.queued_tokens();
-            return Err(ApiError::Full {
-                queued_tokens,
-                retry_after_s: self.load.metrics.seconds_for(queued_tokens),
-            });
-        };
+        let place = Place::take(&self.load, tokens, self.max_tokens).ok_or_else(|| self.full())?;
         let (answer, receiver) = oneshot::channel();
         let job = Job {
             values: Vec::new(),
@@ -75,14 +68,29 @@ impl Queue {
         Ok(receiver)
     }
 
-    /// Tokens of requests that are not answered yet.
-    pub(crate) fn queued_tokens(&self) -> usize {
-        self.load.queued_tokens.load(Ordering::Acquire)
+    /// Whether a request would be taken in now: what would be turned away need not be read first.
+    ///
+    /// # Errors
+    /// [`ApiError::Full`].
+    pub(crate) fn has_room(&self) -> Result<(), ApiError> {
+        if self.queued_tokens() < self.max_tokens {
+            Ok(())
+        } else {
+            Err(self.full())
+        }
     }
 
-    /// Requests ever taken into the queue.
-    pub(crate) fn num_accepted(&self) -> u64 {
-        self.load.num_accepted.load(Ordering::Acquire)
+    fn full(&self) -> ApiError {
+        let queued_tokens = self.queued_tokens();
+        ApiError::Full {
+            queued_tokens,
+            retry_after_s: self.load.metrics.seconds_for(queued_tokens),
+        }
+    }
+
+    /// Tokens of requests that are not embedded yet.
+    pub(crate) fn queued_tokens(&self) -> usize {
+        self.load.queued_tokens.load(Ordering::Acquire)
     }
 
     /// Ends [`Work::run`] when it is dropped.
@@ -112,7 +120,6 @@ enum Message {
 #[derive(Debug)]
 struct Load {
     queued_tokens: AtomicUsize,
-    num_accepted: AtomicU64,
     metrics: Arc<Metrics>,
 }
 
@@ -132,7 +139,6 @@ impl Place {
         let before = queued
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
             .ok()?;
-        load.num_accepted.fetch_add(1, Ordering::AcqRel);
         load.metrics.queued(before + tokens);
         Some(Self {
             load: Arc::clone(load),

@@ -6,7 +6,12 @@ use axum::response::{IntoResponse, Response};
 use embedding::EmbeddingError;
 use serde_json::json;
 
-use super::requests::JSON;
+use super::requests::{JSON, MAX_TEXTS};
+
+/// Characters of a message: it may repeat what a client sent.
+const MAX_MESSAGE: usize = 600;
+/// Whole answers are written and taken in about this time.
+const BUSY_RETRY_S: u64 = 2;
 
 /// Why a request gets no vectors.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -23,9 +28,18 @@ pub(crate) enum ApiError {
          with a larger --max-body-mib"
     )]
     TooLarge { max_bytes: usize },
-    /// The request has too many texts.
-    #[error("{found} texts in one request, at most {max} are taken: send them in several requests")]
-    TooManyTexts { found: usize, max: usize },
+    /// The body is packed in a way that is not undone.
+    #[error("content encoding {found} is not known here: send the body by gzip, once, or as it is")]
+    Encoding { found: String },
+    /// The request has too many texts or lines.
+    #[error("more than {MAX_TEXTS} texts or lines in one request: send them in several requests")]
+    TooManyTexts,
+    /// The server is asked by a name that is not its own.
+    #[error(
+        "the server does not answer to the name {found}: ask it by localhost or its address, or start it \
+         with the name in --allowed-hosts"
+    )]
+    Host { found: String },
     /// The body did not come in time.
     #[error("the body did not arrive within {seconds} s: send the request again")]
     Slow { seconds: u64 },
@@ -35,6 +49,12 @@ pub(crate) enum ApiError {
         queued_tokens: usize,
         retry_after_s: u64,
     },
+    /// Bodies and answers take all the memory that is set aside for them.
+    #[error("other requests hold all the memory for bodies and answers: try again in {BUSY_RETRY_S} s")]
+    NoRoom,
+    /// As many requests are being answered as there may be.
+    #[error("as many requests as can be held wait already: try again in {BUSY_RETRY_S} s")]
+    Busy,
     /// The server ends before it could answer.
     #[error("the server is stopping: send the request to another one")]
     Stopped,
@@ -67,13 +87,14 @@ impl ApiError {
         Self::Model { message }
     }
 
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
-            Self::ContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge { .. } | Self::TooManyTexts { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Host { .. } => StatusCode::FORBIDDEN,
+            Self::ContentType { .. } | Self::Encoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge { .. } | Self::TooManyTexts => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::Full { .. } | Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full { .. } | Self::NoRoom | Self::Busy | Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
             Self::Model { .. } | Self::NotFinite | Self::Unwritten { .. } => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -91,13 +112,23 @@ impl IntoResponse for ApiError {
         } else {
             "server_error"
         };
-        let error = json!({"message": self.to_string(), "type": kind, "param": null, "code": null});
+        let mut message = self.to_string();
+        if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+            message.replace_range(end.., " ...");
+        }
+        let error = json!({"message": message, "type": kind, "param": null, "code": null});
         let body = json!({"error": error}).to_string();
         let mut response = (status, [(header::CONTENT_TYPE, JSON)], body).into_response();
-        if let Self::Full { retry_after_s, .. } = self {
-            let headers = response.headers_mut();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
-        }
+        let header = match self {
+            Self::Full { retry_after_s, .. } => Some((header::RETRY_AFTER, HeaderValue::from(retry_after_s))),
+            Self::NoRoom | Self::Busy => Some((header::RETRY_AFTER, HeaderValue::from(BUSY_RETRY_S))),
+            Self::Encoding { .. } => Some((
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_static("gzip, identity"),
+            )),
+            _ => None,
+        };
+        response.headers_mut().extend(header);
         response
     }
 }

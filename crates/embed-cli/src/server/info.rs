@@ -17,7 +17,8 @@ pub(crate) fn info(model: &EmbeddingModel) -> Result<Value> {
     let dates = model.text_dates();
     Ok(json!({
         "model": name(model),
-        "folder": model.folder(),
+        // Where it lies is nobody's business who can only ask.
+        "folder": name(model),
         "architecture": config.architectures.first().unwrap_or(&config.model_type),
         "hidden_size": config.hidden_size,
         "num_hidden_layers": config.num_hidden_layers,

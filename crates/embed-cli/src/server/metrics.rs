@@ -29,6 +29,9 @@ pub(crate) struct Metrics {
     model_seconds: Counter,
     texts_together: Histogram,
     queued_tokens: IntGauge,
+    closed_connections: IntCounterVec,
+    open_connections: IntGauge,
+    held_bytes: IntGauge,
 }
 
 impl Metrics {
@@ -77,8 +80,26 @@ impl Metrics {
                 &registry,
                 IntGauge::new(
                     "tenk_queued_tokens",
-                    "Tokens of requests that are not answered yet.",
+                    "Tokens of requests that are not embedded yet.",
                 ),
+            )?,
+            closed_connections: register(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new(
+                        "tenk_closed_connections_total",
+                        "Connections that the server closed, by reason.",
+                    ),
+                    &["reason"],
+                ),
+            )?,
+            open_connections: register(
+                &registry,
+                IntGauge::new("tenk_open_connections", "Connections that are open."),
+            )?,
+            held_bytes: register(
+                &registry,
+                IntGauge::new("tenk_held_bytes", "Bytes of bodies and answers that are held."),
             )?,
             registry,
         };
@@ -98,6 +119,18 @@ impl Metrics {
     /// So many tokens wait now.
     pub(crate) fn queued(&self, tokens: usize) {
         self.queued_tokens.set(i64::try_from(tokens).unwrap_or(i64::MAX));
+    }
+
+    /// The server closed a connection.
+    pub(crate) fn closed(&self, reason: &str) {
+        self.closed_connections.with_label_values(&[reason]).inc();
+    }
+
+    /// So many connections are open and so many bytes held now.
+    pub(crate) fn holding(&self, connections: usize, bytes: usize) {
+        self.open_connections
+            .set(i64::try_from(connections).unwrap_or(i64::MAX));
+        self.held_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Sequences went through the model together.

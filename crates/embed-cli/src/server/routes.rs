@@ -1,25 +1,30 @@
 //! Which path answers what.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::body::{Bytes, HttpBody};
+use axum::extract::{DefaultBodyLimit, Extension, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use embedding::{Sequence, Sequencer};
-use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
+use super::answers::{Form, Vectors, max_answer_bytes};
 use super::batching::Queue;
+use super::body::{BodyLimits, Packed, receive};
+use super::budget::{Budget, Charge};
+use super::connection::Connection;
+use super::connections::Connections;
 use super::error::ApiError;
+use super::hosts::Hosts;
 use super::metrics::Metrics;
-use super::requests::{EmbeddingsBody, EncodingFormat, Input, Invocation, JSON, JSON_LINES, read_body};
+use super::requests::{Asked, JSON, JSON_LINES, Kind};
 
 const PATHS: &str = "/ping, /health, /info, /metrics, /execution-parameters, /invocations, \
                      /endpoints/NAME/invocations and /v1/embeddings";
@@ -34,10 +39,23 @@ pub(crate) struct Server {
     pub(crate) sequencer: Sequencer,
     pub(crate) queue: Queue,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) budget: Budget,
+    /// Places of requests that have arrived whole and are not answered yet.
+    pub(crate) requests: Semaphore,
+    pub(crate) hosts: Hosts,
+    pub(crate) body_limits: BodyLimits,
     pub(crate) info: Value,
     pub(crate) model_name: String,
     pub(crate) dimension: usize,
-    pub(crate) max_body_bytes: usize,
+}
+
+/// The connection that a request came by.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) connection: Arc<Connection>,
+    /// The server's address on it.
+    pub(crate) local: Option<IpAddr>,
 }
 
 type Shared = State<Arc<Server>>;
@@ -54,8 +72,9 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route("/v1/embeddings", post(embeddings))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&server), check_host))
         .layer(middleware::from_fn_with_state(Arc::clone(&server), count))
-        // `read_body` has its own limit, which says what to do.
+        // `receive` has its own limit, which says what to do.
         .layer(DefaultBodyLimit::disable())
         .with_state(server)
 }
@@ -70,7 +89,12 @@ async fn info(State(server): Shared) -> Response {
 
 async fn metrics(State(server): Shared) -> Result<Response, ApiError> {
     let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    let rendered = server.metrics.render().map_err(|error| unwritten(&error))?;
+    server
+        .metrics
+        .holding(server.connections.num_open(), server.budget.held_bytes());
+    let rendered = server.metrics.render().map_err(|error| ApiError::Unwritten {
+        message: error.to_string(),
+    })?;
     Ok((text, rendered).into_response())
 }
 
@@ -80,119 +104,79 @@ async fn execution_parameters(State(server): Shared) -> Response {
     to_json(&json!({
         "MaxConcurrentTransforms": TRANSFORMS,
         "BatchStrategy": "SINGLE_RECORD",
-        "MaxPayloadInMB": server.max_body_bytes >> 20,
+        "MaxPayloadInMB": server.body_limits.max_bytes >> 20,
     }))
 }
 
-/// `{"embedding": [...]}` for a text, `{"embedding": [[...], ...]}` for a list.
-async fn invocations(State(server): Shared, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let body = read_body(body, server.max_body_bytes).await?;
-    let invocation = Invocation::parse(&headers, &body)?;
-    let shapes: Vec<Option<usize>> = invocation.inputs.iter().map(Input::num_texts).collect();
-    let texts = invocation.inputs.into_iter().flat_map(Input::into_texts);
-    let vectors = server.embed(texts.collect()).await?;
-
-    let mut rows = vectors.rows();
-    let mut lines = Vec::with_capacity(shapes.len());
-    for shape in shapes {
-        let embedding = match shape {
-            None => serde_json::to_string(rows.next().unwrap_or_default()),
-            Some(count) => serde_json::to_string(&rows.by_ref().take(count).collect::<Vec<_>>()),
-        };
-        lines.push(format!(
-            "{{\"embedding\":{}}}",
-            embedding.map_err(|error| unwritten(&error))?
-        ));
-    }
-    let content_type = if invocation.is_lines { JSON_LINES } else { JSON };
-    Ok(vectors.answer(content_type, lines.join("\n")))
+async fn invocations(server: Shared, peer: Extension<Peer>, request: Request) -> Result<Response, ApiError> {
+    answer(server, peer, Kind::of_invocation(request.headers()), request).await
 }
 
 /// What `OpenAI`'s clients ask.
-async fn embeddings(State(server): Shared, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let body = read_body(body, server.max_body_bytes).await?;
-    let request = EmbeddingsBody::parse(&headers, &body, server.dimension)?;
-    let vectors = server.embed(request.input.into_texts()).await?;
-    let data = vectors.rows().enumerate().map(|(index, vector)| EmbeddingObject {
-        object: "embedding",
-        index,
-        embedding: Vector::new(vector, request.encoding_format),
-    });
-    let list = EmbeddingList {
-        object: "list",
-        data: data.collect(),
-        model: &server.model_name,
-        usage: json!({"prompt_tokens": vectors.num_tokens, "total_tokens": vectors.num_tokens}),
-    };
-    let body = serde_json::to_string(&list).map_err(|error| unwritten(&error))?;
-    Ok(vectors.answer(JSON, body))
+async fn embeddings(server: Shared, peer: Extension<Peer>, request: Request) -> Result<Response, ApiError> {
+    answer(server, peer, Kind::of_embeddings(request.headers()), request).await
 }
 
-#[derive(Serialize)]
-struct EmbeddingList<'a> {
-    object: &'static str,
-    data: Vec<EmbeddingObject<'a>>,
-    model: &'a str,
-    usage: Value,
-}
-
-#[derive(Serialize)]
-struct EmbeddingObject<'a> {
-    object: &'static str,
-    index: usize,
-    embedding: Vector<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Vector<'a> {
-    Float(&'a [f32]),
-    Base64(String),
-}
-
-impl<'a> Vector<'a> {
-    fn new(values: &'a [f32], format: EncodingFormat) -> Self {
-        match format {
-            EncodingFormat::Float => Self::Float(values),
-            EncodingFormat::Base64 => {
-                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                Self::Base64(STANDARD.encode(bytes))
-            }
-        }
-    }
+/// A request for vectors, from its head to its answer: read, parsed, embedded, written. What it holds
+/// is charged before, and what its answer holds until the client has taken it.
+async fn answer(
+    State(server): Shared,
+    Extension(Peer { connection, .. }): Extension<Peer>,
+    kind: Result<Kind, ApiError>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
+    let kind = kind.and_then(|kind| server.queue.has_room().map(|()| kind));
+    connection.receiving();
+    let refusal = kind.as_ref().err().cloned();
+    let received = receive(&head.headers, body, refusal, server.body_limits, &server.budget).await;
+    connection.working();
+    let (packed, kind) = (received?, kind?);
+    let _place = server.requests.try_acquire().map_err(|_| ApiError::Busy)?;
+    let (asked, body_charge) = server.parse(kind, packed).await?;
+    let size = max_answer_bytes(asked.texts.len(), asked.form.num_lists(), server.dimension);
+    let charge = server.budget.charge(size).await?;
+    let embedded = server.embed(asked.texts, body_charge).await?;
+    server.write(embedded, asked.form, charge).await
 }
 
 /// The vectors of a request's texts.
 #[derive(Debug)]
-struct Vectors {
-    values: Vec<f32>,
-    dimension: usize,
-    num_tokens: usize,
+struct Embedded {
+    vectors: Vectors,
     num_truncated: usize,
 }
 
-impl Vectors {
-    fn rows(&self) -> impl Iterator<Item = &[f32]> {
-        self.values.chunks_exact(self.dimension)
-    }
+/// The body of an answer, whose room is given back when it has been written.
+struct HeldAnswer {
+    body: Vec<u8>,
+    _charge: Charge,
+}
 
-    fn answer(&self, content_type: &'static str, body: String) -> Response {
-        let headers = [
-            (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
-            (TRUNCATED, HeaderValue::from(self.num_truncated)),
-        ];
-        (headers, body).into_response()
+impl AsRef<[u8]> for HeldAnswer {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
     }
 }
 
 impl Server {
-    async fn embed(&self, texts: Vec<String>) -> Result<Vectors, ApiError> {
+    async fn parse(self: &Arc<Self>, kind: Kind, packed: Packed) -> Result<(Asked, Charge), ApiError> {
+        let server = Arc::clone(self);
+        apart(move || {
+            let (body, charge) = packed.unpack(server.body_limits.max_bytes, &server.budget)?;
+            Ok((kind.parse(&body, server.dimension)?, charge))
+        })
+        .await?
+    }
+
+    async fn embed(&self, texts: Vec<String>, charge: Charge) -> Result<Embedded, ApiError> {
         let sequencer = self.sequencer.clone();
-        let sequences = tokio::task::spawn_blocking(move || sequencer.sequences(&texts))
-            .await
-            .map_err(|error| ApiError::Model {
-                message: format!("their tokens were not made: {error}"),
-            })?;
+        let sequences = apart(move || {
+            let sequences = sequencer.sequences(&texts);
+            drop((texts, charge));
+            sequences
+        })
+        .await?;
         let num_truncated = sequences
             .iter()
             .filter(|sequence| sequence.is_truncated())
@@ -206,13 +190,57 @@ impl Server {
                 .await
                 .unwrap_or(Err(ApiError::Stopped))?
         };
-        Ok(Vectors {
+        let vectors = Vectors {
             values,
             dimension: self.dimension,
             num_tokens,
+        };
+        Ok(Embedded {
+            vectors,
             num_truncated,
         })
     }
+
+    async fn write(
+        self: &Arc<Self>,
+        embedded: Embedded,
+        form: Form,
+        mut charge: Charge,
+    ) -> Result<Response, ApiError> {
+        let server = Arc::clone(self);
+        let headers = [
+            (
+                header::CONTENT_TYPE,
+                HeaderValue::from_static(content_type(&form)),
+            ),
+            (TRUNCATED, HeaderValue::from(embedded.num_truncated)),
+        ];
+        let body = apart(move || {
+            let body = embedded.vectors.write(&form, &server.model_name)?;
+            charge.keep(body.capacity());
+            Ok(HeldAnswer {
+                body,
+                _charge: charge,
+            })
+        })
+        .await??;
+        Ok((headers, Bytes::from_owner(body)).into_response())
+    }
+}
+
+fn content_type(form: &Form) -> &'static str {
+    match form {
+        Form::Lines(_) => JSON_LINES,
+        Form::One(_) | Form::OpenAi(_) => JSON,
+    }
+}
+
+/// Does what takes a while on a thread of its own kind: those of HTTP stay free for others.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ApiError::Model {
+        message: format!("the request was not worked on: {error}"),
+    })
 }
 
 async fn no_such_path(uri: Uri) -> ApiError {
@@ -229,13 +257,32 @@ async fn no_such_method(method: Method, uri: Uri) -> ApiError {
     }
 }
 
+async fn check_host(
+    State(server): Shared,
+    Extension(Peer { local, .. }): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    server
+        .hosts
+        .check(request.version(), request.uri(), request.headers(), local)?;
+    Ok(next.run(request).await)
+}
+
 /// Counts and times a request under the path of its route: what clients invent is one label.
-async fn count(State(server): Shared, request: Request, next: Next) -> Response {
+async fn count(
+    State(server): Shared,
+    Extension(Peer { connection, .. }): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
     let begun = Instant::now();
+    connection.working();
     let path = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
     let path = path.as_ref().map_or("other", MatchedPath::as_str);
     let status = response.status().as_u16();
+    connection.answering(response.body().size_hint().lower());
     server.metrics.answered(path, status, begun.elapsed());
     tracing::info!(path, status, seconds = begun.elapsed().as_secs_f64(), "answered");
     response
@@ -243,10 +290,4 @@ async fn count(State(server): Shared, request: Request, next: Next) -> Response 
 
 fn to_json(value: &Value) -> Response {
     ([(header::CONTENT_TYPE, JSON)], value.to_string()).into_response()
-}
-
-fn unwritten(error: &dyn std::error::Error) -> ApiError {
-    ApiError::Unwritten {
-        message: error.to_string(),
-    }
 }

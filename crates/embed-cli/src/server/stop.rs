@@ -1,17 +1,23 @@
 //! When and how a server ends: the first signal lets it answer what it has accepted, the second ends
 //! it at once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::batching::Queue;
+use super::connection::Phase;
+use super::connections::Connections;
 
-/// How long, after the last answer, a connection may take to send the rest of a request or to read
-/// its answer before it is closed.
+/// How long, after the last answer, a connection may take to send the rest of a request before it is
+/// closed.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long, after the last request has been worked on, clients may take their answers.
+const TAKE: Duration = Duration::from_secs(20);
+/// How often it is looked whether all is answered.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// SIGTERM, SIGINT, and SIGHUP unless the process was started with it ignored, as by nohup(1).
 #[derive(Debug)]
@@ -56,15 +62,16 @@ fn ignores_hangup() -> bool {
     mask.is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Waits for a signal, says so by `stopping`, and returns when nothing has been asked or answered for
-/// [`GRACE`]: what is still connected then sends no whole request.
+/// Waits for a signal, says so by `stopping`, and returns when every connection has its answer or keeps
+/// the server waiting.
 ///
 /// # Errors
 /// On a second signal.
 pub(crate) async fn stop_in_time(
     mut signals: Signals,
     stopping: watch::Sender<bool>,
-    queue: Queue,
+    queue: &Queue,
+    connections: &Connections,
 ) -> Result<()> {
     signals.next().await;
     tracing::info!(
@@ -74,10 +81,7 @@ pub(crate) async fn stop_in_time(
     // Nobody listens any more only where the server has ended already.
     let _ = stopping.send(true);
     tokio::select! {
-        () = quiet(&queue) => {
-            tracing::warn!("connections that sent no whole request were closed");
-            Ok(())
-        }
+        () = answered(connections) => Ok(()),
         () = signals.next() => bail!(
             "stopped by a second signal: accepted texts of {} tokens were not answered",
             queue.queued_tokens()
@@ -85,13 +89,28 @@ pub(crate) async fn stop_in_time(
     }
 }
 
-async fn quiet(queue: &Queue) {
-    loop {
-        let before = queue.num_accepted();
-        let was_empty = queue.queued_tokens() == 0;
-        tokio::time::sleep(GRACE).await;
-        if was_empty && queue.queued_tokens() == 0 && queue.num_accepted() == before {
+/// Waits until no connection is open, or those that are keep the server waiting: no request has been
+/// whole and unanswered for [`GRACE`], or all are worked on and their answers not taken for [`TAKE`].
+async fn answered(connections: &Connections) {
+    let (mut last_worked, mut last_wrote) = (Instant::now(), Instant::now());
+    while connections.num_open() > 0 {
+        let now = Instant::now();
+        if connections.any_in(&[Phase::Working]) {
+            (last_worked, last_wrote) = (now, now);
+        } else if connections.any_in(&[Phase::Writing]) {
+            last_wrote = now;
+        }
+        if now - last_wrote > GRACE {
+            tracing::warn!("connections that sent no whole request were closed");
             return;
         }
+        if now - last_worked > TAKE {
+            tracing::warn!(
+                "connections that did not take their answers in {} s were closed",
+                TAKE.as_secs()
+            );
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }

@@ -43,8 +43,29 @@ impl Served {
         Self::start_on(folder, model, more)
     }
 
+    /// Serves a small model by a process that may open so many files.
+    pub(crate) fn start_with_files(files: u64) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let model = export(folder.path());
+        let mut limited = Command::new("prlimit");
+        limited.arg(format!("--nofile={files}:{files}"));
+        limited
+            .arg(env!("CARGO_BIN_EXE_tenk-embed"))
+            .env("RUST_LOG", "warn");
+        Self::start_by(limited, folder, model, &[])
+    }
+
     pub(crate) fn start_on(folder: tempfile::TempDir, model: PathBuf, more: &[&str]) -> Result<Self> {
-        let mut child = tenk_embed()
+        Self::start_by(tenk_embed(), folder, model, more)
+    }
+
+    fn start_by(
+        mut command: Command,
+        folder: tempfile::TempDir,
+        model: PathBuf,
+        more: &[&str],
+    ) -> Result<Self> {
+        let mut child = command
             .args(["serve", "--port", "0", "--threads", "1", "--json", "--model"])
             .arg(&model)
             .args(more)
@@ -93,6 +114,24 @@ impl Served {
         line.with_context(|| format!("no {name} in {text}"))?
             .parse()
             .context("not a number")
+    }
+
+    /// Connections that the server closed for `reason`.
+    pub(crate) fn closed(&self, reason: &str) -> Result<u64> {
+        let text = self.get("/metrics")?.text();
+        let name = format!("tenk_closed_connections_total{{reason=\"{reason}\"}} ");
+        let count = text.lines().find_map(|line| line.strip_prefix(&name));
+        count.map_or(Ok(0), |count| count.parse().context("not a number"))
+    }
+
+    /// Most memory that the process has had, in MiB.
+    pub(crate) fn peak_mib(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line
+            .and_then(|line| line.trim().strip_suffix(" kB"))
+            .context("no VmHWM")?;
+        Ok(kib.parse::<u64>()? >> 10)
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {

@@ -36,7 +36,7 @@ fn a_malformed_request_is_refused_with_its_place() -> Result<()> {
             &["line 1 column 16"],
         ),
         ("/invocations", JSON, b"", 400, &["JSON"]),
-        ("/invocations", JSON, b"[]", 400, &["line 1"]),
+        ("/invocations", JSON, b"[[]]", 400, &["[0]", "line 1"]),
         ("/invocations", JSON, b"{}", 400, &["text_inputs"]),
         (
             "/invocations",

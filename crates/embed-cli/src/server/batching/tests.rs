@@ -81,7 +81,7 @@ fn every_request_gets_the_vectors_of_its_texts_in_order() {
         rounds.iter().all(|lengths| lengths.iter().sum::<usize>() <= 24),
         "{rounds:?}"
     );
-    assert_eq!((queue.queued_tokens(), queue.num_accepted()), (0, 3));
+    assert_eq!(queue.queued_tokens(), 0);
 }
 
 #[test]
