@@ -125,7 +125,7 @@ async fn start(
             max_bytes: limits.body_bytes,
             time: options.patience.body,
         },
-        info: info::info(model, options.encode)?,
+        info: info::info(model)?,
         model_name: info::name(model),
         dimension: model.dimension(),
     };
