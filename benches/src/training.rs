@@ -5,6 +5,7 @@
 //! micro-batch has to be the peer's. Every timed run is noted in `runs/bench-training/` as soon
 //! as it is done, and a call goes on where the one before stopped.
 
+mod beside;
 mod inputs;
 mod table;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Arguments;
 use crate::record::Record;
+use beside::Sharer;
 use inputs::{Inputs, ModelSize, Precision};
 
 /// Steps that are timed, behind those that warm up.
@@ -43,6 +45,14 @@ pub(crate) enum Contestant {
         script: &'static str,
         precision: Precision,
     },
+    /// Ours, a rank of one thread for each core.
+    RankPerCore { size: ModelSize, precision: Precision },
+    /// Ours or a peer beside a process that always wants a core.
+    Beside {
+        sharer: Sharer,
+        size: ModelSize,
+        precision: Precision,
+    },
     /// The matrix products of a step alone; its rate is seconds.
     Products { precision: Precision },
     /// Our masks and micro-batches, one thread.
@@ -67,6 +77,12 @@ impl Contestant {
                 script,
                 precision,
             } => format!("{size:?} {precision:?} {script}"),
+            Self::RankPerCore { size, precision } => format!("{size:?} {precision:?} ours, a rank a core"),
+            Self::Beside {
+                sharer,
+                size,
+                precision,
+            } => format!("{size:?} {precision:?} {sharer:?} beside a busy process"),
             Self::Products { precision } => format!("{precision:?} products"),
             Self::Loader => "loader".to_owned(),
             Self::Collator => "collator".to_owned(),
@@ -118,6 +134,7 @@ fn contestants(best: Precision) -> Vec<Contestant> {
     if best != f32 {
         all.extend([peer(base, "run_mlm.py", best), ours(base, f32, true)]);
     }
+    all.extend(beside::contestants([(base, best), (small, f32)], &all));
     all
 }
 

@@ -8,6 +8,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src/shim.cpp");
     println!("cargo:rerun-if-changed=src/allocator.cpp");
+    println!("cargo:rerun-if-changed=src/waiting.cpp");
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
     let Some(lib) = std::env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else {
         println!("cargo:warning=torch-sys did not report libtorch's folder; the shim cannot be built");
@@ -30,5 +31,6 @@ fn main() {
         .include(include.join("torch/csrc/api/include"))
         .file("src/shim.cpp")
         .file("src/allocator.cpp")
+        .file("src/waiting.cpp")
         .compile("tenk_shim");
 }

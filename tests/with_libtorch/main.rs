@@ -1,6 +1,7 @@
 //! Behaviour of training, export and embedding, through the product's programs and libtorch.
 
 mod bad_input;
+mod beside;
 mod checkpoint_activations;
 mod demo;
 mod disks;

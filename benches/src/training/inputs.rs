@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::beside::BusyProcess;
 use super::{COUNTED_STEPS, Contestant, Measured};
 use crate::contest::{last_line, succeed};
 use crate::figures::{filings, make_corpus, remove};
@@ -172,6 +173,15 @@ impl Inputs {
                 script,
                 precision,
             } => self.peer(size, script, precision),
+            Contestant::RankPerCore { size, precision } => self.rank_per_core(size, precision),
+            Contestant::Beside {
+                sharer,
+                size,
+                precision,
+            } => {
+                let _busy = BusyProcess::start()?;
+                self.measure(sharer.alone(size, precision))
+            }
             Contestant::Products { precision } => self.products(precision),
             Contestant::Loader => self.loading("loader-rate"),
             Contestant::DataWait => self.loading("data-wait"),
@@ -193,6 +203,29 @@ impl Inputs {
         let rate = steps.tokens_per_second;
         remove(&run)?;
         Ok(Measured { rate, peak_bytes })
+    }
+
+    /// Micro-batches are cut so that every rank has one.
+    fn rank_per_core(&self, size: ModelSize, precision: Precision) -> Result<Measured> {
+        let run = self.of(size).join("timed-run");
+        remove(&run)?;
+        let train = self.train(size, &run, precision, true);
+        let num_ranks: usize = self.threads.parse()?;
+        let (_, _, sequences) = size.numbers();
+        let micro_batch = (sequences / num_ranks).max(1);
+        let mut command = Command::new("scripts/mpirun.sh");
+        command
+            .arg(&self.threads)
+            .arg(train.get_program())
+            .args(train.get_args());
+        command.args(["--set", "parallel.threads=1", "--set"]);
+        succeed(command.arg(format!("training.micro_batch_size={micro_batch}")))?;
+        let steps = counted_steps(&run.join("metrics.jsonl"), usize::try_from(WARM_UP_STEPS)?)?;
+        remove(&run)?;
+        Ok(Measured {
+            rate: steps.tokens_per_second,
+            peak_bytes: 0.0,
+        })
     }
 
     fn peer(&self, size: ModelSize, script: &str, precision: Precision) -> Result<Measured> {

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::beside::{AT_MOST, Sharer};
 use super::inputs::{Inputs, ModelSize, Precision, WARM_UP_STEPS};
 use super::{COUNTED_STEPS, Contestant, Measured, ours, peer};
 use crate::machine;
@@ -13,7 +14,7 @@ const HEADER: &str =
 
 /// One figure: ours over the peer's.
 struct Line {
-    name: &'static str,
+    name: String,
     asked: String,
     ours: Result<Vec<f64>>,
     peer: Result<Vec<f64>>,
@@ -24,9 +25,9 @@ impl Line {
     /// A figure without all its runs has the reason instead.
     fn row(&self) -> String {
         match (&self.ours, &self.peer) {
-            (Ok(ours), Ok(peer)) => row(self.name, &self.asked, Ok((ours, peer)), self.peer_name),
+            (Ok(ours), Ok(peer)) => row(&self.name, &self.asked, Ok((ours, peer)), self.peer_name),
             (Err(error), _) | (_, Err(error)) => {
-                row(self.name, &self.asked, Err(&error.to_string()), self.peer_name)
+                row(&self.name, &self.asked, Err(&error.to_string()), self.peer_name)
             }
         }
     }
@@ -72,50 +73,50 @@ impl Figures<'_> {
         let run_mlm = |size, precision| self.rates(peer(size, "run_mlm.py", precision));
         let mut lines = vec![
             Line {
-                name: "RoBERTa-base, `auto`",
+                name: "RoBERTa-base, `auto`".to_owned(),
                 asked: self.by_processor(1.7, 1.45),
                 ours: self.auto(),
                 peer: self.rates(peer(base, "tuned.py", self.best)),
-                peer_name: "tuned PyTorch",
+                peer_name: "tuned PyTorch".to_owned(),
             },
             Line {
-                name: "the same",
+                name: "the same".to_owned(),
                 asked: self.by_processor(3.3, 2.1),
                 ours: self.auto(),
                 peer: run_mlm(base, f32),
-                peer_name: "run_mlm, f32",
+                peer_name: "run_mlm, f32".to_owned(),
             },
         ];
         if self.best == Precision::Bf16 {
             lines.push(Line {
-                name: "the same",
+                name: "the same".to_owned(),
                 asked: "at least 2.1".to_owned(),
                 ours: self.auto(),
                 peer: run_mlm(base, self.best),
-                peer_name: "run_mlm, bf16 autocast",
+                peer_name: "run_mlm, bf16 autocast".to_owned(),
             });
         }
         lines.extend([
             Line {
-                name: "the same in f32",
+                name: "the same in f32".to_owned(),
                 asked: self.by_processor(1.55, 2.1),
                 ours: self.rates(ours(base, f32, true)),
                 peer: run_mlm(base, f32),
-                peer_name: "run_mlm, f32",
+                peer_name: "run_mlm, f32".to_owned(),
             },
             Line {
-                name: "small model (256 wide, 4 layers), f32",
+                name: "small model (256 wide, 4 layers), f32".to_owned(),
                 asked: "at least 4".to_owned(),
                 ours: self.rates(ours(small, f32, true)),
                 peer: run_mlm(small, f32),
-                peer_name: "run_mlm, f32",
+                peer_name: "run_mlm, f32".to_owned(),
             },
             Line {
-                name: "peak memory of RoBERTa-base in f32, GB",
+                name: "peak memory of RoBERTa-base in f32, GB".to_owned(),
                 asked: "at most 0.8".to_owned(),
                 ours: self.peak_gb(ours(base, f32, true)),
                 peer: self.peak_gb(peer(base, "run_mlm.py", f32)),
-                peer_name: "run_mlm, f32",
+                peer_name: "run_mlm, f32".to_owned(),
             },
         ]);
         lines
@@ -130,37 +131,62 @@ impl Figures<'_> {
         });
         vec![
             Line {
-                name: "RoBERTa-base, `auto`, dropout 0.1",
+                name: "RoBERTa-base, `auto`, dropout 0.1".to_owned(),
                 asked: "at least 0.9".to_owned(),
                 ours: self.auto(),
                 peer: self.rates(ours(ModelSize::Base, self.best, false)),
-                peer_name: "ours without dropout",
+                peer_name: "ours without dropout".to_owned(),
             },
             Line {
-                name: "share of the rate of the matrix products",
+                name: "share of the rate of the matrix products".to_owned(),
                 asked: "at least 0.8".to_owned(),
                 ours: self.auto(),
                 peer: limit,
-                peer_name: "best of the model's shapes alone",
+                peer_name: "best of the model's shapes alone".to_owned(),
             },
         ]
+    }
+
+    /// Seconds of a step of `tokens` of each model.
+    fn beside_a_busy_process(&self, models: [(&'static str, ModelSize, Precision, f64); 2]) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for (model, size, precision, tokens) in models {
+            let seconds = |contestant| {
+                let rates = self.rates(contestant)?;
+                Ok(rates
+                    .iter()
+                    .map(|rate| tokens / COUNTED_STEPS as f64 / rate)
+                    .collect())
+            };
+            lines.extend(Sharer::ALL.map(|sharer| Line {
+                name: format!(
+                    "{model}, {}, beside one busy process, s a step",
+                    sharer.described()
+                ),
+                asked: if sharer == Sharer::Tuned { "shown" } else { AT_MOST }.to_owned(),
+                ours: seconds(sharer.beside(size, precision)),
+                peer: seconds(sharer.alone(size, precision)),
+                peer_name: "the same alone",
+            }));
+        }
+        lines
     }
 
     fn of_the_loader(&self) -> Vec<Line> {
         vec![
             Line {
-                name: "masks and micro-batches of 8 x 512, one thread",
+                name: "masks and micro-batches of 8 x 512, one thread".to_owned(),
                 asked: "at least 50".to_owned(),
                 ours: self.rates(Contestant::Loader),
                 peer: self.rates(Contestant::Collator),
-                peer_name: "DataCollatorForLanguageModeling",
+                peer_name: "DataCollatorForLanguageModeling".to_owned(),
             },
             Line {
-                name: "data wait, %",
+                name: "data wait, %".to_owned(),
                 asked: "below 1".to_owned(),
                 ours: self.rates(Contestant::DataWait),
                 peer: Ok(vec![100.0; self.rounds]),
-                peer_name: "all the time of a null model of 8 x 200,000 tokens/s, cold page cache",
+                peer_name: "all the time of a null model of 8 x 200,000 tokens/s, cold page cache".to_owned(),
             },
         ]
     }
@@ -185,6 +211,20 @@ pub(super) fn table(
     let lines = figures.beside_peers().into_iter();
     let lines = lines
         .chain(figures.beside_ourselves(inputs.counted_tokens(ModelSize::Base)?))
+        .chain(figures.beside_a_busy_process([
+            (
+                "RoBERTa-base, `auto`",
+                ModelSize::Base,
+                best,
+                inputs.counted_tokens(ModelSize::Base)?,
+            ),
+            (
+                "small model, f32",
+                ModelSize::Small,
+                Precision::F32,
+                inputs.counted_tokens(ModelSize::Small)?,
+            ),
+        ]))
         .chain(figures.of_the_loader());
     text.extend(lines.map(|line| line.row()));
     Ok(text)

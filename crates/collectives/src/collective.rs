@@ -253,6 +253,11 @@ pub trait Collective: Send + fmt::Debug {
         let _ = bucket;
     }
 
+    /// Tells a backend whose waits begin awake whether others want the cores: then they sleep at once.
+    fn wait_asleep(&mut self, asleep: bool) {
+        let _ = asleep;
+    }
+
     /// In which order this backend adds large sums up.
     fn sum_order(&self) -> SumOrder {
         SumOrder::RankOrder

@@ -82,6 +82,10 @@ impl<L: Layer> Collective for L {
         self.below_mut().at_bucket(bucket);
     }
 
+    fn wait_asleep(&mut self, asleep: bool) {
+        self.below_mut().wait_asleep(asleep);
+    }
+
     fn sum_order(&self) -> SumOrder {
         self.below().sum_order()
     }

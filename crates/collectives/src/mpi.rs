@@ -18,7 +18,11 @@ mod thread;
 
 use std::{
     ffi::c_void,
-    sync::mpsc::{self, Receiver, Sender},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, Sender},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -64,6 +68,8 @@ pub struct Mpi {
     sequence: Sequence,
     broken: Option<Call>,
     options: MpiOptions,
+    /// Whether the communication thread's waits sleep from their beginning.
+    asleep: Arc<AtomicBool>,
 }
 
 /// The caller's slice on its way to the communication thread.
@@ -84,9 +90,11 @@ impl Mpi {
     pub fn connect(options: MpiOptions) -> Result<Self, CollectiveError> {
         let (jobs, work) = mpsc::channel();
         let (started, place) = mpsc::channel();
+        let asleep = Arc::new(AtomicBool::new(false));
+        let waits = Arc::clone(&asleep);
         let thread = std::thread::Builder::new()
             .name("communication".to_owned())
-            .spawn(move || thread::run(&work, &started, options))
+            .spawn(move || thread::run(&work, &started, options, waits))
             .map_err(|error| CollectiveError::Start {
                 message: error.to_string(),
             })?;
@@ -105,6 +113,7 @@ impl Mpi {
             sequence: Sequence::default(),
             broken: None,
             options,
+            asleep,
         })
     }
 
@@ -194,6 +203,10 @@ impl Collective for Mpi {
 
     fn calls_made(&self) -> u64 {
         self.sequence.made()
+    }
+
+    fn wait_asleep(&mut self, asleep: bool) {
+        self.asleep.store(asleep, Ordering::Relaxed);
     }
 
     fn sum_order(&self) -> SumOrder {

@@ -82,6 +82,16 @@ pub enum TorchError {
         /// Byte offset in the flat buffer.
         offset_bytes: usize,
     },
+    /// The team of threads that do nothing could not be had ([`crate::WaitAsleep`]).
+    #[error(
+        "OpenMP threads go on spinning while they wait: {size} idle threads would end that, but {reason}"
+    )]
+    IdleTeam {
+        /// Threads that were asked for.
+        size: usize,
+        /// Why they are not there.
+        reason: String,
+    },
     /// A number that has to lie in a range does not.
     #[error("{name} is {value}, it has to be {expected}")]
     OutOfRange {

@@ -37,6 +37,8 @@ unsafe extern "C" {
         state: *mut c_void,
     ) -> *mut c_char;
     pub(crate) fn tenk_backward(output: *const RawTensor, gradient: *const RawTensor) -> *mut c_char;
+    pub(crate) fn tenk_open_team(threads: c_int) -> c_int;
+    pub(crate) fn tenk_num_processors() -> c_int;
     pub(crate) fn tenk_parallel_for(
         count: i64,
         grain: i64,

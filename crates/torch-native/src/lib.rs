@@ -34,6 +34,7 @@ mod residual_norm;
 mod row_kernels;
 mod stored;
 mod tied_embedding;
+mod waiting;
 
 pub use adamw::{AdamW, adamw_step};
 pub use attention::{Sequences, fused_attention};
@@ -57,3 +58,4 @@ pub use recompute::recomputed;
 pub use reduce::squared_norm;
 pub use residual_norm::{LayerNormWeights, ResidualInputs, layer_norm, residual_layer_norm};
 pub use tied_embedding::tied_embedding;
+pub use waiting::WaitAsleep;

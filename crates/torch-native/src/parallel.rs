@@ -1,7 +1,9 @@
 //! Loops in Rust on libtorch's own intra-op threads, and that number of threads.
 //!
 //! Work is cut by element index, never by thread, so results do not depend on the number of
-//! threads. The chunks a thread gets are disjoint slices.
+//! threads. It is cut into more pieces than there are threads, and a thread takes the next one when it
+//! is done with its last: one whose core others use takes fewer, and the rest do not wait for its half.
+//! Pieces are disjoint slices.
 
 #![expect(unsafe_code, reason = "hands disjoint parts of a slice to libtorch's threads")]
 
@@ -10,6 +12,7 @@ use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::TorchError;
@@ -17,6 +20,10 @@ use crate::ffi::{check, tenk_libtorch_version, tenk_parallel_for};
 
 /// Least number of elements a thread takes of work that is little more than reading and writing them.
 pub(crate) const GRAIN: usize = 1 << 15;
+
+/// Pieces for each thread. A thread that the system takes off its core in the middle of one keeps the
+/// others waiting for that piece alone.
+const PIECES_PER_THREAD: usize = 4;
 
 /// Sets the number of intra-op threads that libtorch and this crate's kernels use.
 ///
@@ -50,33 +57,59 @@ pub fn libtorch_version() -> &'static str {
 
 struct Job<'a> {
     body: &'a (dyn Fn(Range<usize>) + Sync),
+    count: usize,
+    num_pieces: usize,
+    next_piece: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-extern "C" fn run_range(state: *const c_void, begin: i64, end: i64) {
+impl Job<'_> {
+    /// Takes piece after piece until none is left.
+    fn take_pieces(&self) {
+        let start = |piece| piece * self.count / self.num_pieces;
+        loop {
+            let piece = self.next_piece.fetch_add(1, Ordering::Relaxed);
+            if piece >= self.num_pieces {
+                return;
+            }
+            (self.body)(start(piece)..start(piece + 1));
+        }
+    }
+}
+
+/// Once a thread: its indices are only how libtorch starts it.
+extern "C" fn run_pieces(state: *const c_void, _begin: i64, _end: i64) {
     // SAFETY: `state` is the `Job` that `parallel_for` keeps alive until all threads are done.
     let job = unsafe { &*state.cast::<Job<'_>>() };
-    let begin = usize::try_from(begin).unwrap_or(0);
-    let end = usize::try_from(end).unwrap_or(0);
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (job.body)(begin..end))) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job.take_pieces())) {
         *job.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
     }
 }
 
-/// Calls `body` on disjoint ranges that cover `0..count`, at least `grain` indices each.
+/// Calls `body` on disjoint ranges that cover `0..count`, some for each thread, or fewer where they would
+/// have less than `grain` indices.
 pub(crate) fn parallel_for(
     count: usize,
     grain: usize,
     body: &(dyn Fn(Range<usize>) + Sync),
 ) -> Result<(), TorchError> {
+    let num_threads = num_threads();
+    let most = if num_threads == 1 {
+        1
+    } else {
+        PIECES_PER_THREAD * num_threads
+    };
+    let num_pieces = count.div_ceil(grain.max(1)).min(most);
     let job = Job {
         body,
+        count,
+        num_pieces,
+        next_piece: AtomicUsize::new(0),
         panic: Mutex::new(None),
     };
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    let grain = i64::try_from(grain).unwrap_or(i64::MAX);
-    // SAFETY: the shim returns only after every thread has left `run_range`, and `job` lives here.
-    let message = unsafe { tenk_parallel_for(count, grain, run_range, (&raw const job).cast()) };
+    let threads = i64::try_from(num_pieces.min(num_threads)).unwrap_or(1);
+    // SAFETY: the shim returns only after every thread has left `run_pieces`, and `job` lives here.
+    let message = unsafe { tenk_parallel_for(threads, 1, run_pieces, (&raw const job).cast()) };
     if let Some(payload) = job.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
         resume_unwind(payload);
     }
@@ -119,6 +152,8 @@ impl<'a, T> SharedSlice<'a, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -135,6 +170,31 @@ mod tests {
             .unwrap();
             assert!(visits.iter().all(|&visit| visit == 1), "{count} indices");
         }
+    }
+
+    /// With a half for each thread it would wait for ever.
+    #[test]
+    fn what_a_thread_is_held_up_from_others_take() {
+        const COUNT: usize = 64;
+        let before = num_threads();
+        set_num_threads(2).unwrap();
+        let done = AtomicUsize::new(0);
+        let by_others = AtomicUsize::new(0);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        parallel_for(COUNT, 1, &|range| {
+            let own = range.len();
+            if range.start == 0 {
+                while done.load(Ordering::Relaxed) < COUNT - own && Instant::now() < deadline {
+                    std::thread::yield_now();
+                }
+                by_others.store(done.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            done.fetch_add(own, Ordering::Relaxed);
+        })
+        .unwrap();
+        set_num_threads(before).unwrap();
+        assert_eq!(done.into_inner(), COUNT);
+        assert_eq!(by_others.into_inner(), COUNT - COUNT / (2 * PIECES_PER_THREAD));
     }
 
     #[test]

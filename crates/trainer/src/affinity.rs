@@ -3,8 +3,6 @@
 //! Launchers bind ranks to cores (`mpirun -n 1` to a single one) without a word, and threads
 //! beyond the mask only take turns: so it is checked, before anything is computed.
 
-use std::time::Duration;
-
 use collectives::Collective;
 use serde::{Deserialize, Serialize};
 
@@ -111,24 +109,6 @@ pub fn choose(
     })
 }
 
-/// How long the living threads of this process have stood in line for a core so far, added up; `None`
-/// where the kernel does not count it. A quota of processor time (cgroups) counts as a line too.
-pub(crate) fn waited_for_cores() -> Option<Duration> {
-    let threads = std::fs::read_dir("/proc/self/task").ok()?;
-    let waited = threads.filter_map(|thread| {
-        // A thread that ends meanwhile has no file any more.
-        waited_by(&std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?)
-    });
-    waited.reduce(|sum, next| sum + next)
-}
-
-/// The second number of a thread's `schedstat`, in nanoseconds (Linux,
-/// `Documentation/scheduler/sched-stats.rst`).
-fn waited_by(schedstat: &str) -> Option<Duration> {
-    let nanoseconds = schedstat.split_whitespace().nth(1)?.parse().ok()?;
-    Some(Duration::from_nanos(nanoseconds))
-}
-
 /// Cores of this machine, whatever the mask says.
 pub fn machine_cores() -> usize {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -140,8 +120,6 @@ pub fn machine_cores() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::{thread, time::Instant};
-
     use super::*;
 
     fn on(host: &str, cores: &[usize]) -> Affinity {
@@ -162,42 +140,6 @@ mod tests {
         assert_eq!(choose(None, &both[2], &both, 4).unwrap().num_threads, 4);
         let crowd = vec![on("a", &[0, 1]); 5];
         assert_eq!(choose(None, &crowd[0], &crowd, 2).unwrap().num_threads, 1);
-    }
-
-    #[test]
-    fn the_time_in_line_is_the_second_number_of_schedstat() {
-        let nanoseconds = Duration::from_nanos;
-        assert_eq!(waited_by("700 20 3\n"), Some(nanoseconds(20)));
-        assert_eq!(waited_by("700"), None);
-        assert_eq!(waited_by("700 - 3"), None);
-    }
-
-    /// Each thread counts for itself: other tests run in this process, and their threads end.
-    #[test]
-    fn threads_that_outnumber_the_cores_stand_in_line() {
-        const SPINNING: Duration = Duration::from_millis(500);
-        let own = || waited_by(&std::fs::read_to_string("/proc/thread-self/schedstat").ok()?);
-        if own().is_none() || waited_for_cores().is_none() {
-            return test_data::skip("the kernel does not count how long threads wait for a core");
-        }
-        let spin = || {
-            let (begun, before) = (Instant::now(), own());
-            while begun.elapsed() < SPINNING {}
-            own()
-                .zip(before)
-                .map(|(after, before)| after.saturating_sub(before))
-        };
-        let waited: Duration = thread::scope(|scope| {
-            let threads: Vec<_> = (0..=machine_cores()).map(|_| scope.spawn(spin)).collect();
-            threads
-                .into_iter()
-                .filter_map(|thread| thread.join().unwrap())
-                .sum()
-        });
-        assert!(
-            waited > SPINNING / 4,
-            "one thread too many for {SPINNING:?}: {waited:?}"
-        );
     }
 
     #[test]

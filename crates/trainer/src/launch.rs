@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::{
     agree::{agree, on_first_rank},
     config::RunConfig,
+    crowd::CrowdWatch,
     data::DataFiles,
     error::{TrainError, chain},
     evaluate::Evaluator,
@@ -137,6 +138,7 @@ fn train_in(
     }
     let evaluator = open_evaluator(session, collective)?;
     let peak = meters::peak_flops_per_second(collective, &learner.model)?;
+    let crowd = CrowdWatch::begin(session, collective.rank().0);
     let mut run = Run {
         collective,
         session,
@@ -148,6 +150,7 @@ fn train_in(
         evaluator,
         stop,
         reporter: Reporter::new(outputs, peak),
+        crowd,
     };
     train(&mut run).map_err(|error| memory::explain(error, &session.plan))
 }

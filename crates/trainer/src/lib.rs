@@ -9,6 +9,7 @@ mod agree;
 pub mod command;
 pub mod compare;
 pub mod config;
+mod crowd;
 mod data;
 mod device;
 mod drift;

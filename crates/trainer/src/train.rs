@@ -10,6 +10,7 @@ use loader::{PrefetchedSteps, Step, StepBatches};
 
 use crate::{
     agree::agree,
+    crowd::CrowdWatch,
     drift,
     error::TrainError,
     evaluate::Evaluator,
@@ -57,6 +58,7 @@ pub struct Run<'a> {
     pub(crate) evaluator: Option<Evaluator>,
     pub(crate) stop: &'a StopRequest,
     pub(crate) reporter: Reporter,
+    pub(crate) crowd: Option<CrowdWatch>,
 }
 
 /// Metrics and progress; rank 0 alone has them.
@@ -85,6 +87,8 @@ pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
     }
     while run.progress.step < max_steps {
         let begun = Instant::now();
+        let is_crowded = run.crowd.as_ref().is_some_and(CrowdWatch::is_crowded);
+        run.collective.wait_asleep(is_crowded);
         let mut times = Times::default();
         let batches = timed(&mut times.data_wait, || next_step(&mut steps, run.progress.step))?;
         let record = train_step(&mut run.learner, run.collective, &batches, run.stop)

@@ -14,7 +14,11 @@ use std::{
     ffi::c_void,
     mem,
     ops::Add,
-    sync::mpsc::{Receiver, Sender},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -114,6 +118,7 @@ pub(super) fn run(
     jobs: &Receiver<Job>,
     started: &Sender<Result<Place, CollectiveError>>,
     options: MpiOptions,
+    asleep: Arc<AtomicBool>,
 ) {
     let _guard = EndTheProcessOnPanic;
     let start_error = |failure: Failure| CollectiveError::Start { message: failure.0 };
@@ -138,6 +143,7 @@ pub(super) fn run(
         world,
         timeout: options.timeout,
         host: None,
+        asleep,
     };
     let place = place.and_then(|mut place| {
         if options.zero_copy && options.shared_memory && place.local_size == place.world_size {
@@ -181,6 +187,8 @@ struct Communication {
     timeout: Duration,
     /// Memory that all ranks of the run share, where they are on one host.
     host: Option<SharedMemory>,
+    /// Whether others want the cores.
+    asleep: Arc<AtomicBool>,
 }
 
 impl Communication {
@@ -443,9 +451,21 @@ impl Communication {
             if Instant::now() >= deadline {
                 return Err(self.late(call, Vec::new()));
             }
-            rest(begun, awake);
+            self.rest(begun, awake);
         }
         Ok(())
+    }
+
+    /// One rest of a wait that began then: it yields for as long as it is to stay awake, and sleeps
+    /// longer and longer after that. Beside other work a yield costs as long as that may keep the core,
+    /// so there it sleeps at once.
+    fn rest(&self, begun: Instant, awake: Duration) {
+        let is_awake = !self.asleep.load(Ordering::Relaxed);
+        let elapsed = begun.elapsed();
+        match elapsed.checked_sub(awake) {
+            None if is_awake => thread::yield_now(),
+            asleep => thread::sleep((asleep.unwrap_or(elapsed) / 8).clamp(SLEEP.0, SLEEP.1)),
+        }
     }
 
     fn late(&self, call: Call, missing: Vec<Rank>) -> CollectiveError {
@@ -468,15 +488,6 @@ impl Communication {
     fn give_up(&self, message: &str) -> ! {
         tracing::error!(rank = self.world.rank(), "giving up: {message}");
         self.world.abort()
-    }
-}
-
-/// One rest of a wait that began then: it yields for as long as it is to stay awake, and sleeps
-/// longer and longer after that.
-fn rest(begun: Instant, awake: Duration) {
-    match begun.elapsed().checked_sub(awake) {
-        None => thread::yield_now(),
-        Some(asleep) => thread::sleep((asleep / 8).clamp(SLEEP.0, SLEEP.1)),
     }
 }
 

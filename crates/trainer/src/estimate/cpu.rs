@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     affinity::{self, Affinity},
+    crowd,
     error::TrainError,
     memory,
     meters::product_rate,
@@ -63,7 +64,7 @@ pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Device, TrainError> {
     )?;
     torch_native::set_num_threads(threads.num_threads)?;
     let precision = precision::decide(&mut Single::new(), &plan.config, &[Processor::read()])?;
-    let (begun, waited) = (Instant::now(), affinity::waited_for_cores());
+    let (begun, waited) = (Instant::now(), crowd::waited_for_cores());
     let rate = product_rate(precision.compute(), TorchDevice::Cpu)?;
     let model = narrow(&plan.config.model.config);
     let few_tokens = RobertaConfig {
@@ -93,7 +94,7 @@ pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Device, TrainError> {
 /// Says that others used the cores during a measurement, which began when threads had waited for
 /// `before` and took `thread_time` of the computing threads.
 fn warn_if_crowded(before: Option<Duration>, thread_time: Duration) {
-    let (Some(before), Some(after)) = (before, affinity::waited_for_cores()) else {
+    let (Some(before), Some(after)) = (before, crowd::waited_for_cores()) else {
         return;
     };
     let share = after.saturating_sub(before).as_secs_f64() / thread_time.as_secs_f64();

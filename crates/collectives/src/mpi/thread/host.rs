@@ -11,7 +11,7 @@ use std::{
 
 use bytemuck::Pod;
 
-use super::{AWAKE, Communication, keep, rest};
+use super::{AWAKE, Communication, keep};
 use crate::{
     Call, CollectiveError, Element, Operation, Rank,
     mpi::{
@@ -117,7 +117,7 @@ impl Communication {
     ) -> Result<(), Late> {
         memory.sum(values, |begun| {
             self.world.progress();
-            rest(begun, AWAKE_IN_SUM);
+            self.rest(begun, AWAKE_IN_SUM);
             Instant::now() < deadline
         })
     }
