@@ -1,11 +1,6 @@
 //! How threads wait, in a process of its own: threads of other tests would count as well.
 
-use std::{
-    fs,
-    path::PathBuf,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, thread, time::Duration};
 
 use tch::{Device, Kind, Tensor};
 use torch_native::{WaitAsleep, set_num_threads};

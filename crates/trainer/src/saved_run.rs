@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     agree::agree,
     config::RunConfig,
+    crowd::CrowdWatch,
     data::DataFiles,
     error::TrainError,
     evaluate::{EvaluationRecord, Evaluator},
@@ -86,6 +87,7 @@ pub(crate) fn evaluate_run(
         Evaluator::new(&session.loader, unigram, max_sequences),
     )?;
     torch_native::keep_large_blocks();
+    let _crowd = CrowdWatch::begin(&session, collective.rank().0);
     let record = evaluator.evaluate(&learner.model, collective)?;
     Ok((progress, record))
 }
