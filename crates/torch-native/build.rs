@@ -4,10 +4,19 @@
 
 use std::path::PathBuf;
 
+const FILES: [&str; 4] = [
+    "src/shim.cpp",
+    "src/gpu.cpp",
+    "src/operators.cpp",
+    "src/allocator.cpp",
+];
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=src/shim.cpp");
-    println!("cargo:rerun-if-changed=src/allocator.cpp");
+    println!("cargo:rerun-if-changed=src/shim.h");
+    for file in FILES {
+        println!("cargo:rerun-if-changed={file}");
+    }
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
     let Some(lib) = std::env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else {
         println!("cargo:warning=torch-sys did not report libtorch's folder; the shim cannot be built");
@@ -28,7 +37,6 @@ fn main() {
         .define("_GLIBCXX_USE_CXX11_ABI", cxx11_abi.as_deref().unwrap_or("1"))
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .file("src/shim.cpp")
-        .file("src/allocator.cpp")
+        .files(FILES)
         .compile("tenk_shim");
 }

@@ -20,10 +20,10 @@ pub struct StepBatches {
     pub digest: u64,
 }
 
-/// The coming steps of one rank, in order. Dropping it ends its thread.
+/// The coming steps of one rank, in order, as what was made of them. Dropping it ends its thread.
 #[derive(Debug)]
-pub struct PrefetchedSteps {
-    receiver: Option<Receiver<Result<StepBatches, LoaderError>>>,
+pub struct PrefetchedSteps<T = StepBatches, E = LoaderError> {
+    receiver: Option<Receiver<Result<T, E>>>,
     worker: Option<JoinHandle<()>>,
 }
 
@@ -54,10 +54,28 @@ impl Loader {
     /// [`LoaderError::PrefetchSpawn`] if the thread cannot be started.
     pub fn steps(
         self: Arc<Self>,
+        place: (u32, u32),
+        range: (Step, Step),
+        depth: usize,
+    ) -> Result<PrefetchedSteps, LoaderError> {
+        self.prepared_steps(place, range, depth, Ok)
+    }
+
+    /// As [`Loader::steps`], with what `prepare` makes of each step on the loader's thread.
+    ///
+    /// # Errors
+    /// As [`Loader::steps`].
+    pub fn prepared_steps<T, E>(
+        self: Arc<Self>,
         (rank, world_size): (u32, u32),
         (first, until): (Step, Step),
         depth: usize,
-    ) -> Result<PrefetchedSteps, LoaderError> {
+        prepare: impl Fn(StepBatches) -> Result<T, E> + Send + 'static,
+    ) -> Result<PrefetchedSteps<T, E>, LoaderError>
+    where
+        T: Send + 'static,
+        E: From<LoaderError> + Send + 'static,
+    {
         let (sender, receiver) = sync_channel(depth.max(1) - 1);
         let worker = std::thread::Builder::new()
             .name("loader".to_owned())
@@ -66,7 +84,7 @@ impl Loader {
                 let steps = (first.0..until.0).map(Step);
                 let steps = steps.filter(|&step| !skipped.skips_batch_at(step));
                 send_all(
-                    steps.map(|step| self.step_batches(step, rank, world_size)),
+                    steps.map(|step| prepare(self.step_batches(step, rank, world_size)?)),
                     &sender,
                 );
             })
@@ -79,10 +97,7 @@ impl Loader {
 }
 
 /// Sends results until one is an error or nobody listens any more.
-fn send_all(
-    results: impl Iterator<Item = Result<StepBatches, LoaderError>>,
-    sender: &SyncSender<Result<StepBatches, LoaderError>>,
-) {
+fn send_all<T, E>(results: impl Iterator<Item = Result<T, E>>, sender: &SyncSender<Result<T, E>>) {
     for result in results {
         let failed = result.is_err();
         if sender.send(result).is_err() || failed {
@@ -91,8 +106,8 @@ fn send_all(
     }
 }
 
-impl Iterator for PrefetchedSteps {
-    type Item = Result<StepBatches, LoaderError>;
+impl<T, E: From<LoaderError>> Iterator for PrefetchedSteps<T, E> {
+    type Item = Result<T, E>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Ok(result) = self.receiver.as_ref()?.recv() {
@@ -100,11 +115,11 @@ impl Iterator for PrefetchedSteps {
         }
         self.receiver = None;
         let ended = self.worker.take()?.join();
-        ended.is_err().then_some(Err(LoaderError::PrefetchStopped))
+        ended.is_err().then(|| Err(LoaderError::PrefetchStopped.into()))
     }
 }
 
-impl Drop for PrefetchedSteps {
+impl<T, E> Drop for PrefetchedSteps<T, E> {
     fn drop(&mut self) {
         // The worker's next send fails once the receiver is gone; a panic of the worker has
         // no reader left.

@@ -2,8 +2,11 @@
 //!
 //! B sequences, T positions, D hidden, N heads, H per head.
 
-use tch::{Device, Kind, Tensor};
-use torch_native::{Dropout, DropoutKey, fused_attention, philox4x32_10, purpose_key, seed_generator};
+use tch::{Kind, Tensor};
+use torch_native::{
+    Dropout, DropoutKey, fused_attention, has_own_kernels, philox4x32_10, purpose_key, use_exact_kernels,
+    with_seeded_generator,
+};
 
 use crate::dropout_site::DropoutSite;
 use crate::layout::fused_attention_leaf;
@@ -95,6 +98,22 @@ impl SelfAttention {
     }
 }
 
+/// Attention as a layer computes it, for checks of its kernels. `fused`: queries, keys and values,
+/// [B, T, 3D]; `mask`: [B, 1, 1, T], bool, true where a token may be attended to -> [B, T, D].
+///
+/// # Errors
+/// [`ModelError::Torch`] when the shapes do not fit or libtorch fails.
+pub fn attention(
+    fused: &Tensor,
+    num_heads: i64,
+    mask: Option<&Tensor>,
+    dropout: Option<Dropout<'_>>,
+) -> Result<Tensor, ModelError> {
+    use_exact_kernels()?;
+    let rows = Rows::Padded(mask.map(Tensor::shallow_clone));
+    attend(fused, num_heads, &rows, dropout)
+}
+
 /// Scaled dot-product attention: `fused` [.., 3D] -> [.., D]. The one place where a kernel
 /// is chosen: on the CPU our own, and by steps for f64 with dropout; on a GPU libtorch's, which
 /// takes its dropout from a generator seeded here.
@@ -105,7 +124,8 @@ fn attend(
     dropout: Option<Dropout<'_>>,
 ) -> Result<Tensor, ModelError> {
     let kind = fused.f_kind()?;
-    if fused.device() == Device::Cpu && kind != Kind::Double {
+    let own_kernels = has_own_kernels(fused.device());
+    if own_kernels && kind != Kind::Double {
         let num_heads = usize::try_from(num_heads).unwrap_or(0);
         return Ok(fused_attention(fused, num_heads, rows.sequences(), dropout)?);
     }
@@ -119,11 +139,10 @@ fn attend(
     };
     let heads = Heads { query, key, value };
     let attended = match dropout {
-        Some(dropout) if fused.device() == Device::Cpu => attend_by_steps(&heads, mask, dropout)?,
-        Some(dropout) => {
-            seed_generator(dropout.key, dropout.site);
-            heads.attend(mask, dropout.probability)?
-        }
+        Some(dropout) if own_kernels => attend_by_steps(&heads, mask, dropout)?,
+        Some(dropout) => with_seeded_generator(dropout.key, dropout.site, || {
+            heads.attend(mask, dropout.probability)
+        })?,
         None => heads.attend(mask, 0.0)?,
     }; // [B, N, T, H]
     rows.pack(

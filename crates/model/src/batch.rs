@@ -3,6 +3,7 @@
 //! B sequences, T positions, C masked slots a sequence, M = B C.
 
 use tch::{Device, Kind, Tensor};
+use torch_native::{has_own_kernels, pin_memory};
 
 use crate::packing::Packing;
 use crate::{ModelError, RobertaConfig};
@@ -26,7 +27,7 @@ pub struct BatchSlices<'a> {
     pub weights: &'a [f32],
 }
 
-/// A micro-batch on the model's device.
+/// A micro-batch on the model's device, or on its way there in host memory.
 #[derive(Debug)]
 pub struct BatchTensors {
     /// [B, T], i64.
@@ -54,33 +55,68 @@ impl BatchTensors {
         config: &RobertaConfig,
         device: Device,
     ) -> Result<Self, ModelError> {
+        Self::on_host(slices, config, device)?.to_device(device)
+    }
+
+    /// [`BatchTensors::from_slices`] as far as the host can do it beside the device's work, on any
+    /// thread: in host memory, pinned where the device is a GPU.
+    ///
+    /// # Errors
+    /// Those of [`BatchTensors::from_slices`].
+    pub fn on_host(
+        slices: &BatchSlices<'_>,
+        config: &RobertaConfig,
+        device: Device,
+    ) -> Result<Self, ModelError> {
         config.validate_sequence_length(slices.sequence_length)?;
         check(slices, config)?;
         let shape = [dimension(slices.sequences), dimension(slices.sequence_length)];
         let (lengths, length) = (slices.lengths, slices.sequence_length);
         let is_padded = lengths.iter().any(|&tokens| (tokens as usize) < length);
-        let packing = (device == Device::Cpu && is_padded)
+        let packing = (has_own_kernels(device) && is_padded)
             .then(|| Packing::new(lengths, length, slices.masked_positions));
-        let tensor = |values: &[i64]| to_device(&Tensor::f_from_slice(values)?, device);
+        let tensor = |values: &[i64]| pinned(Tensor::f_from_slice(values)?, device);
         Ok(Self {
             input_ids: tensor(slices.input_ids)?.f_view(shape)?,
             attention_mask: attention_mask(slices, shape, device)?,
             masked_positions: tensor(slices.masked_positions)?,
             labels: tensor(slices.labels)?,
-            weights: to_device(&Tensor::f_from_slice(slices.weights)?, device)?,
+            weights: pinned(Tensor::f_from_slice(slices.weights)?, device)?,
             packing: packing.transpose()?,
+        })
+    }
+
+    /// The same micro-batch on `device`. From pinned memory to a GPU the copies run beside what is
+    /// computed there.
+    ///
+    /// # Errors
+    /// [`ModelError::OutOfMemory`], or [`ModelError::Torch`] when libtorch fails otherwise.
+    pub fn to_device(&self, device: Device) -> Result<Self, ModelError> {
+        let (non_blocking, copy) = (true, false);
+        let there = |tensor: &Tensor| {
+            if has_own_kernels(device) {
+                return Ok(tensor.shallow_clone());
+            }
+            tensor.f_to_device_(device, tensor.f_kind()?, non_blocking, copy)
+        };
+        Ok(Self {
+            input_ids: there(&self.input_ids)?,
+            attention_mask: self.attention_mask.as_ref().map(there).transpose()?,
+            masked_positions: there(&self.masked_positions)?,
+            labels: there(&self.labels)?,
+            weights: there(&self.weights)?,
+            packing: self.packing.as_ref().map(Packing::share),
         })
     }
 }
 
-/// To a GPU through pinned memory, so that the copy runs beside what is computed there.
-fn to_device(tensor: &Tensor, device: Device) -> Result<Tensor, ModelError> {
-    if device == Device::Cpu {
-        return Ok(tensor.shallow_clone());
+/// `tensor`, from which a GPU can copy by itself.
+fn pinned(tensor: Tensor, device: Device) -> Result<Tensor, ModelError> {
+    if device.is_cuda() {
+        Ok(pin_memory(&tensor)?)
+    } else {
+        Ok(tensor)
     }
-    let (non_blocking, copy) = (true, false);
-    let pinned = tensor.f_pin_memory(device)?;
-    Ok(pinned.f_to_device_(device, tensor.f_kind()?, non_blocking, copy)?)
 }
 
 fn dimension(size: usize) -> i64 {
@@ -104,7 +140,7 @@ fn attention_mask(
     let mask = Tensor::f_from_slice(&mask)?
         .f_to_kind(Kind::Bool)?
         .f_view(shape)?;
-    Ok(Some(to_device(&mask, device)?))
+    Ok(Some(pinned(mask, device)?))
 }
 
 fn check(slices: &BatchSlices<'_>, config: &RobertaConfig) -> Result<(), ModelError> {

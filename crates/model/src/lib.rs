@@ -22,6 +22,7 @@ mod parameters;
 mod precision;
 mod roberta;
 
+pub use attention::attention;
 pub use batch::{BatchSlices, BatchTensors};
 pub use config::RobertaConfig;
 pub use error::ModelError;

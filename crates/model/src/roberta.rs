@@ -3,7 +3,7 @@
 //! B sequences, T positions, D hidden, V vocabulary, M masked positions.
 
 use tch::{Device, Kind, Tensor};
-use torch_native::DropoutKey;
+use torch_native::{DropoutKey, use_exact_kernels};
 
 use crate::attention::{Pass, permutation_key};
 use crate::embeddings::Embeddings;
@@ -55,13 +55,15 @@ impl Tokens<'_> {
 
 impl RobertaForMaskedLm {
     /// A model whose parameters are all zero: [`RobertaForMaskedLm::initialize`] or
-    /// [`RobertaForMaskedLm::load_tensors`] comes next.
+    /// [`RobertaForMaskedLm::load_tensors`] comes next. Every model begins here, so that none computes
+    /// with kernels that [`use_exact_kernels`] turns off.
     ///
     /// # Errors
     /// [`ModelError::Config`] for a configuration that no model can have,
     /// [`ModelError::OutOfMemory`] when the memory is not there.
     pub fn new(config: &RobertaConfig, precision: Precision, device: Device) -> Result<Self, ModelError> {
         config.validate()?;
+        use_exact_kernels()?;
         let parameters = Parameters::new(config, precision.storage(), device)?;
         Ok(Self {
             embeddings: Embeddings::new(&parameters, config, precision)?,
@@ -93,7 +95,8 @@ impl RobertaForMaskedLm {
     }
 
     /// Whether a pass keeps nothing but the inputs of the layers, which its backward pass then
-    /// computes a second time: less memory, a third more work, and the same bits.
+    /// computes a second time: less memory, a third more work, and the same bits (on a GPU where all
+    /// algorithms are deterministic).
     pub fn set_checkpoint_activations(&mut self, checkpoint: bool) {
         self.checkpoint_activations = checkpoint;
     }

@@ -3,6 +3,7 @@
 mod parity;
 
 use tch::{Device, Kind, Tensor};
+use torch_native::inexact_kernels;
 
 use crate::{
     BatchSlices, BatchTensors, DropoutKey, ModelError, Precision, RobertaConfig, RobertaForMaskedLm,
@@ -60,6 +61,30 @@ fn gradients(model: &RobertaForMaskedLm, key: Option<&DropoutKey>) -> Vec<f64> {
         .f_backward()
         .unwrap();
     Vec::<f64>::try_from(model.parameters().grad().to_kind(Kind::Double)).unwrap()
+}
+
+#[test]
+fn no_model_computes_with_attention_of_cudnn_or_with_tf32() {
+    let name = "tests::no_model_computes_with_attention_of_cudnn_or_with_tf32";
+    if test_data::own_process(name).is_some() {
+        return;
+    }
+    assert!(inexact_kernels().unwrap().cudnn_attention);
+    let model = RobertaForMaskedLm::new(&tiny_config(), Precision::F32, Device::Cpu).unwrap();
+    let may_run = inexact_kernels().unwrap();
+    assert!(!may_run.cudnn_attention && !may_run.tf32, "{may_run:?}");
+    drop(model);
+}
+
+#[test]
+fn attention_alone_computes_without_cudnn_too() {
+    if test_data::own_process("tests::attention_alone_computes_without_cudnn_too").is_some() {
+        return;
+    }
+    let fused = Tensor::zeros([1, 4, 24], (Kind::Float, Device::Cpu));
+    let context = crate::attention(&fused, 2, None, None).unwrap();
+    assert_eq!(context.size(), [1, 4, 8]);
+    assert!(!inexact_kernels().unwrap().cudnn_attention);
 }
 
 #[test]

@@ -5,11 +5,14 @@
 //! For tests only: no program depends on this crate.
 
 pub mod agreement;
+mod own_process;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+pub use own_process::own_process;
 
 /// The root of the checkout that this was built in.
 pub fn repository() -> PathBuf {
@@ -115,6 +118,6 @@ fn print_skipped(reason: &str) {
 }
 
 /// The variable of the environment, unless it is empty.
-fn environment(name: &str) -> Option<OsString> {
+pub(crate) fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

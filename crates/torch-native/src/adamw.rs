@@ -4,10 +4,11 @@
 
 use std::ops::Range;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::TorchError;
 use crate::adamw_kernel::{Part, Real, Segment, segments, step_slices};
+use crate::gpu::has_own_kernels;
 use crate::memory::{with_slice, with_slice_mut};
 
 const OPERATION: &str = "adamw_step";
@@ -163,7 +164,7 @@ pub fn adamw_step(
     };
     buffers.check()?;
     let segments = segments(parameters.numel(), decay_ranges)?;
-    if parameters.device() != Device::Cpu {
+    if !has_own_kernels(parameters.device()) {
         return buffers.step_by_operations(adamw, &segments);
     }
     match parameters.f_kind()? {
@@ -183,6 +184,7 @@ pub fn adamw_step(
 mod tests {
     use super::*;
     use crate::{num_threads, set_num_threads};
+    use tch::Device;
 
     const ADAMW: AdamW = AdamW {
         learning_rate: 1e-3,

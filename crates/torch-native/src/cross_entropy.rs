@@ -16,10 +16,11 @@
     reason = "a function is compiled for AVX2 by being inlined into one that is"
 )]
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::TorchError;
 use crate::autograd::attach_backward;
+use crate::gpu::has_own_kernels;
 use crate::instructions::{Instructions, each_copy};
 use crate::lanes::{Lanes, WIDTH};
 use crate::memory::{Bf16, slice, slice_mut};
@@ -181,10 +182,10 @@ fn cross_entropy_on(
     num_classes: usize,
 ) -> Result<Tensor, TorchError> {
     match logits.f_kind()? {
-        Kind::Float if logits.device() == Device::Cpu => {
+        Kind::Float if has_own_kernels(logits.device()) => {
             by_kernel::<f32>(instructions, logits, labels, num_classes)
         }
-        Kind::BFloat16 if logits.device() == Device::Cpu => {
+        Kind::BFloat16 if has_own_kernels(logits.device()) => {
             by_kernel::<Bf16>(instructions, logits, labels, num_classes)
         }
         _ => by_operations(logits, labels, num_classes),
@@ -259,6 +260,7 @@ fn by_operations(logits: &Tensor, labels: &Tensor, num_classes: usize) -> Result
 mod tests {
     use super::*;
     use crate::fill_normal;
+    use tch::Device;
 
     /// Losses and the gradient of the logits, computed in `kind` from the same numbers.
     fn results(instructions: Instructions, (classes, columns): (i64, i64), kind: Kind) -> [Tensor; 2] {

@@ -6,15 +6,18 @@
 //! elements are scaled by the exact inverse of the quantised keep probability, so the
 //! expectation is exact. Which bits an element has stands in `dropout_mask.rs`.
 
-use tch::{Device, Kind, Tensor};
+use std::sync::{Mutex, PoisonError};
+
+use tch::{Kind, Tensor};
 
 use crate::TorchError;
 use crate::autograd::attach_backward;
 use crate::dropout_mask::{MAX_ELEMENTS, Scale, Stream, mask_slices};
+use crate::gpu::has_own_kernels;
 use crate::memory::{Bf16, with_slice, with_slice_mut};
 use crate::philox::{halves, philox4x32_10, purpose_key};
 
-/// Purpose of the seeds of [`seed_generator`]: "gene" in ASCII.
+/// Purpose of the seeds of [`with_seeded_generator`]: "gene" in ASCII.
 const GENERATOR_PURPOSE: u32 = 0x6765_6e65;
 /// Values that 16 random bits take.
 const STEPS: u32 = 1 << 16;
@@ -127,19 +130,24 @@ fn masked(stream: Stream, rate: DropoutRate, input: &Tensor) -> Result<Tensor, T
     Ok(output)
 }
 
-/// Seeds libtorch's generators for one use of dropout, so that on a GPU too the mask is a function
-/// of (key, site), in a second forward pass through the same place as well. Setting a GPU's
-/// generator starts nothing on the device.
+/// libtorch's generators are the process's: who seeds them draws before anybody else does.
+static GENERATORS: Mutex<()> = Mutex::new(());
+
+/// Runs `draw`, one use of dropout, with libtorch's generators seeded for it, so that on a GPU too the
+/// mask is a function of (key, site), in a second forward pass through the same place as well. Setting
+/// a GPU's generator starts nothing on the device.
 #[expect(
     clippy::disallowed_methods,
     reason = "libtorch's GPU dropout reads its generator; seeded before each use, it is a function again"
 )]
-pub fn seed_generator(key: &DropoutKey, site: u32) {
+pub fn with_seeded_generator<T>(key: &DropoutKey, site: u32, draw: impl FnOnce() -> T) -> T {
     let [step, step_high] = halves(key.step);
     let [micro_batch, micro_batch_high] = halves(key.micro_batch);
     let purpose = purpose_key(key.seed, GENERATOR_PURPOSE, micro_batch_high, step_high);
     let [low, high, ..] = philox4x32_10([0, site, micro_batch, step], purpose);
+    let _alone = GENERATORS.lock().unwrap_or_else(PoisonError::into_inner);
     tch::manual_seed(((u64::from(high) << 32) | u64::from(low)).cast_signed());
+    draw()
 }
 
 /// Dropout: zeroes each element with `probability` and scales the others by the inverse of the
@@ -154,9 +162,10 @@ pub fn dropout(input: &Tensor, probability: f64, key: &DropoutKey, site: u32) ->
     let Some(rate) = DropoutRate::quantise(probability)? else {
         return Ok(input.shallow_clone());
     };
-    if input.device() != Device::Cpu {
-        seed_generator(key, site);
-        return Ok(input.f_dropout(probability, true)?);
+    if !has_own_kernels(input.device()) {
+        return Ok(with_seeded_generator(key, site, || {
+            input.f_dropout(probability, true)
+        })?);
     }
     let stream = Stream::new(key, site, rate);
     let output = masked(stream, rate, input)?;
@@ -168,6 +177,8 @@ pub fn dropout(input: &Tensor, probability: f64, key: &DropoutKey, site: u32) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Device;
+
     use crate::dropout_mask::PURPOSE;
     use crate::{num_threads, set_num_threads};
 

@@ -18,6 +18,7 @@ pub(crate) type BackwardFunction = extern "C" fn(
 ) -> *mut c_char;
 pub(crate) type DropFunction = extern "C" fn(state: *mut c_void);
 pub(crate) type ReadyFunction = extern "C" fn(state: *const c_void);
+pub(crate) type VisitFunction = extern "C" fn(state: *mut c_void, name: *const c_char, count: u64);
 pub(crate) type RangeFunction = extern "C" fn(state: *const c_void, begin: i64, end: i64);
 
 unsafe extern "C" {
@@ -26,7 +27,15 @@ unsafe extern "C" {
     pub(crate) fn tenk_keep_large_blocks();
     pub(crate) fn tenk_compute_capability(index: c_int, major: *mut c_int, minor: *mut c_int) -> *mut c_char;
     pub(crate) fn tenk_gpu_free_memory(index: c_int, bytes: *mut usize) -> *mut c_char;
-    pub(crate) fn tenk_use_deterministic_algorithms() -> *mut c_char;
+    pub(crate) fn tenk_gpu_peak_memory(index: c_int, tensors: *mut usize, taken: *mut usize) -> *mut c_char;
+    pub(crate) fn tenk_gpu_reset_peak_memory(index: c_int) -> *mut c_char;
+    pub(crate) fn tenk_pin_memory(tensor: *const RawTensor, pinned: *mut *mut RawTensor) -> *mut c_char;
+    pub(crate) fn tenk_use_exact_kernels() -> *mut c_char;
+    pub(crate) fn tenk_inexact_kernels(cudnn_attention: *mut c_int, tf32: *mut c_int) -> *mut c_char;
+    pub(crate) fn tenk_use_deterministic_algorithms(on: c_int) -> *mut c_char;
+    pub(crate) fn tenk_count_operators(handle: *mut u64) -> *mut c_char;
+    pub(crate) fn tenk_stop_counting(handle: u64) -> *mut c_char;
+    pub(crate) fn tenk_counted_operators(visit: VisitFunction, state: *mut c_void) -> *mut c_char;
     pub(crate) fn tenk_large_blocks(in_use: *mut usize, kept: *mut usize, most_in_use: *mut usize);
     pub(crate) fn tenk_libtorch_version() -> *const c_char;
     pub(crate) fn tenk_preset_grad(leaf: *const RawTensor, gradient: *const RawTensor) -> *mut c_char;

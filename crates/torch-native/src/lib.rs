@@ -26,6 +26,7 @@ mod large_blocks;
 mod linear;
 mod memory;
 mod normal;
+mod operators;
 mod parallel;
 mod philox;
 mod recompute;
@@ -40,9 +41,13 @@ pub use attention::{Sequences, fused_attention};
 pub use autograd::{attach_backward, leaf_view, preset_grad};
 pub use bias_gelu::bias_gelu;
 pub use cross_entropy::cross_entropy;
-pub use dropout::{Dropout, DropoutKey, DropoutRate, dropout, seed_generator};
+pub use dropout::{Dropout, DropoutKey, DropoutRate, dropout, with_seeded_generator};
 pub use error::TorchError;
-pub use gpu::{compute_capability, gpu_free_memory, num_gpus, use_deterministic_algorithms};
+pub use gpu::{
+    GpuPeak, InexactKernels, compute_capability, gpu_free_memory, gpu_peak_memory, has_own_kernels,
+    inexact_kernels, num_gpus, pin_memory, reset_gpu_peak_memory, use_deterministic_algorithms,
+    use_exact_kernels,
+};
 pub use gradient_ready::on_gradient_ready;
 pub use large_blocks::{LargeBlocks, keep_large_blocks, large_blocks};
 pub use linear::{LateWeight, linear};
@@ -51,6 +56,7 @@ pub use memory::{
     with_slice_mut_f32, with_slice_mut_f64,
 };
 pub use normal::fill_normal;
+pub use operators::count_operators;
 pub use parallel::{libtorch_version, num_threads, set_num_threads};
 pub use philox::{philox4x32_10, purpose_key};
 pub use recompute::recomputed;

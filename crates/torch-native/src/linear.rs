@@ -21,10 +21,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::TorchError;
 use crate::autograd::{attach_backward, grad_in_place};
+use crate::gpu::has_own_kernels;
 use crate::instructions::best_copy;
 use crate::memory::{Bf16, slice, slice_mut};
 use crate::parallel::{GRAIN, SharedSlice, parallel_for};
@@ -156,7 +157,7 @@ impl Product {
             return Ok(None);
         }
         let addend = transposed.f_mm(&self.input)?;
-        let has_kernel = whole.device() == Device::Cpu
+        let has_kernel = has_own_kernels(whole.device())
             && whole.f_kind()? == Kind::Float
             && addend.f_kind()? == Kind::BFloat16
             && addend.is_contiguous();
@@ -194,6 +195,7 @@ mod tests {
 
     use super::*;
     use crate::{fill_normal, num_threads, on_gradient_ready, preset_grad, set_num_threads, tied_embedding};
+    use tch::Device;
 
     const CPU: Device = Device::Cpu;
 

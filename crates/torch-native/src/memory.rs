@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use tch::{Device, Kind, Tensor};
 
 use crate::TorchError;
+use crate::gpu::has_own_kernels;
 
 /// An element type that tensors hold.
 pub(crate) trait Element: Copy + Send + Sync {
@@ -162,7 +163,7 @@ pub fn with_slice_mut_f64<R>(tensor: &Tensor, body: impl FnOnce(&mut [f64]) -> R
 /// [`TorchError::Tch`] when libtorch cannot bring the tensor to the CPU.
 pub fn tensor_bytes(tensor: &Tensor) -> Result<Cow<'_, [u8]>, TorchError> {
     let num_bytes = tensor.numel() * tensor.f_kind()?.elt_size_in_bytes();
-    if tensor.device() == Device::Cpu && tensor.is_contiguous() && num_bytes > 0 {
+    if has_own_kernels(tensor.device()) && tensor.is_contiguous() && num_bytes > 0 {
         // SAFETY: so many bytes lie there, which `tensor` keeps alive as long as it is borrowed; that no
         // other handle is used meanwhile is the module's rule.
         let bytes = unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<u8>(), num_bytes) };

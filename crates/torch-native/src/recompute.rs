@@ -1,8 +1,9 @@
 //! Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): a part of the model is computed
 //! without keeping what its backward pass needs, and computed again in the backward pass.
 //!
-//! Both computations are the same to the last bit: every kernel is deterministic, and the bits
-//! of dropout are a function of their key.
+//! Both computations are the same to the last bit where every kernel is deterministic, as on the CPU, and
+//! on a GPU after [`crate::use_deterministic_algorithms`]; the bits of dropout are a function of their
+//! key everywhere.
 
 use std::fmt::Display;
 
@@ -13,7 +14,7 @@ use crate::autograd::{attach_backward, backward_from};
 
 /// `forward(input)`, keeping `input` alone for the backward pass, in which `forward` runs a second
 /// time. It has to be a function of `input` and of leaves: their gradients are those of the plain
-/// call, bit for bit.
+/// call, bit for bit where the kernels are deterministic.
 ///
 /// # Errors
 /// Those of `forward`; where it fails the second time, the backward pass fails with its text.

@@ -2,9 +2,10 @@
 
 #![expect(unsafe_code, reason = "hands disjoint parts of the partial sums to threads")]
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::TorchError;
+use crate::gpu::has_own_kernels;
 use crate::memory::with_slice;
 use crate::parallel::{SharedSlice, parallel_for};
 
@@ -45,7 +46,7 @@ fn slice_sum<T: Copy + Into<f64> + Sync>(slice: &[T]) -> Result<f64, TorchError>
 /// [`TorchError::NotASlice`] for a strided tensor, [`TorchError::UnsupportedKind`] for a kind
 /// other than f32 and f64.
 pub fn squared_norm(tensor: &Tensor) -> Result<f64, TorchError> {
-    if tensor.device() != Device::Cpu {
+    if !has_own_kernels(tensor.device()) {
         let _no_grad = tch::no_grad_guard();
         let norm = tensor.f_norm_scalaropt_dtype(2, Kind::Double)?;
         return Ok(norm.f_double_value(&[])?.powi(2));
@@ -64,6 +65,7 @@ pub fn squared_norm(tensor: &Tensor) -> Result<f64, TorchError> {
 mod tests {
     use super::*;
     use crate::{num_threads, set_num_threads};
+    use tch::Device;
 
     #[test]
     fn the_sum_is_right_and_the_same_at_any_number_of_threads() {

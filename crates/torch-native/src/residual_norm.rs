@@ -11,6 +11,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::autograd::attach_backward;
 use crate::dropout_mask::Stream;
+use crate::gpu::has_own_kernels;
 use crate::instructions::Instructions;
 use crate::keep_bits::keep_stream;
 use crate::memory::{Bf16, slice, slice_mut};
@@ -159,7 +160,7 @@ pub fn layer_norm(input: &Tensor, norm: LayerNormWeights<'_>) -> Result<Tensor, 
     };
     // libtorch's CPU kernel reads half precision beside f32 weights; its GPU kernel does not.
     let (kind, weight_kind) = (input.f_kind()?, norm.weight.f_kind()?);
-    if kind == weight_kind || input.device() == Device::Cpu {
+    if kind == weight_kind || has_own_kernels(input.device()) {
         return Ok(normalize(input)?);
     }
     Ok(normalize(&input.f_to_kind(weight_kind)?)?.f_to_kind(kind)?)

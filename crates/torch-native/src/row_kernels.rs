@@ -10,9 +10,10 @@
 
 use std::ops::Range;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::TorchError;
+use crate::gpu::has_own_kernels;
 use crate::lanes::WIDTH;
 use crate::parallel::{SharedSlice, parallel_for};
 
@@ -22,7 +23,7 @@ const BLOCK_ROWS: usize = 64;
 /// Whether the row kernels have a form for `input` [.., D] and `vector` `[D]`: f32 or bf16 and an f32
 /// vector, on the CPU, D in whole vectors.
 pub(crate) fn has_row_kernel(input: &Tensor, vector: &Tensor) -> Result<bool, TorchError> {
-    let is_on_cpu = input.device() == Device::Cpu && vector.device() == Device::Cpu;
+    let is_on_cpu = has_own_kernels(input.device()) && has_own_kernels(vector.device());
     let has_form = matches!(input.f_kind()?, Kind::Float | Kind::BFloat16) && vector.f_kind()? == Kind::Float;
     let width = vector.numel();
     let fits = vector.dim() == 1 && input.size().last().copied() == i64::try_from(width).ok();

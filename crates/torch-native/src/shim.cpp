@@ -2,7 +2,8 @@
 // autograd nodes whose backward is a Rust function. C ABI; every C++ exception ends as an
 // error string that Rust frees with tenk_free, and no Rust panic comes in (the Rust side
 // catches it and reports an error string instead).
-#include <ATen/Context.h>
+#include "shim.h"
+
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
@@ -11,10 +12,7 @@
 #include <torch/csrc/autograd/variable.h>
 #include <torch/version.h>
 
-#include <dlfcn.h>
-
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -29,23 +27,6 @@ using BackwardFunction = char *(*)(void *state, const at::Tensor *gradient,
 using DropFunction = void (*)(void *state);
 using ReadyFunction = void (*)(const void *state);
 using RangeFunction = void (*)(const void *state, int64_t begin, int64_t end);
-
-char *copy_message(const char *message) {
-  char *copy = strdup(message);
-  return copy != nullptr ? copy : strdup("out of memory");
-}
-
-template <typename Body>
-char *guarded(Body body) {
-  try {
-    body();
-    return nullptr;
-  } catch (const std::exception &error) {
-    return copy_message(error.what());
-  } catch (...) {
-    return copy_message("unknown C++ exception");
-  }
-}
 
 struct RustNode : torch::autograd::Node {
   void *state = nullptr;
@@ -103,40 +84,6 @@ char *tenk_error(const char *message) { return copy_message(message); }
 void tenk_free(char *message) { free(message); }
 
 const char *tenk_libtorch_version() { return TORCH_VERSION; }
-
-// The CUDA runtime comes with a CUDA build of libtorch; it is looked up so that nothing links it.
-// 75 and 76 are cudaDevAttrComputeCapabilityMajor and -Minor of the runtime's driver_types.h.
-char *tenk_compute_capability(int index, int *major, int *minor) {
-  return guarded([&] {
-    using Attribute = int (*)(int *value, int attribute, int device);
-    auto attribute = reinterpret_cast<Attribute>(dlsym(RTLD_DEFAULT, "cudaDeviceGetAttribute"));
-    if (attribute == nullptr) throw std::runtime_error("the CUDA runtime is not loaded");
-    if (attribute(major, 75, index) != 0 || attribute(minor, 76, index) != 0)
-      throw std::runtime_error("the CUDA runtime has no GPU " + std::to_string(index));
-  });
-}
-
-char *tenk_gpu_free_memory(int index, size_t *bytes) {
-  return guarded([&] {
-    auto set_device = reinterpret_cast<int (*)(int)>(dlsym(RTLD_DEFAULT, "cudaSetDevice"));
-    auto memory = reinterpret_cast<int (*)(size_t *, size_t *)>(dlsym(RTLD_DEFAULT, "cudaMemGetInfo"));
-    if (set_device == nullptr || memory == nullptr) throw std::runtime_error("the CUDA runtime is not loaded");
-    size_t total = 0;
-    if (set_device(index) != 0 || memory(bytes, &total) != 0)
-      throw std::runtime_error("the CUDA runtime has no GPU " + std::to_string(index));
-  });
-}
-
-// Fresh memory need not be filled: nothing here reads what it has not written.
-char *tenk_use_deterministic_algorithms() {
-  return guarded([&] {
-    auto &context = at::globalContext();
-    context.setDeterministicAlgorithms(true, /*warn_only=*/false);
-    context.setDeterministicFillUninitializedMemory(false);
-    context.setDeterministicCuDNN(true);
-    context.setDeterministicMkldnn(true);
-  });
-}
 
 char *tenk_preset_grad(const at::Tensor *leaf, const at::Tensor *gradient) {
   return guarded([&] {

@@ -7,10 +7,11 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint columns")]
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::TorchError;
 use crate::autograd::{attach_backward, grad_in_place};
+use crate::gpu::has_own_kernels;
 use crate::memory::{slice, slice_mut};
 use crate::parallel::{SharedSlice, parallel_for};
 
@@ -32,7 +33,7 @@ pub fn tied_embedding(weight: &Tensor, ids: &Tensor, padding_id: i64) -> Result<
     let (leaf, ids) = (weight.shallow_clone(), ids.f_contiguous()?);
     attach_backward(rows, &[weight], move |gradient| {
         let _no_grad = tch::no_grad_guard();
-        let has_kernel = leaf.device() == Device::Cpu
+        let has_kernel = has_own_kernels(leaf.device())
             && leaf.f_kind()? == Kind::Float
             && gradient.f_kind()? == Kind::Float;
         if let Some(mut whole) = grad_in_place(&leaf)?.filter(|_| has_kernel) {
@@ -77,6 +78,7 @@ mod tests {
 
     use super::*;
     use crate::{num_threads, on_gradient_ready, preset_grad, set_num_threads};
+    use tch::Device;
 
     /// Rows and the gradient of a matrix that is looked up and multiplied with.
     fn results(kind: Kind, is_preset: bool) -> [Tensor; 2] {

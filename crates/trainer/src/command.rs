@@ -25,7 +25,7 @@ use crate::{
     },
     exit::ExitStatus,
     export::export_run,
-    gpu_check::{Finding, gpu_check},
+    gpu_check::gpu_check,
     launch::{DryRun, Resume, dry_run, train_run},
     lineage,
     logs::LogFile,
@@ -343,20 +343,15 @@ fn export(arguments: &ExportArguments) -> Result<String, TrainError> {
 
 /// A check that did not pass is a failure of the command, after its whole report.
 fn check_gpu() -> ExitStatus {
-    let findings = match gpu_check() {
-        Ok(findings) => findings,
-        Err(error) => return fail(&error),
-    };
-    let line = |finding: &Finding| {
+    let mut status = ExitStatus::Done;
+    gpu_check(&mut |finding| {
         let verdict = if finding.passed { "ok" } else { "FAILED" };
-        format!("{verdict:<6} {:<28} {}", finding.what, finding.found)
-    };
-    let status = print(&findings.iter().map(line).collect::<Vec<_>>().join("\n"));
-    if findings.iter().all(|finding| finding.passed) {
-        status
-    } else {
-        ExitStatus::Failed
-    }
+        let printed = print(&format!("{verdict:<6} {:<30} {}", finding.what, finding.found));
+        if !finding.passed || printed == ExitStatus::Failed {
+            status = ExitStatus::Failed;
+        }
+    });
+    status
 }
 
 /// Prints the estimate also where it is that the run does not fit.

@@ -11,7 +11,7 @@ use model::{RobertaForMaskedLm, token_losses};
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use crate::{agree::agree, error::TrainError, step::tensors_of, unigram::Unigram};
+use crate::{agree::agree, error::TrainError, ready::tensors_of, unigram::Unigram};
 
 /// The figures of some masked tokens.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use collectives::{Collective, Gpu, GpuRuntime, GpuSums, Nccl, NcclLibrary, NcclTimes};
 use serde_json::json;
 use tch::Device;
+use torch_native::has_own_kernels;
 
 use crate::{
     agree::{agree, compare},
@@ -45,7 +46,7 @@ impl GradientWay {
 pub(crate) fn overlaps(parallel: &ParallelSection, device: Device, world_size: u32) -> bool {
     let beside_the_pass = match GradientWay::of(parallel, device, world_size) {
         GradientWay::Nccl => true,
-        GradientWay::HostMemory => world_size > 1 && !device.is_cuda(),
+        GradientWay::HostMemory => world_size > 1 && has_own_kernels(device),
     };
     parallel.overlap && beside_the_pass
 }

@@ -27,6 +27,7 @@ use crate::{
     metrics::Metrics,
     precision,
     progress_report::ProgressReport,
+    ready::ReadyStep,
     run_folder::RunFolder,
     saved_state::{Progress, Restored},
     session::Session,
@@ -298,20 +299,18 @@ pub fn dry_run(
     }
     let step = Step(progress.step);
     let place = (collective.rank().0, collective.world_size());
-    let batches = agree(
-        collective,
-        session
-            .loader
-            .step_batches(step, place.0, place.1)
-            .map_err(TrainError::from),
-    )?;
+    let batches = session.loader.step_batches(step, place.0, place.1);
+    let ready = batches
+        .map_err(TrainError::from)
+        .and_then(|batches| ReadyStep::new(batches, learner.model.config(), session.device));
+    let ready = agree(collective, ready)?;
     let first_sequence = agree(
         collective,
         session.loader.describe(step, 0).map_err(TrainError::from),
     )?;
     let plan = describe_plan(&session, &learner, precision::name(precision));
     let step =
-        |collective: &mut dyn Collective| train_step(&mut learner, collective, &batches, &StopRequest::new());
+        |collective: &mut dyn Collective| train_step(&mut learner, collective, &ready, &StopRequest::new());
     let record = gradients::connected(&session, collective, step)?;
     Ok(DryRun {
         checkpoint: restored.map(|restored| restored.path),

@@ -36,6 +36,7 @@ pub mod plan;
 pub mod precision;
 pub mod processor;
 mod progress_report;
+pub mod ready;
 pub mod reduction;
 pub mod replay;
 mod run_folder;

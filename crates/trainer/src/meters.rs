@@ -10,6 +10,7 @@ use collectives::Collective;
 use loader::MicroBatch;
 use model::{RobertaConfig, RobertaForMaskedLm};
 use tch::{Device, Kind, Tensor};
+use torch_native::gpu_peak_memory;
 
 use crate::{agree::agree, error::TrainError};
 
@@ -64,10 +65,17 @@ pub(crate) fn training_flops(config: &RobertaConfig, batch: &MicroBatch) -> u64 
         .sum()
 }
 
-/// The most memory that this process has held so far, in bytes; 0 where the system does not say.
-pub(crate) fn peak_memory_bytes() -> u64 {
+/// The most memory of `device` that this process has held so far, in bytes. Of a GPU it is what
+/// libtorch's allocator had taken from it; the CPU's is 0 where the system does not say.
+///
+/// # Errors
+/// When a GPU does not say.
+pub(crate) fn peak_memory_bytes(device: Device) -> Result<u64, TrainError> {
+    if let Device::Cuda(index) = device {
+        return Ok(gpu_peak_memory(index)?.taken_bytes as u64);
+    }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    peak_of(&status).unwrap_or(0)
+    Ok(peak_of(&status).unwrap_or(0))
 }
 
 fn peak_of(status: &str) -> Option<u64> {
@@ -131,7 +139,15 @@ mod tests {
         let status = "Name:\tx\nVmPeak:\t  9 kB\nVmHWM:\t    1234 kB\nVmRSS:\t 5 kB\n";
         assert_eq!(peak_of(status), Some(1234 * 1024));
         assert_eq!(peak_of("Name:\tx\n"), None);
-        assert!(peak_memory_bytes() > 1 << 20);
+        assert!(peak_memory_bytes(Device::Cpu).unwrap() > 1 << 20);
+    }
+
+    /// The process's own peak would be an answer here.
+    #[test]
+    fn a_gpu_that_does_not_tell_its_peak_is_an_error_and_not_the_peak_of_the_host() {
+        if torch_native::num_gpus() == 0 {
+            assert!(peak_memory_bytes(Device::Cuda(0)).is_err());
+        }
     }
 
     #[test]

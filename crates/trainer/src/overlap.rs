@@ -21,7 +21,7 @@ use collectives::{
 };
 use model::{ModelError, Parameters};
 use tch::{Device, Kind, Tensor};
-use torch_native::{with_slice_mut_f32, with_slice_mut_f64};
+use torch_native::{has_own_kernels, with_slice_mut_f32, with_slice_mut_f64};
 
 use crate::{error::TrainError, reduction::ReduceDtype};
 
@@ -225,9 +225,10 @@ pub(crate) fn on_host_memory(
     tensor: &Tensor,
     work: impl FnOnce(&Tensor) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let on_host = tensor.f_to_device(Device::Cpu)?;
+    let is_there = has_own_kernels(tensor.device());
+    let on_host = tensor.f_to_device_(Device::Cpu, tensor.f_kind()?, false, !is_there)?;
     work(&on_host)?;
-    if tensor.device() != Device::Cpu {
+    if !is_there {
         tch::no_grad(|| tensor.shallow_clone().f_copy_(&on_host))?;
     }
     Ok(())

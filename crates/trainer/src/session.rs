@@ -79,7 +79,7 @@ impl Session {
         let (threads, hosts) = start_threads(collective, &plan.config)?;
         let device = device::decide(collective, &plan.config, &hosts)?;
         if plan.config.parallel.deterministic {
-            torch_native::use_deterministic_algorithms()?;
+            torch_native::use_deterministic_algorithms(true)?;
         }
         let gradients = GradientWay::of(&plan.config.parallel, device, plan.world_size);
         let processors = Processor::of_all_ranks(collective, device)?;

@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use collectives::Collective;
-use loader::{MicroBatch, Step, StepBatches};
-use model::{BatchSlices, BatchTensors, DropoutKey, Parameters, RobertaConfig, RobertaForMaskedLm};
+use loader::{MicroBatch, Step};
+use model::{BatchTensors, DropoutKey, Parameters, RobertaConfig, RobertaForMaskedLm};
 use tch::Tensor;
 use torch_native::squared_norm;
 
@@ -17,6 +17,7 @@ use crate::{
     meters::{Times, peak_memory_bytes, timed, training_flops},
     optimizer::Optimizer,
     overlap::GradientHooks,
+    ready::ReadyStep,
     reduction::{GradientSum, Losses, ReduceDtype, Reduction},
     schedule::Schedule,
     stop::{Stop, StopRequest},
@@ -100,25 +101,30 @@ struct Counts {
 pub fn train_step(
     learner: &mut Learner,
     collective: &mut dyn Collective,
-    batches: &StepBatches,
+    ready: &ReadyStep,
     stop: &StopRequest,
 ) -> Result<StepRecord, TrainError> {
-    let finished = batches.step;
+    let finished = ready.batches.step;
     collective.at_step(finished.0 + 1);
     let mut times = Times::default();
     let config = learner.model.config();
-    let counts = timed(&mut times.communication, || {
-        sum_counts(collective, config, batches)
-    })?;
+    let counts = timed(&mut times.communication, || sum_counts(collective, config, ready))?;
     let loss_scale = learner.loss_scale.map(|loss_scale| loss_scale.scale);
     let scale = loss_scale.unwrap_or(1.0);
     let factor = scale / counts.masked_tokens as f64;
-    let losses = sum_gradients(learner, collective, batches, factor, &mut times)?;
+    let losses = sum_gradients(learner, collective, ready, factor, &mut times)?;
     let grad = learner.model.parameters().grad();
     let grad_norm = timed(&mut times.optimizer, || squared_norm(grad))?.sqrt() / scale;
     let computed = times.forward + times.backward;
     let sums = timed(&mut times.communication, || {
-        sum_losses(collective, (losses.local, grad_norm), computed, stop)
+        let peak_memory = peak_memory_bytes(learner.model.device())?;
+        let own = Own {
+            loss: losses.local,
+            grad_norm,
+            peak_memory,
+            computed,
+        };
+        sum_losses(collective, &own, stop)
     })?;
     let skipped_update = overflowed(learner, finished, &sums)?;
     let learning_rate = learner.schedule.learning_rate(finished);
@@ -152,7 +158,7 @@ pub fn train_step(
 fn sum_counts(
     collective: &mut dyn Collective,
     config: &RobertaConfig,
-    batches: &StepBatches,
+    ReadyStep { batches, .. }: &ReadyStep,
 ) -> Result<Counts, TrainError> {
     const FIXED: usize = 4;
     let sum = |count: fn(&MicroBatch) -> u64| batches.micro_batches.iter().map(count).sum();
@@ -186,15 +192,15 @@ fn sum_counts(
 fn sum_gradients(
     learner: &Learner,
     collective: &mut dyn Collective,
-    batches: &StepBatches,
+    ready: &ReadyStep,
     factor: f64,
     times: &mut Times,
 ) -> Result<Losses, TrainError> {
     let mut sum = GradientSum::new(learner);
-    let last = batches.micro_batches.len().saturating_sub(1);
-    for (index, batch) in batches.micro_batches.iter().enumerate() {
+    let last = ready.batches.micro_batches.len().saturating_sub(1);
+    for (index, (batch, tensors)) in ready.micro_batches().enumerate() {
         let (mut own, begun) = (Times::default(), Instant::now());
-        let mut pass = || forward_backward(learner, batch, factor, &mut own);
+        let mut pass = || forward_backward(learner, (batch, tensors), factor, &mut own);
         let more = index < last;
         let loss = if more {
             pass()?
@@ -216,7 +222,7 @@ fn sum_gradients(
 /// loss.
 fn forward_backward(
     learner: &Learner,
-    batch: &MicroBatch,
+    (batch, tensors): (&MicroBatch, &BatchTensors),
     factor: f64,
     times: &mut Times,
 ) -> Result<f64, TrainError> {
@@ -226,34 +232,13 @@ fn forward_backward(
         micro_batch: batch.index,
     };
     let loss_sum = timed(&mut times.forward, || {
-        let tensors = tensors_of(batch, &learner.model)?;
+        let tensors = tensors.to_device(learner.model.device())?;
         Ok::<_, TrainError>(learner.model.loss_sum(&tensors, Some(&dropout))?)
     })?;
     timed(&mut times.backward, || {
         loss_sum.f_mul_scalar(factor)?.f_backward()?;
         Ok(loss_sum.f_double_value(&[])?)
     })
-}
-
-/// A loader's micro-batch as the model's tensors.
-///
-/// # Errors
-/// When the micro-batch and the model do not fit together.
-pub fn tensors_of(batch: &MicroBatch, model: &RobertaForMaskedLm) -> Result<BatchTensors, TrainError> {
-    let slices = BatchSlices {
-        sequences: batch.sequences,
-        sequence_length: batch.sequence_length,
-        input_ids: &batch.input_ids,
-        lengths: &batch.lengths,
-        masked_positions: &batch.masked_positions,
-        labels: &batch.labels,
-        weights: &batch.weights,
-    };
-    Ok(BatchTensors::from_slices(
-        &slices,
-        model.config(),
-        model.device(),
-    )?)
 }
 
 /// What the ranks' losses and norms come to, the same on all of them.
@@ -266,24 +251,27 @@ struct Sums {
     local_compute: Vec<Duration>,
 }
 
-fn sum_losses(
-    collective: &mut dyn Collective,
-    (local_loss, grad_norm): (f64, f64),
+/// What a rank brings to the sums over ranks.
+struct Own {
+    loss: f64,
+    grad_norm: f64,
+    peak_memory: u64,
     computed: Duration,
-    stop: &StopRequest,
-) -> Result<Sums, TrainError> {
+}
+
+fn sum_losses(collective: &mut dyn Collective, own: &Own, stop: &StopRequest) -> Result<Sums, TrainError> {
     let flag = |set: bool| if set { 1.0 } else { 0.0 };
     let mut sums = vec![
-        local_loss,
-        flag(!local_loss.is_finite()),
-        flag(!grad_norm.is_finite()),
+        own.loss,
+        flag(!own.loss.is_finite()),
+        flag(!own.grad_norm.is_finite()),
     ];
     let (fixed, rank) = (sums.len(), collective.rank().0 as usize);
     let world_size = collective.world_size() as usize;
     sums.resize(fixed + 3 * world_size, 0.0);
-    sums[fixed + rank] = peak_memory_bytes() as f64;
+    sums[fixed + rank] = own.peak_memory as f64;
     sums[fixed + world_size + rank] = stop.code() as f64;
-    sums[fixed + 2 * world_size + rank] = computed.as_secs_f64();
+    sums[fixed + 2 * world_size + rank] = own.computed.as_secs_f64();
     collective.all_reduce_sum_f64(&mut sums)?;
     let (of_all, of_each) = sums.split_at(fixed);
     let (peaks, of_each) = of_each.split_at(world_size);

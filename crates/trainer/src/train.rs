@@ -6,7 +6,7 @@ use std::{
 };
 
 use collectives::{Collective, Rank};
-use loader::{PrefetchedSteps, Step, StepBatches};
+use loader::{PrefetchedSteps, Step};
 
 use crate::{
     agree::agree,
@@ -17,6 +17,7 @@ use crate::{
     meters::{Times, timed},
     metrics::{EvaluationLine, Meters, Metrics, StepLine, timestamp},
     progress_report::ProgressReport,
+    ready::ReadyStep,
     saved_state::{self, Progress},
     session::Session,
     step::{Learner, StepRecord, train_step},
@@ -86,8 +87,8 @@ pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
     while run.progress.step < max_steps {
         let begun = Instant::now();
         let mut times = Times::default();
-        let batches = timed(&mut times.data_wait, || next_step(&mut steps, run.progress.step))?;
-        let record = train_step(&mut run.learner, run.collective, &batches, run.stop)
+        let ready = timed(&mut times.data_wait, || next_step(&mut steps, run.progress.step))?;
+        let record = train_step(&mut run.learner, run.collective, &ready, run.stop)
             .map_err(|error| run.with_last_checkpoint(error))?;
         times.add(&record.times);
         run.reporter.since_line.add(&record, begun.elapsed(), times);
@@ -112,18 +113,22 @@ pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
     Ok(Finish::Done { step: max_steps })
 }
 
-fn next_step(steps: &mut PrefetchedSteps, finished: u64) -> Result<StepBatches, TrainError> {
-    let next = steps
+type ReadySteps = PrefetchedSteps<ReadyStep, TrainError>;
+
+fn next_step(steps: &mut ReadySteps, finished: u64) -> Result<ReadyStep, TrainError> {
+    steps
         .next()
-        .ok_or(TrainError::LoaderEnded { step: finished + 1 })?;
-    Ok(next?)
+        .ok_or(TrainError::LoaderEnded { step: finished + 1 })?
 }
 
 impl Run<'_> {
-    fn upcoming_steps(&self, max_steps: u64) -> Result<PrefetchedSteps, TrainError> {
+    fn upcoming_steps(&self, max_steps: u64) -> Result<ReadySteps, TrainError> {
         let place = (self.collective.rank().0, self.collective.world_size());
         let range = (Step(self.progress.step), Step(max_steps));
-        Ok(self.session.loader.clone().steps(place, range, PREFETCH_DEPTH)?)
+        let (config, device) = (self.learner.model.config().clone(), self.session.device);
+        let prepare = move |batches| ReadyStep::new(batches, &config, device);
+        let loader = self.session.loader.clone();
+        Ok(loader.prepared_steps(place, range, PREFETCH_DEPTH, prepare)?)
     }
 
     fn is_due(&self, every_steps: u64) -> bool {

@@ -1,11 +1,13 @@
 //! A model that trains on random tokens, for what needs no corpus: `gpu-check`, and
 //! `plan --device cpu`, which measures this machine.
 
-use collectives::Single;
+use std::collections::BTreeMap;
+
+use collectives::{Collective, Single};
 use loader::{MicroBatch, Step, StepBatches};
 use masking::mask_capacity;
 use model::{Precision, RobertaConfig, RobertaForMaskedLm};
-use tch::Device;
+use tch::{Device, Tensor};
 use torch_native::philox4x32_10;
 
 use crate::{
@@ -13,6 +15,7 @@ use crate::{
     error::TrainError,
     loss_scale::LossScale,
     optimizer::Optimizer,
+    ready::ReadyStep,
     reduction::{ReduceDtype, Reduction},
     schedule::Schedule,
     step::{Learner, StepRecord, train_step},
@@ -24,6 +27,8 @@ pub(crate) const SEED: u64 = 1;
 /// A model that trains on random micro-batches.
 pub(crate) struct Trainee {
     pub(crate) learner: Learner,
+    /// Whether the last sequence of a micro-batch is shorter.
+    pub(crate) is_padded: bool,
     shape: (usize, usize),
     step: u64,
 }
@@ -64,32 +69,70 @@ impl Trainee {
         };
         Ok(Self {
             learner,
+            is_padded: true,
             shape,
             step: 0,
         })
     }
 
     pub(crate) fn step(&mut self) -> Result<StepRecord, TrainError> {
-        let batch = micro_batch(self.learner.model.config(), self.shape, self.step);
+        let ready = self.ready_step()?;
+        self.take_alone(&ready)
+    }
+
+    /// The next step's micro-batch.
+    pub(crate) fn ready_step(&mut self) -> Result<ReadyStep, TrainError> {
+        let model = &self.learner.model;
+        let batch = micro_batch(model.config(), self.shape, self.is_padded, self.step);
         let batches = StepBatches {
             step: Step(self.step),
             digest: batch.digest,
             micro_batches: vec![batch],
         };
+        let ready = ReadyStep::new(batches, model.config(), model.device())?;
         self.step += 1;
-        train_step(
-            &mut self.learner,
-            &mut Single::new(),
-            &batches,
-            &StopRequest::new(),
-        )
+        Ok(ready)
+    }
+
+    /// Takes a step of [`Trainee::ready_step`].
+    pub(crate) fn take_alone(&mut self, ready: &ReadyStep) -> Result<StepRecord, TrainError> {
+        self.take(&mut Single::new(), ready)
+    }
+
+    /// The same with gradients that `collective` sums.
+    pub(crate) fn take(
+        &mut self,
+        collective: &mut dyn Collective,
+        ready: &ReadyStep,
+    ) -> Result<StepRecord, TrainError> {
+        train_step(&mut self.learner, collective, ready, &StopRequest::new())
+    }
+
+    /// Takes over what another training has come to, as a checkpoint would keep it.
+    pub(crate) fn go_on_from(&mut self, other: &Self) -> Result<(), TrainError> {
+        let weights: BTreeMap<_, _> = other.learner.model.named_tensors()?.into_iter().collect();
+        let moments = other
+            .learner
+            .optimizer
+            .named_tensors(other.learner.model.parameters())?;
+        let moments: BTreeMap<_, _> = moments.into_iter().collect();
+        let lookup = |all: &BTreeMap<String, Tensor>, name: &str| all.get(name).map(Tensor::shallow_clone);
+        self.learner.model.load_tensors(|name| lookup(&weights, name))?;
+        let parameters = self.learner.model.parameters();
+        self.learner
+            .optimizer
+            .load_tensors(parameters, |name| lookup(&moments, name))?;
+        self.learner.loss_scale = other.learner.loss_scale;
+        self.step = other.step;
+        Ok(())
     }
 }
 
-/// A micro-batch of random tokens; the last sequence is a quarter shorter, so that there is padding.
+/// A micro-batch of random tokens; where it `is_padded`, the last sequence is a quarter shorter.
 pub(crate) fn micro_batch(
     config: &RobertaConfig,
     (sequences, length): (usize, usize),
+    is_padded: bool,
     step: u64,
 ) -> MicroBatch {
     let capacity = mask_capacity(length, 0.15);
@@ -102,7 +145,7 @@ pub(crate) fn micro_batch(
     let token = |position, purpose| 5 + number(position, purpose, config.vocab_size - 5).cast_signed();
     let lengths: Vec<u32> = (1..=sequences)
         .map(|sequence| {
-            if sequence == sequences {
+            if is_padded && sequence == sequences {
                 length - length / 4
             } else {
                 length

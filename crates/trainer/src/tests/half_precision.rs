@@ -10,6 +10,7 @@ use crate::{
     data::DataFiles,
     lineage,
     loss_scale::LossScale,
+    ready::ReadyStep,
     step::{StepRecord, train_step},
 };
 
@@ -30,7 +31,8 @@ fn steps(
     let place = (collective.rank().0, collective.world_size());
     let step = |step| {
         let batches = session.loader.step_batches(Step(step), place.0, place.1).unwrap();
-        let record = train_step(&mut learner, collective, &batches, &StopRequest::new()).unwrap();
+        let ready = ReadyStep::new(batches, learner.model.config(), session.device).unwrap();
+        let record = train_step(&mut learner, collective, &ready, &StopRequest::new()).unwrap();
         let weights = Vec::try_from(&learner.model.parameters().flat().detach()).unwrap();
         (record, weights)
     };

@@ -7,7 +7,7 @@ use loader::Step;
 use model::Precision;
 
 use super::*;
-use crate::{Session, data::DataFiles, lineage, step::train_step};
+use crate::{Session, data::DataFiles, lineage, ready::ReadyStep, step::train_step};
 
 /// Sums over a stand-in, connected over `collective`.
 pub(crate) fn stand_in_sums(stand_in: &StandIn, collective: &mut dyn Collective, gpu: usize) -> GpuSums {
@@ -37,7 +37,8 @@ fn steps(
     let mut take = |collective: &mut dyn Collective| {
         (0..4).try_for_each(|step| {
             let batches = session.loader.step_batches(Step(step), rank, world_size)?;
-            train_step(&mut learner, collective, &batches, &StopRequest::new()).map(drop)
+            let ready = ReadyStep::new(batches, learner.model.config(), session.device)?;
+            train_step(&mut learner, collective, &ready, &StopRequest::new()).map(drop)
         })
     };
     match stand_in {
