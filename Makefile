@@ -11,9 +11,12 @@ export CARGO_NET_OFFLINE := true
 endif
 TEST_LOG := target/test.log
 TEST_SKIPS := $(CURDIR)/target/test.skips
+GPU_BRANCH_SKIPS := $(CURDIR)/target/test.gpu-branch.skips
 LONG_LOG := target/test-long.log
 LONG_SKIPS := $(CURDIR)/target/test-long.skips
 TEST_PACKAGES := --workspace --features tests/libtorch
+# What is done in two ways by device, done the GPU's way on the CPU.
+GPU_BRANCH := -p model -p trainer --lib --features trainer/gpu-branch
 
 .PHONY: help setup peers build dist demo test test-long test-binaries lint bench fuzz mutants gpu-check audit
 
@@ -39,16 +42,18 @@ test-binaries: setup
 	cargo build --locked $(TEST_PACKAGES) --bins
 
 test: peers test-binaries ## what CI runs: every test but the long ones
-	@mkdir -p target && rm -f $(TEST_SKIPS)
-	@status=0; \
-	TENK_BIN_DIR="$(CURDIR)/target/debug" TENK_PEERS="$$(scripts/setup.sh paths | sed -n 's/^PEERS=//p')" \
-		TENK_SKIPS="$(TEST_SKIPS)" cargo test --locked $(TEST_PACKAGES) --no-fail-fast 2>&1 | tee $(TEST_LOG) || status=$$?; \
+	@mkdir -p target && rm -f $(TEST_SKIPS) $(GPU_BRANCH_SKIPS)
+	@status=0; export TENK_BIN_DIR="$(CURDIR)/target/debug" TENK_PEERS="$$(scripts/setup.sh paths | sed -n 's/^PEERS=//p')"; \
+	TENK_SKIPS="$(TEST_SKIPS)" cargo test --locked $(TEST_PACKAGES) --no-fail-fast 2>&1 | tee $(TEST_LOG) || status=$$?; \
+	TENK_SKIPS="$(GPU_BRANCH_SKIPS)" cargo test --locked $(GPU_BRANCH) --no-fail-fast 2>&1 | tee -a $(TEST_LOG) || status=$$?; \
+	[ ! -e $(GPU_BRANCH_SKIPS) ] || sed 's/^/gpu-branch: /' $(GPU_BRANCH_SKIPS) >> $(TEST_SKIPS); \
 	scripts/count_tests.sh $(TEST_LOG) $(TEST_SKIPS) && exit $$status
 
 lint: setup ## formatting, lints, docs and the repository's own rules
 	cargo fmt --all --check
 	cargo clippy --locked $(TEST_PACKAGES) --all-targets -- -D warnings
 	cargo clippy --locked -p trainer --no-default-features -- -D warnings
+	cargo clippy --locked $(GPU_BRANCH) --tests -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked $(TEST_PACKAGES) --no-deps --quiet
 	cargo run --locked --quiet -p xtask -- layout
 	cargo run --locked --quiet -p xtask -- docs-check

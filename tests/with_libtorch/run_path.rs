@@ -41,6 +41,28 @@ fn programs_find_libtorch_by_runpath_without_a_library_path() -> Result<()> {
     Ok(())
 }
 
+/// As `scripts/gpu_check.sh` makes it.
+#[test]
+fn the_program_without_its_symbols_is_small_enough_to_carry_to_a_gpu() -> Result<()> {
+    const LARGEST_BYTES: u64 = 40 << 20;
+    let script = std::fs::read_to_string(tests::repository().join("scripts/gpu_check.sh"))?;
+    ensure!(
+        script.contains("LARGEST_BYTES=$((40 << 20))"),
+        "the script has another limit"
+    );
+    let folder = tempfile::tempdir()?;
+    let stripped = folder.path().join("tenk-pretrain");
+    let mut strip = Command::new("strip");
+    run_ok(
+        strip.arg("-o").arg(&stripped).arg(program("tenk-pretrain")?),
+        LIMIT,
+    )?;
+    let bytes = stripped.metadata()?.len();
+    ensure!(bytes <= LARGEST_BYTES, "{bytes} bytes");
+    run_ok(Command::new(&stripped).arg("--version"), LIMIT)?;
+    Ok(())
+}
+
 #[test]
 fn a_second_libtorch_first_on_the_library_path_is_the_one_that_is_loaded() -> Result<()> {
     let name = "tenk-embed";
