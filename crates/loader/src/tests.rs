@@ -161,6 +161,28 @@ fn prefetched_steps_are_those_that_are_asked_for_directly() {
 }
 
 #[test]
+fn what_is_made_of_a_step_is_made_on_the_loader_s_thread_and_its_error_ends_the_steps() {
+    let test = TestCorpus::new();
+    let loader = test.loader(config(12, 2)).unwrap();
+    let prepare = |batches: StepBatches| {
+        if batches.step.0 == 2 {
+            return Err(LoaderError::EmptyBatch);
+        }
+        let thread = std::thread::current().name().map(str::to_owned);
+        Ok((batches.step.0, thread.unwrap_or_default()))
+    };
+    let steps = loader
+        .prepared_steps((0, 1), (Step(0), Step(9)), 2, prepare)
+        .unwrap();
+    let made: Vec<_> = steps.collect();
+    let loader_at = |step: u64| (step, "loader".to_owned());
+    assert_eq!(made.len(), 3);
+    assert_eq!(made[0].as_ref().unwrap(), &loader_at(0));
+    assert_eq!(made[1].as_ref().unwrap(), &loader_at(1));
+    assert!(matches!(made[2], Err(LoaderError::EmptyBatch)));
+}
+
+#[test]
 fn a_token_outside_the_vocabulary_is_an_error_that_names_shard_and_block() {
     let test = TestCorpus::with_foreign_token(60_000);
     let num_rows = test.packing.num_rows() as u64;

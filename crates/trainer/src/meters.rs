@@ -19,7 +19,7 @@ use crate::{agree::agree, error::TrainError};
 pub struct Times {
     /// Waiting for the loader.
     pub data_wait: Duration,
-    /// Micro-batches to tensors, and forward passes.
+    /// Micro-batches to the device, and forward passes.
     pub forward: Duration,
     /// Backward passes.
     pub backward: Duration,
