@@ -2,10 +2,10 @@
 //! memory stays under the bound that `docs/serving.md` states, and `/ping` is answered throughout.
 
 use std::io::Write;
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use serde_json::json;
 
@@ -71,15 +71,14 @@ fn three_thousand_clients_of_ill_will_stay_within_the_memory_and_ping_is_answere
     allow_files(4096)?;
     let served = Served::start(&["--memory-mib", &MEMORY_MIB.to_string()])?;
     // What the program and one of its largest requests take by themselves.
-    let body = json!(["a".repeat(6 << 20).replace("aaaaaaaa", "revenue ")]).to_string();
-    let largest = &body.as_bytes()[..6 << 20];
-    let _ = served.post("/invocations", JSON, largest)?;
+    let largest = json!(["revenue ".repeat((6 << 20) / 8 - 2)]).to_string().into_bytes();
+    ensure!(served.post("/invocations", JSON, &largest)?.status == 200);
     let before = served.peak_mib()?;
 
     let many_texts = json!(vec![""; 2048]).to_string();
     let never_read = request(many_texts.as_bytes(), many_texts.len());
     let drip = request(b"[", 6 << 20);
-    let large = request(largest, 6 << 20);
+    let large = request(&largest, largest.len());
     let mut streams = Vec::new();
     for index in 0..CROWD {
         for bytes in [&never_read, &drip, &large] {
@@ -220,8 +219,8 @@ fn clients_that_stall_do_not_hold_up_the_end_and_who_waits_is_answered() -> Resu
     }
     let mut waits = connect(served.address)?;
     waits.write_all(&request(texts.as_bytes(), texts.len()))?;
-    wait_until("all requests have come", || {
-        Ok(served.metric("tenk_open_connections")? > 60)
+    wait_until("all connections are taken", || {
+        Ok(served.metric("tenk_open_connections")? > 40)
     })?;
     let begun = Instant::now();
     served.signal(Signal::TERM)?;
@@ -242,9 +241,6 @@ fn a_request_by_another_name_is_refused_on_the_loopback_address() -> Result<()> 
     let ask = |host: &str, path: &str| {
         let mut stream = connect(served.address)?;
         stream.write_all(format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{host}\r\n").as_bytes())?;
-        stream
-            .shutdown(Shutdown::Write)
-            .context("cannot end the request")?;
         crate::process::read_reply(stream)
     };
     for path in ["/ping", "/info", "/invented"] {
