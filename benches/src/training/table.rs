@@ -77,14 +77,14 @@ impl Figures<'_> {
                 asked: self.by_processor(1.7, 1.45),
                 ours: self.auto(),
                 peer: self.rates(peer(base, "tuned.py", self.best)),
-                peer_name: "tuned PyTorch".to_owned(),
+                peer_name: "tuned PyTorch",
             },
             Line {
                 name: "the same".to_owned(),
                 asked: self.by_processor(3.3, 2.1),
                 ours: self.auto(),
                 peer: run_mlm(base, f32),
-                peer_name: "run_mlm, f32".to_owned(),
+                peer_name: "run_mlm, f32",
             },
         ];
         if self.best == Precision::Bf16 {
@@ -93,7 +93,7 @@ impl Figures<'_> {
                 asked: "at least 2.1".to_owned(),
                 ours: self.auto(),
                 peer: run_mlm(base, self.best),
-                peer_name: "run_mlm, bf16 autocast".to_owned(),
+                peer_name: "run_mlm, bf16 autocast",
             });
         }
         lines.extend([
@@ -102,21 +102,21 @@ impl Figures<'_> {
                 asked: self.by_processor(1.55, 2.1),
                 ours: self.rates(ours(base, f32, true)),
                 peer: run_mlm(base, f32),
-                peer_name: "run_mlm, f32".to_owned(),
+                peer_name: "run_mlm, f32",
             },
             Line {
                 name: "small model (256 wide, 4 layers), f32".to_owned(),
                 asked: "at least 4".to_owned(),
                 ours: self.rates(ours(small, f32, true)),
                 peer: run_mlm(small, f32),
-                peer_name: "run_mlm, f32".to_owned(),
+                peer_name: "run_mlm, f32",
             },
             Line {
                 name: "peak memory of RoBERTa-base in f32, GB".to_owned(),
                 asked: "at most 0.8".to_owned(),
                 ours: self.peak_gb(ours(base, f32, true)),
                 peer: self.peak_gb(peer(base, "run_mlm.py", f32)),
-                peer_name: "run_mlm, f32".to_owned(),
+                peer_name: "run_mlm, f32",
             },
         ]);
         lines
@@ -135,14 +135,14 @@ impl Figures<'_> {
                 asked: "at least 0.9".to_owned(),
                 ours: self.auto(),
                 peer: self.rates(ours(ModelSize::Base, self.best, false)),
-                peer_name: "ours without dropout".to_owned(),
+                peer_name: "ours without dropout",
             },
             Line {
                 name: "share of the rate of the matrix products".to_owned(),
                 asked: "at least 0.8".to_owned(),
                 ours: self.auto(),
                 peer: limit,
-                peer_name: "best of the model's shapes alone".to_owned(),
+                peer_name: "best of the model's shapes alone",
             },
         ]
     }
@@ -179,14 +179,14 @@ impl Figures<'_> {
                 asked: "at least 50".to_owned(),
                 ours: self.rates(Contestant::Loader),
                 peer: self.rates(Contestant::Collator),
-                peer_name: "DataCollatorForLanguageModeling".to_owned(),
+                peer_name: "DataCollatorForLanguageModeling",
             },
             Line {
                 name: "data wait, %".to_owned(),
                 asked: "below 1".to_owned(),
                 ours: self.rates(Contestant::DataWait),
                 peer: Ok(vec![100.0; self.rounds]),
-                peer_name: "all the time of a null model of 8 x 200,000 tokens/s, cold page cache".to_owned(),
+                peer_name: "all the time of a null model of 8 x 200,000 tokens/s, cold page cache",
             },
         ]
     }

@@ -15,7 +15,7 @@ use super::nodes::Place;
 
 /// After which Slurm gives up a node that does not answer. Longer than `launch/slurm.sbatch` takes to
 /// notice it by itself.
-const NODE_TIMEOUT: Duration = Duration::from_secs(240);
+const NODE_TIMEOUT: Duration = Duration::from_mins(4);
 
 /// Its daemons end with it.
 pub(crate) struct Cluster {
@@ -57,7 +57,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Makes the folders of a node, which has the /tmp of all nodes: PMIx wants another one. Its
+    /// Makes the folders of a node, which has the `/tmp` of all nodes: `PMIx` wants another one. Its
     /// configuration.
     fn prepare(&self, node: &Place) -> Result<PathBuf> {
         let of_node = |name: &str| self.folder.join(name).join(node.name());

@@ -71,7 +71,9 @@ fn three_thousand_clients_of_ill_will_stay_within_the_memory_and_ping_is_answere
     allow_files(4096)?;
     let served = Served::start(&["--memory-mib", &MEMORY_MIB.to_string()])?;
     // What the program and one of its largest requests take by themselves.
-    let largest = json!(["revenue ".repeat((6 << 20) / 8 - 2)]).to_string().into_bytes();
+    let largest = json!(["revenue ".repeat((6 << 20) / 8 - 2)])
+        .to_string()
+        .into_bytes();
     ensure!(served.post("/invocations", JSON, &largest)?.status == 200);
     let before = served.peak_mib()?;
 
