@@ -10,10 +10,10 @@ const LOOPS: u32 = 40;
 
 /// The other threads of this process, and how long each was on a core.
 fn on_core() -> Vec<(PathBuf, Duration)> {
-    let own = fs::read_link("/proc/thread-self").unwrap();
+    let own = fs::read_link("/proc/thread-self").expect("Linux names the thread");
     let threads = fs::read_dir("/proc/self/task")
-        .unwrap()
-        .map(|thread| thread.unwrap().path());
+        .expect("Linux lists the threads")
+        .map(|thread| thread.expect("a thread has a name").path());
     let others = threads.filter(|path| path.file_name() != own.file_name());
     let times = |path: PathBuf| {
         let text = fs::read_to_string(path.join("schedstat")).ok()?;
