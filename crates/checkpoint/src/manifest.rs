@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use durable::FileName;
 use serde::{Deserialize, Serialize};
 
 use crate::CheckpointError;
@@ -29,7 +30,7 @@ pub struct Manifest {
     /// Optimizer steps that were finished.
     pub step: u64,
     /// Every other file of the folder, by name.
-    pub files: BTreeMap<String, FileEntry>,
+    pub files: BTreeMap<FileName, FileEntry>,
 }
 
 /// What a manifest says of one file.
@@ -88,6 +89,9 @@ impl Manifest {
             });
         }
         let manifest: Self = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        if manifest.files.contains_key(MANIFEST_FILE) {
+            return Err(damaged(format!("`files` lists {MANIFEST_FILE} itself")));
+        }
         for file in [MODEL_FILE, OPTIMIZER_FILE, TRAINER_FILE] {
             if !manifest.files.contains_key(file) {
                 return Err(damaged(format!("`files` lacks {file}")));

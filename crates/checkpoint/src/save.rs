@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use durable::{DurableError, Operation, Sha256Writer, StagedDir, Storage};
+use durable::{DurableError, FileName, Operation, Sha256Writer, StagedDir, Storage};
 use serde_json::Value;
 
 use crate::manifest::{FileEntry, MANIFEST_FILE, MODEL_FILE, OPTIMIZER_FILE, TRAINER_FILE};
@@ -130,7 +130,8 @@ impl Contents<'_> {
         }
         let (_, sha256, size_bytes) = hashed.finish();
         let entry = FileEntry { size_bytes, sha256 };
-        manifest.files.insert(name.to_owned(), entry);
+        let name = FileName::new(name).map_err(io::Error::other)?;
+        manifest.files.insert(name, entry);
         Ok(())
     }
 
@@ -151,6 +152,7 @@ impl Contents<'_> {
             .into_iter()
             .find(|(name, entry)| existing.files.get(name) != Some(entry));
         if let Some((file, _)) = differing {
+            let file = file.to_string();
             return Err(CheckpointError::Conflict { path, file });
         }
         // The save that made it may have failed at its last flush.

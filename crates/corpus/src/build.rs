@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use durable::{DISK, StagedDir, commit_dir};
+use durable::{DISK, FileName, StagedDir, commit_dir};
 use shards::{Corpus, Manifest, Packing, PackingMode, TOKENIZER_FOLDER, packing_name};
 use tokenizer::Tokenizer;
 
@@ -231,14 +231,14 @@ fn refuse_nothing_to_train_on(placement: &Placement, options: &BuildOptions) -> 
 fn copy_tokenizer(
     staged: &StagedDir<'_>,
     tokenizer: &Tokenizer,
-) -> Result<BTreeMap<String, String>, CorpusError> {
+) -> Result<BTreeMap<FileName, String>, CorpusError> {
     staged.create_dir(TOKENIZER_FOLDER)?;
     let mut hashes = BTreeMap::new();
     for (name, content) in tokenizer.files(MODEL_MAX_LENGTH)? {
         staged.write_file(Path::new(TOKENIZER_FOLDER).join(name), |file| {
             file.write_all(&content)
         })?;
-        hashes.insert(name.to_owned(), durable::sha256_hex(&content));
+        hashes.insert(FileName::new(name)?, durable::sha256_hex(&content));
     }
     Ok(hashes)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use durable::FileName;
 use serde_json::{Value, json};
 use shards::{HeldOut, Manifest, ShardEntry, SourceCounts};
 use tokenizer::{FolderManifest, Tokenizer};
@@ -22,7 +23,7 @@ pub(crate) struct Assembled<'a> {
     pub(crate) placement: &'a Placement,
     pub(crate) files: WrittenFiles,
     /// Hash of each file of the tokenizer by name.
-    pub(crate) tokenizer_files: BTreeMap<String, String>,
+    pub(crate) tokenizer_files: BTreeMap<FileName, String>,
     /// Ids to leave out that no document has.
     pub(crate) unknown_ids: u64,
 }

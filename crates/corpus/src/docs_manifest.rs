@@ -1,9 +1,10 @@
 //! The manifest of a documents folder: what is in it and what it was made from. Written last;
 //! readers refuse a folder without one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use durable::FileName;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CorpusError;
@@ -55,7 +56,7 @@ pub struct Inputs {
 #[serde(deny_unknown_fields)]
 pub struct DocsFile {
     /// Its name inside the folder.
-    pub name: String,
+    pub name: FileName,
     /// Documents (lines) in it.
     pub documents: u64,
     /// Its length before compression.
@@ -99,6 +100,10 @@ impl DocsManifest {
                 "format_version is {found}, this program reads {DOCS_FORMAT_VERSION}"
             )));
         }
+        let mut names = BTreeSet::new();
+        if let Some(twice) = manifest.files.iter().find(|file| !names.insert(&file.name)) {
+            return Err(not_docs(format!("{DOCS_MANIFEST} lists {} twice", twice.name)));
+        }
         Ok(manifest)
     }
 
@@ -110,11 +115,16 @@ impl DocsManifest {
 
     /// All documents.
     pub fn num_documents(&self) -> u64 {
-        self.documents.values().sum()
+        sum(self.documents.values().copied())
     }
 
     /// Length of all documents files before compression.
     pub fn json_bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.json_bytes).sum()
+        sum(self.files.iter().map(|file| file.json_bytes))
     }
+}
+
+/// A sum of counts that a manifest states: it may state anything.
+pub(crate) fn sum(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 
-use durable::{DurableError, Operation, Sha256Writer, StagedDir, StorageFile};
+use durable::{DurableError, FileName, Operation, Sha256Writer, StagedDir, StorageFile};
 use serde::{Deserialize, Serialize};
 
 use crate::docs_manifest::{
@@ -49,7 +49,7 @@ pub(crate) struct DocsWriter<'a> {
 
 struct OpenFile {
     series: &'static str,
-    name: String,
+    name: FileName,
     documents: u64,
     json_bytes: u64,
     encoder: zstd::Encoder<'static, Sha256Writer<Box<dyn StorageFile>>>,
@@ -180,7 +180,7 @@ impl<'a> DocsWriter<'a> {
             .iter()
             .filter(|file| file.name.starts_with(series))
             .count();
-        let name = format!("{series}-{index:05}.jsonl.zst");
+        let name = FileName::new(format!("{series}-{index:05}.jsonl.zst"))?;
         let encoder = || {
             let file = self.staged.create_file(&name)?;
             let mut encoder = zstd::Encoder::new(Sha256Writer::new(file), COMPRESSION_LEVEL)
@@ -417,6 +417,29 @@ mod tests {
             DocumentReader::open(&docs),
             Err(CorpusError::NotDocs { .. })
         ));
+    }
+
+    #[test]
+    fn a_manifest_that_names_a_file_outside_of_the_folder_or_one_twice_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (docs, manifest) = write(folder.path(), &[("filings", document("a", "one"))], 1).unwrap();
+        let (own, outside) = (docs.join(&manifest.files[0].name), folder.path().join("a.zst"));
+        std::fs::copy(own, &outside).unwrap();
+        let refused = |edit: &dyn Fn(&mut serde_json::Value)| {
+            let mut edited = serde_json::to_value(&manifest).unwrap();
+            edit(&mut edited["files"]);
+            std::fs::write(docs.join(DOCS_MANIFEST), edited.to_string()).unwrap();
+            DocumentReader::open(&docs).unwrap_err().to_string()
+        };
+        for name in ["../a.zst", &outside.display().to_string(), ".", "", "x/../../a.zst"] {
+            let message = refused(&|files| files[0]["name"] = name.into());
+            assert!(message.contains("is not the name of a file"), "{message}");
+        }
+        let twice = |files: &mut serde_json::Value| {
+            let first = files[0].clone();
+            files.as_array_mut().unwrap().push(first);
+        };
+        assert!(refused(&twice).contains("twice"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::mpsc::sync_channel;
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 
-use crate::docs_manifest::DocsManifest;
+use crate::docs_manifest::{DocsManifest, sum};
 use crate::document::Document;
 use crate::error::CorpusError;
 use crate::progress::Progress;
@@ -145,9 +145,9 @@ impl DocumentReader {
             let file = self.manifest.files.get(self.next_file)?;
             // A file that was cut short does not move those after it.
             let before = &self.manifest.files[..self.next_file];
-            self.position = before.iter().map(|file| file.json_bytes).sum();
+            self.position = sum(before.iter().map(|file| file.json_bytes));
             self.next_file += 1;
-            let (first, end) = (self.position, self.position + file.json_bytes);
+            let (first, end) = (self.position, self.position.saturating_add(file.json_bytes));
             if self
                 .wanted
                 .iter()

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use durable::StagedDir;
+use durable::{FileName, StagedDir};
 use rayon::prelude::*;
 use shards::{
     DocumentRow, DocumentSpan, DocumentsFile, DocumentsWriter, HeldOutFile, ShardEntry, ShardSummary,
@@ -39,7 +39,7 @@ type DatedRow = (DocumentRow, Option<Day>);
 
 /// Which file, and which documents in which order.
 struct Job<'a> {
-    name: String,
+    name: FileName,
     shard: Option<u32>,
     /// Of a held-out file; a shard has all.
     source: &'a str,
@@ -69,8 +69,11 @@ pub(crate) fn write_files(
             let (summary, documents) = file?;
             progress.advance(summary.tokens);
             match job.shard {
-                Some(_) => shards.push(ShardEntry::new(&job.name, &summary, ranges(&documents))),
-                None => drop(held_out.insert(job.source.to_owned(), HeldOutFile::new(&job.name, &summary))),
+                Some(_) => shards.push(ShardEntry::new(job.name.clone(), &summary, ranges(&documents))),
+                None => drop(held_out.insert(
+                    job.source.to_owned(),
+                    HeldOutFile::new(job.name.clone(), &summary),
+                )),
             }
             for (row, day) in &documents {
                 dates.add(*day);

@@ -78,6 +78,17 @@ pub enum DurableError {
         /// The name as given.
         path: PathBuf,
     },
+    /// A manifest names what is not a file of its folder.
+    #[error(
+        "{name} is not the name of a file: {problem}; a manifest names files of its own folder alone: \
+         make the folder again, and do not use one of somebody whom you do not trust"
+    )]
+    NotAFileName {
+        /// The name, quoted and shortened.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// Another process works in the folder.
     #[error(
         "{} is in use by {holder}; wait until it has ended, end it, or choose another folder",

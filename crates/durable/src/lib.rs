@@ -17,6 +17,7 @@
 mod checksum;
 mod commit;
 mod error;
+mod file_name;
 mod flush;
 mod lock;
 mod partial;
@@ -26,6 +27,7 @@ pub mod testing;
 pub use checksum::{Sha256Writer, sha256_file, sha256_hex};
 pub use commit::{StagedDir, commit_bytes, commit_dir, commit_file, commit_new_file, remove_dir};
 pub use error::{DurableError, Operation};
+pub use file_name::FileName;
 pub use lock::{FolderLock, LOCK_FILE};
 pub use partial::{is_partial, remove_all_partials, remove_stale_partials};
 pub use storage::{DISK, Disk, Storage, StorageFile};

@@ -38,7 +38,9 @@ pub struct Spread {
 impl Spread {
     /// Measures shards by their tokens.
     pub fn of(shard_tokens: &[u64], largest_document_tokens: u64) -> Self {
-        let total: u64 = shard_tokens.iter().sum();
+        let total: u64 = shard_tokens
+            .iter()
+            .fold(0, |sum, &tokens| sum.saturating_add(tokens));
         let mean_tokens = total as f64 / shard_tokens.len().max(1) as f64;
         let smallest = shard_tokens.iter().min().copied().unwrap_or(0);
         let largest = shard_tokens.iter().max().copied().unwrap_or(0);

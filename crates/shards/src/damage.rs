@@ -333,7 +333,11 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         durable::commit_bytes(&DISK, &folder.join("vocab.json"), b"{}").unwrap();
         let mut manifest = small.manifest.clone();
-        manifest.tokenizer_files = [("vocab.json".to_owned(), durable::sha256_hex(b"{}"))].into();
+        manifest.tokenizer_files = [(
+            durable::FileName::new("vocab.json").unwrap(),
+            durable::sha256_hex(b"{}"),
+        )]
+        .into();
         manifest.write(&DISK, &small.folder).unwrap();
         assert_eq!(verify(&small.folder, |_, _| {}).unwrap().tokenizer_files, 1);
         change(&folder.join("vocab.json"), |bytes| bytes[0] = b'[');

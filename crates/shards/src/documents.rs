@@ -10,9 +10,10 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use durable::Storage;
+use durable::{FileName, Storage};
 use serde::{Deserialize, Serialize};
 
+use crate::names::documents_name;
 use crate::seek_table::{self, FOOTER_BYTES, FrameSize};
 use crate::streamed::StreamedFile;
 use crate::{DOCUMENTS_FILE, DocumentSpan, ShardError};
@@ -95,11 +96,11 @@ pub struct DocumentPlace {
 }
 
 /// What the manifest keeps of the file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentsFile {
     /// Name of the file.
-    pub file: String,
+    pub file: FileName,
     /// Its length.
     pub bytes: u64,
     /// Its rows.
@@ -110,6 +111,20 @@ pub struct DocumentsFile {
     pub rows_per_frame: u64,
     /// SHA-256 of the file in hex.
     pub sha256: String,
+}
+
+impl Default for DocumentsFile {
+    /// An entry of no rows.
+    fn default() -> Self {
+        Self {
+            file: documents_name(),
+            bytes: 0,
+            rows: 0,
+            frames: 0,
+            rows_per_frame: 0,
+            sha256: String::new(),
+        }
+    }
 }
 
 /// Writes the file, a frame in memory at a time.
@@ -188,7 +203,7 @@ impl<'s> DocumentsWriter<'s> {
         self.file.write(&seek_table::encode(&self.frames))?;
         let (sha256, bytes) = self.file.finish()?;
         Ok(DocumentsFile {
-            file: DOCUMENTS_FILE.to_owned(),
+            file: documents_name(),
             bytes,
             rows: self.rows,
             frames: self.frames.len() as u64,

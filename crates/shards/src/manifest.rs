@@ -4,14 +4,16 @@
 //! every file is hashed in them. `made_from` is information (program version, inputs, times)
 //! and not part of the hash: two builds of one corpus are equal.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use durable::{Storage, commit_bytes, sha256_hex};
+use durable::{FileName, Storage, commit_bytes, sha256_hex};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Balance, DocumentsFile, ShardError, ShardSummary, Spread, TokenWidth};
+use crate::names::PACKING_PREFIX;
+use crate::writer::with_extension;
+use crate::{Balance, DocumentsFile, ShardError, ShardSummary, Spread, TOKENIZER_FOLDER, TokenWidth};
 
 /// Name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -34,7 +36,7 @@ pub struct Manifest {
     /// SHA-256 of each file in the corpus's `tokenizer/` folder by name; empty in a corpus of
     /// before they were kept.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tokenizer_files: BTreeMap<String, String>,
+    pub tokenizer_files: BTreeMap<FileName, String>,
     /// Its number of entries.
     pub vocab_size: usize,
     /// The token that ends every block.
@@ -79,7 +81,7 @@ pub struct Manifest {
 #[serde(deny_unknown_fields)]
 pub struct ShardEntry {
     /// File name without extension.
-    pub name: String,
+    pub name: FileName,
     /// Its tokens.
     pub tokens: u64,
     /// Its documents.
@@ -96,13 +98,9 @@ pub struct ShardEntry {
 
 impl ShardEntry {
     /// The entry of a finished shard.
-    pub fn new(
-        name: impl Into<String>,
-        summary: &ShardSummary,
-        by_source: BTreeMap<String, SourceRange>,
-    ) -> Self {
+    pub fn new(name: FileName, summary: &ShardSummary, by_source: BTreeMap<String, SourceRange>) -> Self {
         Self {
-            name: name.into(),
+            name,
             tokens: summary.tokens,
             documents: summary.documents,
             blocks: summary.blocks,
@@ -175,7 +173,7 @@ pub struct HeldOut {
 #[serde(deny_unknown_fields)]
 pub struct HeldOutFile {
     /// File name without extension.
-    pub name: String,
+    pub name: FileName,
     /// Its documents.
     pub documents: u64,
     /// Its tokens.
@@ -190,9 +188,9 @@ pub struct HeldOutFile {
 
 impl HeldOutFile {
     /// The entry of a finished held-out file.
-    pub fn new(name: impl Into<String>, summary: &ShardSummary) -> Self {
+    pub fn new(name: FileName, summary: &ShardSummary) -> Self {
         Self {
-            name: name.into(),
+            name,
             documents: summary.documents,
             tokens: summary.tokens,
             blocks: summary.blocks,
@@ -216,12 +214,33 @@ impl Manifest {
 
     /// Tokens over all shards.
     pub fn num_tokens(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.tokens).sum()
+        sum(self.shards.iter().map(|shard| shard.tokens))
     }
 
     /// Documents over all shards.
     pub fn num_documents(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.documents).sum()
+        sum(self.shards.iter().map(|shard| shard.documents))
+    }
+
+    /// Every file that the manifest names: where it is in the folder, and its SHA-256.
+    pub fn files(&self) -> Vec<(PathBuf, &str)> {
+        let shards = self.shards.iter();
+        let shards = shards.map(|entry| (&entry.name, &entry.bin_sha256, &entry.idx_sha256));
+        let held_out = self.held_out.sources.values();
+        let held_out = held_out.map(|file| (&file.name, &file.bin_sha256, &file.idx_sha256));
+        let pairs = shards.chain(held_out).flat_map(|(name, bin, idx)| {
+            let name = Path::new(name.as_str());
+            [
+                (with_extension(name, "bin"), bin.as_str()),
+                (with_extension(name, "idx"), idx.as_str()),
+            ]
+        });
+        let tokenizer = self.tokenizer_files.iter();
+        let tokenizer =
+            tokenizer.map(|(name, sha256)| (Path::new(TOKENIZER_FOLDER).join(name), sha256.as_str()));
+        let documents = &self.documents_file;
+        let documents = (PathBuf::from(documents.file.as_str()), documents.sha256.as_str());
+        pairs.chain(tokenizer).chain([documents]).collect()
     }
 
     /// Fills in version, kind, balance and hash and writes `manifest.json` into `folder`.
@@ -234,6 +253,7 @@ impl Manifest {
         self.balance = self.spread().balance();
         self.corpus_hash = self.hash();
         let path = folder.join(MANIFEST_FILE);
+        self.check_files(&path)?;
         let mut bytes = serde_json::to_vec_pretty(self).map_err(|source| ShardError::Json {
             path: path.clone(),
             what: "a manifest",
@@ -295,8 +315,31 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// No two entries are the same file, and none is one that has its name from this program.
+    fn check_files(&self, path: &Path) -> Result<(), ShardError> {
+        let mut seen = BTreeSet::new();
+        for (file, _) in self.files() {
+            let name = file.to_string_lossy().into_owned();
+            if [MANIFEST_FILE, TOKENIZER_FOLDER].contains(&name.as_str()) || name.starts_with(PACKING_PREFIX)
+            {
+                let expected = "the name of no other file of a corpus";
+                return Err(ShardError::manifest(path, "the name of a file", expected, name));
+            }
+            if !seen.insert(file) {
+                return Err(ShardError::manifest(
+                    path,
+                    "the name of two files",
+                    "two names",
+                    name,
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Counts of the parts must add up to those of the whole.
     fn check(&self, path: &Path) -> Result<(), ShardError> {
+        self.check_files(path)?;
         if self.shards.len() as u64 != u64::from(self.num_shards) {
             return Err(ShardError::manifest(
                 path,
@@ -310,9 +353,9 @@ impl Manifest {
             shard.check(path)?;
             for (source, range) in &shard.by_source {
                 let sum = sums.entry(source).or_default();
-                sum.documents += range.documents;
-                sum.tokens += range.tokens;
-                sum.blocks += range.blocks;
+                sum.documents = sum.documents.saturating_add(range.documents);
+                sum.tokens = sum.tokens.saturating_add(range.tokens);
+                sum.blocks = sum.blocks.saturating_add(range.blocks);
             }
         }
         let counts = |counts: &SourceCounts| format!("{counts:?}");
@@ -331,8 +374,8 @@ impl Manifest {
                 "missing",
             ));
         }
-        let held_out: u64 = self.held_out.sources.values().map(|file| file.documents).sum();
-        let rows = self.num_documents() + held_out;
+        let held_out = sum(self.held_out.sources.values().map(|file| file.documents));
+        let rows = self.num_documents().saturating_add(held_out);
         if self.documents_file.rows != rows {
             let found = self.documents_file.rows;
             return Err(ShardError::manifest(path, "documents_file.rows", rows, found));
@@ -354,9 +397,9 @@ impl ShardEntry {
                     format!("document {}, block {}", range.first_document, range.first_block),
                 ));
             }
-            next.first_document += range.documents;
-            next.first_block += range.blocks;
-            next.tokens += range.tokens;
+            next.first_document = next.first_document.saturating_add(range.documents);
+            next.first_block = next.first_block.saturating_add(range.blocks);
+            next.tokens = next.tokens.saturating_add(range.tokens);
         }
         let sums = (next.first_document, next.first_block, next.tokens);
         let stated = (self.documents, self.blocks, self.tokens);
@@ -372,103 +415,10 @@ impl ShardEntry {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::testing::{change, small_corpus};
-
-    #[test]
-    fn a_manifest_reads_as_it_was_written() {
-        let corpus = small_corpus();
-        assert_eq!(Manifest::read(&corpus.folder).unwrap(), corpus.manifest);
-    }
-
-    #[test]
-    fn the_hash_covers_content_and_not_information() {
-        let manifest = small_corpus().manifest;
-        let other = Manifest {
-            made_from: json!({"program": "another"}),
-            ..manifest.clone()
-        };
-        assert_eq!(other.hash(), manifest.hash());
-        let other = Manifest {
-            newline_token: 6,
-            ..manifest.clone()
-        };
-        assert_ne!(other.hash(), manifest.hash());
-    }
-
-    fn field_of(edit: impl FnOnce(&mut Manifest)) -> String {
-        let corpus = small_corpus();
-        let mut manifest = corpus.manifest;
-        edit(&mut manifest);
-        manifest.write(&durable::DISK, &corpus.folder).unwrap();
-        match Manifest::read(&corpus.folder) {
-            Err(ShardError::Manifest { field, .. }) => field,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn counts_that_do_not_add_up_are_named() {
-        assert_eq!(field_of(|m| m.num_shards = 5), "num_shards");
-        assert_eq!(field_of(|m| m.documents_file.rows += 1), "documents_file.rows");
-        let counts = |m: &mut Manifest| m.sources.get_mut("wiki").unwrap().tokens += 1;
-        assert_eq!(field_of(counts), "sources.wiki");
-        assert_eq!(
-            field_of(|m| m.sources.retain(|source, _| source != "10-K")),
-            "sources.10-K"
-        );
-        assert_eq!(
-            field_of(|m| m.shards[0].by_source.get_mut("wiki").unwrap().first_block += 1),
-            "shards.shard-00000-of-00004.by_source.wiki"
-        );
-        assert!(field_of(|m| m.shards[1].tokens += 1).starts_with("shards.shard-00001-of-00004"));
-    }
-
-    fn text_error(from: &str, to: &str) -> ShardError {
-        let corpus = small_corpus();
-        change(&corpus.folder.join(MANIFEST_FILE), |bytes| {
-            let text = String::from_utf8(std::mem::take(bytes)).unwrap();
-            assert!(text.contains(from));
-            *bytes = text.replacen(from, to, 1).into_bytes();
-        });
-        Manifest::read(&corpus.folder).unwrap_err()
-    }
-
-    #[test]
-    fn an_edited_manifest_is_refused_by_its_hash() {
-        let error = text_error("\"newline_token\": 5", "\"newline_token\": 6");
-        assert!(matches!(error, ShardError::Manifest { field, .. } if field == "corpus_hash"));
-    }
-
-    #[test]
-    fn another_kind_or_version_or_key_is_refused() {
-        let error = text_error("\"kind\": \"corpus\"", "\"kind\": \"docs\"");
-        assert!(matches!(error, ShardError::Manifest { field, .. } if field == "kind"));
-        let error = text_error("\"format_version\": 1", "\"format_version\": 2");
-        assert!(matches!(error, ShardError::Manifest { field, .. } if field == "format_version"));
-        let error = text_error("\"vocab_size\"", "\"vocabulary_size\"");
-        assert!(matches!(error, ShardError::Json { .. }));
-    }
-
-    #[test]
-    fn balance_is_measured() {
-        let mut manifest = small_corpus().manifest;
-        assert_eq!(manifest.balance, Balance::WholeDocuments);
-        let mut set = |tokens: [u64; 4], largest: u64| {
-            manifest
-                .shards
-                .iter_mut()
-                .zip(tokens)
-                .for_each(|(shard, tokens)| shard.tokens = tokens);
-            manifest.largest_document_tokens = largest;
-            manifest.spread().balance()
-        };
-        assert_eq!(set([1000, 1010, 990, 1000], 20), Balance::WithinTwoPercent);
-        assert_eq!(set([1000, 1011, 990, 999], 20), Balance::WholeDocuments);
-        assert_eq!(set([1000, 1000, 1000, 1000], 21), Balance::WholeDocuments);
-    }
+/// A sum of counts that a manifest states: it may state anything.
+fn sum(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use durable::{
     DurableError, Operation, Sha256Writer, Storage, commit_bytes, commit_file, remove_all_partials,
@@ -14,7 +14,6 @@ use durable::{
 use serde::{Deserialize, Serialize};
 
 use crate::error::Damage;
-use crate::writer::with_extension;
 use crate::{Corpus, MANIFEST_FILE, Packing, ShardError, TOKENIZER_FOLDER};
 
 const COPY_BYTES: usize = 1 << 20;
@@ -69,45 +68,20 @@ pub fn stage(
         created.map_err(|source| DurableError::new(Operation::Create, &tokenizer, source))?;
     }
     let mut report = StageReport::default();
-    for (name, sha256) in files(corpus) {
+    for (name, sha256) in corpus.manifest().files() {
         let (from, to) = (corpus.folder().join(&name), to.join(&name));
-        if to.exists() && sha256_file(&to)? == sha256 {
+        if to.exists() && sha256_file(&to)? == *sha256 {
             report.kept(length(&to)?);
             continue;
         }
         let was_there = to.exists();
-        report.copied(copy(storage, &from, &to, Some(&sha256))?, was_there);
+        report.copied(copy(storage, &from, &to, Some(sha256))?, was_there);
     }
     for packing in packings {
         stage_packing(storage, packing, to, &mut report)?;
     }
     stage_manifest(storage, corpus, to)?;
     Ok(report)
-}
-
-/// Every file that the manifest names, with its hash.
-fn files(corpus: &Corpus) -> Vec<(PathBuf, String)> {
-    let manifest = corpus.manifest();
-    let shards = manifest.shards.iter();
-    let shards = shards.map(|entry| (&entry.name, &entry.bin_sha256, &entry.idx_sha256));
-    let held_out = manifest.held_out.sources.values();
-    let held_out = held_out.map(|file| (&file.name, &file.bin_sha256, &file.idx_sha256));
-    let pair = |(name, bin, idx): (&String, &String, &String)| {
-        let name = Path::new(name);
-        [
-            (with_extension(name, "bin"), bin.clone()),
-            (with_extension(name, "idx"), idx.clone()),
-        ]
-    };
-    let tokenizer = manifest.tokenizer_files.iter();
-    let tokenizer = tokenizer.map(|(name, sha256)| (Path::new(TOKENIZER_FOLDER).join(name), sha256.clone()));
-    let documents = &manifest.documents_file;
-    shards
-        .chain(held_out)
-        .flat_map(pair)
-        .chain(tokenizer)
-        .chain([(documents.file.clone().into(), documents.sha256.clone())])
-        .collect()
 }
 
 /// A packing index has its hashes in itself.
@@ -205,12 +179,12 @@ fn damaged(file: &Path) -> ShardError {
 
 #[cfg(test)]
 mod tests {
-    use durable::DISK;
     use durable::testing::{Recorder, at_every_call};
+    use durable::{DISK, sha256_hex};
 
     use super::*;
-    use crate::testing::{change, mode_bits, small_corpus};
-    use crate::{PackingMode, ReadMode, verify};
+    use crate::testing::{change, forge, mode_bits, placeholder, small_corpus};
+    use crate::{Manifest, PackingMode, ReadMode, verify};
 
     /// The files of a folder with their contents, but for locks and what is being written.
     fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -290,6 +264,63 @@ mod tests {
         );
         assert!(!folder.path().join("shard-00001-of-00004.bin").exists());
         assert!(!folder.path().join(MANIFEST_FILE).exists());
+    }
+
+    /// A manifest with the placeholder at one of the places of a name.
+    fn with_placeholder(manifest: &Manifest, place: &str) -> Manifest {
+        let mut manifest = manifest.clone();
+        match place {
+            "tokenizer" => drop(
+                manifest
+                    .tokenizer_files
+                    .insert(placeholder(), sha256_hex(b"another")),
+            ),
+            "held-out" => manifest.held_out.sources.get_mut("10-K").unwrap().name = placeholder(),
+            "shard" => manifest.shards[0].name = placeholder(),
+            _ => manifest.documents_file.file = placeholder(),
+        }
+        manifest
+    }
+
+    #[test]
+    fn a_foreign_corpus_cannot_name_a_file_outside_of_the_copy() {
+        let desk = tempfile::tempdir().unwrap();
+        let (to, victim) = (desk.path().join("staged"), desk.path().join("victim"));
+        std::fs::create_dir(&to).unwrap();
+        let absolute = victim.display().to_string();
+        for name in [
+            "../victim",
+            "tokenizer/../../victim",
+            ".lock",
+            "..",
+            "",
+            "a\\victim",
+            &absolute,
+        ] {
+            for place in ["tokenizer", "held-out", "shard", "documents"] {
+                let small = small_corpus();
+                // What would be copied is there, with its right hash.
+                std::fs::write(&victim, b"another").unwrap();
+                forge(&small.folder, &with_placeholder(&small.manifest, place), name);
+                let error = stage_with(&DISK, &small.folder, &to).unwrap_err();
+                let ShardError::Json { source, .. } = &error else {
+                    panic!("{place} {name:?}: {error}");
+                };
+                assert!(
+                    source.to_string().contains("is not the name of a file"),
+                    "{source}"
+                );
+                assert_eq!(std::fs::read_dir(&to).unwrap().count(), 0, "{place} {name:?}");
+            }
+        }
+        // It was the name: with another one the forged manifest is read.
+        let small = small_corpus();
+        forge(
+            &small.folder,
+            &with_placeholder(&small.manifest, "tokenizer"),
+            "vocab.json",
+        );
+        Manifest::read(&small.folder).unwrap();
     }
 
     #[test]

@@ -77,6 +77,25 @@ fn a_part_is_read_alone_and_refused_only_for_its_own_contents() {
 }
 
 #[test]
+fn a_manifest_that_names_a_file_outside_of_the_checkpoint_is_refused() {
+    for name in ["../victim", "a/../../victim", "/etc/hostname", "..", ".lock", "", "a\\b", "a\0"] {
+        assert_refused(MANIFEST_FILE, "is not the name of a file", |checkpoint| {
+            let victim = checkpoint.join("../victim");
+            fs::write(&victim, b"4321").unwrap();
+            change_manifest(checkpoint, |manifest| {
+                let sha256 = sha256_file(&victim).unwrap();
+                manifest["files"][name] = json!({"size_bytes": 4, "sha256": sha256});
+            });
+        });
+    }
+    assert_refused(MANIFEST_FILE, "itself", |checkpoint| {
+        change_manifest(checkpoint, |manifest| {
+            manifest["files"][MANIFEST_FILE] = manifest["files"][MODEL_FILE].clone();
+        });
+    });
+}
+
+#[test]
 fn a_removed_file_is_refused_by_name() {
     for name in &FILES[..3] {
         assert_refused(name, "is missing", |path| {
