@@ -1,9 +1,8 @@
 //! The vocabulary and its merges, and what can be looked up in them.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::OnceLock;
-
-use rustc_hash::FxHashMap;
 
 use crate::merge::MergeTable;
 use crate::split::starts_with_whitespace;
@@ -45,7 +44,8 @@ pub(crate) const MASK: &str = "<mask>";
 pub struct Tokenizer {
     tokens: Vec<String>,
     bytes: Vec<Box<[u8]>>,
-    ids: FxHashMap<String, TokenId>,
+    /// Hashed with a random key: the spellings come from whoever made the folder.
+    ids: HashMap<String, TokenId>,
     merges: Vec<(TokenId, TokenId)>,
     special: SpecialTokens,
     newline: TokenId,
@@ -210,8 +210,8 @@ fn unfit(origin: &Path, lacks: String) -> TokenizerError {
     }
 }
 
-fn index_tokens(origin: &Path, tokens: &[String]) -> Result<FxHashMap<String, TokenId>, TokenizerError> {
-    let mut ids = FxHashMap::with_capacity_and_hasher(tokens.len(), rustc_hash::FxBuildHasher);
+fn index_tokens(origin: &Path, tokens: &[String]) -> Result<HashMap<String, TokenId>, TokenizerError> {
+    let mut ids = HashMap::with_capacity(tokens.len());
     for (id, token) in (0..).zip(tokens) {
         if let Some(first) = ids.insert(token.clone(), id) {
             return Err(unfit(
@@ -223,7 +223,7 @@ fn index_tokens(origin: &Path, tokens: &[String]) -> Result<FxHashMap<String, To
     Ok(ids)
 }
 
-fn find_specials(origin: &Path, ids: &FxHashMap<String, TokenId>) -> Result<SpecialTokens, TokenizerError> {
+fn find_specials(origin: &Path, ids: &HashMap<String, TokenId>) -> Result<SpecialTokens, TokenizerError> {
     for (expected, name) in (0..).zip(FIRST_SPECIALS) {
         match ids.get(name) {
             Some(&id) if id == expected => {}
@@ -249,7 +249,7 @@ fn find_specials(origin: &Path, ids: &FxHashMap<String, TokenId>) -> Result<Spec
 }
 
 /// Every byte must have a token, else some text could not be encoded; returns the newline's.
-fn check_alphabet(origin: &Path, ids: &FxHashMap<String, TokenId>) -> Result<TokenId, TokenizerError> {
+fn check_alphabet(origin: &Path, ids: &HashMap<String, TokenId>) -> Result<TokenId, TokenizerError> {
     let mut newline = 0;
     for byte in 0..=255u8 {
         let spelled = alphabet::char_of(byte).to_string();
@@ -270,7 +270,7 @@ fn check_merges(
     origin: &Path,
     tokens: &[String],
     merges: &[(TokenId, TokenId)],
-    ids: &FxHashMap<String, TokenId>,
+    ids: &HashMap<String, TokenId>,
 ) -> Result<(), TokenizerError> {
     let mut joined = String::new();
     for &(left, right) in merges {
