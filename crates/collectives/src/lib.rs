@@ -29,8 +29,8 @@ pub use liveness::{Cause, EndNotice, Liveness, LivenessOptions, Loss, Position, 
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiOptions};
 pub use nccl::{
-    Gpu, GpuElement, GpuNumbers, GpuRuntime, GpuSums, Nccl, NcclError, NcclLibrary, NcclTimes,
-    Version as NcclVersion, Work as NcclWork,
+    Gpu, GpuElement, GpuNumbers, GpuRuntime, GpuSums, GpuUuid, Nccl, NcclError, NcclLibrary, NcclTimes,
+    OnFailure, Version as NcclVersion, Work as NcclWork,
 };
 pub use single::Single;
 pub use threads::Threads;

@@ -10,10 +10,12 @@
 //! GPU, and against a stand-in for what needs one.
 
 mod abi;
+mod aside;
 mod communicator;
 mod error;
 mod gpu;
 mod library;
+mod lookout;
 mod runtime;
 mod sums;
 mod table;
@@ -24,7 +26,8 @@ pub use abi::Version;
 pub use error::{NcclError, Work};
 pub use gpu::Gpu;
 pub use library::NcclLibrary;
-pub use runtime::GpuRuntime;
+pub use lookout::OnFailure;
+pub use runtime::{GpuRuntime, GpuUuid};
 pub use sums::GpuSums;
 
 use crate::layer::Layer;

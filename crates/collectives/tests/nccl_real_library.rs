@@ -56,7 +56,13 @@ fn without_a_device_the_set_up_of_the_real_library_is_refused_in_its_own_words()
     let stand_in = StandIn::load();
     let runtime = GpuRuntime::of_file(stand_in.path()).unwrap();
     let gpu = Gpu::open(&runtime, stand_in.gpus(1).start).unwrap();
-    let said = message(GpuSums::connect(&mut Single::new(), library, gpu, TIMES));
+    let said = message(GpuSums::connect(
+        &mut Single::new(),
+        library,
+        gpu,
+        TIMES,
+        Box::new(|_| {}),
+    ));
     for part in [
         "rank 0: the set-up over NCCL failed in ncclCommInitRankConfig",
         "unhandled cuda error",

@@ -10,6 +10,7 @@
 mod properties;
 
 use std::{
+    sync::{Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -38,8 +39,11 @@ fn connect(
 ) -> Result<GpuSums, CollectiveError> {
     let library = NcclLibrary::open(Some(stand_in.path()))?;
     let gpu = Gpu::open(&GpuRuntime::of_file(stand_in.path())?, gpu)?;
-    GpuSums::connect(collective, library, gpu, times)
+    GpuSums::connect(collective, library, gpu, times, Box::new(|_| {}))
 }
+
+/// Within which a rank has ended that waits for something for [`SHORT`] alone; the rest is for a busy machine.
+const IN_TIME: Duration = Duration::from_secs(10);
 
 /// One rank of a world with a GPU each.
 struct Trial<'a> {
@@ -234,16 +238,25 @@ fn said_after(fault: Fault, times: NcclTimes) -> (Vec<String>, Vec<Vec<String>>)
         let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, times).unwrap();
         let memory = trial.stand_in.memory(trial.gpu, 9);
         trial.stand_in.fill(trial.gpu, memory, 1.0, 0);
+        let begun = Instant::now();
         let mut start = |first: usize, number| sums.start(numbers(memory.part(first, 3), 3), bucket(number));
         let started = start(0, 1).and_then(|()| start(3, 2)).and_then(|()| start(6, 3));
         let error = started.and_then(|()| sums.finish()).unwrap_err();
-        // From here on everything is refused, and nothing is asked of NCCL.
-        let again = sums.start(numbers(memory, 3), bucket(1)).unwrap_err();
-        assert!(
-            matches!(again, CollectiveError::Nccl(NcclError::Unusable { .. })),
-            "{again}"
-        );
-        drop(sums);
+        // From here on everything is refused, and nothing is asked of NCCL or the GPU.
+        let again = [
+            sums.start(numbers(memory, 3), bucket(1)),
+            sums.look(),
+            sums.finish(),
+            sums.leave(),
+        ];
+        for again in again.map(Result::unwrap_err) {
+            assert!(
+                matches!(again, CollectiveError::Nccl(NcclError::Unusable { .. })),
+                "{again}"
+            );
+        }
+        assert!(begun.elapsed() < IN_TIME, "{:?}", begun.elapsed());
+        assert_eq!(trial.stand_in.last_error(), 0);
         (error.to_string(), trial.stand_in.trace(trial.gpu))
     });
     results.into_iter().unzip()
@@ -310,6 +323,267 @@ fn a_sum_that_hangs_is_met_at_the_deadline_on_every_rank_with_its_bucket_and_abo
 }
 
 #[test]
+fn sums_and_an_abort_that_hang_end_every_rank_in_time_and_ask_the_gpu_for_nothing_more() {
+    // All ranks, one of them, and its first and its last bucket.
+    for hung in [&[0, 1][..], &[0], &[1]] {
+        for at in [1, 3] {
+            let stand_in = StandIn::load();
+            let fail = |stand_in: &StandIn, first_gpu: usize| {
+                for rank in hung {
+                    stand_in.fail(first_gpu + rank, Fault::SumAndAbortHang, at);
+                }
+            };
+            let said = on_these_gpus(&stand_in, 2, fail, |mut trial| {
+                let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
+                let memory = trial.stand_in.memory(trial.gpu, 9);
+                trial.stand_in.fill(trial.gpu, memory, 1.0, 0);
+                let begun = Instant::now();
+                for index in 0..3 {
+                    let part = numbers(memory.part(3 * index, 3), 3);
+                    let number = u32::try_from(index + 1).unwrap();
+                    sums.start(part, bucket(number)).unwrap();
+                }
+                let said = sums.finish().unwrap_err().to_string();
+                assert!(sums.finish().is_err() && sums.leave().is_err());
+                assert!(begun.elapsed() < IN_TIME, "{:?}", begun.elapsed());
+                let trace = trial.stand_in.trace(trial.gpu);
+                // libtorch's stream was given nothing that it would wait for without end.
+                assert!(!trace.contains(&"wait in current".to_owned()), "{trace:?}");
+                assert!(trace.iter().all(|call| !call.contains("MISUSE")), "{trace:?}");
+                assert_eq!(trace.last().unwrap(), "abort");
+                said
+            });
+            for (rank, said) in said.iter().enumerate() {
+                let expected = format!(
+                    "rank {rank}: the all-reduce (sum) of bucket {at} of 3 (3 f32) over NCCL did not finish within 0.3 s"
+                );
+                assert!(said.starts_with(&expected), "{said}");
+            }
+        }
+    }
+}
+
+/// Connects with what goes wrong told to a channel.
+fn connect_and_tell(trial: &mut Trial<'_>, times: NcclTimes) -> (GpuSums, mpsc::Receiver<String>) {
+    let library = NcclLibrary::open(Some(trial.stand_in.path())).unwrap();
+    let gpu = Gpu::open(&GpuRuntime::of_file(trial.stand_in.path()).unwrap(), trial.gpu).unwrap();
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let on_failure = move |error: &NcclError| {
+        // Nobody listens any more at the end of a test.
+        let _ = tell.lock().unwrap().send(error.to_string());
+    };
+    let sums = GpuSums::connect(&mut trial.collective, library, gpu, times, Box::new(on_failure));
+    (sums.unwrap(), told)
+}
+
+#[test]
+fn a_failure_is_told_before_nccl_is_aborted_and_once() {
+    let stand_in = StandIn::load();
+    let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, Fault::SumAndAbortHang, 1);
+    on_these_gpus(&stand_in, 1, fail, |mut trial| {
+        let slow_to_abort = NcclTimes {
+            abort: Duration::from_secs(4),
+            ..SHORT
+        };
+        let (mut sums, told) = connect_and_tell(&mut trial, slow_to_abort);
+        let memory = trial.stand_in.memory(trial.gpu, 3);
+        sums.start(numbers(memory, 3), bucket(1)).unwrap();
+        thread::scope(|scope| {
+            let begun = Instant::now();
+            let finish = scope.spawn(move || sums.finish().unwrap_err().to_string());
+            let first = told.recv_timeout(IN_TIME).unwrap();
+            assert!(begun.elapsed() < slow_to_abort.abort, "{:?}", begun.elapsed());
+            assert_eq!(finish.join().unwrap(), first);
+        });
+        assert!(told.recv().is_err(), "told twice");
+    });
+}
+
+/// The thread that calls is lost, so that another one has to tell.
+#[test]
+fn a_call_that_does_not_come_back_is_told_by_another_thread() {
+    for (fault, work) in [
+        (
+            Fault::SumDoesNotReturn,
+            "the all-reduce (sum) of bucket 1 of 3 (3 f32)",
+        ),
+        (
+            Fault::QueryDoesNotReturn,
+            "the all-reduce (sum) of bucket 1 of 3 (3 f32)",
+        ),
+    ] {
+        let stand_in = StandIn::load();
+        let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, fault, 1);
+        on_these_gpus(&stand_in, 1, fail, |mut trial| {
+            let (mut sums, told) = connect_and_tell(&mut trial, SHORT);
+            let memory = trial.stand_in.memory(trial.gpu, 3);
+            // Not a scoped thread: it never ends.
+            thread::spawn(move || {
+                sums.start(numbers(memory, 3), bucket(1)).unwrap();
+                sums.finish().unwrap();
+            });
+            let said = told.recv_timeout(IN_TIME).unwrap();
+            let expected = format!("rank 0: a call of {work} has not come back from NCCL");
+            assert!(said.starts_with(&expected), "{said}");
+        });
+    }
+}
+
+#[test]
+fn a_library_that_does_not_come_back_from_leaving_is_left_alone() {
+    let stand_in = StandIn::load();
+    let fail =
+        |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, Fault::DestroyDoesNotReturn, 0);
+    on_these_gpus(&stand_in, 1, fail, |mut trial| {
+        let sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
+        let begun = Instant::now();
+        let said = sums.leave().unwrap_err().to_string();
+        assert!(
+            said.starts_with("rank 0: a call of leaving has not come back"),
+            "{said}"
+        );
+        assert!(begun.elapsed() < IN_TIME, "{:?}", begun.elapsed());
+    });
+}
+
+/// A rank whose backward pass waits for a GPU that hangs does not come to the end of its sums.
+#[test]
+fn a_look_finds_a_sum_that_is_late_or_broken_before_anybody_waits_for_it() {
+    // What is broken is told by the next call too, so it is the last sum that breaks.
+    for (fault, at, expected) in [
+        (Fault::SumHangs, 2, "did not finish within 0.3 s"),
+        (Fault::SumBreaks, 3, "failed in ncclCommGetAsyncError"),
+    ] {
+        let stand_in = StandIn::load();
+        let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, fault, at);
+        on_these_gpus(&stand_in, 1, fail, |mut trial| {
+            let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
+            let memory = trial.stand_in.memory(trial.gpu, 9);
+            sums.look().unwrap();
+            for (number, first) in [(1, 0), (2, 3), (3, 6)] {
+                sums.start(numbers(memory.part(first, 3), 3), bucket(number))
+                    .unwrap();
+            }
+            let begun = Instant::now();
+            let said = loop {
+                match sums.look() {
+                    Ok(()) => assert!(begun.elapsed() < IN_TIME),
+                    Err(error) => break error.to_string(),
+                }
+                thread::sleep(Duration::from_millis(5));
+            };
+            let bucket = format!("rank 0: the all-reduce (sum) of bucket {at} of 3");
+            assert!(said.starts_with(&bucket) && said.contains(expected), "{said}");
+        });
+    }
+}
+
+/// Each thread has a last error of its own, which libtorch's next kernel would throw.
+#[test]
+fn no_call_leaves_an_error_on_its_thread() {
+    let traces = on_ranks(2, |mut trial| {
+        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let clean = |after: &str| assert_eq!(trial.stand_in.last_error(), 0, "after {after}");
+        clean("connecting");
+        for on_another_thread in [false, true] {
+            for element in [GpuElement::F32, GpuElement::Bf16] {
+                let memory = trial.stand_in.memory(trial.gpu, 6);
+                let numbers = |first: usize| GpuNumbers {
+                    element,
+                    ..numbers(memory.part(first, 3), 3)
+                };
+                // Long enough for the question whether it is over to be answered with no.
+                trial.stand_in.fill(trial.gpu, memory, 1.0, 20_000);
+                let mut sum = || {
+                    sums.start(numbers(0), bucket(1)).unwrap();
+                    clean("the first start");
+                    sums.look().unwrap();
+                    clean("a look");
+                    sums.start(numbers(3), bucket(2)).unwrap();
+                    clean("the second start");
+                    sums.finish().unwrap();
+                    clean("the end");
+                };
+                if on_another_thread {
+                    thread::scope(|scope| scope.spawn(sum).join().unwrap());
+                } else {
+                    sum();
+                }
+                // Would be thrown by the kernels that come behind.
+                trial
+                    .stand_in
+                    .copy(trial.gpu, memory.part(0, 3), memory.part(3, 3));
+                trial.stand_in.synchronize(trial.gpu);
+            }
+        }
+        sums.leave().unwrap();
+        clean("leaving");
+        trial.stand_in.trace(trial.gpu)
+    });
+    for trace in traces {
+        assert!(trace.iter().all(|call| !call.contains("MISUSE")), "{trace:?}");
+    }
+}
+
+#[test]
+fn an_error_that_is_reported_or_means_no_is_taken_off_its_thread() {
+    let stand_in = StandIn::load();
+    let runtime = GpuRuntime::of_file(stand_in.path()).unwrap();
+    let clean = || assert_eq!(stand_in.last_error(), 0);
+    assert!(runtime.select(1_000_000).is_err());
+    clean();
+    assert!(runtime.uuid(1_000_000).is_err());
+    clean();
+    for fault in [Fault::QueryFails, Fault::HostMemoryIsInvalid] {
+        let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, fault, 0);
+        on_these_gpus(&stand_in, 1, fail, |mut trial| {
+            let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+            let (on_gpu, on_host) = (trial.stand_in.memory(trial.gpu, 4), [0.0_f32; 4]);
+            let said = if fault == Fault::QueryFails {
+                sums.start(numbers(on_gpu, 4), bucket(1)).unwrap();
+                sums.finish().unwrap_err().to_string()
+            } else {
+                let address = on_host.as_ptr().addr();
+                let numbers = GpuNumbers {
+                    address,
+                    ..numbers(on_gpu, 4)
+                };
+                sums.start(numbers, bucket(1)).unwrap_err().to_string()
+            };
+            let expected = if fault == Fault::QueryFails {
+                "cudaEventQuery failed: stand-in: an error (CUDA error 700)"
+            } else {
+                "do not lie in the memory of GPU"
+            };
+            assert!(said.contains(expected), "{said}");
+            assert_eq!(trial.stand_in.last_error(), 0);
+            assert_aborted(&[trial.stand_in.trace(trial.gpu)]);
+        });
+    }
+}
+
+#[test]
+fn a_gpu_is_known_by_its_uuid_whatever_its_number_is() {
+    let stand_in = StandIn::load();
+    let runtime = GpuRuntime::of_file(stand_in.path()).unwrap();
+    let gpus: Vec<usize> = stand_in.gpus(3).collect();
+    stand_in.twin(gpus[2], gpus[0]);
+    let uuids: Vec<_> = gpus.iter().map(|&gpu| runtime.uuid(gpu).unwrap()).collect();
+    assert_ne!(uuids[0], uuids[1]);
+    assert_eq!(uuids[0], uuids[2]);
+    thread::spawn(move || {
+        stand_in.show(&[gpus[1]]);
+        assert_eq!(runtime.uuid(0).unwrap(), uuids[1]);
+        assert!(runtime.uuid(1).is_err());
+        runtime.select(0).unwrap();
+        assert_eq!(stand_in.selected(), gpus[1]);
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
 fn an_abort_that_hangs_does_not_keep_the_process() {
     let stand_in = StandIn::load();
     let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, Fault::AbortHangs, 0);
@@ -332,6 +606,7 @@ fn a_set_up_that_fails_or_hangs_on_one_rank_is_an_error_on_all_of_them() {
         let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu + 1, fault, 0);
         let said = on_these_gpus(&stand_in, 2, fail, |mut trial| {
             let error = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap_err();
+            assert_eq!(trial.stand_in.last_error(), 0);
             assert_aborted(&[trial.stand_in.trace(trial.gpu)]);
             error.to_string()
         });
@@ -354,7 +629,7 @@ fn leaving_that_never_ends_is_met_at_the_deadline_and_aborted() {
         let sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
         let said = sums.leave().unwrap_err().to_string();
         assert!(
-            said.starts_with("rank 0: leaving over NCCL did not finish within 0.3 s"),
+            said.starts_with("rank 0: leaving over NCCL did not finish within 0.15 s"),
             "{said}"
         );
         assert_aborted(&[trial.stand_in.trace(trial.gpu)]);

@@ -10,6 +10,10 @@
  * after that question was answered with success. Calls that NCCL forbids are written into the
  * trace of the GPU as MISUSE.
  *
+ * A thread keeps its last error, as in the CUDA runtime, until it takes it with cudaGetLastError. A
+ * thread that makes another call, gives a kernel to a stream as libtorch does, or ends with an error
+ * that it has not taken is written into the trace too: libtorch's next kernel would throw it.
+ *
  * With -DREAL_HEADERS the same file is compiled against NCCL's and CUDA's own headers, which
  * refuse a function whose type is not theirs. */
 #define _GNU_SOURCE
@@ -34,9 +38,10 @@ typedef struct { size_t size; unsigned magic, version; int blocking; } ncclConfi
 typedef struct CUstream_st *cudaStream_t;
 typedef struct CUevent_st *cudaEvent_t;
 struct cudaPointerAttributes { int type, device; void *devicePointer, *hostPointer; long reserved[8]; };
+struct cudaDeviceProp { char name[256]; struct { char bytes[16]; } uuid; char rest[736]; };
 enum { ncclSuccess, ncclUnhandledCudaError, ncclSystemError, ncclInternalError, ncclInvalidArgument, ncclInvalidUsage, ncclRemoteError, ncclInProgress };
 enum { ncclSum = 0, ncclFloat32 = 7, ncclFloat64 = 8, ncclBfloat16 = 9 };
-enum { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorInvalidDevice = 101, cudaErrorInvalidResourceHandle = 400, cudaErrorNotReady = 600 };
+enum { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorInvalidDevice = 101, cudaErrorInvalidResourceHandle = 400, cudaErrorNotReady = 600, cudaErrorIllegalAddress = 700 };
 enum { cudaMemoryTypeUnregistered = 0, cudaMemoryTypeDevice = 2 };
 #endif
 
@@ -45,6 +50,7 @@ enum { cudaMemoryTypeUnregistered = 0, cudaMemoryTypeDevice = 2 };
 #endif
 #define GPUS 4096
 #define RANKS 64
+#define VISIBLE 16
 #define TRACE 16384
 /* A sum dawdles for this long between poisoning its memory and meeting the other ranks. */
 #define DAWDLE_US 2000
@@ -52,7 +58,8 @@ enum { cudaMemoryTypeUnregistered = 0, cudaMemoryTypeDevice = 2 };
 #define ASKED 2
 
 /* What a test may make go wrong on one GPU. The numbers are also in src/lib.rs. */
-enum fault { NONE, INIT_FAILS, INIT_NEVER_ENDS, SUM_IS_REFUSED, SUM_BREAKS, SUM_HANGS, ABORT_HANGS, FINALIZE_NEVER_ENDS, NO_STREAM };
+enum fault { NONE, INIT_FAILS, INIT_NEVER_ENDS, SUM_IS_REFUSED, SUM_BREAKS, SUM_HANGS, ABORT_HANGS, FINALIZE_NEVER_ENDS, NO_STREAM,
+             SUM_AND_ABORT_HANG, SUM_DOES_NOT_RETURN, QUERY_DOES_NOT_RETURN, QUERY_FAILS, HOST_MEMORY_IS_INVALID, DESTROY_DOES_NOT_RETURN };
 
 enum kind { RECORD, WAIT, FILL, COPY, SUM };
 
@@ -118,6 +125,10 @@ struct gpu {
   cudaStream_t current, own;
   enum fault fault;
   unsigned long fault_at;
+  /* An abort hangs: from here on no call about this GPU returns. */
+  bool wedged;
+  /* Whose memory and arithmetic this number is, from 1; 0: its own. */
+  int twin;
   char trace[TRACE];
   size_t traced;
 };
@@ -132,6 +143,8 @@ static struct world *worlds;
 static struct range *ranges;
 static unsigned long ids;
 static _Thread_local int selected;
+static _Thread_local cudaError_t last_error;
+static _Thread_local int visible[VISIBLE], num_visible; /* 0: all */
 static _Thread_local int group_depth;
 static _Thread_local struct op *group;
 
@@ -146,6 +159,50 @@ static void trace(int device, const char *format, ...) {
     gpu->trace[gpu->traced++] = '\n';
     gpu->trace[gpu->traced] = 0;
   }
+}
+
+/* ---- errors of the CUDA runtime ---- */
+
+static pthread_key_t ends_with_error;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void thread_ends(void *argument) {
+  (void)argument;
+  if (!last_error) return;
+  pthread_mutex_lock(&lock);
+  trace(selected, "MISUSE a thread ends with error %d", last_error);
+  pthread_mutex_unlock(&lock);
+}
+
+static void make_key(void) { pthread_key_create(&ends_with_error, thread_ends); }
+
+/* What a call of the runtime returns; a thread keeps the last that is no success. */
+static cudaError_t result(cudaError_t code) {
+  if (code != cudaSuccess) {
+    pthread_once(&once, make_key);
+    pthread_setspecific(ends_with_error, &ends_with_error);
+    last_error = code;
+  }
+  return code;
+}
+
+/* The lock is held. Where a call begins, or a kernel of libtorch's: nothing may be left of an earlier one. */
+static void begins(const char *call) {
+  if (last_error) trace(selected, "MISUSE %s with error %d of an earlier call", call, last_error);
+  last_error = cudaSuccess;
+}
+
+static void begin(const char *call) {
+  pthread_mutex_lock(&lock);
+  begins(call);
+  while (gpus[selected].wedged) pthread_cond_wait(&changed, &lock);
+  pthread_mutex_unlock(&lock);
+}
+
+cudaError_t CUDARTAPI cudaGetLastError(void) {
+  cudaError_t code = last_error;
+  last_error = cudaSuccess;
+  return code;
 }
 
 static bool has_fault(int device, enum fault fault, unsigned long at) {
@@ -204,7 +261,7 @@ static void run_sum(const struct op *op) {
   memset(op->to, 0xff, bytes);
   usleep(DAWDLE_US);
   pthread_mutex_lock(&lock);
-  while (op->hangs && !comm->aborted) pthread_cond_wait(&changed, &lock);
+  while (op->hangs && (!comm->aborted || gpus[comm->device].wedged)) pthread_cond_wait(&changed, &lock);
   struct meeting *meeting = meet(world, op);
   meeting->parts[comm->rank] = own;
   meeting->arrived += !comm->aborted;
@@ -296,37 +353,64 @@ static cudaStream_t stream_of(int device, const char *name) {
 /* Null is the current stream of the GPU that the thread has selected. */
 static cudaStream_t resolve(cudaStream_t stream) { return stream ? stream : stream_of(selected, "current"); }
 
+/* The GPU that the calling thread means by a number; -1: none. */
+static int meant(int device) {
+  if (num_visible > 0) return device >= 0 && device < num_visible ? visible[device] : -1;
+  return device >= 0 && device < GPUS ? device : -1;
+}
+
 cudaError_t CUDARTAPI cudaSetDevice(int device) {
-  if (device < 0 || device >= GPUS) return cudaErrorInvalidDevice;
-  selected = device;
+  if (meant(device) < 0) return result(cudaErrorInvalidDevice);
+  selected = meant(device);
+  begin("cudaSetDevice");
+  return cudaSuccess;
+}
+
+/* The number that the calling thread has for a GPU. */
+static int number_of(int gpu) {
+  for (int i = 0; i < num_visible; i++)
+    if (visible[i] == gpu) return i;
+  return num_visible > 0 ? -1 : gpu;
+}
+
+/* A name and a UUID; the rest is left alone. */
+cudaError_t CUDARTAPI cudaGetDeviceProperties(struct cudaDeviceProp *properties, int device) {
+  begin("cudaGetDeviceProperties");
+  if (meant(device) < 0) return result(cudaErrorInvalidDevice);
+  int number = meant(device);
+  if (gpus[number].twin) number = gpus[number].twin - 1;
+  snprintf(properties->name, sizeof properties->name, "stand-in");
+  memset(&properties->uuid, number == GPUS - 1 ? 0 : 0x5a, sizeof properties->uuid);
+  if (number < GPUS - 1) memcpy(properties->uuid.bytes + 12, &number, sizeof number);
   return cudaSuccess;
 }
 
 cudaError_t CUDARTAPI cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, const void *pointer) {
+  begin("cudaPointerGetAttributes");
   pthread_mutex_lock(&lock);
   attributes->type = cudaMemoryTypeUnregistered;
   attributes->device = -1;
   for (struct range *range = ranges; range; range = range->next)
     if ((const char *)pointer >= range->start && (const char *)pointer < range->start + range->bytes) {
       attributes->type = cudaMemoryTypeDevice;
-      attributes->device = range->device;
+      attributes->device = number_of(range->device < 0 ? selected : range->device);
       break;
     }
+  bool invalid = attributes->type == cudaMemoryTypeUnregistered && gpus[selected].fault == HOST_MEMORY_IS_INVALID;
   pthread_mutex_unlock(&lock);
-  return cudaSuccess;
+  return invalid ? result(cudaErrorInvalidValue) : cudaSuccess;
 }
 
 cudaError_t CUDARTAPI cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int flags) {
   (void)flags;
+  begin("cudaEventCreateWithFlags");
   *event = calloc(1, sizeof **event);
   (*event)->device = selected;
   return cudaSuccess;
 }
 
-/* Work may still refer to it, so it stays. */
-cudaError_t CUDARTAPI cudaEventDestroy(cudaEvent_t event) { return event ? cudaSuccess : cudaErrorInvalidResourceHandle; }
-
 cudaError_t CUDARTAPI cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  begin("cudaEventRecord");
   pthread_mutex_lock(&lock);
   stream = resolve(stream);
   bool fits = event->device == stream->device;
@@ -335,11 +419,12 @@ cudaError_t CUDARTAPI cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     give(stream, (struct op){.kind = RECORD, .event = event, .generation = ++event->recorded});
   }
   pthread_mutex_unlock(&lock);
-  return fits ? cudaSuccess : cudaErrorInvalidResourceHandle;
+  return fits ? cudaSuccess : result(cudaErrorInvalidResourceHandle);
 }
 
 cudaError_t CUDARTAPI cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int flags) {
   (void)flags;
+  begin("cudaStreamWaitEvent");
   pthread_mutex_lock(&lock);
   stream = resolve(stream);
   trace(stream->device, "wait in %s", stream->name);
@@ -349,10 +434,13 @@ cudaError_t CUDARTAPI cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event
 }
 
 cudaError_t CUDARTAPI cudaEventQuery(cudaEvent_t event) {
+  begin("cudaEventQuery");
   pthread_mutex_lock(&lock);
+  while (gpus[event->device].fault == QUERY_DOES_NOT_RETURN) pthread_cond_wait(&changed, &lock);
   bool reached = event->completed >= event->recorded;
+  bool fails = gpus[event->device].fault == QUERY_FAILS;
   pthread_mutex_unlock(&lock);
-  return reached ? cudaSuccess : cudaErrorNotReady;
+  return fails ? result(cudaErrorIllegalAddress) : reached ? cudaSuccess : result(cudaErrorNotReady);
 }
 
 const char *CUDARTAPI cudaGetErrorString(cudaError_t code) {
@@ -362,16 +450,16 @@ const char *CUDARTAPI cudaGetErrorString(cudaError_t code) {
 /* ---- libtorch ---- */
 
 int32_t aoti_torch_get_current_cuda_stream(int32_t device, void **stream) {
-  if (device < 0 || device >= GPUS || gpus[device].fault == NO_STREAM) return 1;
+  if (meant(device) < 0 || gpus[meant(device)].fault == NO_STREAM) return 1;
   *stream = NULL; /* the default stream, as libtorch has it until somebody sets another one */
   return 0;
 }
 
 int32_t torch_get_cuda_stream_from_pool(bool high_priority, int32_t device, void **stream) {
   (void)high_priority;
-  if (device < 0 || device >= GPUS) return 1;
+  if (meant(device) < 0) return 1;
   pthread_mutex_lock(&lock);
-  *stream = stream_of(device, "own");
+  *stream = stream_of(meant(device), "own");
   pthread_mutex_unlock(&lock);
   return 0;
 }
@@ -413,7 +501,10 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *comm, int ranks, ncclUniqueId id
   made->device = selected;
   made->state = ncclInProgress;
   made->phase = JOINING;
-  if (gpus[selected].fault == INIT_FAILS) made->trouble = ncclSystemError;
+  if (gpus[selected].fault == INIT_FAILS) {
+    made->trouble = ncclSystemError;
+    result(cudaErrorInvalidValue); /* as NCCL leaves it when a call of the runtime has failed */
+  }
   else if (gpus[selected].fault != INIT_NEVER_ENDS) made->world->joined++;
   *comm = made;
   pthread_mutex_unlock(&lock);
@@ -473,24 +564,27 @@ ncclResult_t ncclGroupStart(void) {
 }
 
 ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataType_t type, ncclRedOp_t operation, ncclComm_t comm, cudaStream_t stream) {
-  ncclResult_t result = ncclSuccess;
+  ncclResult_t answer = ncclSuccess;
   pthread_mutex_lock(&lock);
   unsigned long number = ++comm->sums;
+  while (has_fault(comm->device, SUM_DOES_NOT_RETURN, number)) pthread_cond_wait(&changed, &lock);
   if (group_depth == 0) trace(comm->device, "MISUSE a sum outside of a group");
   if (comm->device != resolve(stream)->device) trace(comm->device, "MISUSE a stream of another GPU");
-  if (!is_ready(comm, "a sum")) result = ncclInvalidArgument;
-  else if (operation != ncclSum || has_fault(comm->device, SUM_IS_REFUSED, number)) result = ncclUnhandledCudaError;
-  else {
+  if (!is_ready(comm, "a sum")) answer = ncclInvalidArgument;
+  else if (operation != ncclSum || has_fault(comm->device, SUM_IS_REFUSED, number)) {
+    answer = ncclUnhandledCudaError;
+    result(cudaErrorInvalidValue);
+  } else {
     trace(comm->device, "sum %zu", count);
     struct op *op = calloc(1, sizeof *op);
     bool breaks = has_fault(comm->device, SUM_BREAKS, number);
     *op = (struct op){.kind = SUM, .from = from, .to = to, .count = count, .type = type, .comm = comm,
                       .sequence = number, .stream = resolve(stream), .next = group, .breaks = breaks,
-                      .hangs = breaks || has_fault(comm->device, SUM_HANGS, number)};
+                      .hangs = breaks || has_fault(comm->device, SUM_HANGS, number) || has_fault(comm->device, SUM_AND_ABORT_HANG, number)};
     group = op;
   }
   pthread_mutex_unlock(&lock);
-  return result;
+  return answer;
 }
 
 ncclResult_t ncclGroupEnd(void) {
@@ -508,21 +602,22 @@ ncclResult_t ncclGroupEnd(void) {
 
 #ifndef WITHOUT_FINALIZE
 ncclResult_t ncclCommFinalize(ncclComm_t comm) {
-  ncclResult_t result = ncclInvalidArgument;
+  ncclResult_t answer = ncclInvalidArgument;
   pthread_mutex_lock(&lock);
   if (is_ready(comm, "finalize")) {
     trace(comm->device, "finalize");
     comm->phase = FINALIZING;
-    comm->state = result = ncclInProgress;
+    comm->state = answer = ncclInProgress;
   }
   pthread_mutex_unlock(&lock);
-  return result;
+  return answer;
 }
 #endif
 
 ncclResult_t ncclCommDestroy(ncclComm_t comm) {
   pthread_mutex_lock(&lock);
   trace(comm->device, comm->phase == FINALIZED ? "destroy" : "MISUSE destroy of what is not finalized, or is gone");
+  while (gpus[comm->device].fault == DESTROY_DOES_NOT_RETURN) pthread_cond_wait(&changed, &lock);
   comm->phase = GONE;
   pthread_mutex_unlock(&lock);
   return ncclSuccess;
@@ -534,8 +629,9 @@ ncclResult_t ncclCommAbort(ncclComm_t comm) {
   trace(comm->device, comm->phase == GONE ? "MISUSE abort of what is gone" : "abort");
   comm->phase = GONE;
   comm->aborted = true;
+  gpus[comm->device].wedged = gpus[comm->device].fault == SUM_AND_ABORT_HANG;
   pthread_cond_broadcast(&changed);
-  while (gpus[comm->device].fault == ABORT_HANGS || comm->going_on > 0) pthread_cond_wait(&changed, &lock);
+  while (gpus[comm->device].fault == ABORT_HANGS || gpus[comm->device].wedged || comm->going_on > 0) pthread_cond_wait(&changed, &lock);
   pthread_mutex_unlock(&lock);
   return ncclSuccess;
 }
@@ -558,7 +654,7 @@ const char *ncclGetLastError(ncclComm_t comm) {
 
 /* ---- for tests only ---- */
 
-/* Memory of this GPU from here on. */
+/* Memory of this GPU from here on; -1: of whichever GPU the thread that asks has selected. */
 void stand_in_memory(int device, const void *start, size_t bytes) {
   struct range *range = calloc(1, sizeof *range);
   *range = (struct range){.start = start, .bytes = bytes, .device = device};
@@ -575,15 +671,40 @@ void stand_in_fault(int device, int fault, unsigned long at) {
   pthread_mutex_unlock(&lock);
 }
 
+/* The number means the GPU of another number, as where two processes see one GPU by different numbers. */
+void stand_in_twin(int device, int other) {
+  pthread_mutex_lock(&lock);
+  gpus[device].twin = other + 1;
+  pthread_mutex_unlock(&lock);
+}
+
+/* What the calling thread numbers from 0, as a process does with CUDA_VISIBLE_DEVICES; none: all. */
+void stand_in_visible(const int *devices, int count) {
+  num_visible = count < VISIBLE ? count : VISIBLE;
+  for (int i = 0; i < num_visible; i++) visible[i] = devices[i];
+}
+
+/* The GPU that the calling thread has selected. */
+int stand_in_selected(void) { return selected; }
+
+/* The calling thread's last error, which stays. */
+int stand_in_last_error(void) { return last_error; }
+
+/* At the end of the process a runtime may wait for its kernels, here for ever. */
+static void wait_for_ever(void) { for (;;) pause(); }
+void stand_in_hang_at_exit(void) { atexit(wait_for_ever); }
+
 /* A kernel in the GPU's current stream that takes its time. */
 void stand_in_fill(int device, float *to, size_t count, float value, unsigned delay_us) {
   pthread_mutex_lock(&lock);
+  begins("a kernel");
   give(stream_of(device, "current"), (struct op){.kind = FILL, .to = to, .count = count, .value = value, .delay_us = delay_us});
   pthread_mutex_unlock(&lock);
 }
 
 void stand_in_copy(int device, const float *from, float *to, size_t count) {
   pthread_mutex_lock(&lock);
+  begins("a kernel");
   give(stream_of(device, "current"), (struct op){.kind = COPY, .from = from, .to = to, .count = count});
   pthread_mutex_unlock(&lock);
 }

@@ -38,6 +38,19 @@ pub enum Fault {
     FinalizeNeverEnds,
     /// libtorch has no stream.
     NoStream,
+    /// A sum does not end, whatever is done; the abort does not return, and from then on no call
+    /// about the GPU does.
+    SumAndAbortHang,
+    /// The call for a sum does not return.
+    SumDoesNotReturn,
+    /// The question whether an event is reached does not return.
+    QueryDoesNotReturn,
+    /// The question whether an event is reached fails.
+    QueryFails,
+    /// A question about host memory is an error, as it was before CUDA 11.
+    HostMemoryIsInvalid,
+    /// The end of a communicator that was left in order does not return.
+    DestroyDoesNotReturn,
 }
 
 /// The stand-in, loaded into this process. All that are loaded share their GPUs.
@@ -132,16 +145,77 @@ impl StandIn {
         }
     }
 
+    /// Makes all memory of this process memory of whichever GPU the thread that asks has selected: for
+    /// a process of its own, whose gradients are made where no test can name them.
+    pub fn adopt_all(&self) {
+        // SAFETY: the C file has this function with this type; it keeps the address alone.
+        unsafe {
+            self.function::<unsafe extern "C" fn(c_int, *const c_void, usize)>("stand_in_memory")(
+                -1,
+                ptr::null(),
+                usize::MAX,
+            );
+        }
+    }
+
     /// Makes something go wrong on `gpu`, at its sum number `at` (from 1) where it is about a sum.
     pub fn fail(&self, gpu: usize, fault: Fault, at: u64) {
+        self.fail_with_number(gpu, fault as c_int, at);
+    }
+
+    /// The same with the number of a fault, by which another process may be told; 0: none.
+    pub fn fail_with_number(&self, gpu: usize, fault: c_int, at: u64) {
         // SAFETY: the C file has this function with this type.
         unsafe {
             self.function::<unsafe extern "C" fn(c_int, c_int, c_ulong)>("stand_in_fault")(
                 number(gpu),
-                fault as c_int,
+                fault,
                 at,
             );
         }
+    }
+
+    /// Makes the number `gpu` mean the GPU of the number `other`.
+    pub fn twin(&self, gpu: usize, other: usize) {
+        // SAFETY: the C file has this function with this type.
+        unsafe {
+            self.function::<unsafe extern "C" fn(c_int, c_int)>("stand_in_twin")(number(gpu), number(other));
+        }
+    }
+
+    /// From here on the calling thread numbers these GPUs from 0, as a process does that has them in
+    /// `CUDA_VISIBLE_DEVICES`.
+    pub fn show(&self, gpus: &[usize]) {
+        let gpus: Vec<c_int> = gpus.iter().map(|&gpu| number(gpu)).collect();
+        // SAFETY: the C file has this function with this type; it copies the numbers.
+        unsafe {
+            self.function::<unsafe extern "C" fn(*const c_int, c_int)>("stand_in_visible")(
+                gpus.as_ptr(),
+                number(gpus.len()),
+            );
+        }
+    }
+
+    /// The GPU that the calling thread has selected.
+    ///
+    /// # Panics
+    /// Never: the C file's numbers begin with 0.
+    pub fn selected(&self) -> usize {
+        // SAFETY: the C file has this function with this type.
+        let gpu = unsafe { self.function::<unsafe extern "C" fn() -> c_int>("stand_in_selected")() };
+        usize::try_from(gpu).unwrap()
+    }
+
+    /// The error that the CUDA runtime keeps for the calling thread; 0: none.
+    pub fn last_error(&self) -> i32 {
+        // SAFETY: the C file has this function with this type.
+        unsafe { self.function::<unsafe extern "C" fn() -> c_int>("stand_in_last_error")() }
+    }
+
+    /// Makes the handlers that run when this process exits wait for ever.
+    pub fn hang_at_exit(&self) {
+        // SAFETY: the C file has this function with this type.
+        unsafe { self.function::<unsafe extern "C" fn()>("stand_in_hang_at_exit")() }
     }
 
     /// Gives the current stream of `gpu` a kernel that fills `memory` after a while.

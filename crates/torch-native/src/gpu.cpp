@@ -12,6 +12,17 @@
 #include <stdexcept>
 #include <string>
 
+namespace {
+
+// A failure that is reported here must not be thrown once more by libtorch's next kernel, which asks the
+// runtime for the last error of its thread.
+[[noreturn]] void no_gpu(int index) {
+  if (auto forget = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "cudaGetLastError"))) forget();
+  throw std::runtime_error("the CUDA runtime has no GPU " + std::to_string(index));
+}
+
+}  // namespace
+
 extern "C" {
 
 // 75 and 76 are cudaDevAttrComputeCapabilityMajor and -Minor of the runtime's driver_types.h.
@@ -20,8 +31,7 @@ char *tenk_compute_capability(int index, int *major, int *minor) {
     using Attribute = int (*)(int *value, int attribute, int device);
     auto attribute = reinterpret_cast<Attribute>(dlsym(RTLD_DEFAULT, "cudaDeviceGetAttribute"));
     if (attribute == nullptr) throw std::runtime_error("the CUDA runtime is not loaded");
-    if (attribute(major, 75, index) != 0 || attribute(minor, 76, index) != 0)
-      throw std::runtime_error("the CUDA runtime has no GPU " + std::to_string(index));
+    if (attribute(major, 75, index) != 0 || attribute(minor, 76, index) != 0) no_gpu(index);
   });
 }
 
@@ -31,8 +41,7 @@ char *tenk_gpu_free_memory(int index, size_t *bytes) {
     auto memory = reinterpret_cast<int (*)(size_t *, size_t *)>(dlsym(RTLD_DEFAULT, "cudaMemGetInfo"));
     if (set_device == nullptr || memory == nullptr) throw std::runtime_error("the CUDA runtime is not loaded");
     size_t total = 0;
-    if (set_device(index) != 0 || memory(bytes, &total) != 0)
-      throw std::runtime_error("the CUDA runtime has no GPU " + std::to_string(index));
+    if (set_device(index) != 0 || memory(bytes, &total) != 0) no_gpu(index);
   });
 }
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use collectives::{CollectiveError, NcclError};
+use collectives::{CollectiveError, GpuUuid, NcclError};
 
 use crate::plan::PlanError;
 
@@ -201,8 +201,9 @@ pub enum TrainError {
     },
     /// A rank has no GPU of its own.
     #[error(
-        "{}{asked}: host {host} has {num_gpus} GPUs that libtorch can use, none of them for rank {local_rank} of its host (counted from 0); start at most one rank a GPU, put a CUDA build of libtorch 2.11 first on LD_LIBRARY_PATH, or use \"cpu\" as parallel.device with parallel.backend = \"auto\"",
-        place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default()
+        "{}{asked}: {}, or use \"cpu\" as parallel.device with parallel.backend = \"auto\"",
+        place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default(),
+        lack_of_gpus(host, *local_size, *num_gpus)
     )]
     NoGpu {
         /// Where the key stands.
@@ -211,10 +212,21 @@ pub enum TrainError {
         asked: String,
         /// The host.
         host: String,
-        /// Ranks of the host before this one.
-        local_rank: usize,
-        /// Usable GPUs of the host.
+        /// Ranks of the host.
+        local_size: usize,
+        /// GPUs that the rank sees.
         num_gpus: usize,
+    },
+    /// Several ranks compute on one GPU.
+    #[error(
+        "{} compute on one GPU ({uuid}), and each rank needs one of its own; start at most one rank a GPU, or show each rank another one (`srun --gpus-per-task=1 --gpu-bind=single:1`, or CUDA_VISIBLE_DEVICES set for each rank), or use \"cpu\" as parallel.device with parallel.backend = \"auto\"",
+        with_hosts(ranks)
+    )]
+    SharedGpu {
+        /// The ranks with their hosts, in rank order.
+        ranks: Vec<(u32, String)>,
+        /// The GPU.
+        uuid: GpuUuid,
     },
     /// The training of a rank does not fit into its memory.
     #[error(
@@ -438,7 +450,33 @@ pub enum TrainError {
     },
 }
 
-/// The way out after a loss or gradient that is not finite.
+/// Why a rank has no GPU of its own, and what to start instead.
+fn lack_of_gpus(host: &str, local_size: usize, num_gpus: usize) -> String {
+    if num_gpus == 0 {
+        return format!(
+            "this rank of host {host} sees no GPU that libtorch can use; put a CUDA build of libtorch 2.11 \
+             first on LD_LIBRARY_PATH, see whether `nvidia-smi` lists one and CUDA_VISIBLE_DEVICES hides none"
+        );
+    }
+    format!(
+        "host {host} has {local_size} ranks, and one of them sees {num_gpus} GPUs; start at most {num_gpus} \
+         ranks on it, or show each rank one GPU of its own (`srun --gpus-per-task=1 --gpu-bind=single:1`, or \
+         CUDA_VISIBLE_DEVICES set for each rank)"
+    )
+}
+
+/// Ranks in words, as a subject.
+fn with_hosts(ranks: &[(u32, String)]) -> String {
+    let named: Vec<String> = ranks
+        .iter()
+        .map(|(rank, host)| format!("rank {rank} (host {host})"))
+        .collect();
+    match &named[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => named.concat(),
+    }
+}
+
 fn in_gb(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }
@@ -457,6 +495,7 @@ fn way_out(fits: Option<u64>, fits_checkpointed: bool) -> String {
     }
 }
 
+/// The way out after a loss or gradient that is not finite.
 fn after_bad_step(step: u64, checkpoint: Option<&Path>) -> String {
     let anew = "with a lower optimizer.learning_rate or with optimizer.max_grad_norm = 1";
     match checkpoint {
@@ -481,6 +520,7 @@ impl TrainError {
                 | Self::Drift { .. }
                 | Self::RunFolderNotShared { .. }
                 | Self::RanksDiffer { .. }
+                | Self::SharedGpu { .. }
         )
     }
 
@@ -498,7 +538,11 @@ impl TrainError {
     /// rank that it names does too, so that it is found in that rank's own output.
     pub fn is_reported_by(&self, rank: u32) -> bool {
         rank == 0
-            || matches!(self, Self::RanksDiffer { rank: named, .. } | Self::Drift { rank: named, .. } if *named == rank)
+            || match self {
+                Self::RanksDiffer { rank: named, .. } | Self::Drift { rank: named, .. } => *named == rank,
+                Self::SharedGpu { ranks, .. } => ranks.iter().any(|(named, _)| *named == rank),
+                _ => false,
+            }
     }
 }
 

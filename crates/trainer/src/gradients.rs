@@ -1,9 +1,9 @@
 //! Which way the gradients of several ranks go: through host memory by MPI, or by NCCL from GPU
 //! to GPU. `parallel.backend` chooses; all else goes over MPI in any case.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use collectives::{Collective, Gpu, GpuRuntime, GpuSums, Nccl, NcclLibrary, NcclTimes};
+use collectives::{Collective, Gpu, GpuRuntime, GpuSums, Nccl, NcclError, NcclLibrary, NcclTimes};
 use serde_json::json;
 use tch::Device;
 use torch_native::has_own_kernels;
@@ -12,6 +12,7 @@ use crate::{
     agree::{agree, compare},
     config::{BackendChoice, ParallelSection, RunConfig},
     error::{TrainError, chain},
+    last_resort::LastResort,
     reduction::Reduction,
     session::Session,
 };
@@ -51,7 +52,8 @@ pub(crate) fn overlaps(parallel: &ParallelSection, device: Device, world_size: u
     parallel.overlap && beside_the_pass
 }
 
-/// Runs `work` with the backend that sums gradients as `session` decided. All ranks together.
+/// Runs `work` with the backend that sums gradients as `session` decided. All ranks together. A rank
+/// whose GPU hangs says why in `last_exit.json` of `run_dir`, which a dry run has not.
 ///
 /// # Errors
 /// Those of `work`, after which NCCL is aborted; [`TrainError::Agreed`] on all ranks where NCCL
@@ -59,18 +61,22 @@ pub(crate) fn overlaps(parallel: &ParallelSection, device: Device, world_size: u
 pub(crate) fn connected<T>(
     session: &Session,
     collective: &mut dyn Collective,
+    run_dir: Option<&Path>,
     work: impl FnOnce(&mut dyn Collective) -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
     if session.gradients == GradientWay::HostMemory {
         return work(collective);
     }
-    let sums = connect(&session.plan.config, session.device, collective)?;
+    let within = Duration::from_secs(session.plan.config.parallel.abort_s);
+    let last_resort = LastResort::new(collective.rank().0, run_dir, within);
+    let sums = connect(&session.plan.config, session.device, collective, &last_resort)?;
     let mut nccl = Nccl::new(collective, sums);
-    let done = work(&mut nccl)?;
+    let done = work(&mut nccl).inspect_err(|_| last_resort.is_back())?;
     if let Err(error) = nccl.leave() {
         // Nothing that was learned depends on how NCCL goes down.
         tracing::warn!("NCCL did not end in order: {}", chain(&error));
     }
+    last_resort.over();
     Ok(done)
 }
 
@@ -80,6 +86,7 @@ fn connect(
     config: &RunConfig,
     device: Device,
     collective: &mut dyn Collective,
+    last_resort: &LastResort,
 ) -> Result<GpuSums, TrainError> {
     let parallel = &config.parallel;
     let (library, gpu) = agree(collective, open(config, device))?;
@@ -91,7 +98,9 @@ fn connect(
         abort: Duration::from_secs(parallel.abort_s) / 2,
     };
     tracing::info!("gradients are summed by NCCL {version} ({})", library.name());
-    let connected = GpuSums::connect(collective, library, gpu, times);
+    let last_resort = last_resort.clone();
+    let on_failure = Box::new(move |error: &NcclError| last_resort.failed(&error.to_string()));
+    let connected = GpuSums::connect(collective, library, gpu, times, on_failure);
     agree(collective, connected.map_err(TrainError::from))
 }
 

@@ -70,9 +70,21 @@ pub fn train_run(
     }
     let session = Session::start(config, collective, DataFiles::Prepare, &asked)
         .inspect_err(|error| leave_unstarted(&run_dir, error, rank))?;
-    let folder = RunFolder::enter(collective, &run_dir, &session.hosts)?;
+    train_session(&session, collective, resume, stop, log_file)
+}
+
+/// Trains what was started.
+pub(crate) fn train_session(
+    session: &Session,
+    collective: &mut dyn Collective,
+    resume: Resume,
+    stop: &StopRequest,
+    log_file: &LogFile,
+) -> Result<Finish, TrainError> {
+    let rank = collective.rank().0;
+    let folder = RunFolder::enter(collective, &session.plan.config.run.dir, &session.hosts)?;
     stop.enter(folder.dir(), rank);
-    let result = train_watched(&folder, &session, collective, resume, stop, log_file);
+    let result = train_watched(&folder, session, collective, resume, stop, log_file);
     leave(folder.dir(), &result, rank);
     if result.is_ok() && log_file.has_lost_lines() {
         tracing::warn!("logs/rank-{rank}.jsonl lacks lines that could not be written");
@@ -94,10 +106,11 @@ fn train_watched(
     agree(collective, opened)?;
     let train = |collective: &mut dyn Collective| train_in(folder, session, collective, resume, stop);
     let Some(channel) = liveness::open(collective, session, folder.dir())? else {
-        return gradients::connected(session, collective, train);
+        return gradients::connected(session, collective, Some(folder.dir()), train);
     };
     stop.tell_by(channel.end_notice());
-    let result = gradients::connected(session, &mut channel.watch(collective), train);
+    let watched = &mut channel.watch(collective);
+    let result = gradients::connected(session, watched, Some(folder.dir()), train);
     liveness::close(channel, &result);
     result
 }
@@ -316,7 +329,7 @@ pub fn dry_run(
     let plan = describe_plan(&session, &learner, precision::name(precision));
     let step =
         |collective: &mut dyn Collective| train_step(&mut learner, collective, &ready, &StopRequest::new());
-    let record = gradients::connected(&session, collective, step)?;
+    let record = gradients::connected(&session, collective, None, step)?;
     Ok(DryRun {
         checkpoint: restored.map(|restored| restored.path),
         plan,

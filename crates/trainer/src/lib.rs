@@ -21,6 +21,7 @@ mod export;
 pub mod gpu_check;
 mod gradients;
 mod identity;
+mod last_resort;
 pub mod launch;
 mod launcher;
 mod lineage;

@@ -1,16 +1,17 @@
 //! bin tenk-pretrain: reads the arguments and hands over to the library.
 
-use std::process::ExitCode;
-
 use clap::Parser;
-use trainer::command::{Arguments, run};
+use trainer::{
+    command::{Arguments, run},
+    exit,
+};
 
-fn main() -> ExitCode {
+fn main() {
     let arguments = Arguments::parse();
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the start-up code that reads the environment"
     )]
     let status = run(arguments, |name| std::env::var(name).ok());
-    ExitCode::from(status.code())
+    exit::end(status);
 }

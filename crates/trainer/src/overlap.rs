@@ -11,13 +11,14 @@ use std::{
     ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
+    time::Duration,
 };
 
 use collectives::{
-    Bucket as BucketNumber, Collective, CollectiveError, GpuElement, GpuNumbers, all_reduce_sum_bf16,
+    Bucket as BucketNumber, Collective, CollectiveError, GpuElement, GpuNumbers, GpuSums, all_reduce_sum_bf16,
 };
 use model::{ModelError, Parameters};
 use tch::{Device, Kind, Tensor};
@@ -35,6 +36,10 @@ const BUCKET_BYTES: usize = 16 << 20;
 /// cores of an AMD EPYC with AVX512-BF16, 29 November 2026).
 const SHARE_OF_REST: usize = 8;
 const SHARE_OF_FULL: usize = 16;
+
+/// Between two looks at sums on a GPU while the pass goes on: where one of them hangs, the pass may wait
+/// for the GPU and not come to its end.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A part of the flat gradient buffer that is reduced by one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,7 +163,7 @@ fn reduce_as_they_come(
     let mut done = false;
     for (index, part) in parts.iter().enumerate() {
         while missing[index] > 0 && !done {
-            match progress.recv() {
+            match progress.recv_timeout(LOOK) {
                 Ok(Progress::Ready(leaf)) => {
                     let of_leaf = buckets.iter().position(|bucket| bucket.leaves.contains(&leaf));
                     if let Some(count) = of_leaf.and_then(|bucket| missing.get_mut(bucket)) {
@@ -166,7 +171,10 @@ fn reduce_as_they_come(
                     }
                 }
                 Ok(Progress::Done) => done = true,
-                Err(_) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => {
+                    collective.gpu_sums().map_or(Ok(()), GpuSums::look)?;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
         }
         reduce_bucket(collective, part, (index, buckets.len()))?;

@@ -4,6 +4,7 @@ mod beginnings;
 mod canonical;
 mod data_files;
 mod faults;
+mod gpu_that_hangs;
 mod half_precision;
 mod nccl_stand_in;
 mod stopping;

@@ -5,10 +5,7 @@
 use std::{
     ffi::{c_int, c_void},
     ptr,
-    sync::{
-        atomic::{AtomicPtr, Ordering},
-        mpsc,
-    },
+    sync::atomic::{AtomicPtr, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -16,8 +13,10 @@ use std::{
 use super::{
     GpuNumbers, NcclTimes,
     abi::{self, Code, Config, Handle, IN_PROGRESS, SUCCESS, UNIQUE_ID_BYTES, UniqueId},
+    aside::aside,
     error::{NcclError, Work},
     library::NcclLibrary,
+    lookout::{Lookout, OnFailure},
 };
 use crate::{Collective, CollectiveError, Rank};
 
@@ -33,6 +32,7 @@ pub(super) struct Communicator {
     live: Option<Live>,
     rank: Rank,
     times: NcclTimes,
+    lookout: Lookout,
 }
 
 /// The handle of a communicator that is neither destroyed nor aborted.
@@ -58,18 +58,22 @@ impl Patience {
         }
     }
 
-    /// Waits a little; `Err` has the limit once that is over.
-    pub(super) fn wait(self) -> Result<(), Duration> {
-        let waited = self.begun.elapsed();
-        if waited >= self.limit {
-            return Err(self.limit);
+    /// `Err` has the limit once that is over.
+    pub(super) fn check(self) -> Result<(), Duration> {
+        if self.begun.elapsed() < self.limit {
+            Ok(())
+        } else {
+            Err(self.limit)
         }
-        if waited < AWAKE {
+    }
+
+    /// Waits a little.
+    pub(super) fn rest(self) {
+        if self.begun.elapsed() < AWAKE {
             thread::yield_now();
         } else {
             thread::sleep(SLEEP);
         }
-        Ok(())
     }
 }
 
@@ -84,8 +88,13 @@ impl Communicator {
         library: NcclLibrary,
         collective: &mut dyn Collective,
         times: NcclTimes,
+        on_failure: OnFailure,
     ) -> Result<Self, CollectiveError> {
-        let id = meeting_point(&library, collective)?;
+        // What fails on one rank alone is told where the others come to hear of it.
+        let lookout = Lookout::start(collective.rank(), times, on_failure);
+        let id = meeting_point(&library, collective, lookout.as_ref().ok())?;
+        let lookout = lookout?;
+        let _under_way = lookout.watch(Work::SetUp);
         let number = |value: u32| c_int::try_from(value).unwrap_or(c_int::MAX);
         let (ranks, rank) = (number(collective.world_size()), number(collective.rank().0));
         let mut config = Config::not_blocking();
@@ -103,6 +112,7 @@ impl Communicator {
             live: (!handle.is_null()).then_some(Live(handle)),
             rank: collective.rank(),
             times,
+            lookout,
         };
         let patience = Patience::new(times.call / 2);
         communicator.settle(code, "ncclCommInitRankConfig", Work::SetUp, patience)?;
@@ -153,10 +163,11 @@ impl Communicator {
         }
     }
 
-    /// Waits for outstanding work of all ranks and gives everything back.
+    /// Waits for outstanding work of all ranks and gives everything back, within half the time of a
+    /// call: the others wait in one meanwhile. For a thread of its own, which may not come back.
     pub(super) fn leave(mut self) -> Result<(), NcclError> {
         let handle = self.handle(Work::Finish)?;
-        let patience = Patience::new(self.times.call);
+        let patience = Patience::new(self.times.call / 2);
         // SAFETY: the communicator is live.
         let code = unsafe { (self.library.functions.comm_finalize)(handle) };
         self.settle(code, "ncclCommFinalize", Work::Finish, patience)?;
@@ -169,22 +180,17 @@ impl Communicator {
         Err(self.failed(code, "ncclCommDestroy", Work::Finish))
     }
 
-    /// Ends everything that goes on over NCCL. On a thread of its own, because NCCL waits in it
-    /// for threads and kernels that may hang; the process does not wait longer than it may.
+    /// Ends everything that goes on over NCCL. NCCL waits in it for threads and kernels that may
+    /// hang; the process does not wait longer than it may.
     pub(super) fn abort(&mut self) {
         let Some(live) = self.live.take() else { return };
         let abort = self.library.functions.comm_abort;
-        let (ended, end) = mpsc::channel();
-        let spawned = thread::Builder::new()
-            .name("nccl-abort".to_owned())
-            .spawn(move || {
-                let Live(handle) = { live };
-                // SAFETY: the handle was taken out of the communicator: nobody uses it any more.
-                unsafe { abort(handle) };
-                // Nobody listens any more where it took too long.
-                let _ = ended.send(());
-            });
-        if spawned.is_err() || end.recv_timeout(self.times.abort).is_err() {
+        let ended = aside("nccl-abort", self.times.abort, move || {
+            let Live(handle) = { live };
+            // SAFETY: the handle was taken out of the communicator: nobody uses it any more.
+            unsafe { abort(handle) };
+        });
+        if ended.is_none() {
             tracing::warn!(
                 rank = self.rank.0,
                 "NCCL did not abort within {} s",
@@ -197,8 +203,18 @@ impl Communicator {
         self.rank
     }
 
-    pub(super) fn call_limit(&self) -> Duration {
-        self.times.call
+    pub(super) fn times(&self) -> NcclTimes {
+        self.times
+    }
+
+    pub(super) fn lookout(&self) -> &Lookout {
+        &self.lookout
+    }
+
+    /// # Errors
+    /// [`NcclError::Unusable`] once an earlier call has failed.
+    pub(super) fn check_usable(&self, work: Work) -> Result<(), NcclError> {
+        self.handle(work).map(drop)
     }
 
     fn handle(&self, work: Work) -> Result<Handle, NcclError> {
@@ -224,11 +240,12 @@ impl Communicator {
         patience: Patience,
     ) -> Result<(), NcclError> {
         while code == IN_PROGRESS {
-            if let Err(waited) = patience.wait() {
+            if let Err(waited) = patience.check() {
                 self.abort();
                 let rank = self.rank;
                 return Err(NcclError::Deadline { rank, work, waited });
             }
+            patience.rest();
             code = self.state(self.handle(work)?);
         }
         if code == SUCCESS {
@@ -260,11 +277,15 @@ impl Drop for Communicator {
 fn meeting_point(
     library: &NcclLibrary,
     collective: &mut dyn Collective,
+    lookout: Option<&Lookout>,
 ) -> Result<UniqueId, CollectiveError> {
     // The id opens a port on rank 0's host, so it is made when all ranks are there.
     collective.barrier()?;
     let made = match collective.rank() {
-        Rank(0) => library.unique_id().map(Some),
+        Rank(0) => {
+            let _under_way = lookout.map(|lookout| lookout.watch(Work::SetUp));
+            library.unique_id().map(Some)
+        }
         _ => Ok(None),
     };
     let mut bytes = made.clone().ok().flatten().unwrap_or_default();

@@ -119,6 +119,27 @@ pub enum NcclError {
         /// How long.
         waited: Duration,
     },
+    /// A call did not come back, so that its thread can say nothing.
+    #[error(
+        "rank {rank}: a call of {work} has not come back from NCCL or the CUDA driver for {} s; the GPU or its driver hangs: `dmesg` may name the fault (Xid) and `nvidia-smi` the GPU; take its host out, or restart it",
+        waited.as_secs_f64()
+    )]
+    NotBack {
+        /// The rank.
+        rank: Rank,
+        /// What it was called for.
+        work: Work,
+        /// Since when.
+        waited: Duration,
+    },
+    /// The system gives no thread.
+    #[error(
+        "the thread that looks after NCCL did not start: {message}; raise the limit of threads (`ulimit -u`, pids.max of the control group)"
+    )]
+    NoThread {
+        /// The system's own words.
+        message: String,
+    },
     /// An earlier failure has ended the communicator.
     #[error("rank {rank}: {work} over NCCL was not tried, because an earlier call had failed")]
     Unusable {
@@ -143,6 +164,8 @@ pub enum Work {
         /// Their kind.
         element: GpuElement,
     },
+    /// The end of the sums that are under way.
+    Wait,
     /// Ranks leave.
     Finish,
 }
@@ -156,6 +179,7 @@ impl fmt::Display for Work {
                 count,
                 element,
             } => write!(formatter, "the all-reduce (sum) of {bucket} ({count} {element})"),
+            Self::Wait => formatter.write_str("waiting for sums"),
             Self::Finish => formatter.write_str("leaving"),
         }
     }

@@ -2,10 +2,7 @@
 //! used, and an own one, in which they are summed. Events order the two on the GPU itself.
 #![expect(unsafe_code, reason = "calls the CUDA runtime and libtorch")]
 
-use std::{
-    ffi::{CStr, c_int},
-    ptr,
-};
+use std::ptr;
 
 use super::runtime::{
     CUDA_NOT_READY, CUDA_SUCCESS, CudaCode, CudaFunctions, EVENT_DISABLE_TIMING, EventHandle, GpuRuntime,
@@ -34,23 +31,13 @@ pub(super) enum Stream {
     Own,
 }
 
-/// A point in a stream.
+/// A point in a stream. It is never destroyed: there are a few dozen in a process, and behind a sum that
+/// hangs not even that call may come back.
 #[derive(Debug)]
-pub(super) struct Event {
-    handle: EventHandle,
-    destroy: unsafe extern "C" fn(EventHandle) -> CudaCode,
-}
+pub(super) struct Event(EventHandle);
 
 // SAFETY: as for `Gpu`.
 unsafe impl Send for Event {}
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        // SAFETY: made by `cudaEventCreateWithFlags`, destroyed once; the runtime keeps an event
-        // that work still refers to. An error at this point has nothing left to harm.
-        unsafe { (self.destroy)(self.handle) };
-    }
-}
 
 impl Gpu {
     /// GPU number `device` of this host. The current stream is that of the calling thread, so
@@ -87,9 +74,12 @@ impl Gpu {
     /// Makes this the calling thread's GPU: the null stream is that of the current GPU, and an
     /// event has to belong to the GPU of its stream.
     pub(super) fn select(&self) -> Result<(), NcclError> {
-        let number = c_int::try_from(self.device).unwrap_or(c_int::MAX);
-        // SAFETY: takes a plain integer.
-        self.cuda("cudaSetDevice", unsafe { (self.cuda.set_device)(number) })
+        self.cuda.select(self.device)
+    }
+
+    /// Takes what is left of a failure off the calling thread.
+    pub(super) fn forget_error(&self) {
+        self.cuda.forget_error();
     }
 
     pub(super) fn stream(&self, stream: Stream) -> StreamHandle {
@@ -104,31 +94,32 @@ impl Gpu {
         // SAFETY: writes one pointer, which lives through the call.
         let code = unsafe { (self.cuda.event_create)(&raw mut handle, EVENT_DISABLE_TIMING) };
         self.cuda("cudaEventCreateWithFlags", code)?;
-        Ok(Event {
-            handle,
-            destroy: self.cuda.event_destroy,
-        })
+        Ok(Event(handle))
     }
 
     /// Puts `event` behind everything that `stream` was given so far.
     pub(super) fn record(&self, event: &Event, stream: Stream) -> Result<(), NcclError> {
-        // SAFETY: both handles are live: an `Event` is until dropped, a stream for ever.
-        let code = unsafe { (self.cuda.event_record)(event.handle, self.stream(stream)) };
+        // SAFETY: both handles are live, an event and a stream for ever.
+        let code = unsafe { (self.cuda.event_record)(event.0, self.stream(stream)) };
         self.cuda("cudaEventRecord", code)
     }
 
     /// What `stream` is given from now on waits for `event`, on the GPU.
     pub(super) fn wait(&self, stream: Stream, event: &Event) -> Result<(), NcclError> {
         // SAFETY: as in `record`.
-        let code = unsafe { (self.cuda.stream_wait_event)(self.stream(stream), event.handle, 0) };
+        let code = unsafe { (self.cuda.stream_wait_event)(self.stream(stream), event.0, 0) };
         self.cuda("cudaStreamWaitEvent", code)
     }
 
     /// Whether everything before `event` is finished.
     pub(super) fn is_reached(&self, event: &Event) -> Result<bool, NcclError> {
         // SAFETY: as in `record`.
-        match unsafe { (self.cuda.event_query)(event.handle) } {
-            CUDA_NOT_READY => Ok(false),
+        match unsafe { (self.cuda.event_query)(event.0) } {
+            CUDA_NOT_READY => {
+                // No failure, but the runtime keeps it as one.
+                self.cuda.forget_error();
+                Ok(false)
+            }
             code => self.cuda("cudaEventQuery", code).map(|()| true),
         }
     }
@@ -148,24 +139,16 @@ impl Gpu {
         let code = unsafe {
             (self.cuda.pointer_get_attributes)(&raw mut attributes, ptr::without_provenance(address))
         };
-        code == CUDA_SUCCESS
-            && attributes.kind == MEMORY_OF_DEVICE
-            && usize::try_from(attributes.device) == Ok(self.device)
+        if code != CUDA_SUCCESS {
+            // Up to CUDA 10 host memory is an invalid value.
+            self.cuda.forget_error();
+            return false;
+        }
+        attributes.kind == MEMORY_OF_DEVICE && usize::try_from(attributes.device) == Ok(self.device)
     }
 
     fn cuda(&self, function: &'static str, code: CudaCode) -> Result<(), NcclError> {
-        if code == CUDA_SUCCESS {
-            return Ok(());
-        }
-        // SAFETY: the runtime returns a text of its own, for any code.
-        let text = unsafe {
-            let text = (self.cuda.get_error_string)(code);
-            (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
-        };
-        Err(self.failed(
-            function,
-            format!("{} (CUDA error {code})", text.unwrap_or_default()),
-        ))
+        self.cuda.check(self.device, function, code)
     }
 
     /// libtorch's C functions return 0 for success, and have printed why else.
@@ -173,17 +156,11 @@ impl Gpu {
         if code == 0 {
             return Ok(());
         }
-        Err(self.failed(
-            function,
-            format!("libtorch returned {code} and printed the reason"),
-        ))
-    }
-
-    fn failed(&self, function: &'static str, message: String) -> NcclError {
-        NcclError::Gpu {
+        self.cuda.forget_error();
+        Err(NcclError::Gpu {
             device: self.device,
             function,
-            message,
-        }
+            message: format!("libtorch returned {code} and printed the reason"),
+        })
     }
 }

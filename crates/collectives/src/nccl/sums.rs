@@ -2,10 +2,12 @@
 
 use super::{
     GpuNumbers, NcclTimes,
+    aside::aside,
     communicator::{Communicator, Patience},
     error::{NcclError, Work},
     gpu::{Event, Gpu, Stream},
     library::NcclLibrary,
+    lookout::OnFailure,
 };
 use crate::{Bucket, Collective, CollectiveError};
 
@@ -20,10 +22,15 @@ pub struct GpuSums {
     /// Behind the sums of the buckets, by their place in `queued`.
     done: Vec<Event>,
     queued: Vec<Work>,
+    /// How many of them are summed.
+    reached: usize,
+    /// With the first that is not.
+    patience: Patience,
 }
 
 impl GpuSums {
-    /// Connects all ranks, whose library and GPU are open by now on all of them.
+    /// Connects all ranks, whose library and GPU are open by now on all of them. `on_failure` hears of
+    /// what fails afterwards, and of a call that does not come back, the set-up's included.
     ///
     /// # Errors
     /// Those of `collective`, over which the ranks meet, and [`NcclError`].
@@ -32,16 +39,20 @@ impl GpuSums {
         library: NcclLibrary,
         gpu: Gpu,
         times: NcclTimes,
+        on_failure: OnFailure,
     ) -> Result<Self, CollectiveError> {
         // NCCL takes the calling thread's GPU.
         let ready = gpu.select().and_then(|()| gpu.event());
-        let communicator = Communicator::connect(library, collective, times)?;
+        let communicator = Communicator::connect(library, collective, times, on_failure)
+            .inspect_err(|_| gpu.forget_error())?;
         Ok(Self {
             communicator,
             gpu,
             ready: ready?,
             done: Vec::new(),
             queued: Vec::new(),
+            reached: 0,
+            patience: Patience::new(times.call),
         })
     }
 
@@ -57,8 +68,19 @@ impl GpuSums {
             count: numbers.count,
             element: numbers.element,
         };
-        let result = self.queue(numbers, work);
-        self.end_after_failure(result)
+        self.all_or_nothing(work, |sums| sums.queue(numbers, work))
+    }
+
+    /// Looks at the sums that are under way, without waiting for them: for whoever waits for something
+    /// else, which may itself wait for a GPU that hangs.
+    ///
+    /// # Errors
+    /// [`NcclError`], which names the rank and the bucket that has failed or is late.
+    pub fn look(&mut self) -> Result<(), CollectiveError> {
+        self.all_or_nothing(Work::Wait, |sums| {
+            sums.gpu.select()?;
+            sums.all_reached().map(drop)
+        })
     }
 
     /// Waits until all queued sums are finished; libtorch's current stream goes on after them.
@@ -66,18 +88,49 @@ impl GpuSums {
     /// # Errors
     /// [`NcclError`], which names the rank and the bucket.
     pub fn finish(&mut self) -> Result<(), CollectiveError> {
-        let queued = std::mem::take(&mut self.queued);
-        let result = self.wait_for(&queued);
-        self.end_after_failure(result)
+        self.all_or_nothing(Work::Wait, Self::wait_for_all)
     }
 
-    /// Leaves in order, together with all other ranks; without it dropping this aborts.
+    /// Leaves in order, together with all other ranks; without it dropping this aborts. A library
+    /// that does not come back is left alone.
     ///
     /// # Errors
     /// [`NcclError`] where a rank does not come or NCCL fails.
     pub fn leave(self) -> Result<(), CollectiveError> {
-        self.gpu.select()?;
-        Ok(self.communicator.leave()?)
+        let Self {
+            communicator, gpu, ..
+        } = self;
+        let (rank, times) = (communicator.rank(), communicator.times());
+        let limit = times.call / 2 + times.abort * 2;
+        let left = aside("nccl-leave", limit, move || {
+            communicator.check_usable(Work::Finish)?;
+            gpu.select()?;
+            communicator.leave()
+        });
+        Ok(left.unwrap_or(Err(NcclError::NotBack {
+            rank,
+            work: Work::Finish,
+            waited: limit,
+        }))?)
+    }
+
+    /// Does `step` where nothing has failed yet. Where it fails NCCL is aborted and nothing is asked of
+    /// the GPU any more, because any call may wait for a sum that hangs.
+    fn all_or_nothing(
+        &mut self,
+        work: Work,
+        step: impl FnOnce(&mut Self) -> Result<(), NcclError>,
+    ) -> Result<(), CollectiveError> {
+        self.communicator.check_usable(work)?;
+        let _under_way = self.communicator.lookout().watch(work);
+        if let Err(error) = step(self) {
+            self.communicator.lookout().report(&error);
+            // NCCL's own calls of the runtime leave theirs too.
+            self.gpu.forget_error();
+            self.communicator.abort();
+            return Err(error.into());
+        }
+        Ok(())
     }
 
     fn queue(&mut self, numbers: GpuNumbers, work: Work) -> Result<(), NcclError> {
@@ -97,34 +150,43 @@ impl GpuSums {
             self.done.push(self.gpu.event()?);
         }
         self.gpu.record(&self.done[index], Stream::Own)?;
+        if self.reached == index {
+            self.patience = Patience::new(self.communicator.times().call);
+        }
         self.queued.push(work);
         Ok(())
     }
 
     /// The host waits too, although the GPU would by itself: whatever reads the gradients next
-    /// waits without a deadline.
-    fn wait_for(&mut self, queued: &[Work]) -> Result<(), NcclError> {
+    /// waits without a deadline. So libtorch's stream is given nothing to wait for before the sums
+    /// are there.
+    fn wait_for_all(&mut self) -> Result<(), NcclError> {
         self.gpu.select()?;
-        if let Some(last) = queued.len().checked_sub(1) {
+        while !self.all_reached()? {
+            self.patience.rest();
+        }
+        if let Some(last) = self.queued.len().checked_sub(1) {
             self.gpu.wait(Stream::Current, &self.done[last])?;
         }
-        for (index, &work) in queued.iter().enumerate() {
-            let patience = Patience::new(self.communicator.call_limit());
-            while !self.gpu.is_reached(&self.done[index])? {
-                self.communicator.check(work)?;
-                let rank = self.communicator.rank();
-                patience
-                    .wait()
-                    .map_err(|waited| NcclError::Deadline { rank, work, waited })?;
-            }
-        }
+        self.queued.clear();
+        self.reached = 0;
         Ok(())
     }
 
-    fn end_after_failure(&mut self, result: Result<(), NcclError>) -> Result<(), CollectiveError> {
-        if result.is_err() {
-            self.communicator.abort();
+    /// Whether all queued sums are there. Each has the time of a call since it was queued, or since
+    /// the one before it was there.
+    fn all_reached(&mut self) -> Result<bool, NcclError> {
+        while let Some(&work) = self.queued.get(self.reached) {
+            self.communicator.lookout().moves_on(work);
+            if !self.gpu.is_reached(&self.done[self.reached])? {
+                self.communicator.check(work)?;
+                let rank = self.communicator.rank();
+                let late = |waited| NcclError::Deadline { rank, work, waited };
+                return self.patience.check().map(|()| false).map_err(late);
+            }
+            self.reached += 1;
+            self.patience = Patience::new(self.communicator.times().call);
         }
-        Ok(result?)
+        Ok(true)
     }
 }
