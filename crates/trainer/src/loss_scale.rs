@@ -4,9 +4,14 @@
 //! those of `torch.amp.GradScaler`. The loss is multiplied by the scale before the backward pass and
 //! the gradient divided by it before the update. A gradient that overflows costs its step and
 //! halves the scale; many good ones in a row double it.
+//!
+//! There each rank scales the mean loss of its own micro-batch, and gradients are averaged afterwards.
+//! Here a micro-batch's losses are divided by the masked tokens of the whole step, which has as many
+//! more as it has micro-batches, so the first scale is as many times larger.
 
 use serde::{Deserialize, Serialize};
 
+/// For a step of one micro-batch.
 const INITIAL_SCALE: f64 = 65_536.0;
 const FACTOR: f64 = 2.0;
 /// Good steps after which the scale grows.
@@ -25,17 +30,19 @@ pub struct LossScale {
     pub skipped_updates: u64,
 }
 
-impl Default for LossScale {
-    fn default() -> Self {
+impl LossScale {
+    /// That of a run's first step, which has so many micro-batches over all ranks. A scale is a power of
+    /// two, so that it costs no bits: too high a one costs a few steps that are skipped, one that is too
+    /// low would grow for thousands.
+    pub fn first(micro_batches: u64) -> Self {
+        let most = 1 << (u64::BITS - 1);
         Self {
-            scale: INITIAL_SCALE,
+            scale: INITIAL_SCALE * micro_batches.min(most).next_power_of_two() as f64,
             good_steps: 0,
             skipped_updates: 0,
         }
     }
-}
 
-impl LossScale {
     /// After a step whose gradient was finite.
     pub fn succeed(&mut self) {
         self.good_steps += 1;
@@ -65,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_scale_halves_at_an_overflow_and_doubles_after_2000_good_steps() {
-        let mut scale = LossScale::default();
+        let mut scale = LossScale::first(1);
         assert!(scale.back_off());
         assert_eq!((scale.scale, scale.skipped_updates), (32_768.0, 1));
         (0..1999).for_each(|_| scale.succeed());
@@ -75,8 +82,30 @@ mod tests {
     }
 
     #[test]
+    fn the_first_scale_grows_with_the_micro_batches_of_a_step_in_powers_of_two() {
+        for (micro_batches, factor) in [
+            (1, 1.0),
+            (2, 2.0),
+            (3, 4.0),
+            (96, 128.0),
+            (128, 128.0),
+            (129, 256.0),
+            (2048, 2048.0),
+        ] {
+            let first = LossScale::first(micro_batches);
+            let expected = LossScale {
+                scale: 65_536.0 * factor,
+                good_steps: 0,
+                skipped_updates: 0,
+            };
+            assert_eq!(first, expected, "{micro_batches}");
+        }
+        assert!(LossScale::first(u64::MAX).scale.is_finite() && LossScale::first(0).scale >= 65_536.0);
+    }
+
+    #[test]
     fn below_one_there_is_nothing_left_to_skip_for() {
-        let mut scale = LossScale::default();
+        let mut scale = LossScale::first(1);
         let skipped = std::iter::repeat_with(|| scale.back_off())
             .take_while(|&may| may)
             .count();

@@ -159,7 +159,7 @@ impl Session {
             schedule: self.plan.schedule.clone(),
             max_grad_norm: config.optimizer.max_grad_norm,
             seed: config.run.seed,
-            loss_scale: (precision == Precision::Fp16).then(LossScale::default),
+            loss_scale: (precision == Precision::Fp16).then(|| LossScale::first(self.plan.num_micro_batches)),
             reduction: config.parallel.reduction,
             reduce_dtype: config.parallel.reduce_dtype,
             hooks,

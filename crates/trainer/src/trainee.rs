@@ -61,7 +61,7 @@ impl Trainee {
             schedule,
             max_grad_norm: 0.0,
             seed: SEED,
-            loss_scale: (precision == Precision::Fp16).then(LossScale::default),
+            loss_scale: (precision == Precision::Fp16).then(|| LossScale::first(1)),
             reduction: Reduction::Fast,
             reduce_dtype: ReduceDtype::F32,
             hooks: None,

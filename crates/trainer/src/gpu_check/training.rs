@@ -29,11 +29,14 @@ pub(super) fn overflow_is_skipped(checked: &Checked) -> Found {
     let mut trainee = checked.trainee(Precision::Fp16)?;
     trainee.learner.loss_scale = Some(LossScale {
         scale: TOO_LARGE_A_SCALE,
-        ..LossScale::default()
+        ..LossScale::first(1)
     });
     let records = (0..25).map(|_| trainee.step()).collect::<Result<Vec<_>, _>>()?;
     let num_skipped = records.iter().filter(|record| record.skipped_update).count();
-    let scale = trainee.learner.loss_scale.unwrap_or_default().scale;
+    let scale = trainee
+        .learner
+        .loss_scale
+        .map_or(0.0, |loss_scale| loss_scale.scale);
     let last = &records[records.len() - 1];
     let text = format!(
         "{num_skipped} steps skipped from a scale of 2^24 to {scale}, then a loss of {:.4}",
