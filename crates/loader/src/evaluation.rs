@@ -1,4 +1,5 @@
-//! Held-out sequences as micro-batches, with masks that are the same at every evaluation.
+//! Held-out sequences as micro-batches, with masks that are the same at every evaluation and, by
+//! default, in every run.
 
 use std::ops::Range;
 
@@ -12,6 +13,10 @@ use crate::excluded::Excluded;
 use crate::ids::Step;
 use crate::load::{LoaderConfig, push_packed};
 use crate::micro_batch::MicroBatch;
+
+/// The seed of the masks of evaluation, whatever the run's own is: runs of other seeds are evaluated on
+/// the same tokens. Before it was one for all, a run used its own.
+pub const EVALUATION_MASK_SEED: u64 = 0;
 
 /// Keeps the masks of evaluation apart from those of training under the same seed: `evaluate`.
 const PURPOSE_SEED: u64 = 0x6576_616c_7561_7465;
@@ -33,6 +38,7 @@ impl Evaluation {
         reader: ShardReader,
         format: RowFormat,
         config: &LoaderConfig,
+        mask_seed: u64,
     ) -> Result<Self, LoaderError> {
         let length = u32::try_from(format.sequence_length).unwrap_or(u32::MAX);
         let blocks = 0..reader.num_blocks();
@@ -41,7 +47,7 @@ impl Evaluation {
             rows: pack_shard(0, &reader, blocks, length, PackingMode::FullSentences)?,
             reader,
             format,
-            seed: config.seed ^ PURPOSE_SEED,
+            seed: mask_seed ^ PURPOSE_SEED,
             micro_batch_size: usize::try_from(config.micro_batch_size).unwrap_or(usize::MAX),
         })
     }
@@ -124,7 +130,7 @@ mod tests {
     fn a_mask_is_another_for_every_bit_of_seed_block_and_offset() {
         let test = TestCorpus::new();
         let loader = test.loader(config(10, 5)).unwrap();
-        let mut evaluation = loader.held_out(None).unwrap().remove(0);
+        let mut evaluation = loader.held_out(None, EVALUATION_MASK_SEED).unwrap().remove(0);
         let first = PackedSequence {
             shard: 0,
             block: 5,

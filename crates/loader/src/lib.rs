@@ -31,7 +31,7 @@ mod skipped_steps;
 
 pub use digest::format_digest;
 pub use error::LoaderError;
-pub use evaluation::Evaluation;
+pub use evaluation::{EVALUATION_MASK_SEED, Evaluation};
 pub use ids::{GlobalIndex, SampleIndex, Step};
 pub use load::{Loader, LoaderConfig};
 pub use micro_batch::MicroBatch;

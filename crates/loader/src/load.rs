@@ -154,16 +154,17 @@ impl Loader {
 
     /// The held-out sequences of every source that has some, in order of name, packed as
     /// `full-sentences` of the run's own length whatever the training data is, so that runs
-    /// compare. With a `limit` that many of each, evenly spaced.
+    /// compare, with the masks of `mask_seed` ([`crate::EVALUATION_MASK_SEED`] for all runs but old ones).
+    /// With a `limit` that many of each, evenly spaced.
     ///
     /// # Errors
     /// [`LoaderError::Shards`] where a held-out file cannot be read.
-    pub fn held_out(&self, limit: Option<u64>) -> Result<Vec<Evaluation>, LoaderError> {
+    pub fn held_out(&self, limit: Option<u64>, mask_seed: u64) -> Result<Vec<Evaluation>, LoaderError> {
         let format = RowFormat::new(&self.config, self.config.sequence_length, &self.tokenizer)?;
         let mut evaluations = Vec::new();
         for source in self.corpus.held_out_sources() {
             if let Some(reader) = self.corpus.held_out(source)? {
-                let evaluation = Evaluation::new(source, reader, format.clone(), &self.config)?;
+                let evaluation = Evaluation::new(source, reader, format.clone(), &self.config, mask_seed)?;
                 evaluations.push(evaluation.limited(limit));
             }
         }

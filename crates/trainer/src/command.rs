@@ -31,7 +31,7 @@ use crate::{
     logs::LogFile,
     plan::{Facts, LONGEST_TIMEOUT_S, TrainPlan},
     replay::{self, in_words},
-    saved_run::{Weights, evaluate_run, find_checkpoint},
+    saved_run::{Selection, Weights, evaluate_run, find_checkpoint},
     stop::{self, StopReason, StopRequest},
     train::Finish,
 };
@@ -139,6 +139,10 @@ struct EvalArguments {
     /// At most so many sequences a source, evenly spaced; all by default.
     #[arg(long)]
     max_sequences: Option<u64>,
+    /// Seed of the masks; by default that of the run's own evaluations, which is 0 but in runs that an
+    /// older program began: these have their run.seed.
+    #[arg(long, value_name = "N")]
+    mask_seed: Option<u64>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -281,7 +285,11 @@ fn evaluate(arguments: &EvalArguments, launch: Option<Launch>) -> ExitStatus {
         Ok((config, weights))
     });
     on_all_ranks(loaded, launch, |(config, weights), collective| {
-        let (progress, record) = evaluate_run(config, collective, &weights, arguments.max_sequences)?;
+        let selection = Selection {
+            max_sequences: arguments.max_sequences,
+            mask_seed: arguments.mask_seed,
+        };
+        let (progress, record) = evaluate_run(config, collective, &weights, selection)?;
         let value = json!({ "step": progress.step, "eval": record });
         Ok(print_on_first(collective, || {
             if arguments.json {
@@ -620,7 +628,10 @@ fn bare(value: &Value) -> String {
 
 fn evaluation_text(value: &Value) -> String {
     let mut lines = vec![
-        format!("held-out text after {} steps", value["step"]),
+        format!(
+            "held-out text after {} steps, masks of seed {}",
+            value["step"], value["eval"]["mask_seed"]
+        ),
         "source             loss  unigram  perplexity   top 1   top 5   masked tokens".to_owned(),
     ];
     let eval = &value["eval"];
@@ -670,6 +681,7 @@ mod tests {
     fn an_evaluation_is_a_table_by_source() {
         let figures = json!({ "loss": 2.0, "unigram_loss": 6.5, "perplexity": 7.39, "top1_accuracy": 0.5, "top5_accuracy": 0.75, "masked_tokens": 12 });
         let mut eval = figures.clone();
+        eval["mask_seed"] = json!(0);
         eval["sources"] = json!({ "10-K": figures });
         let text = evaluation_text(&json!({ "step": 3, "eval": eval }));
         assert!(

@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use durable::{DurableError, Operation};
+use loader::EVALUATION_MASK_SEED;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{error::TrainError, identity::differing};
+use crate::{config::RunConfig, error::TrainError, identity::differing};
 
 /// The figures of one evaluation that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Evaluated {
     pub top5_accuracy: f64,
     /// Masked tokens.
     pub masked_tokens: u64,
+    /// Seed of the masks; an older program did not write it, and used `run.seed`.
+    #[serde(default, skip_serializing)]
+    mask_seed: Option<u64>,
 }
 
 /// One evaluation of a run.
@@ -42,12 +46,17 @@ pub struct ComparedRun {
     pub before: EvaluatedStep,
     /// The last one.
     pub after: EvaluatedStep,
+    /// Seed of the masks of its evaluations; not known of an old run without its `config.toml`.
+    pub mask_seed: Option<u64>,
     /// Why its losses say nothing beside those of the first run: they are of other tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_comparable: Option<String>,
     /// Hashes of corpus and tokenizer.
     #[serde(skip)]
     hashes: Value,
+    /// How tokens are masked, and how long sequences are, where the run folder says it.
+    #[serde(skip)]
+    masking: Value,
 }
 
 impl ComparedRun {
@@ -57,11 +66,18 @@ impl ComparedRun {
             json!({
                 "corpus": run.hashes["corpus"],
                 "tokenizer": run.hashes["tokenizer"],
+                "mask_seed": run.mask_seed,
+                "masking": run.masking,
                 "masked_tokens": run.after.eval.masked_tokens,
                 "unigram_loss": run.after.eval.unigram_loss,
             })
         };
-        let fields = differing(&of(first), &of(self));
+        let mut fields = differing(&of(first), &of(self));
+        if first.mask_seed != self.mask_seed {
+            fields.push_str(
+                " (an older program masked held-out text by run.seed; `tenk-pretrain eval --run RUN --mask-seed 0` evaluates such a run on the masks of all others)",
+            );
+        }
         (!fields.is_empty()).then_some(fields)
     }
 }
@@ -87,13 +103,29 @@ fn compared(run: &Path) -> Result<ComparedRun, TrainError> {
     // Lines of steps have no `eval` and are passed over.
     let mut evaluations = text.lines().filter_map(|line| serde_json::from_str(line).ok());
     let before: EvaluatedStep = evaluations.next().ok_or(TrainError::NotEvaluated { path })?;
+    let after = evaluations.next_back().unwrap_or(before);
+    let config = config_of(run)?;
+    let seed = config.as_ref().map(|config| config.run.seed);
+    let masking = config
+        .map(|config| json!({ "section": config.masking, "sequence_length": config.data.sequence_length }));
     Ok(ComparedRun {
         run: run.to_owned(),
         before,
-        after: evaluations.next_back().unwrap_or(before),
+        after,
+        mask_seed: after.eval.mask_seed.or(seed),
         not_comparable: None,
         hashes: hashes(run)?,
+        masking: masking.unwrap_or_default(),
     })
+}
+
+/// The run's configuration, where its folder still has it.
+fn config_of(run: &Path) -> Result<Option<RunConfig>, TrainError> {
+    let path = run.join("config.toml");
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(config_file::load(&path, &[])?))
 }
 
 /// The hashes of a run's `environment.json`.
@@ -114,7 +146,7 @@ pub fn table(runs: &[ComparedRun]) -> String {
     let mut lines =
         vec!["                          step     loss  unigram  margin    top 1    top 5".to_owned()];
     for run in runs {
-        lines.push(run.run.display().to_string());
+        lines.push(format!("{}{}", run.run.display(), masks(run)));
         for (name, at) in [("before", &run.before), ("after", &run.after)] {
             let eval = &at.eval;
             lines.push(format!(
@@ -132,7 +164,7 @@ pub fn table(runs: &[ComparedRun]) -> String {
         for other in others {
             if let Some(fields) = &other.not_comparable {
                 lines.push(format!(
-                    "{} and {} do not compare, their losses are of other tokens: {fields}",
+                    "{} and {} do not compare, their losses are of other tokens or other masks: {fields}",
                     first.run.display(),
                     other.run.display()
                 ));
@@ -147,6 +179,15 @@ pub fn table(runs: &[ComparedRun]) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// Which masks a run has that are not those of all runs.
+fn masks(run: &ComparedRun) -> String {
+    match run.mask_seed {
+        Some(EVALUATION_MASK_SEED) => String::new(),
+        Some(seed) => format!(" (evaluated on masks of seed {seed}, its run.seed, by an older program)"),
+        None => " (evaluated on masks of its run.seed, by an older program)".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -189,6 +230,70 @@ mod tests {
     fn describe(run: &Path, corpus: &str) {
         let text = json!({ "hashes": { "corpus": corpus, "tokenizer": "t" } }).to_string();
         durable::commit_bytes(&durable::DISK, &run.join("environment.json"), text.as_bytes()).unwrap();
+    }
+
+    /// Writes a run's configuration, and into its evaluations which masks they have.
+    fn masked(run: &Path, overrides: &[&str], mask_seed: Option<u64>) {
+        let config = config_file::to_toml(&crate::config::tests::tiny(overrides)).unwrap();
+        durable::commit_bytes(&durable::DISK, &run.join("config.toml"), config.as_bytes()).unwrap();
+        let Some(seed) = mask_seed else { return };
+        let metrics = run.join("metrics.jsonl");
+        let said = format!(r#""mask_seed": {seed}, "sources""#);
+        let text = std::fs::read_to_string(&metrics)
+            .unwrap()
+            .replace(r#""sources""#, &said);
+        durable::commit_bytes(&durable::DISK, &metrics, text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn seeds_compare_on_the_masks_of_all_runs_and_old_runs_where_their_masks_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let verdict = |names: [&str; 2], settings: [(&str, Option<u64>); 2]| {
+            let runs = names.map(|name| run(folder.path(), name, &[9.0, 7.0]));
+            for (run, (overrides, mask_seed)) in runs.iter().zip(settings) {
+                masked(run, &[overrides], mask_seed);
+            }
+            table(&compare_runs(&runs).unwrap())
+        };
+        let new = verdict(["a", "b"], [("run.seed=1", Some(0)), ("run.seed=2", Some(0))]);
+        assert!(new.contains("nats below") && !new.contains("older"), "{new}");
+        let same = verdict(["c", "d"], [("run.seed=1", None), ("run.seed=1", None)]);
+        assert!(
+            same.contains("nats below") && same.contains("masks of seed 1, its run.seed"),
+            "{same}"
+        );
+        let old = verdict(["e", "f"], [("run.seed=1", None), ("run.seed=2", None)]);
+        assert!(old.contains("`mask_seed`: 1 against 2"), "{old}");
+        let mixed = verdict(["g", "h"], [("run.seed=1", Some(0)), ("run.seed=1", None)]);
+        assert!(
+            mixed.contains("`mask_seed`: 0 against 1") && mixed.contains("--mask-seed 0"),
+            "{mixed}"
+        );
+        // Masks of seed 0 are what they were before.
+        let zero = verdict(["i", "j"], [("run.seed=4", Some(0)), ("run.seed=0", None)]);
+        assert!(zero.contains("nats below"), "{zero}");
+    }
+
+    #[test]
+    fn runs_that_mask_otherwise_get_no_verdict_although_the_same_tokens_are_predicted() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = ["a", "b", "c"].map(|name| run(folder.path(), name, &[9.0, 7.0]));
+        let settings = [
+            "masking.mlm_probability=0.15",
+            "masking.mask_replace_prob=0.5",
+            "data.sequence_length=16",
+        ];
+        for (run, setting) in runs.iter().zip(settings) {
+            masked(run, &[setting], Some(0));
+        }
+        let table = table(&compare_runs(&runs).unwrap());
+        assert!(!table.contains("nats below"), "{table}");
+        for reason in [
+            "`masking.section.mask_replace_prob`: 0.8 against 0.5",
+            "`masking.sequence_length`: 32 against 16",
+        ] {
+            assert!(table.contains(reason), "{reason}: {table}");
+        }
     }
 
     #[test]

@@ -209,8 +209,8 @@ fn weight_decay() -> f64 {
     0.01
 }
 
-/// `[schedule]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// `[schedule]`: a key that the kind does not use is refused.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleSection {
     /// Shape after the warm-up.
@@ -218,6 +218,15 @@ pub struct ScheduleSection {
     pub kind: ScheduleKind,
     /// Steps in which the rate rises linearly from 0 to the peak.
     pub warmup_steps: u64,
+    /// `wsd`: share of all steps, the last ones, over which the rate falls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decay_share: Option<f64>,
+    /// `polynomial`: to which power the share of the steps that is left is raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<f64>,
+    /// `polynomial`: the rate after the last step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lr_end: Option<f64>,
 }
 
 /// Shape of the learning rate after the warm-up.
@@ -227,6 +236,14 @@ pub enum ScheduleKind {
     /// Linear to 0 at the last step.
     #[default]
     Linear,
+    /// Half a cosine to 0.
+    Cosine,
+    /// At the peak to the end.
+    Constant,
+    /// A power of the share of the steps that is left, to `lr_end`.
+    Polynomial,
+    /// At the peak, then half a cosine to 0 over `decay_share` of all steps (warm-up, stable, decay).
+    Wsd,
 }
 
 /// `[training]`

@@ -1,6 +1,6 @@
 //! How well a model predicts the masked tokens of held-out text, by source.
 //!
-//! The masks are the same at every evaluation. Ranks share the micro-batches, sums are added
+//! The masks are the same at every evaluation, and in every run whatever its seed. Ranks share the micro-batches, sums are added
 //! over ranks, so the figures do not depend on their number beyond rounding.
 
 use std::collections::BTreeMap;
@@ -39,6 +39,8 @@ pub struct EvaluationRecord {
     /// Over the masked tokens of all sources.
     #[serde(flatten)]
     pub total: Figures,
+    /// Seed of the masks.
+    pub mask_seed: u64,
     /// By source.
     pub sources: BTreeMap<String, Figures>,
 }
@@ -50,7 +52,17 @@ type Sums = [f64; 6];
 #[derive(Debug)]
 pub struct Evaluator {
     held_out: Vec<Evaluation>,
+    mask_seed: u64,
     unigram: Unigram,
+}
+
+/// Which held-out tokens are evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evaluated {
+    /// At most so many sequences a source.
+    pub max_sequences: Option<u64>,
+    /// Seed of the masks.
+    pub mask_seed: u64,
 }
 
 impl Evaluator {
@@ -58,12 +70,17 @@ impl Evaluator {
     ///
     /// # Errors
     /// [`TrainError::NothingHeldOut`] for a corpus without any; others when it cannot be read.
-    pub fn new(loader: &Loader, unigram: Unigram, max_sequences: Option<u64>) -> Result<Self, TrainError> {
-        let held_out = loader.held_out(max_sequences)?;
+    pub fn new(loader: &Loader, unigram: Unigram, evaluated: Evaluated) -> Result<Self, TrainError> {
+        let mask_seed = evaluated.mask_seed;
+        let held_out = loader.held_out(evaluated.max_sequences, mask_seed)?;
         if held_out.iter().all(|source| source.num_sequences() == 0) {
             return Err(TrainError::NothingHeldOut);
         }
-        Ok(Self { held_out, unigram })
+        Ok(Self {
+            held_out,
+            mask_seed,
+            unigram,
+        })
     }
 
     /// Evaluates `model`. All ranks must call it and get the same answer.
@@ -137,6 +154,7 @@ impl Evaluator {
         }
         EvaluationRecord {
             total: figures(&total),
+            mask_seed: self.mask_seed,
             sources,
         }
     }

@@ -64,9 +64,38 @@ const PLACES: [(&str, Option<&str>); 4] = [
 /// # Errors
 /// When the configuration has a number that JSON cannot hold.
 pub(crate) fn essential(config: &RunConfig) -> Result<Value, TrainError> {
-    let mut value = in_json(config)?;
+    // A default that is written out is no other run.
+    let schedule = config.schedule.resolved();
+    let mut value = in_json(&RunConfig {
+        schedule,
+        ..config.clone()
+    })?;
     remove(&mut value, &FREE_KEYS);
     Ok(value)
+}
+
+/// What of `saved`, the essential part of the configuration of a checkpoint, is not that of `config`, in
+/// words; empty where the run may go on with `config`: its schedule may allow to lengthen it.
+///
+/// # Errors
+/// As [`essential`].
+pub(crate) fn differing_from(saved: &Value, config: &RunConfig) -> Result<String, TrainError> {
+    let mut own = essential(config)?;
+    let kind = config.schedule.kind;
+    let (before, now) = (saved["training"]["max_steps"].as_u64(), config.training.max_steps);
+    if before.is_some_and(|before| before < now) && kind.may_be_lengthened() {
+        own["training"]["max_steps"] = saved["training"]["max_steps"].clone();
+        return Ok(differing(saved, &own));
+    }
+    let mut fields = differing(saved, &own);
+    if before.is_some_and(|before| before != now) {
+        fields.push_str(if kind.may_be_lengthened() {
+            " (training.max_steps may be raised, not lowered: the run has been planned up to there)"
+        } else {
+            " (training.max_steps is part of every rate of this schedule.kind; only runs on \"constant\" and \"wsd\" may be lengthened)"
+        });
+    }
+    Ok(fields)
 }
 
 /// The part of a configuration that has to be the same on all ranks: everything but places,
@@ -236,7 +265,8 @@ mod tests {
             Some(key) => format!("{section}.{key}"),
             None => format!("[{section}]"),
         });
-        let mut free: Vec<String> = free.collect();
+        // Of some schedules, and only upwards.
+        let mut free: Vec<String> = free.chain(["training.max_steps".to_owned()]).collect();
         listed.sort_unstable();
         free.sort_unstable();
         assert_eq!(listed, free);
@@ -315,5 +345,77 @@ mod tests {
             essential(&tiny(&["run.seed=2"])).unwrap(),
         );
         assert_eq!(differing(&left, &right), "`run.seed`: 1 against 2");
+    }
+
+    /// Written by the program before `schedule.kind` had more than one value.
+    #[test]
+    fn the_fingerprint_of_a_run_from_before_schedules_had_kinds_is_still_its_own() {
+        let old = json!({
+            "data": { "packing": "full-sentences", "sequence_length": 32 },
+            "masking": {
+                "mask_replace_prob": 0.8, "mlm_probability": 0.15, "random_replace_prob": 0.1,
+                "whole_word": false,
+            },
+            "model": essential(&tiny(&[])).unwrap()["model"],
+            "optimizer": {
+                "adam_beta1": 0.9, "adam_beta2": 0.98, "adam_epsilon": 1e-6, "learning_rate": 1e-3,
+                "max_grad_norm": 0.0, "weight_decay": 0.01,
+            },
+            "run": { "seed": 1 },
+            "schedule": { "kind": "linear", "warmup_steps": 2 },
+            "training": { "global_batch_size": 8, "max_steps": 10 },
+        });
+        assert_eq!(differing(&old, &essential(&tiny(&[])).unwrap()), "");
+        assert_eq!(fingerprint(&[]), config_file::fingerprint(&old).unwrap());
+    }
+
+    #[test]
+    fn a_default_of_a_schedule_that_is_written_out_is_no_other_run() {
+        for (kind, default) in [
+            ("schedule.kind='wsd'", "schedule.decay_share=0.1"),
+            ("schedule.kind='polynomial'", "schedule.power=1.0"),
+            ("schedule.kind='polynomial'", "schedule.lr_end=1e-7"),
+        ] {
+            assert_eq!(fingerprint(&[kind]), fingerprint(&[kind, default]));
+        }
+        assert_ne!(
+            fingerprint(&["schedule.kind='wsd'"]),
+            fingerprint(&["schedule.kind='wsd'", "schedule.decay_share=0.2"])
+        );
+    }
+
+    #[test]
+    fn a_run_may_be_lengthened_where_its_schedule_allows_it_and_is_told_where_not() {
+        let against = |kind: &str, before: u64, now: u64, other: &[&str]| {
+            let kind = format!("schedule.kind='{kind}'");
+            let steps = |steps: u64| format!("training.max_steps={steps}");
+            let saved = essential(&tiny(&[&kind, &steps(before)])).unwrap();
+            let steps = steps(now);
+            let overrides: Vec<&str> = [kind.as_str(), &steps]
+                .into_iter()
+                .chain(other.iter().copied())
+                .collect();
+            differing_from(&saved, &tiny(&overrides)).unwrap()
+        };
+        for kind in ["constant", "wsd"] {
+            assert_eq!(against(kind, 10, 20, &[]), "");
+            assert_eq!(against(kind, 10, 20, &["run.seed=2"]), "`run.seed`: 1 against 2");
+            let said = against(kind, 20, 10, &[]);
+            assert!(
+                said.contains("`training.max_steps`: 20 against 10") && said.contains("not lowered"),
+                "{said}"
+            );
+        }
+        for kind in ["linear", "cosine", "polynomial"] {
+            assert_eq!(against(kind, 10, 10, &[]), "");
+            for now in [9, 20] {
+                let said = against(kind, 10, now, &[]);
+                assert!(
+                    said.contains(&format!("`training.max_steps`: 10 against {now}"))
+                        && said.contains("only runs on \"constant\" and \"wsd\" may be lengthened"),
+                    "{said}"
+                );
+            }
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     crowd::CrowdWatch,
     data::DataFiles,
     error::{TrainError, chain},
-    evaluate::Evaluator,
+    evaluate::{Evaluated, Evaluator},
     exit::{self, ExitStatus, write_last_exit},
     gradients,
     lineage::{self, Lineage},
@@ -146,13 +146,9 @@ fn train_in(
         ))
     })?;
     if let Some((_, report)) = outputs.as_ref().filter(|_| resumed) {
-        report.say(&going_on(
-            &folder.checkpoints(),
-            progress.step,
-            config.training.max_steps,
-        ));
+        report.say(&going_on(&folder.checkpoints(), progress.step, config));
     }
-    let evaluator = open_evaluator(session, collective)?;
+    let evaluator = open_evaluator(session, collective, lineage.mask_seed(config))?;
     let peak = meters::peak_flops_per_second(collective, &learner.model)?;
     let crowd = CrowdWatch::begin(session, collective.rank().0);
     let mut run = Run {
@@ -172,13 +168,19 @@ fn train_in(
 }
 
 /// What a resumed run says first.
-fn going_on(checkpoints: &Path, step: u64, max_steps: u64) -> String {
+fn going_on(checkpoints: &Path, step: u64, config: &RunConfig) -> String {
+    let max_steps = config.training.max_steps;
     if step < max_steps {
         return format!("going on after step {step} of {max_steps}");
     }
+    let longer = if config.schedule.kind.may_be_lengthened() {
+        "; a larger training.max_steps lengthens the run"
+    } else {
+        ""
+    };
     format!(
         "the run is finished: all {max_steps} steps of training.max_steps are in {}, and nothing is left to \
-         train; `tenk-pretrain export` writes the model",
+         train; `tenk-pretrain export` writes the model{longer}",
         checkpoints.display()
     )
 }
@@ -196,6 +198,7 @@ fn precision_of(
     let precision = agree(collective, fits.and_then(|()| restored.precision()))?;
     if collective.rank().0 == 0 {
         restored.report_tuple(session);
+        restored.report_lengthening(session);
     }
     Ok(precision)
 }
@@ -212,13 +215,16 @@ fn begin(
         return Ok((Progress::default(), lineage));
     };
     agree(collective, restored.load_into(learner, false))?;
-    Ok((restored.progress()?, restored.lineage()?))
+    let progress = restored.progress()?;
+    let steps = (restored.max_steps(), session.plan.config.training.max_steps);
+    Ok((progress, restored.lineage()?.lengthened(steps, progress.step)))
 }
 
 /// The evaluator of a run that evaluates.
 fn open_evaluator(
     session: &Session,
     collective: &mut dyn Collective,
+    mask_seed: u64,
 ) -> Result<Option<Evaluator>, TrainError> {
     let evaluation = &session.plan.config.evaluation;
     if evaluation.every_steps == 0 {
@@ -229,7 +235,11 @@ fn open_evaluator(
         &session.text.corpus,
         session.text.tokenizer.vocab_size(),
     )?;
-    let evaluator = Evaluator::new(&session.loader, unigram, Some(evaluation.max_sequences as u64));
+    let evaluated = Evaluated {
+        max_sequences: Some(evaluation.max_sequences as u64),
+        mask_seed,
+    };
+    let evaluator = Evaluator::new(&session.loader, unigram, evaluated);
     agree(collective, evaluator).map(Some)
 }
 
@@ -366,15 +376,24 @@ fn describe_plan(session: &Session, learner: &Learner, precision: &str) -> serde
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tests::tiny;
 
     #[test]
     fn a_finished_run_says_that_nothing_is_left_to_train() {
         let folder = Path::new("runs/x/checkpoints");
-        assert_eq!(going_on(folder, 4, 10), "going on after step 4 of 10");
-        let text = going_on(folder, 10, 10);
-        assert!(
-            text.contains("nothing is left to train") && text.contains("runs/x/checkpoints"),
-            "{text}"
-        );
+        let say = |step, kind: &str| going_on(folder, step, &tiny(&[&format!("schedule.kind='{kind}'")]));
+        assert_eq!(say(4, "linear"), "going on after step 4 of 10");
+        for kind in ["linear", "wsd"] {
+            let text = say(10, kind);
+            assert!(
+                text.contains("nothing is left to train") && text.contains("runs/x/checkpoints"),
+                "{text}"
+            );
+            assert_eq!(
+                text.contains("training.max_steps lengthens"),
+                kind == "wsd",
+                "{text}"
+            );
+        }
     }
 }

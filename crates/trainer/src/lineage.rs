@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use collectives::Collective;
 use hf_folder::HfModel;
-use loader::SkippedSteps;
+use loader::{EVALUATION_MASK_SEED, SkippedSteps};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -34,6 +34,23 @@ pub(crate) struct Lineage {
     pub init_from: Option<InitFrom>,
     /// What was left out of the data, in order of the steps.
     pub left_out: Vec<LeftOut>,
+    /// Where `training.max_steps` was raised, in order of the steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lengthened: Vec<Lengthened>,
+    /// Seed of the masks of evaluation; without it, in a run that an older program began, `run.seed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation_mask_seed: Option<u64>,
+}
+
+/// A run that was resumed with more steps than it had been planned for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lengthened {
+    /// Steps that were finished.
+    pub after_step: u64,
+    /// `training.max_steps` before.
+    pub from: u64,
+    /// And since.
+    pub to: u64,
 }
 
 /// The model that a run continues.
@@ -70,6 +87,23 @@ impl Lineage {
         };
         if !same {
             self.left_out.push(now);
+        }
+        self
+    }
+
+    /// Seed of the masks of evaluation, which a run keeps to its end so that its figures compare.
+    pub(crate) fn mask_seed(&self, config: &RunConfig) -> u64 {
+        self.evaluation_mask_seed.unwrap_or(config.run.seed)
+    }
+
+    /// Adds that the run goes on after `step` to `to` steps, where it had been planned for fewer.
+    pub(crate) fn lengthened(mut self, (from, to): (Option<u64>, u64), step: u64) -> Self {
+        if let Some(from) = from.filter(|from| *from < to) {
+            self.lengthened.push(Lengthened {
+                after_step: step,
+                from,
+                to,
+            });
         }
         self
     }
@@ -144,14 +178,18 @@ pub(crate) fn initialize(
 ) -> Result<Lineage, TrainError> {
     let config = &session.plan.config;
     learner.model.initialize(config.run.seed)?;
+    let lineage = Lineage {
+        evaluation_mask_seed: Some(EVALUATION_MASK_SEED),
+        ..Lineage::default()
+    };
     let Some(folder) = &config.model.init_from else {
-        return Ok(Lineage::default());
+        return Ok(lineage);
     };
     let loaded = agree(collective, load(learner, session, folder))?;
     compare(collective, &json!({ "model.init_from": loaded.sha256 }))?;
     Ok(Lineage {
         init_from: Some(loaded),
-        left_out: Vec::new(),
+        ..lineage
     })
 }
 

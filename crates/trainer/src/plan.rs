@@ -286,11 +286,9 @@ fn check_training(config: &RunConfig, facts: &Facts<'_>, problems: &mut Vec<Stri
     let training = &config.training;
     if training.max_steps == 0 {
         problems.push("training.max_steps = 0: a run has at least one step".to_owned());
-    } else if config.schedule.warmup_steps > training.max_steps {
-        problems.push(format!(
-            "schedule.warmup_steps = {}: longer than the run of training.max_steps = {}",
-            config.schedule.warmup_steps, training.max_steps
-        ));
+    } else {
+        let peak = config.optimizer.learning_rate;
+        problems.extend(config.schedule.problems(peak, training.max_steps));
     }
     check_division(config, u64::from(facts.world_size), problems);
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use checkpoint::folder_name;
 use collectives::Collective;
+use loader::EVALUATION_MASK_SEED;
 use serde_json::json;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     crowd::CrowdWatch,
     data::DataFiles,
     error::TrainError,
-    evaluate::{EvaluationRecord, Evaluator},
+    evaluate::{Evaluated, EvaluationRecord, Evaluator},
     lineage, precision,
     saved_state::{Progress, Restored, newest},
     session::Session,
@@ -30,6 +31,15 @@ pub(crate) enum Weights {
     Checkpoint(PathBuf),
 }
 
+/// What of the held-out text is evaluated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    /// At most so many sequences a source.
+    pub max_sequences: Option<u64>,
+    /// Seed of the masks; without it those of the run's own evaluations.
+    pub mask_seed: Option<u64>,
+}
+
 /// Evaluates weights on the corpus's held-out text.
 ///
 /// # Errors
@@ -38,7 +48,7 @@ pub(crate) fn evaluate_run(
     config: RunConfig,
     collective: &mut dyn Collective,
     weights: &Weights,
-    max_sequences: Option<u64>,
+    selection: Selection,
 ) -> Result<(Progress, EvaluationRecord), TrainError> {
     let checkpoints = config.run.dir.join("checkpoints");
     // Which checkpoint is compared by its content, because its path may differ between hosts.
@@ -47,7 +57,10 @@ pub(crate) fn evaluate_run(
         Weights::Checkpoint(_) => "checkpoint",
         Weights::Latest => "latest",
     };
-    let asked = json!({ "command": "eval", "weights": kind, "max_sequences": max_sequences });
+    let asked = json!({
+        "command": "eval", "weights": kind,
+        "max_sequences": selection.max_sequences, "mask_seed": selection.mask_seed,
+    });
     let session = Session::start(config, collective, DataFiles::OnlyRead, &asked)?;
     let restored = match weights {
         Weights::Initial => None,
@@ -63,18 +76,20 @@ pub(crate) fn evaluate_run(
             )?)
         }
     };
-    let (learner, progress) = match &restored {
+    let (learner, progress, own_masks) = match &restored {
         None => {
             let precision = precision::decide(collective, &session.plan.config, &session.processors)?;
             let mut learner = session.learner(precision)?;
             lineage::initialize(&mut learner, &session, collective)?;
-            (learner, Progress::default())
+            (learner, Progress::default(), EVALUATION_MASK_SEED)
         }
         Some(restored) => {
             let precision = agree(collective, check_tokenizer(restored, &session))?;
             let mut learner = session.learner(precision)?;
             agree(collective, restored.load_into(&mut learner, true))?;
-            (learner, agree(collective, restored.progress())?)
+            let progress = agree(collective, restored.progress())?;
+            let lineage = agree(collective, restored.lineage())?;
+            (learner, progress, lineage.mask_seed(&session.plan.config))
         }
     };
     let unigram = Unigram::count(
@@ -82,10 +97,11 @@ pub(crate) fn evaluate_run(
         &session.text.corpus,
         session.text.tokenizer.vocab_size(),
     )?;
-    let evaluator = agree(
-        collective,
-        Evaluator::new(&session.loader, unigram, max_sequences),
-    )?;
+    let evaluated = Evaluated {
+        max_sequences: selection.max_sequences,
+        mask_seed: selection.mask_seed.unwrap_or(own_masks),
+    };
+    let evaluator = agree(collective, Evaluator::new(&session.loader, unigram, evaluated))?;
     torch_native::keep_large_blocks();
     let _crowd = CrowdWatch::begin(&session, collective.rank().0);
     let record = evaluator.evaluate(&learner.model, collective)?;

@@ -8,6 +8,7 @@ use std::{
 use checkpoint::{Checkpoint, Dtype, Manifest, NamedTensor};
 use collectives::{Collective, Rank};
 use durable::DISK;
+use loader::Step;
 use model::Precision;
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
@@ -17,10 +18,11 @@ use crate::{
     agree::{agree, compare, on_first_rank},
     config::CheckpointSection,
     error::TrainError,
-    identity::{Hashes, Tuple, differing, essential},
+    identity::{Hashes, Tuple, differing, differing_from, essential},
     lineage::Lineage,
     precision,
     reduction::Reduction,
+    schedule::Schedule,
     session::Session,
     step::Learner,
     text_dates::text_dates,
@@ -199,11 +201,12 @@ impl Restored {
         let own = &session.hashes;
         let mut fields = Vec::new();
         if saved.config != own.config {
-            fields.push(differing(
+            fields.push(differing_from(
                 &self.checkpoint.trainer["config"],
-                &essential(&session.plan.config)?,
-            ));
+                &session.plan.config,
+            )?);
         }
+        fields.retain(|differing| !differing.is_empty());
         for (name, saved, own) in [
             ("corpus", &saved.corpus, &own.corpus),
             ("packing", &saved.packing, &own.packing),
@@ -227,6 +230,36 @@ impl Restored {
             path: self.path.clone(),
             fields: fields.join(", "),
         })
+    }
+
+    /// `training.max_steps` of the launch that wrote it.
+    pub(crate) fn max_steps(&self) -> Option<u64> {
+        self.checkpoint.trainer["schedule"]["max_steps"].as_u64()
+    }
+
+    /// Says that the run is lengthened, and whether its rate had begun to fall.
+    pub(crate) fn report_lengthening(&self, session: &Session) {
+        let config = &session.plan.config;
+        let (max_steps, step) = (config.training.max_steps, self.checkpoint.step);
+        let Some(before) = self.max_steps().filter(|before| *before < max_steps) else {
+            return;
+        };
+        let planned = Schedule::new(&config.optimizer, &config.schedule, before);
+        let now = &session.plan.schedule;
+        let is_other = |step: &u64| planned.learning_rate(Step(*step)) < now.learning_rate(Step(*step));
+        // The rates of both are the same up to the decay of the shorter one.
+        let taken: Vec<u64> = (0..step).rev().take_while(is_other).collect();
+        match taken.last() {
+            Some(first) => tracing::warn!(
+                "training.max_steps is raised from {before} to {max_steps} after step {step}; the steps from {} on were taken in the decay of the shorter run, and the rate goes on at {:e}. To go on from before it, remove the checkpoints from step {} on and resume from the one before",
+                first + 1,
+                now.learning_rate(Step(step)),
+                first + 1,
+            ),
+            None => tracing::info!(
+                "training.max_steps is raised from {before} to {max_steps} after step {step}; the rates of the steps so far are those of the longer run"
+            ),
+        }
     }
 
     /// Says what of the launch makes it equal only to rounding; once, because it is the same on all

@@ -115,34 +115,30 @@ pub fn train_step(
     let losses = sum_gradients(learner, collective, ready, factor, &mut times)?;
     let grad = learner.model.parameters().grad();
     let grad_norm = timed(&mut times.optimizer, || squared_norm(grad))?.sqrt() / scale;
-    let computed = times.forward + times.backward;
-    let sums = timed(&mut times.communication, || {
-        let peak_memory = peak_memory_bytes(learner.model.device())?;
-        let own = Own {
-            loss: losses.local,
-            grad_norm,
-            peak_memory,
-            computed,
-        };
-        sum_losses(collective, &own, stop)
-    })?;
+    let own = Own {
+        loss: losses.local,
+        grad_norm,
+        learning_rate: learner.schedule.learning_rate(finished),
+        computed: times.forward + times.backward,
+        peak_memory: peak_memory_bytes(learner.model.device())?,
+    };
+    let sums = timed(&mut times.communication, || sum_losses(collective, &own, stop))?;
     let skipped_update = overflowed(learner, finished, &sums)?;
-    let learning_rate = learner.schedule.learning_rate(finished);
-    let factor = clip_factor(grad_norm, learner.max_grad_norm) / scale;
+    let factor = clip_factor(sums.grad_norm, learner.max_grad_norm) / scale;
     timed(&mut times.optimizer, || {
         if !skipped_update {
             scale_gradients(learner.model.parameters(), factor)?;
-            update(learner, learning_rate, finished)?;
+            update(learner, sums.learning_rate, finished)?;
         }
         Ok::<_, TrainError>(learner.model.parameters().zero_grad()?)
     })?;
     Ok(StepRecord {
         step: Step(finished.0 + 1),
         loss: losses.canonical.unwrap_or(sums.loss) / counts.masked_tokens as f64,
-        grad_norm,
+        grad_norm: sums.grad_norm,
         loss_scale,
         skipped_update,
-        learning_rate,
+        learning_rate: sums.learning_rate,
         digest: counts.digest,
         masked_tokens: counts.masked_tokens,
         tokens: counts.tokens,
@@ -241,9 +237,24 @@ fn forward_backward(
     })
 }
 
+/// What one rank brings to the sums of a step.
+struct Own {
+    loss: f64,
+    /// Of gradients that are the same on all ranks, by an order of additions that may be the device's.
+    grad_norm: f64,
+    /// By a function of the system's that another processor may round otherwise.
+    learning_rate: f64,
+    peak_memory: u64,
+    computed: Duration,
+}
+
 /// What the ranks' losses and norms come to, the same on all of them.
 struct Sums {
     loss: f64,
+    /// Rank 0's, as the next one: a number that every rank multiplies its parameters with must be
+    /// the same bits on all of them, or the replicas drift apart.
+    grad_norm: f64,
+    learning_rate: f64,
     bad_loss: bool,
     bad_gradient: bool,
     stop: Option<Stop>,
@@ -251,20 +262,16 @@ struct Sums {
     local_compute: Vec<Duration>,
 }
 
-/// What a rank brings to the sums over ranks.
-struct Own {
-    loss: f64,
-    grad_norm: f64,
-    peak_memory: u64,
-    computed: Duration,
-}
-
 fn sum_losses(collective: &mut dyn Collective, own: &Own, stop: &StopRequest) -> Result<Sums, TrainError> {
     let flag = |set: bool| if set { 1.0 } else { 0.0 };
+    // Zeros of all others leave a number as it is.
+    let of_first = |number: f64| if collective.rank().0 == 0 { number } else { 0.0 };
     let mut sums = vec![
         own.loss,
         flag(!own.loss.is_finite()),
         flag(!own.grad_norm.is_finite()),
+        of_first(own.grad_norm),
+        of_first(own.learning_rate),
     ];
     let (fixed, rank) = (sums.len(), collective.rank().0 as usize);
     let world_size = collective.world_size() as usize;
@@ -281,6 +288,8 @@ fn sum_losses(collective: &mut dyn Collective, own: &Own, stop: &StopRequest) ->
         loss: of_all[0],
         bad_loss: of_all[1] > 0.0,
         bad_gradient: of_all[2] > 0.0,
+        grad_norm: of_all[3],
+        learning_rate: of_all[4],
         stop: Stop::agreed(&whole(stops)),
         peak_memory_bytes: whole(peaks),
         local_compute: computed.iter().map(duration).collect(),
@@ -358,4 +367,58 @@ fn scale_gradients(parameters: &Parameters, factor: f64) -> Result<(), TrainErro
         let _ = grad.f_mul_scalar_(factor)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::on_every_rank;
+
+    /// Three ranks whose own numbers differ in the last bit, as they may between devices.
+    #[test]
+    fn norm_clip_factor_and_learning_rate_are_the_same_bits_on_every_rank() {
+        let next = |number: f64, ulps: u32| f64::from_bits(number.to_bits() + u64::from(ulps));
+        let world = collectives::Threads::world(3, Duration::from_mins(1));
+        let found = on_every_rank(world, |collective| {
+            let rank = collective.rank().0;
+            let own = Own {
+                loss: 1.0,
+                grad_norm: next(7.3, rank),
+                learning_rate: next(5e-4, rank),
+                peak_memory: 0,
+                computed: Duration::ZERO,
+            };
+            let sums = sum_losses(collective, &own, &StopRequest::new()).unwrap();
+            assert!(!sums.bad_loss && !sums.bad_gradient);
+            let factor = clip_factor(sums.grad_norm, 0.1);
+            [sums.grad_norm, factor, sums.learning_rate].map(f64::to_bits)
+        });
+        let expected = [7.3, clip_factor(7.3, 0.1), 5e-4].map(f64::to_bits);
+        assert_eq!(found, [expected; 3]);
+        assert_ne!(
+            clip_factor(7.3, 0.1).to_bits(),
+            clip_factor(next(7.3, 2), 0.1).to_bits()
+        );
+    }
+
+    #[test]
+    fn a_norm_that_is_no_number_on_one_rank_alone_is_known_to_all() {
+        for bad_rank in 0..2 {
+            let world = collectives::Threads::world(2, Duration::from_mins(1));
+            let found = on_every_rank(world, |collective| {
+                let is_bad = collective.rank().0 == bad_rank;
+                let own = Own {
+                    loss: 1.0,
+                    grad_norm: if is_bad { f64::INFINITY } else { 1.0 },
+                    learning_rate: 1e-3,
+                    peak_memory: 0,
+                computed: Duration::ZERO,
+                };
+                sum_losses(collective, &own, &StopRequest::new())
+                    .unwrap()
+                    .bad_gradient
+            });
+            assert_eq!(found, [true; 2]);
+        }
+    }
 }

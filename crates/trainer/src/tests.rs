@@ -6,6 +6,8 @@ mod data_files;
 mod faults;
 mod gpu_that_hangs;
 mod half_precision;
+mod lengthening;
+mod masks;
 mod nccl_stand_in;
 mod stopping;
 
@@ -27,7 +29,7 @@ use crate::{
     launch::{Resume, dry_run, train_run},
     logs::LogFile,
     replay::replay,
-    saved_run::{Weights, evaluate_run, find_checkpoint},
+    saved_run::{Selection, Weights, evaluate_run, find_checkpoint},
     saved_state::Restored,
     stop::{Stop, StopReason, StopRequest},
     test_corpus,
@@ -580,7 +582,7 @@ fn training_learns_and_replay_and_evaluation_find_what_the_run_saw() {
     assert_eq!(first["unigram_loss"], last["unigram_loss"]);
     for world_size in [1, 2, 4] {
         let (progress, record) = on_ranks(world_size, |collective| {
-            evaluate_run(config.clone(), collective, &Weights::Latest, None)
+            evaluate_run(config.clone(), collective, &Weights::Latest, Selection::default())
         })
         .unwrap();
         assert_eq!(progress.step, 60);

@@ -11,7 +11,7 @@ use tch::{Device, Tensor};
 use torch_native::philox4x32_10;
 
 use crate::{
-    config::{OptimizerSection, ScheduleKind, ScheduleSection},
+    config::{OptimizerSection, ScheduleSection},
     error::TrainError,
     loss_scale::LossScale,
     optimizer::Optimizer,
@@ -50,11 +50,7 @@ impl Trainee {
             weight_decay: 0.01,
             max_grad_norm: 0.0,
         };
-        let schedule = ScheduleSection {
-            kind: ScheduleKind::Linear,
-            warmup_steps: 0,
-        };
-        let schedule = Schedule::new(&optimizer, &schedule, 1000);
+        let schedule = Schedule::new(&optimizer, &ScheduleSection::default(), 1000);
         let learner = Learner {
             optimizer: Optimizer::new(optimizer, &model)?,
             model,

@@ -17,10 +17,19 @@ const RESERVED_BYTES: f64 = 2e9;
 /// EPYC, 28 November 2026).
 const RESERVED_BYTES_ON_CPU: f64 = 0.6e9;
 
-/// Numbers that a layer keeps for a position and unit of width.
-const NUMBERS_OF_A_LAYER: f64 = 16.0;
+/// Numbers in the kind of the products that a layer keeps on an accelerator for a position and unit of
+/// width: its input, queries, keys, values, the context, and the inputs of the feed-forward network (1),
+/// its GELU (4) and its second product (4).
+const PRODUCT_NUMBERS_OF_A_LAYER: f64 = 14.0;
+/// Numbers that both `LayerNorm`s keep: their inputs, which libtorch's kernel for GPUs takes in the kind
+/// of the weights.
+const NORM_NUMBERS_OF_A_LAYER: f64 = 2.0;
 /// Bytes of dropout's masks beside them.
 const MASKS_OF_A_LAYER: f64 = 2.0;
+/// Numbers in f32 (f64) that the loss of a logit takes on an accelerator beside the logit itself: its
+/// copy for the softmax, the logarithm of its probability, and the gradients of both steps back, of the
+/// choice of the label and of the softmax.
+const LOSS_NUMBERS: f64 = 4.0;
 
 /// Bytes of a device by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -38,7 +47,7 @@ pub struct Memory {
     pub waiting_bytes: f64,
     /// What the backward pass needs of one sequence.
     pub activations_bytes_per_sequence: f64,
-    /// Logits and their gradient of one sequence's masked positions, f32.
+    /// Logits of one sequence's masked positions, and what the loss makes of them on both ways.
     pub logits_bytes_per_sequence: f64,
     /// Driver, libraries, workspaces.
     pub reserved_bytes: f64,
@@ -59,10 +68,15 @@ impl Memory {
         if way == GradientWay::Nccl && plan.config.parallel.reduce_dtype == ReduceDtype::Bf16 {
             copies_bytes += 2.0 * parameters;
         }
-        let (kept, reserved_bytes) = if device.is_cpu() {
-            (kept_on_cpu(plan, product), RESERVED_BYTES_ON_CPU)
+        let (kept, a_logit, reserved_bytes) = if device.is_cpu() {
+            // The logits and their gradient.
+            (kept_on_cpu(plan, product), 2.0 * number, RESERVED_BYTES_ON_CPU)
         } else {
-            (kept_on_gpu(plan, product), RESERVED_BYTES)
+            (
+                kept_on_gpu(plan, (number, product)),
+                bytes_of_a_logit_on_gpu(number, product),
+                RESERVED_BYTES,
+            )
         };
         Self {
             weights_bytes: number * parameters,
@@ -71,8 +85,7 @@ impl Memory {
             copies_bytes,
             waiting_bytes: number * parameters * waiting_sums(plan),
             activations_bytes_per_sequence: kept * (config.hidden_size * length) as f64,
-            logits_bytes_per_sequence: 2.0
-                * number
+            logits_bytes_per_sequence: a_logit
                 * plan.mask_capacity as f64
                 * config.padded_vocab_size() as f64,
             reserved_bytes,
@@ -111,18 +124,29 @@ impl Memory {
 
 /// Bytes a position and unit of width that an accelerator keeps for the backward pass.
 ///
-/// A layer keeps 16 numbers and 2 bytes of masks (Korthikanti et al. 2022, section 4.1: 34 bytes in 16
-/// bits, without the attention matrix, which fused attention does not keep), or with
-/// `model.checkpoint_activations` its input; the layer that is computed again, and the embeddings, are
-/// there whole.
-fn kept_on_gpu(plan: &TrainPlan, product: f64) -> f64 {
-    let whole = NUMBERS_OF_A_LAYER * product + MASKS_OF_A_LAYER;
+/// A layer keeps 16 numbers and 2 bytes of masks (Korthikanti et al. 2022, section 4.1, without the
+/// attention matrix, which fused attention does not keep). Two of the numbers, the inputs of its
+/// `LayerNorm`s, are f32 also where products have 16 bits: 14 x 2 + 2 x 4 + 2 = 38 bytes then, where the
+/// paper's layer keeps 34, and 16 x 4 + 2 = 66 in f32. With `model.checkpoint_activations` it keeps its
+/// input; the layer that is computed again, and the embeddings, are there whole.
+fn kept_on_gpu(plan: &TrainPlan, (number, product): (f64, f64)) -> f64 {
+    let whole = PRODUCT_NUMBERS_OF_A_LAYER * product + NORM_NUMBERS_OF_A_LAYER * number + MASKS_OF_A_LAYER;
     let layers = plan.config.model.config.num_hidden_layers as f64;
     if plan.config.model.checkpoint_activations {
         layers * product + 2.0 * whole
     } else {
         (layers + 1.0) * whole
     }
+}
+
+/// Bytes of a logit where the loss has the most on an accelerator: 2 + 4 x 4 = 18 where products have 16
+/// bits, 4 x 4 = 16 in f32, where the logit needs no copy.
+///
+/// No more than three of the four numbers are in use at once, but the allocator for GPUs keeps the blocks
+/// of what is freed for blocks of the same size, and gives none back between the two ways; so all count.
+fn bytes_of_a_logit_on_gpu(number: f64, product: f64) -> f64 {
+    let logit = if product < number { product } else { 0.0 };
+    logit + LOSS_NUMBERS * number
 }
 
 /// The same on a CPU, whose own passes keep less; of a layer that is computed again it is there whole.
@@ -174,16 +198,36 @@ mod tests {
     }
 
     #[test]
+    fn a_logit_takes_18_bytes_in_16_bits_and_16_in_f32_where_the_loss_has_the_most() {
+        let logits = 77.0 * 50_272.0;
+        for (precision, bytes) in [
+            (Precision::Fp16, 18.0),
+            (Precision::Bf16, 18.0),
+            (Precision::F32, 16.0),
+            (Precision::F64, 32.0),
+        ] {
+            let found = of(&[], precision).logits_bytes_per_sequence;
+            assert!(
+                (found - bytes * logits).abs() < 1.0,
+                "{precision:?}: {}",
+                found / logits
+            );
+        }
+    }
+
+    #[test]
     fn sixteen_bits_and_recomputation_save_what_they_say() {
         let fp16 = of(&[], Precision::Fp16);
-        // 34 bytes of Korthikanti et al. 2022.
-        let bytes = 34.0 * 13.0 * f64::from(768 * 512);
+        // The 34 bytes of Korthikanti et al. 2022, and 2 more for each of two inputs of a norm in f32.
+        let bytes = 38.0 * 13.0 * f64::from(768 * 512);
         assert!((fp16.activations_bytes_per_sequence - bytes).abs() < 1.0);
         let f32 = of(&[], Precision::F32);
-        assert!(f32.copies_bytes.abs() < 1.0 && f32.activations_bytes_per_sequence > 1.9 * bytes);
+        // All 16 numbers in f32, and the masks.
+        let in_f32 = 66.0 * 13.0 * f64::from(768 * 512);
+        assert!(f32.copies_bytes.abs() < 1.0 && (f32.activations_bytes_per_sequence - in_f32).abs() < 1.0);
         let checkpointed = of(&["model.checkpoint_activations=true"], Precision::Fp16);
         // Inputs of twelve layers, one layer and the embeddings whole.
-        let kept = (12.0 * 2.0 + 2.0 * 34.0) * f64::from(768 * 512);
+        let kept = (12.0 * 2.0 + 2.0 * 38.0) * f64::from(768 * 512);
         assert!((checkpointed.activations_bytes_per_sequence - kept).abs() < 1.0);
         // 2 micro-batches a rank: one sum waits.
         let canonical = of(&["parallel.reduction='canonical'"], Precision::Fp16);
