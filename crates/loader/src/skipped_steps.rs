@@ -38,6 +38,20 @@ impl SkippedSteps {
         self.ranges.iter().any(|range| range.contains(&number))
     }
 
+    /// How many steps of a range are passed over.
+    pub fn num_in(&self, steps: Range<u64>) -> u64 {
+        let mut ranges = self.ranges.clone();
+        ranges.sort_by_key(|range| range.start);
+        let mut begin = steps.start;
+        let mut num = 0;
+        for range in ranges {
+            let (first, end) = (range.start.max(begin), range.end.min(steps.end));
+            num += end.saturating_sub(first);
+            begin = begin.max(end);
+        }
+        num
+    }
+
     /// Whether the batch that is drawn at `step` is passed over.
     pub(crate) fn skips_batch_at(&self, step: Step) -> bool {
         self.contains(step.0 + 1)
@@ -94,6 +108,15 @@ mod tests {
                 text.contains("data.skip_steps") && text.contains(&format!("{wrong:?}")),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn steps_of_a_range_are_counted_once_although_ranges_overlap() {
+        let skipped = SkippedSteps::parse(&["10..20", "15..=24", "3", "40..50"]).unwrap();
+        for range in [0..60, 0..3, 4..12, 16..45, 24..25, 25..40, 49..49] {
+            let expected = range.clone().filter(|step| skipped.contains(*step)).count() as u64;
+            assert_eq!(skipped.num_in(range.clone()), expected, "{range:?}");
         }
     }
 }

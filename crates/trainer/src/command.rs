@@ -6,30 +6,23 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use collectives::{Backend, Collective, CollectiveError, Launch, connect};
 use serde_json::{Value, json};
-use shards::Manifest;
 
 use crate::{
     agree::agree,
     compare::{compare_runs, table},
     config::RunConfig,
     error::{TrainError, chain},
-    estimate::{
-        self, Asked, Estimate,
-        cpu::{self, CPU},
-        device::{ACCELERATORS, Accelerator},
-        memory::Memory,
-        network::{HOST, NETWORKS, Network},
-    },
     exit::ExitStatus,
     export::export_run,
     gpu_check::gpu_check,
     launch::{DryRun, Resume, dry_run, train_run},
     lineage,
     logs::LogFile,
-    plan::{Facts, LONGEST_TIMEOUT_S, TrainPlan},
+    plan::LONGEST_TIMEOUT_S,
+    plan_command::{self, PlanArguments},
     replay::{self, in_words},
     saved_run::{Selection, Weights, evaluate_run, find_checkpoint},
     stop::{self, StopReason, StopRequest},
@@ -48,7 +41,8 @@ pub struct Arguments {
 enum Command {
     /// Train a run; one process, or under mpirun or srun.
     Train(TrainArguments),
-    /// Say what a run will need, before any machine is rented: memory, hours, cost.
+    /// Say what a run will need, before any machine is rented: memory, hours, cost, and which switches
+    /// would help; of a run that has begun the hours left.
     Plan(PlanArguments),
     /// Evaluate a checkpoint on held-out text.
     Eval(EvalArguments),
@@ -87,31 +81,6 @@ struct TrainArguments {
     /// it. Its tokenizer has to be the corpus's. A resumed run goes on with its own weights.
     #[arg(long, value_name = "DIR")]
     init_from: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct PlanArguments {
-    #[command(flatten)]
-    config: ConfigArguments,
-    /// The accelerator, or `cpu`: a rank of this machine, which is measured for some seconds.
-    #[arg(long, default_value = "v100-sxm2-32gb", value_parser = PossibleValuesParser::new(ACCELERATORS.iter().map(|accelerator| accelerator.name).chain([CPU])))]
-    device: String,
-    /// How many of them; by default 64 accelerators, or one rank of a CPU.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    devices: Option<u32>,
-    /// What joins them; by default `host` for CPUs, all ranks on this machine, and else `p3dn`. Over
-    /// another network each CPU is a machine of its own.
-    #[arg(long, value_parser = PossibleValuesParser::new(NETWORKS.map(|network| network.name)))]
-    network: Option<String>,
-    /// Price of one device for an hour.
-    #[arg(long, value_parser = price)]
-    price: Option<f64>,
-    /// Tokens of the training shards; by default what the manifest of data.corpus says.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    corpus_tokens: Option<u64>,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -362,74 +331,11 @@ fn check_gpu() -> ExitStatus {
     status
 }
 
-/// Prints the estimate also where it is that the run does not fit.
+/// Prints what is planned also where it is that the run does not fit.
 fn plan(arguments: &PlanArguments) -> Result<ExitStatus, TrainError> {
-    let config = load(&arguments.config.config, &arguments.config.overrides)?;
-    // A corpus that is not there yet leaves the passes unknown, which the estimate says.
-    let manifest = Manifest::read(&config.data.corpus).ok();
-    let in_corpus = manifest.map(|manifest| manifest.sources.values().map(|source| source.tokens).sum());
-    let is_cpu = arguments.device == CPU;
-    let num_devices = arguments.devices.unwrap_or(if is_cpu { 1 } else { 64 });
-    let facts = Facts {
-        world_size: num_devices,
-        ..Facts::default()
-    };
-    let plan = TrainPlan::new(config, &facts)?;
-    let network = network_of(arguments, is_cpu)?;
-    let sharing_ranks = if network.is_one_host() { num_devices } else { 1 };
-    let device = match Accelerator::find(&arguments.device) {
-        Some(accelerator) => accelerator.device(&plan.config)?,
-        None => cpu::measure(&plan, sharing_ranks)?,
-    };
-    let asked = Asked {
-        device: &device,
-        num_devices: u64::from(num_devices),
-        network: &network,
-        price_per_device_hour: arguments.price,
-        corpus_tokens: arguments.corpus_tokens.or(in_corpus),
-    };
-    let estimate = Estimate::new(&plan, &asked);
-    let status = print(&if arguments.json {
-        pretty(&serde_json::to_value(&estimate).unwrap_or_default())
-    } else {
-        estimate::text(&estimate, &plan, &asked)
-    });
-    if estimate.fits(&plan) {
-        return Ok(status);
-    }
-    let mut checkpointed = plan.clone();
-    checkpointed.config.model.checkpoint_activations = true;
-    Err(TrainError::PlanDoesNotFit {
-        device: device.name,
-        micro_batch_size: plan.config.training.micro_batch_size,
-        fits: estimate.largest_that_divides(&plan),
-        fits_checkpointed: Memory::new(&checkpointed, &device).largest_micro_batch(device.memory_bytes)
-            >= plan.config.training.micro_batch_size,
-    })
-}
-
-/// A price that people could pay.
-fn price(text: &str) -> Result<f64, String> {
-    let price = text
-        .parse()
-        .ok()
-        .filter(|price: &f64| price.is_finite() && *price >= 0.0);
-    price.ok_or_else(|| "write a number that is not negative, as 3.06".to_owned())
-}
-
-fn network_of(arguments: &PlanArguments, is_cpu: bool) -> Result<Network, TrainError> {
-    let named = arguments.network.as_deref().or(is_cpu.then_some(HOST));
-    let network = named.and_then(Network::find).unwrap_or(&NETWORKS[0]);
-    if network.is_one_host() && !is_cpu {
-        return Err(TrainError::NetworkOfCpus {
-            device: arguments.device.clone(),
-        });
-    }
-    Ok(if is_cpu && !network.is_one_host() {
-        network.of_single_devices()
-    } else {
-        *network
-    })
+    let planned = plan_command::plan(arguments)?;
+    let status = print(planned.text.trim_end());
+    planned.refused.map_or(Ok(status), Err)
 }
 
 fn compare(arguments: &CompareArguments) -> Result<String, TrainError> {
@@ -441,9 +347,7 @@ fn compare(arguments: &CompareArguments) -> Result<String, TrainError> {
 }
 
 fn load(path: &Path, overrides: &[String]) -> Result<RunConfig, TrainError> {
-    let (mut config, places): (RunConfig, _) = config_file::load_with_places(path, overrides)?;
-    config.places = places;
-    Ok(config)
+    Ok(RunConfig::load(path, overrides)?)
 }
 
 /// Connects the ranks and runs `work`. One rank reports what all of them know; a rank that
@@ -670,6 +574,10 @@ mod tests {
         assert!(parse("tenk-pretrain eval").is_err());
         assert!(parse("tenk-pretrain plan --config a.toml --device h100 --network ethernet").is_ok());
         assert!(parse("tenk-pretrain plan --config a.toml --device k80").is_err());
+        assert!(parse("tenk-pretrain plan --from runs/a").is_ok());
+        assert!(parse("tenk-pretrain plan").is_err());
+        assert!(parse("tenk-pretrain plan --from runs/a --config a.toml").is_err());
+        assert!(parse("tenk-pretrain plan --from runs/a --set training.max_steps=9").is_err());
         assert!(parse("tenk-pretrain replay --step 3").is_err());
         assert!(parse("tenk-pretrain replay --step 3 --run runs/a").is_ok());
         let of_run = config_of(None, Some(Path::new("runs/a")));

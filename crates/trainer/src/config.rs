@@ -5,11 +5,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use collectives::Backend;
-use config_file::Places;
+use config_file::{ConfigError, Places};
 use masking::{MaskingConfig, MaskingError};
 use model::Precision;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,18 @@ pub struct RunConfig {
     /// Where the keys stand, for messages; nothing is known of a configuration from memory.
     #[serde(skip)]
     pub places: Places,
+}
+
+impl RunConfig {
+    /// Reads a file with overrides laid over it, and where its keys stand.
+    ///
+    /// # Errors
+    /// Those of [`config_file::load_with_places`].
+    pub(crate) fn load(path: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+        let (mut config, places): (Self, _) = config_file::load_with_places(path, overrides)?;
+        config.places = places;
+        Ok(config)
+    }
 }
 
 /// `[run]`
@@ -446,8 +458,6 @@ impl Default for LoggingSection {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::plan::{Facts, TrainPlan};
 

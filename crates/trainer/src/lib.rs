@@ -35,6 +35,7 @@ mod model_section;
 mod optimizer;
 pub mod overlap;
 pub mod plan;
+mod plan_command;
 pub mod precision;
 pub mod processor;
 mod progress_report;

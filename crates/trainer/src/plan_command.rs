@@ -117,7 +117,7 @@ fn config_of(run: &Path) -> Result<RunConfig, TrainError> {
     if !path.exists() {
         return Err(TrainError::NoRun { run: run.to_owned() });
     }
-    RunConfig::load(&path, &[])
+    Ok(RunConfig::load(&path, &[])?)
 }
 
 /// The estimate also where it is that the run does not fit.
@@ -167,7 +167,11 @@ fn for_device(
             from,
         })
     } else {
-        format!("{}{}", text(&estimate, &plan, &asked), text_of_suggestions(&suggestions))
+        format!(
+            "{}{}",
+            text(&estimate, &plan, &asked),
+            text_of_suggestions(&suggestions)
+        )
     };
     let refused = (!estimate.fits(&plan)).then(|| refusal(&plan, &device, &estimate));
     Ok(Planned { text, refused })
@@ -211,7 +215,11 @@ impl Devices for Altered<'_> {
             return Some((self.asked.device.clone(), false));
         }
         let ranks = u32::try_from(num_devices).ok()?;
-        let sharing = if self.asked.network.is_one_host() { ranks } else { 1 };
+        let sharing = if self.asked.network.is_one_host() {
+            ranks
+        } else {
+            1
+        };
         if sharing as usize > affinity::machine_cores() {
             return None;
         }

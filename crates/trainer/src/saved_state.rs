@@ -249,17 +249,16 @@ impl Restored {
         let is_other = |step: &u64| planned.learning_rate(Step(*step)) < now.learning_rate(Step(*step));
         // The rates of both are the same up to the decay of the shorter one.
         let taken: Vec<u64> = (0..step).rev().take_while(is_other).collect();
-        match taken.last() {
-            Some(first) => tracing::warn!(
-                "training.max_steps is raised from {before} to {max_steps} after step {step}; the steps from {} on were taken in the decay of the shorter run, and the rate goes on at {:e}. To go on from before it, remove the checkpoints from step {} on and resume from the one before",
-                first + 1,
-                now.learning_rate(Step(step)),
-                first + 1,
-            ),
-            None => tracing::info!(
+        let Some(first) = taken.last().map(|first| first + 1) else {
+            tracing::info!(
                 "training.max_steps is raised from {before} to {max_steps} after step {step}; the rates of the steps so far are those of the longer run"
-            ),
-        }
+            );
+            return;
+        };
+        tracing::warn!(
+            "training.max_steps is raised from {before} to {max_steps} after step {step}; the steps from {first} on were taken in the decay of the shorter run, and the rate goes on at {:e}. To go on from before it, remove the checkpoints from step {first} on and resume from the one before",
+            now.learning_rate(Step(step)),
+        );
     }
 
     /// Says what of the launch makes it equal only to rounding; once, because it is the same on all

@@ -412,7 +412,7 @@ mod tests {
                     grad_norm: if is_bad { f64::INFINITY } else { 1.0 },
                     learning_rate: 1e-3,
                     peak_memory: 0,
-                computed: Duration::ZERO,
+                    computed: Duration::ZERO,
                 };
                 sum_losses(collective, &own, &StopRequest::new())
                     .unwrap()

@@ -60,7 +60,10 @@ pub fn text_of_remaining(left: &Remaining, price: Option<f64>) -> String {
     ];
     if let Some(price) = price {
         let cost = |hours: f64| format!("{:.2}", hours * price * left.world_size as f64);
-        lines.push(format!("cost left             {}", between(left.hours_left, cost)));
+        lines.push(format!(
+            "cost left             {}",
+            between(left.hours_left, cost)
+        ));
     }
     if !left.not_counted.is_empty() {
         lines.push(format!(
@@ -93,7 +96,12 @@ pub fn text_of_remaining(left: &Remaining, price: Option<f64>) -> String {
 }
 
 fn between(number: Between, text: impl Fn(f64) -> String) -> String {
-    format!("{} ({} to {})", text(number.value), text(number.low), text(number.high))
+    format!(
+        "{} ({} to {})",
+        text(number.value),
+        text(number.low),
+        text(number.high)
+    )
 }
 
 /// Hours with one digit behind the point, with four below an hour: debugging takes minutes.

@@ -53,6 +53,28 @@ const CROWDED: f64 = 0.05;
 /// # Errors
 /// When threads and cores do not fit each other, the precision is slow here, or libtorch fails.
 pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Device, TrainError> {
+    let (device, waited) = measured(plan, num_ranks)?;
+    if waited > CROWDED {
+        tracing::warn!(
+            "something else runs on this machine, or a quota limits this process: threads waited for a core during {:.0} % of the measurement, and the estimate is of what was left to them; plan again when nothing else runs",
+            100.0 * waited
+        );
+    }
+    Ok(device)
+}
+
+/// The same for a run that is planned beside another one; `None` where others used the cores meanwhile,
+/// so that both do not compare.
+///
+/// # Errors
+/// Those of [`measure`].
+pub fn measure_undisturbed(plan: &TrainPlan, num_ranks: u32) -> Result<Option<Device>, TrainError> {
+    let (device, waited) = measured(plan, num_ranks)?;
+    Ok((waited <= CROWDED).then_some(device))
+}
+
+/// The device, and the share of its threads' time that they waited for cores.
+fn measured(plan: &TrainPlan, num_ranks: u32) -> Result<(Device, f64), TrainError> {
     let memory_bytes = memory::available_bytes(TorchDevice::Cpu, num_ranks as usize)? as f64;
     let own = Affinity::read()?;
     let all = vec![own.clone(); num_ranks as usize];
@@ -74,8 +96,8 @@ pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Device, TrainError> {
     let recomputes = plan.config.model.checkpoint_activations;
     let step = fastest_step(plan, &model, precision)?;
     let without_head = fastest_step(plan, &few_tokens, precision)?;
-    warn_if_crowded(waited, begun.elapsed().mul_f64(threads.num_threads as f64));
-    Ok(Device {
+    let thread_time = begun.elapsed().mul_f64(threads.num_threads as f64);
+    let device = Device {
         name: CPU,
         memory_bytes,
         rates: Cow::Owned(vec![(
@@ -88,22 +110,17 @@ pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Device, TrainError> {
             (rate, recomputes),
         ),
         precision,
-    })
+    };
+    Ok((device, share_waited(waited, thread_time)))
 }
 
-/// Says that others used the cores during a measurement, which began when threads had waited for
-/// `before` and took `thread_time` of the computing threads.
-fn warn_if_crowded(before: Option<Duration>, thread_time: Duration) {
-    let (Some(before), Some(after)) = (before, crowd::waited_for_cores()) else {
-        return;
-    };
-    let share = after.saturating_sub(before).as_secs_f64() / thread_time.as_secs_f64();
-    if share > CROWDED {
-        tracing::warn!(
-            "something else runs on this machine, or a quota limits this process: threads waited for a core during {:.0} % of the measurement, and the estimate is of what was left to them; plan again when nothing else runs",
-            100.0 * share
-        );
-    }
+/// The share of `thread_time` that threads have waited for a core since they had waited for `before`; 0
+/// where the system does not say.
+fn share_waited(before: Option<Duration>, thread_time: Duration) -> f64 {
+    let waited = before
+        .zip(crowd::waited_for_cores())
+        .map_or(Duration::ZERO, |(before, after)| after.saturating_sub(before));
+    waited.as_secs_f64() / thread_time.as_secs_f64()
 }
 
 /// The model, made 256 wide.

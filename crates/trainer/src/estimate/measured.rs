@@ -156,9 +156,14 @@ impl Work {
     fn of_step(&self, number: u64) -> f64 {
         let data = &self.config.data;
         let phase = data.phases.iter().find(|phase| number <= phase.until_step);
-        let length = phase.and_then(|phase| phase.sequence_length).unwrap_or(data.sequence_length);
+        let length = phase
+            .and_then(|phase| phase.sequence_length)
+            .unwrap_or(data.sequence_length);
         let rows = mask_capacity(length, self.config.masking.mlm_probability);
-        self.config.model.config.training_flops(length as u64, rows as u64) as f64
+        self.config
+            .model
+            .config
+            .training_flops(length as u64, rows as u64) as f64
     }
 
     /// The same of all steps behind `range.start` up to `range.end`.
@@ -179,7 +184,9 @@ impl Work {
     /// Steps behind `range.start` up to `range.end` that are not passed over.
     fn num_taken(&self, range: Range<u64>) -> u64 {
         let all = range.end.saturating_sub(range.start);
-        all - self.skipped.num_in(range.start.saturating_add(1)..range.end.saturating_add(1))
+        all - self
+            .skipped
+            .num_in(range.start.saturating_add(1)..range.end.saturating_add(1))
     }
 }
 
@@ -196,7 +203,10 @@ impl<'a> Measured<'a> {
     /// `None` without a line.
     fn new(read: &'a Read, work: &Work) -> Option<Self> {
         let last = read.steps.last()?;
-        let other = read.steps.iter().rposition(|line| line.world_size != last.world_size);
+        let other = read
+            .steps
+            .iter()
+            .rposition(|line| line.world_size != last.world_size);
         let lines = &read.steps[other.map_or(0, |other| other + 1)..];
         let lines = &lines[lines.len().saturating_sub(MOST_LINES)..];
         let costs: Vec<f64> = lines
@@ -230,7 +240,10 @@ impl<'a> Measured<'a> {
         let usual = self.usual();
         let mean = |part: &[(&StepLine, f64)]| {
             let steps: u64 = part.iter().map(|(line, _)| line.num_steps).sum();
-            part.iter().map(|(line, cost)| cost * line.num_steps as f64).sum::<f64>() / steps.max(1) as f64
+            part.iter()
+                .map(|(line, cost)| cost * line.num_steps as f64)
+                .sum::<f64>()
+                / steps.max(1) as f64
         };
         // At most PARTS of them, and none of a few lines left over.
         let parts = usual.chunks(usual.len().div_ceil(PARTS).max(1)).map(mean);
@@ -255,7 +268,12 @@ impl<'a> Measured<'a> {
         let stalled: Vec<_> = stalled.filter(|(_, cost)| **cost > self.stalled_from).collect();
         let share = |(line, cost): &(&StepLine, &f64)| line.seconds * (1.0 - usual / **cost);
         let seconds: f64 = stalled.iter().map(share).sum();
-        let measured: f64 = self.lines.iter().zip(&self.costs).map(|(line, cost)| line.seconds / cost).sum();
+        let measured: f64 = self
+            .lines
+            .iter()
+            .zip(&self.costs)
+            .map(|(line, cost)| line.seconds / cost)
+            .sum();
         Stalls {
             steps: stalled.iter().map(|(line, _)| line.num_steps).sum(),
             seconds,

@@ -164,6 +164,15 @@ impl Estimate {
         }
     }
 
+    /// Hours of the run at the fastest rate in micro-batches of so many sequences.
+    pub(super) fn hours_with_micro_batch(&self, plan: &TrainPlan, asked: &Asked<'_>, size: u64) -> f64 {
+        let step = step_of(plan, asked.device, asked.num_devices, size);
+        let rate = self.ranges.first().map_or(1.0, |range| range.flops_per_second);
+        let beside = &asked.device.beside_products;
+        let time = StepTime::new(&step, asked.network, asked.num_devices, (rate, beside));
+        time.seconds() * plan.config.training.max_steps as f64 / SECONDS_PER_HOUR
+    }
+
     /// The largest micro-batch that fits and that the devices can share.
     pub fn largest_that_divides(&self, plan: &TrainPlan) -> Option<u64> {
         largest_shared(plan, plan.world_size.into(), self.largest_micro_batch)
@@ -176,7 +185,7 @@ impl Estimate {
 }
 
 /// The largest micro-batch of at most so many sequences that `num_devices` can share.
-fn largest_shared(plan: &TrainPlan, num_devices: u64, most: u64) -> Option<u64> {
+pub(super) fn largest_shared(plan: &TrainPlan, num_devices: u64, most: u64) -> Option<u64> {
     let batch = plan.config.training.global_batch_size;
     let allow_uneven = plan.config.parallel.allow_uneven;
     (1..=most.min(batch)).rev().find(|&micro_batch| {

@@ -97,7 +97,11 @@ fn judge(
     }
     let (before, hours) = (now.ranges.first()?.hours, then.ranges.first()?.hours);
     let (share_saved, memory_bytes_saved) = (1.0 - hours / before, now.memory_bytes - then.memory_bytes);
-    let worth_hours = if is_measured { WORTH_MEASURED_HOURS } else { WORTH_HOURS };
+    let worth_hours = if is_measured {
+        WORTH_MEASURED_HOURS
+    } else {
+        WORTH_HOURS
+    };
     let is_faster = share_saved >= worth_hours;
     let is_smaller = memory_bytes_saved >= WORTH_MEMORY * now.memory_bytes;
     (is_faster || is_smaller).then_some(Suggestion {
@@ -224,7 +228,11 @@ fn of_micro_batches(plan: &TrainPlan, asked: &Asked<'_>, now: &Estimate) -> Vec<
     let others: Vec<u64> = all.filter(|&size| size != own).collect();
     let hours = |size: u64| now.hours_with_micro_batch(plan, asked, size);
     // Of equally fast ones the smallest, which needs the least memory.
-    let fastest = others.iter().rev().copied().min_by(|&one, &other| hours(one).total_cmp(&hours(other)));
+    let fastest = others
+        .iter()
+        .rev()
+        .copied()
+        .min_by(|&one, &other| hours(one).total_cmp(&hours(other)));
     let smaller = others.iter().copied().find(|&size| size < own);
     let mut found: Vec<u64> = [fastest, smaller].into_iter().flatten().collect();
     found.dedup();

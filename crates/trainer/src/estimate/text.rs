@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
+    advice_text::hours,
     device::Device,
     network::Network,
     published::residuals,
@@ -191,11 +192,6 @@ fn write_range(out: &mut String, estimate: &Estimate) -> Result<(), std::fmt::Er
     Ok(())
 }
 
-/// Hours with one digit behind the point, with four below an hour: debugging takes minutes.
-fn hours(hours: f64) -> String {
-    format!("{hours:.*}", if hours < 1.0 { 4 } else { 1 })
-}
-
 fn write_residuals(out: &mut String) -> Result<(), std::fmt::Error> {
     writeln!(
         out,
@@ -238,13 +234,5 @@ mod tests {
         ] {
             assert!(said.contains(part), "{part}:\n{said}");
         }
-    }
-
-    #[test]
-    fn runs_of_seconds_have_hours_too() {
-        assert_eq!(
-            [hours(0.008), hours(0.25), hours(172.34)],
-            ["0.0080", "0.2500", "172.3"]
-        );
     }
 }

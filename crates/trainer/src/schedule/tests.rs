@@ -137,7 +137,7 @@ fn a_rate_is_never_below_zero_above_the_peak_or_no_number() {
                     match kind {
                         ScheduleKind::Wsd => section.decay_share = Some(share),
                         ScheduleKind::Polynomial => {
-                            (section.power, section.lr_end) = (Some(power), Some(0.0))
+                            (section.power, section.lr_end) = (Some(power), Some(0.0));
                         }
                         _ => {}
                     }

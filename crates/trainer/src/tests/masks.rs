@@ -31,13 +31,7 @@ fn runs_of_other_seeds_are_evaluated_on_the_same_masked_tokens() {
     for seed in [5, 6] {
         let seed_key = format!("run.seed={seed}");
         let name = format!("seed-{seed}");
-        run(
-            1,
-            &place.config(
-                &name,
-                &[&seed_key, "evaluation.every_steps=10", "data.weights={wiki=1}"],
-            ),
-        );
+        run(1, &place.config(&name, &[&seed_key, "evaluation.every_steps=10"]));
         assert_eq!(evaluations(&place, &name, "mask_seed"), [0, 0]);
     }
     for key in ["unigram_loss", "masked_tokens"] {

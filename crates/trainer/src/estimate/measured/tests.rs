@@ -34,7 +34,10 @@ impl Folder {
     fn evaluation(&mut self, step: u64, seconds: f64) {
         self.2 += seconds;
         let time = self.time();
-        let _ = writeln!(self.1, r#"{{"step":{step},"time":"{time}","eval":{{"loss":1.0}}}}"#);
+        let _ = writeln!(
+            self.1,
+            r#"{{"step":{step},"time":"{time}","eval":{{"loss":1.0}}}}"#
+        );
     }
 
     fn pause(&mut self, seconds: f64) {
@@ -44,7 +47,11 @@ impl Folder {
     fn left(&self, overrides: &[&str]) -> Result<Remaining, TrainError> {
         let path = self.0.path().join("metrics.jsonl");
         durable::commit_bytes(&durable::DISK, &path, self.1.as_bytes()).unwrap();
-        let own = ["training.max_steps=1000", "schedule.warmup_steps=0", "checkpoint.every_steps=0"];
+        let own = [
+            "training.max_steps=1000",
+            "schedule.warmup_steps=0",
+            "checkpoint.every_steps=0",
+        ];
         let overrides: Vec<&str> = own.iter().chain(overrides).copied().collect();
         let now = begun() + std::time::Duration::from_secs_f64(self.2 + 7.0);
         remaining(self.0.path(), &tiny(&overrides), now)
@@ -56,7 +63,10 @@ fn begun() -> Timestamp {
 }
 
 fn assert_near(found: f64, expected: f64) {
-    assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{found} against {expected}");
+    assert!(
+        (found - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+        "{found} against {expected}"
+    );
 }
 
 #[test]
@@ -64,7 +74,10 @@ fn a_steady_run_has_its_steps_times_its_rate_left() {
     let mut folder = Folder::new();
     folder.steps(1..=100, 3.6);
     let left = folder.left(&[]).unwrap();
-    assert_eq!((left.finished_steps, left.steps_left, left.measured_steps), (100, 900, 100));
+    assert_eq!(
+        (left.finished_steps, left.steps_left, left.measured_steps),
+        (100, 900, 100)
+    );
     assert_eq!((left.world_size, left.stalls.steps), (2, 0));
     for hours in [left.hours_left.value, left.hours_left.low, left.hours_left.high] {
         assert_near(hours, 0.9);
@@ -156,18 +169,27 @@ fn only_steps_on_the_ranks_that_train_now_count() {
 fn a_line_that_is_cut_off_is_passed_over_and_damaged_ones_are_counted() {
     let mut folder = Folder::new();
     folder.steps(1..=60, 1.0);
-    folder.1.push_str("{\"step\": 7, \"tim\nno line\n{\"step\":8,\"time\":\"yesterday\"}\n");
+    folder
+        .1
+        .push_str("{\"step\": 7, \"tim\nno line\n{\"step\":8,\"time\":\"yesterday\"}\n");
     folder.steps(61..=100, 1.0);
     folder.1.push_str(r#"{"step":101,"time":"2026-11-30T0"#);
     let left = folder.left(&[]).unwrap();
-    assert_eq!((left.finished_steps, left.measured_steps, left.damaged_lines), (100, 100, 3));
+    assert_eq!(
+        (left.finished_steps, left.measured_steps, left.damaged_lines),
+        (100, 100, 3)
+    );
     for odd in ["-1", "0", "null", "1e999"] {
         let mut odd_times = Folder::new();
         odd_times.steps(1..=60, 1.0);
-        let line = format!(r#"{{"step":61,"time":"2026-11-30T00:02:00Z","step_ms":{odd},"local_sequences":[4,4]}}"#);
+        let line =
+            format!(r#"{{"step":61,"time":"2026-11-30T00:02:00Z","step_ms":{odd},"local_sequences":[4,4]}}"#);
         odd_times.1.push_str(&(line + "\n"));
         let left = odd_times.left(&[]).unwrap();
-        assert!(left.hours_left.value.is_finite() && left.measured_steps == 60, "{odd}");
+        assert!(
+            left.hours_left.value.is_finite() && left.measured_steps == 60,
+            "{odd}"
+        );
     }
 }
 
@@ -190,7 +212,9 @@ fn evaluations_and_checkpoints_that_come_are_in_the_hours() {
     assert_near(left.hours_of_overhead, (8.0 * 32.0 + 32.0 * 2.0) / 3600.0);
     assert_near(left.hours_left.value, (799.0 + 8.0 * 32.0 + 32.0 * 2.0) / 3600.0);
     assert!(left.not_counted.is_empty());
-    let unknown = folder.left(&["checkpoint.every_steps=20", "evaluation.every_steps=500"]).unwrap();
+    let unknown = folder
+        .left(&["checkpoint.every_steps=20", "evaluation.every_steps=500"])
+        .unwrap();
     assert_eq!(unknown.not_counted, ["evaluations"]);
 }
 
@@ -201,7 +225,12 @@ fn longer_sequences_of_later_phases_and_steps_that_are_passed_over_are_foretold(
     let phases = "data.phases=[{until_step=500, sequence_length=16}]";
     let left = folder.left(&[phases]).unwrap();
     let model = tiny(&[]).model.config;
-    let work = |length| model.training_flops(length, mask_capacity(usize::try_from(length).unwrap(), 0.15) as u64) as f64;
+    let work = |length| {
+        model.training_flops(
+            length,
+            mask_capacity(usize::try_from(length).unwrap(), 0.15) as u64,
+        ) as f64
+    };
     let longer = work(32) / work(16);
     assert!(longer > 1.9, "{longer}");
     assert_near(left.hours_left.value, (400.0 + 500.0 * longer) / 3600.0);
