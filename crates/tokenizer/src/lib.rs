@@ -8,6 +8,7 @@
 //! This crate does not read corpora, and it knows nothing about sequences, padding or masks.
 
 mod alphabet;
+mod beside;
 mod cache;
 mod encode;
 mod error;
@@ -16,6 +17,7 @@ mod folder;
 mod merge;
 mod merge_long;
 mod open;
+mod read;
 mod split;
 mod train;
 mod vocabulary;

@@ -2,7 +2,8 @@
 //!
 //! `tokenizer.json` is read if it is there, else `vocab.json` with `merges.txt`. What would
 //! change ids (a normalizer, a prefix space, another split, dropout ...) is refused, naming it;
-//! what does not (post-processor, truncation, padding) is left aside.
+//! what does not (post-processor, truncation, padding) is left aside. Of the files beside, `beside`
+//! says what would change ids.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -13,8 +14,10 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::beside;
 use crate::files::{MERGES_TXT, TOKENIZER_JSON, VOCAB_JSON};
 use crate::folder::check_manifest;
+use crate::read::{parse, read};
 use crate::{TokenId, Tokenizer, TokenizerError};
 
 impl Tokenizer {
@@ -37,6 +40,7 @@ impl Tokenizer {
                 folder: folder.to_path_buf(),
             });
         };
+        beside::refuse_what_changes_ids(folder)?;
         check_manifest(folder, &mut tokenizer)?;
         Ok(tokenizer)
     }
@@ -45,6 +49,13 @@ impl Tokenizer {
         let bytes = read(path)?;
         let pipeline: Pipeline<'_> = parse(path, &bytes)?;
         if let Some(lacks) = pipeline.misfit() {
+            return Err(TokenizerError::Unfit {
+                path: path.to_path_buf(),
+                lacks,
+            });
+        }
+        let spellings = pipeline.added_tokens.iter().map(|token| token.content.as_str());
+        if let Some(lacks) = beside::added_token_misfit(spellings) {
             return Err(TokenizerError::Unfit {
                 path: path.to_path_buf(),
                 lacks,
@@ -83,20 +94,6 @@ impl Tokenizer {
         drop(ids);
         Self::from_parts(origin, tokens, merges)
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
-    std::fs::read(path).map_err(|source| TokenizerError::Read {
-        path: path.to_path_buf(),
-        source,
-    })
-}
-
-fn parse<'a, T: Deserialize<'a>>(path: &Path, bytes: &'a [u8]) -> Result<T, TokenizerError> {
-    serde_json::from_slice(bytes).map_err(|source| TokenizerError::Json {
-        path: path.to_path_buf(),
-        source,
-    })
 }
 
 fn parse_merges<'a>(path: &Path, text: &'a str) -> Result<Vec<Merge<'a>>, TokenizerError> {
