@@ -120,7 +120,8 @@ impl StandIn {
 
     /// So many GPUs that no other test of this process uses.
     pub fn gpus(&self, count: usize) -> std::ops::Range<usize> {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        // Number 0 is what every thread has selected at first, so what goes wrong on it would reach all tests.
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
         let first = NEXT.fetch_add(count, Ordering::Relaxed);
         first..first + count
     }
