@@ -142,10 +142,7 @@ fn for_device(
     let network = network_of(arguments, name)?;
     let accelerator = Accelerator::find(name);
     let sharing_ranks = if network.is_one_host() { num_devices } else { 1 };
-    let device = match accelerator {
-        Some(accelerator) => accelerator.device(&plan.config)?,
-        None => cpu::measure(&plan, sharing_ranks)?,
-    };
+    let (device, is_undisturbed) = device_of(&plan, accelerator, sharing_ranks)?;
     let asked = Asked {
         device: &device,
         num_devices: u64::from(num_devices),
@@ -158,6 +155,7 @@ fn for_device(
         plan: &plan,
         asked: &asked,
         accelerator,
+        is_undisturbed,
     };
     let suggestions = suggest(&plan, &asked, &devices);
     let text = if arguments.json {
@@ -175,6 +173,21 @@ fn for_device(
     };
     let refused = (!estimate.fits(&plan)).then(|| refusal(&plan, &device, &estimate));
     Ok(Planned { text, refused })
+}
+
+/// The device of the planned run, and whether nothing disturbed its measurement.
+fn device_of(
+    plan: &TrainPlan,
+    accelerator: Option<&Accelerator>,
+    sharing_ranks: u32,
+) -> Result<(Device, bool), TrainError> {
+    if let Some(accelerator) = accelerator {
+        return Ok((accelerator.device(&plan.config)?, true));
+    }
+    let measured = cpu::measure(plan, sharing_ranks)?;
+    measured.warn_if_disturbed();
+    let is_undisturbed = measured.is_undisturbed();
+    Ok((measured.device, is_undisturbed))
 }
 
 fn refusal(plan: &TrainPlan, device: &Device, estimate: &Estimate) -> TrainError {
@@ -200,19 +213,24 @@ struct Altered<'a> {
     plan: &'a TrainPlan,
     asked: &'a Asked<'a>,
     accelerator: Option<&'static Accelerator>,
+    /// Whether the planned run's own device may be compared with a measured one.
+    is_undisturbed: bool,
 }
 
 impl Devices for Altered<'_> {
     fn device(&self, plan: &TrainPlan, num_devices: u64) -> Option<(Device, bool)> {
+        let own = &self.plan.config;
+        let same_precision = plan.config.training.precision == own.training.precision;
+        let same_work = num_devices == self.asked.num_devices
+            && plan.config.model.checkpoint_activations == own.model.checkpoint_activations;
+        if same_precision && (same_work || self.accelerator.is_some()) {
+            return Some((self.asked.device.clone(), false));
+        }
         if let Some(accelerator) = self.accelerator {
             return Some((accelerator.device(&plan.config).ok()?, false));
         }
-        let own = &self.plan.config;
-        let is_same = num_devices == self.asked.num_devices
-            && plan.config.model.checkpoint_activations == own.model.checkpoint_activations
-            && plan.config.training.precision == own.training.precision;
-        if is_same {
-            return Some((self.asked.device.clone(), false));
+        if !self.is_undisturbed {
+            return None;
         }
         let ranks = u32::try_from(num_devices).ok()?;
         let sharing = if self.asked.network.is_one_host() {
@@ -223,8 +241,8 @@ impl Devices for Altered<'_> {
         if sharing as usize > affinity::machine_cores() {
             return None;
         }
-        let device = cpu::measure_undisturbed(plan, sharing).ok().flatten()?;
-        Some((device, true))
+        let measured = cpu::measure(plan, sharing).ok()?;
+        measured.is_undisturbed().then_some((measured.device, true))
     }
 }
 
@@ -251,4 +269,119 @@ fn network_of(arguments: &PlanArguments, device: &str) -> Result<Network, TrainE
     } else {
         *network
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use clap::Parser;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{config::tests::tiny, estimate::device::BesideProducts};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        plan: PlanArguments,
+    }
+
+    fn planned(line: &[&str]) -> Result<String, TrainError> {
+        let line = ["plan"].iter().chain(line);
+        Ok(plan(&Line::try_parse_from(line).unwrap().plan)?.text)
+    }
+
+    /// A run folder with a step a second.
+    fn run(steps: u64) -> tempfile::TempDir {
+        let run = tempfile::tempdir().unwrap();
+        let config = config_file::to_toml(&tiny(&["training.max_steps=7300"])).unwrap();
+        let mut metrics = String::new();
+        for step in 1..=steps {
+            let (minute, second) = (step / 60, step % 60);
+            let _ = writeln!(
+                metrics,
+                r#"{{"step":{step},"time":"2026-11-30T00:{minute:02}:{second:02}Z","step_ms":1000.0,"local_sequences":[4,4]}}"#
+            );
+        }
+        for (name, text) in [("config.toml", config), ("metrics.jsonl", metrics)] {
+            durable::commit_bytes(&durable::DISK, &run.path().join(name), text.as_bytes()).unwrap();
+        }
+        run
+    }
+
+    #[test]
+    fn what_is_left_of_a_run_is_told_as_text_and_json_and_beside_a_device_with_suggestions() {
+        let folder = run(100);
+        let from = ["--from", folder.path().to_str().unwrap()];
+        let text = planned(&[&from[..], &["--price", "3"]].concat()).unwrap();
+        for part in [
+            "100 steps are finished, 7200 are left",
+            "2.0 (2.0 to 2.0)",
+            "12.00 (12.00 to 12.00)",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let json = |more: &[&str]| -> Value {
+            serde_json::from_str(&planned(&[&from[..], more, &["--json"]].concat()).unwrap()).unwrap()
+        };
+        let alone = json(&[]);
+        let hours = alone["from"]["hours_left"]["value"].as_f64().unwrap();
+        assert!((hours - 2.0).abs() < 1e-9, "{hours}");
+        assert_eq!(alone.get("suggestions"), None);
+        let beside = json(&["--device", "a100"]);
+        assert_eq!(beside["from"]["hours_left"], alone["from"]["hours_left"]);
+        assert!(
+            beside["suggestions"].is_array() && beside["ranges"].is_array(),
+            "{beside}"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_is_none_of_a_run_and_a_run_that_has_just_begun_are_refused_with_the_way_out() {
+        let empty = tempfile::tempdir().unwrap();
+        let error = planned(&["--from", empty.path().to_str().unwrap()])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("no config.toml") && error.contains("run.dir"),
+            "{error}"
+        );
+        let error = planned(&["--from", run(49).path().to_str().unwrap()])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("measured 49 steps on its 2 ranks"), "{error}");
+    }
+
+    /// On a crowded machine one measurement may be many times another.
+    #[test]
+    fn a_cpu_that_was_measured_while_others_used_it_is_not_compared_with_a_second_measurement() {
+        let facts = Facts {
+            world_size: 1,
+            ..Facts::default()
+        };
+        let plan = TrainPlan::new(tiny(&[]), &facts).unwrap();
+        let device = Device {
+            name: CPU,
+            memory_bytes: 1e9,
+            rates: vec![(1e12, "of a test")].into(),
+            beside_products: BesideProducts::IN_THE_RATE,
+            precision: model::Precision::F32,
+        };
+        let asked = Asked {
+            device: &device,
+            num_devices: 1,
+            network: Network::find(HOST).unwrap(),
+            price_per_device_hour: None,
+            corpus_tokens: None,
+        };
+        let devices = Altered {
+            plan: &plan,
+            asked: &asked,
+            accelerator: None,
+            is_undisturbed: false,
+        };
+        assert_eq!(devices.device(&plan, 1), Some((device.clone(), false)));
+        assert_eq!(devices.device(&plan, 2), None);
+    }
 }

@@ -48,33 +48,37 @@ const TIMED_STEPS: usize = 3;
 /// loop they wait 34 %.
 const CROWDED: f64 = 0.05;
 
+/// A measured rank of a CPU.
+#[derive(Debug)]
+pub struct Measured {
+    /// The rank.
+    pub device: Device,
+    /// Share of the threads' time that they waited for a core.
+    waited: f64,
+}
+
+impl Measured {
+    /// Whether nothing else used the cores, so that it compares with another measurement.
+    pub fn is_undisturbed(&self) -> bool {
+        self.waited <= CROWDED
+    }
+
+    /// Says that something else used the cores.
+    pub fn warn_if_disturbed(&self) {
+        if !self.is_undisturbed() {
+            tracing::warn!(
+                "something else runs on this machine, or a quota limits this process: threads waited for a core during {:.0} % of the measurement, and the estimate is of what was left to them; plan again when nothing else runs",
+                100.0 * self.waited
+            );
+        }
+    }
+}
+
 /// Measures this machine for the model of `plan`, where `num_ranks` ranks share it.
 ///
 /// # Errors
 /// When threads and cores do not fit each other, the precision is slow here, or libtorch fails.
-pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Device, TrainError> {
-    let (device, waited) = measured(plan, num_ranks)?;
-    if waited > CROWDED {
-        tracing::warn!(
-            "something else runs on this machine, or a quota limits this process: threads waited for a core during {:.0} % of the measurement, and the estimate is of what was left to them; plan again when nothing else runs",
-            100.0 * waited
-        );
-    }
-    Ok(device)
-}
-
-/// The same for a run that is planned beside another one; `None` where others used the cores meanwhile,
-/// so that both do not compare.
-///
-/// # Errors
-/// Those of [`measure`].
-pub fn measure_undisturbed(plan: &TrainPlan, num_ranks: u32) -> Result<Option<Device>, TrainError> {
-    let (device, waited) = measured(plan, num_ranks)?;
-    Ok((waited <= CROWDED).then_some(device))
-}
-
-/// The device, and the share of its threads' time that they waited for cores.
-fn measured(plan: &TrainPlan, num_ranks: u32) -> Result<(Device, f64), TrainError> {
+pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Measured, TrainError> {
     let memory_bytes = memory::available_bytes(TorchDevice::Cpu, num_ranks as usize)? as f64;
     let own = Affinity::read()?;
     let all = vec![own.clone(); num_ranks as usize];
@@ -111,7 +115,10 @@ fn measured(plan: &TrainPlan, num_ranks: u32) -> Result<(Device, f64), TrainErro
         ),
         precision,
     };
-    Ok((device, share_waited(waited, thread_time)))
+    Ok(Measured {
+        device,
+        waited: share_waited(waited, thread_time),
+    })
 }
 
 /// The share of `thread_time` that threads have waited for a core since they had waited for `before`; 0
@@ -250,7 +257,7 @@ mod tests {
     #[test]
     fn this_machine_is_measured_and_its_constants_make_up_a_step() {
         let plan = plan(&["data.sequence_length=32"]);
-        let device = measure(&plan, 1).unwrap();
+        let device = measure(&plan, 1).unwrap().device;
         let (rate, beside) = (device.rates[0].0, device.beside_products);
         assert!(rate.is_finite() && rate > 0.0 && beside.seconds_per_parameter > 0.0);
         assert!(beside.seconds_per_element >= 0.0 && beside.seconds_per_logit >= 0.0);
@@ -282,7 +289,7 @@ mod tests {
 
     #[test]
     fn ranks_of_a_machine_share_its_memory_and_cores() {
-        let memory = |num_ranks| measure(&plan(&[]), num_ranks).unwrap().memory_bytes;
+        let memory = |num_ranks| measure(&plan(&[]), num_ranks).unwrap().device.memory_bytes;
         assert!(memory(4) < memory(1) / 2.0);
         let threads = affinity::machine_cores() + 1;
         let too_many = plan(&[&format!("parallel.threads={threads}")]);
