@@ -167,6 +167,8 @@ impl<'s> DocumentsWriter<'s> {
             source,
         })?;
         self.frame.push(b'\n');
+        // Never write what is refused on reading.
+        refuse_large(&self.path, "a frame of its rows", self.frame.len())?;
         self.rows += 1;
         self.rows_in_frame += 1;
         if self.rows_in_frame == ROWS_PER_FRAME {
@@ -222,6 +224,20 @@ fn compress(frame: &[u8]) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
+/// Most bytes of a frame, packed or unpacked, and of the seek table. A frame of 1,024 usual rows has
+/// a third of a MiB; a foreign file may claim 4 GiB, which is refused before memory is taken.
+const MAX_PIECE_BYTES: usize = 64 << 20;
+
+fn refuse_large(path: &Path, what: &str, bytes: usize) -> Result<(), ShardError> {
+    if bytes <= MAX_PIECE_BYTES {
+        return Ok(());
+    }
+    Err(problem(
+        path,
+        format!("{what} has {bytes} bytes, more than the {MAX_PIECE_BYTES} that are read"),
+    ))
+}
+
 /// Reads rows by their number.
 #[derive(Debug)]
 pub struct DocumentsReader {
@@ -259,6 +275,7 @@ impl DocumentsReader {
                 format!("it is shorter than its seek table of {table_bytes} bytes"),
             ));
         };
+        refuse_large(path, "its seek table", table_bytes)?;
         let mut table = vec![0; table_bytes];
         file.read_exact_at(&mut table, table_at).map_err(read)?;
         let sizes = seek_table::decode(&table, table_at).map_err(|text| problem(path, text))?;
@@ -370,6 +387,13 @@ impl DocumentsReader {
             index: frame as u64,
             count: self.frames.len() as u64,
         })?;
+        for bytes in [size.compressed, size.decompressed] {
+            refuse_large(
+                &self.path,
+                &format!("frame {frame} at byte {offset}"),
+                bytes as usize,
+            )?;
+        }
         let mut compressed = vec![0; size.compressed as usize];
         self.file
             .read_exact_at(&mut compressed, offset)
@@ -506,6 +530,67 @@ mod tests {
         let error = reader.row(3).unwrap_err();
         assert!(error.to_string().contains("frame 0 at byte 0"), "{error}");
         assert_eq!(reader.row(1024).unwrap(), row(1024), "the next frame is sound");
+    }
+
+    /// One zstd frame and a seek table that claims `claimed` for it.
+    fn crafted(frame: &[u8], claimed: FrameSize) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(DOCUMENTS_FILE);
+        let mut bytes = frame.to_vec();
+        bytes.extend(seek_table::encode(&[claimed]));
+        durable::commit_bytes(&DISK, &path, &bytes).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_frame_that_claims_or_unpacks_to_more_than_is_read_is_refused_before_it_is_unpacked() {
+        let frame = zstd::bulk::compress(&vec![b' '; MAX_PIECE_BYTES + 1], 1).unwrap();
+        let compressed = u32::try_from(frame.len()).unwrap();
+        for (claimed, expected) in [
+            (u32::MAX, "4294967295 bytes, more than"),
+            (67_108_865, "67108865 bytes, more than"),
+            // The table lies: the frame has more than it says.
+            (100, "is damaged"),
+        ] {
+            let size = FrameSize {
+                compressed,
+                decompressed: claimed,
+            };
+            let (_folder, path) = crafted(&frame, size);
+            let error = DocumentsReader::open(&path).unwrap().frame(0).unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.contains("frame 0 at byte 0") && text.contains(expected),
+                "{text}"
+            );
+            assert!(text.contains(DOCUMENTS_FILE), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_compressed_frame_or_a_table_of_gigabytes_in_a_file_of_holes_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(DOCUMENTS_FILE);
+        let size = FrameSize {
+            compressed: u32::MAX,
+            decompressed: 1,
+        };
+        let table = seek_table::encode(&[size]);
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .unwrap();
+        file.write_all_at(&table, u64::from(u32::MAX)).unwrap();
+        let error = DocumentsReader::open(&path).unwrap().frame(0).unwrap_err();
+        assert!(error.to_string().contains("4294967295 bytes"), "{error}");
+
+        // A footer that claims 2^31 frames: a table of 16 GiB.
+        let mut footer = table[table.len() - FOOTER_BYTES..].to_vec();
+        footer[..4].copy_from_slice(&(1_u32 << 31).to_le_bytes());
+        file.write_all_at(&footer, 17 << 30).unwrap();
+        let error = DocumentsReader::open(&path).unwrap_err();
+        assert!(error.to_string().contains("its seek table has"), "{error}");
     }
 
     #[test]
