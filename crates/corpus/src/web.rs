@@ -6,28 +6,36 @@
 mod answer;
 mod clock;
 mod error;
+mod limits;
 mod pacer;
+mod redirect;
 #[cfg(test)]
 pub(crate) mod test_server;
+#[cfg(test)]
+mod tests;
 mod user_agent;
 
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use durable::DurableError;
 use flate2::read::MultiGzDecoder;
 
 pub use answer::Fault;
+pub(crate) use answer::one_line;
 #[cfg(test)]
 pub(crate) use clock::testing::TestClock;
 pub(crate) use clock::{Clock, SystemClock};
 pub use error::FetchError;
+pub(crate) use limits::{DUMP_BYTES, FILING_BYTES, PAGE_BYTES};
 pub use pacer::{MAX_REQUESTS_PER_SECOND, REQUESTS_PER_SECOND, RequestRate};
 pub use user_agent::UserAgent;
 
+use limits::{Limited, is_drip};
 use pacer::Pacer;
+use redirect::{Allowed, MOST_REDIRECTS};
 
 /// How often a request is tried again by default: with the back-off, for about two minutes after
 /// an outage and three quarters of an hour after throttling.
@@ -38,8 +46,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 /// A transfer of any length goes on as long as something arrives.
 const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
-/// What is looked at of an error page.
+/// What is looked at of an error page, and for how long.
 const ERROR_PAGE_BYTES: u64 = 64 << 10;
+const ERROR_PAGE_TIME: Duration = Duration::from_secs(30);
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Who asks, how fast, and where.
@@ -55,11 +64,13 @@ pub struct Connection {
     pub base_url: Option<String>,
 }
 
-/// A request: an address, and the byte to begin at.
+/// A request: an address, the byte to begin at, and how long an answer may be.
 #[derive(Debug, Clone)]
 pub(crate) struct Request<'a> {
     pub(crate) url: &'a str,
     pub(crate) first_byte: u64,
+    /// As it is sent, and as it is unpacked.
+    pub(crate) most_bytes: u64,
 }
 
 /// Why one attempt gave nothing.
@@ -90,6 +101,7 @@ pub(crate) enum Stopped {
 pub(crate) struct Transfer {
     /// Where the body begins: 0, or the first byte asked for when the server obliged.
     pub(crate) first_byte: u64,
+    most_bytes: u64,
     body: Box<dyn Read>,
 }
 
@@ -99,12 +111,24 @@ impl Transfer {
         &mut self,
         mut receive: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), Stopped> {
+        let (begun, mut bytes) = (Instant::now(), 0);
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             match self.body.read(&mut chunk) {
                 Ok(0) => return Ok(()),
-                Ok(length) => receive(&chunk[..length]).map_err(Stopped::Receiver)?,
+                Ok(length) => {
+                    receive(&chunk[..length]).map_err(Stopped::Receiver)?;
+                    bytes += length as u64;
+                    if is_drip(begun.elapsed(), bytes) {
+                        let error = io::Error::new(io::ErrorKind::TimedOut, "it comes too slowly");
+                        return Err(Stopped::Transfer(Fault::cut(&error)));
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                    let what = format!("longer than the {} bytes that are taken", self.most_bytes);
+                    return Err(Stopped::Transfer(Fault::unsound(what)));
+                }
                 Err(error) => return Err(Stopped::Transfer(Fault::cut(&error))),
             }
         }
@@ -115,6 +139,7 @@ impl Transfer {
 #[derive(Debug)]
 pub(crate) struct Client {
     agent: ureq::Agent,
+    allowed: Allowed,
     pacer: Pacer,
     pub(crate) clock: Arc<dyn Clock>,
     retries: u32,
@@ -133,6 +158,7 @@ impl Client {
         }
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .max_redirects(0)
             .user_agent(connection.user_agent.as_str())
             .accept_encoding("gzip")
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -143,6 +169,7 @@ impl Client {
         }
         Ok(Self {
             agent: config.build().into(),
+            allowed: Allowed::of(connection.base_url.as_deref()),
             pacer: Pacer::new(connection.rate),
             clock,
             retries: connection.retries,
@@ -190,7 +217,11 @@ impl Client {
         url: &str,
         check: impl Fn(Vec<u8>) -> Result<T, Fault>,
     ) -> Result<T, FetchError> {
-        let request = Request { url, first_byte: 0 };
+        let request = Request {
+            url,
+            first_byte: 0,
+            most_bytes: PAGE_BYTES,
+        };
         self.fetch(&request, |mut transfer| {
             let mut bytes = Vec::new();
             let received = transfer.each_chunk(|chunk| {
@@ -211,19 +242,37 @@ impl Client {
         (count(&self.num_requests), count(&self.num_retries))
     }
 
+    /// Sends the request, and again to where the answers lead.
     fn send(&self, request: &Request<'_>) -> Result<Transfer, Fault> {
+        let mut url = request.url.to_owned();
+        for _ in 0..=MOST_REDIRECTS {
+            let response = self.ask(&url, request.first_byte)?;
+            let Some(location) = location(&response) else {
+                return self.open(response, request);
+            };
+            url = self.allowed.follow(&url, &location)?;
+        }
+        Err(Fault::redirect(&url, "and on and on from there"))
+    }
+
+    fn ask(&self, url: &str, first_byte: u64) -> Result<Response, Fault> {
         self.pacer.wait(&*self.clock);
         self.num_requests.fetch_add(1, Ordering::Relaxed);
-        let mut call = self.agent.get(request.url);
-        if request.first_byte > 0 {
+        let mut call = self.agent.get(url);
+        if first_byte > 0 {
             call = call
-                .header("Range", format!("bytes={}-", request.first_byte))
+                .header("Range", format!("bytes={first_byte}-"))
                 .header("Accept-Encoding", "identity");
         }
-        let response = call.call().map_err(|error| Fault::from_call(&error))?;
+        call.call().map_err(|error| Fault::from_call(&error))
+    }
+
+    /// The body of a good answer, which has not been read yet.
+    fn open(&self, response: Response, request: &Request<'_>) -> Result<Transfer, Fault> {
         let (parts, body) = response.into_parts();
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let status = parts.status.as_u16();
+        let most_bytes = request.most_bytes;
         let body = body.into_with_config().limit(u64::MAX).reader();
         if status == 200 || (status == 206 && request.first_byte > 0) {
             let first_byte = if status == 206 {
@@ -231,23 +280,51 @@ impl Client {
             } else {
                 0
             };
-            let is_gzip = header("content-encoding").is_some_and(|coding| coding.trim() == "gzip");
-            let body: Box<dyn Read> = if is_gzip {
-                Box::new(MultiGzDecoder::new(body))
-            } else {
-                Box::new(body)
+            let body = Limited::new(body, most_bytes);
+            let body: Box<dyn Read> = match header("content-encoding").map(str::trim) {
+                None | Some("" | "identity") => Box::new(body),
+                Some("gzip") => Box::new(Limited::new(MultiGzDecoder::new(body), most_bytes)),
+                Some(other) => {
+                    return Err(Fault::unsound(format!(
+                        "packed by {other}, which was not asked for"
+                    )));
+                }
             };
-            return Ok(Transfer { first_byte, body });
+            return Ok(Transfer {
+                first_byte,
+                most_bytes,
+                body,
+            });
         }
-        let mut page = Vec::new();
-        // A page that cannot be read whole is judged by its status and what there is of it.
-        let _ = body.take(ERROR_PAGE_BYTES).read_to_end(&mut page);
         Err(Fault::of_answer(
             status,
             header("retry-after").and_then(|value| answer::retry_after(value, self.clock.now())),
-            &String::from_utf8_lossy(&page),
+            &error_page(body),
         ))
     }
+}
+
+type Response = ureq::http::Response<ureq::Body>;
+
+/// Where a redirect leads.
+fn location(response: &Response) -> Option<String> {
+    let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let location = response.headers().get("location").filter(|_| is_redirect)?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+}
+
+/// The beginning of a page. One that cannot be read whole, or comes too slowly, is judged by its status
+/// and what there is of it.
+fn error_page(body: impl Read) -> String {
+    let (begun, mut page, mut chunk) = (Instant::now(), Vec::new(), [0; 4096]);
+    let mut body = body.take(ERROR_PAGE_BYTES);
+    while let Ok(length) = body.read(&mut chunk) {
+        page.extend_from_slice(&chunk[..length]);
+        if length == 0 || begun.elapsed() > ERROR_PAGE_TIME {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&page).into_owned()
 }
 
 /// The first byte in `bytes 100-199/200`.

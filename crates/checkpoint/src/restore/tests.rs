@@ -78,7 +78,16 @@ fn a_part_is_read_alone_and_refused_only_for_its_own_contents() {
 
 #[test]
 fn a_manifest_that_names_a_file_outside_of_the_checkpoint_is_refused() {
-    for name in ["../victim", "a/../../victim", "/etc/hostname", "..", ".lock", "", "a\\b", "a\0"] {
+    for name in [
+        "../victim",
+        "a/../../victim",
+        "/etc/hostname",
+        "..",
+        ".lock",
+        "",
+        "a\\b",
+        "a\0",
+    ] {
         assert_refused(MANIFEST_FILE, "is not the name of a file", |checkpoint| {
             let victim = checkpoint.join("../victim");
             fs::write(&victim, b"4321").unwrap();

@@ -14,6 +14,8 @@ const FIRST_THROTTLED_DELAY: Duration = Duration::from_secs(30);
 const LONGEST_THROTTLED_DELAY: Duration = Duration::from_mins(10);
 /// A server that asks for more patience than this is taken at its word another day.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+/// Characters that are shown of what a server says.
+const LONGEST_LINE: usize = 200;
 /// A body that is not what was asked for is mostly the same the next time.
 const UNSOUND_RETRIES: u32 = 2;
 
@@ -54,6 +56,14 @@ pub enum Fault {
         /// The status.
         status: u16,
     },
+    /// The answer leads to another address, which is not followed.
+    #[error("the answer leads to {to}, {why}")]
+    Redirect {
+        /// The address, on one line.
+        to: String,
+        /// Why it is not followed.
+        why: &'static str,
+    },
     /// The connection could not be made, broke, or fell silent.
     #[error("the connection failed: {reason}")]
     Cut {
@@ -71,19 +81,29 @@ pub enum Fault {
 impl Fault {
     pub(crate) fn cut(error: &io::Error) -> Self {
         Self::Cut {
-            reason: error.to_string(),
+            reason: one_line(&error.to_string()),
         }
     }
 
-    pub(crate) fn unsound(what: impl Into<String>) -> Self {
-        Self::Unsound { what: what.into() }
+    /// `what` may quote the server.
+    pub(crate) fn unsound(what: impl AsRef<str>) -> Self {
+        Self::Unsound {
+            what: one_line(what.as_ref()),
+        }
+    }
+
+    pub(super) fn redirect(to: &str, why: &'static str) -> Self {
+        Self::Redirect {
+            to: one_line(to),
+            why,
+        }
     }
 
     pub(super) fn from_call(error: &ureq::Error) -> Self {
         match error {
             ureq::Error::BadUri(_) | ureq::Error::Http(_) => Self::unsound(format!("impossible: {error}")),
             error => Self::Cut {
-                reason: error.to_string(),
+                reason: one_line(&error.to_string()),
             },
         }
     }
@@ -114,7 +134,7 @@ impl Fault {
     /// How long to wait before attempt `attempt + 1` (from 0); `None` when it is of no use.
     pub(super) fn delay(&self, attempt: u32) -> Option<Duration> {
         let (asked, first, longest) = match self {
-            Self::Missing { .. } | Self::Refused { .. } => return None,
+            Self::Missing { .. } | Self::Refused { .. } | Self::Redirect { .. } => return None,
             Self::Unsound { .. } if attempt >= UNSOUND_RETRIES => return None,
             Self::Throttled { retry_after, .. } => {
                 (*retry_after, FIRST_THROTTLED_DELAY, LONGEST_THROTTLED_DELAY)
@@ -143,6 +163,21 @@ impl Fault {
             self,
             Self::Throttled { .. } | Self::Unavailable { .. } | Self::Cut { .. }
         )
+    }
+}
+
+/// What a server says, as a row of a table or a terminal takes it: on one line, without characters that
+/// steer a terminal or turn text around, and cut.
+pub(crate) fn one_line(text: &str) -> String {
+    let is_dropped = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let blanks = text.replace(is_dropped, " ");
+    let line = blanks.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{} ...", &line[..end]),
+        None => line,
     }
 }
 
@@ -197,6 +232,16 @@ mod tests {
             throttled
         );
         assert_eq!(delays(Fault::unsound("an HTML page")), [1, 2]);
+    }
+
+    #[test]
+    fn what_a_server_says_becomes_one_short_line_that_steers_no_terminal() {
+        assert_eq!(one_line(" a\tb\r\nc \u{1b}[31md\u{202e}e\0 "), "a b c [31md e");
+        assert_eq!(one_line(&"é".repeat(200)), "é".repeat(200));
+        assert_eq!(one_line(&"é".repeat(201)), format!("{} ...", "é".repeat(200)));
+        assert_eq!(one_line("\n\t"), "");
+        let fault = Fault::unsound("a page (one\ttwo\nthree)");
+        assert_eq!(fault.to_string(), "the answer is a page (one two three)");
     }
 
     #[test]

@@ -16,7 +16,8 @@ use serde::Serialize;
 
 use crate::progress::Progress;
 use crate::web::{
-    Client, Clock, Connection, Failure, Fault, FetchError, Request, Stopped, SystemClock, Transfer,
+    Client, Clock, Connection, DUMP_BYTES, Failure, Fault, FetchError, Request, Stopped, SystemClock,
+    Transfer,
 };
 use checksums::{Checksum, Hasher};
 
@@ -230,6 +231,7 @@ impl Archive<'_> {
             let request = Request {
                 url: &url,
                 first_byte: before,
+                most_bytes: DUMP_BYTES,
             };
             let is_whole = self.client.fetch(&request, |mut transfer| {
                 if transfer.first_byte != part.bytes {

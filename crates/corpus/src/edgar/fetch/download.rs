@@ -13,7 +13,7 @@ use super::envelope::Envelope;
 use super::ledger::{Ledger, Stored};
 use super::{Hosts, ListedFiling, NotFetched};
 use crate::progress::Progress;
-use crate::web::{Client, Failure, Fault, FetchError, Request, Stopped, Transfer};
+use crate::web::{Client, FILING_BYTES, Failure, Fault, FetchError, Request, Stopped, Transfer};
 
 /// So many filings in a row that fail for reasons of the connection are an outage.
 const LONGEST_RUN_OF_FAILURES: u32 = 10;
@@ -183,6 +183,7 @@ impl Job<'_> {
         let request = Request {
             url: &url,
             first_byte: 0,
+            most_bytes: FILING_BYTES,
         };
         self.client
             .fetch(&request, |transfer| store(transfer, filing, &path))

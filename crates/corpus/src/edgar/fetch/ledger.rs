@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use durable::{DurableError, Operation};
 
 use super::ListedFiling;
-use crate::web::FetchError;
+use crate::web::{FetchError, one_line};
 
 const HEADER: &str = "accession\tcik\tcompany\tform\tfiled\tfile\tbytes\tsha256\turl\n";
 const NUM_COLUMNS: usize = 9;
@@ -94,8 +94,8 @@ impl Ledger {
             "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{url}\n",
             filing.accession,
             filing.cik,
-            filing.company,
-            filing.form,
+            one_line(&filing.company),
+            one_line(&filing.form),
             filing.filed,
             stored.file,
             stored.bytes,

@@ -290,6 +290,31 @@ fn real_submissions_of_every_period_are_stored_byte_for_byte_and_never_cut() {
 }
 
 #[test]
+fn what_a_page_is_called_is_one_line_of_the_list_of_filings_that_are_missing() {
+    let (server, out) = (archive(1), tempfile::tempdir().unwrap());
+    let page = "<!DOCTYPE html>\n<title>Gone\taway\n\u{1b}[2Jfor\r\never\u{202e}</title>";
+    server.on(&path(7, &accession(0)), [Answer::ok(page)]);
+    let report = fetch(&options(&server, out.path())).0.unwrap();
+    assert_eq!(report.not_fetched.len(), 1);
+    let listed = std::fs::read_to_string(out.path().join("not_fetched.tsv")).unwrap();
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 2, "{listed:?}");
+    assert_eq!(lines[1].split('\t').count(), 3, "{listed:?}");
+    assert!(lines[1].contains("(Gone away [2Jfor ever)"), "{listed:?}");
+    assert!(!listed.contains('\u{1b}'));
+}
+
+#[test]
+fn a_name_with_a_tab_in_the_index_leaves_the_ledger_readable() {
+    let (server, out) = (archive(1), tempfile::tempdir().unwrap());
+    let index = master([(7, accession(0))]).replace("EXAMPLE MILLS INC", "EXAMPLE\tMILLS\u{7} INC");
+    server.on(MASTER, [Answer::ok(index)]);
+    assert_eq!(fetch(&options(&server, out.path())).0.unwrap().fetched, 1);
+    assert_eq!(ledger_rows(out.path())[0][2], "EXAMPLE MILLS INC");
+    assert_eq!(fetch(&options(&server, out.path())).0.unwrap().fetched, 0);
+}
+
+#[test]
 fn real_error_pages_are_never_stored_whatever_their_status() {
     let Some(folder) = data_folder() else { return };
     let mut num_pages = 0;
