@@ -157,12 +157,10 @@ fn remove_left(parent: &Path, folder: &Path, purpose: &str) {
 /// Makes the folder and takes its lock.
 fn lock_folder(folder: &Path, purpose: &str) -> Result<FolderLock, DurableError> {
     loop {
-        match DISK.create_dir_all(folder) {
+        match durable::private_folder(folder) {
             // Its last user has removed it between the try to make it and the look at it.
-            Err(source) if source.kind() == std::io::ErrorKind::AlreadyExists && !folder.is_file() => {
-                continue;
-            }
-            made => made.map_err(|source| DurableError::new(Operation::Create, folder, source))?,
+            Err(DurableError::Missing { .. }) => continue,
+            made => made?,
         }
         match FolderLock::acquire(folder, purpose) {
             // Its last user has removed it in between.

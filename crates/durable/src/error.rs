@@ -89,6 +89,14 @@ pub enum DurableError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Another user could change what is trusted in this folder later.
+    #[error("{} is not used: {problem}; choose another place, or remove it if it is yours", path.display())]
+    NotPrivate {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// Another process works in the folder.
     #[error(
         "{} is in use by {holder}; wait until it has ended, end it, or choose another folder",

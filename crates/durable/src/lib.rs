@@ -20,6 +20,7 @@ mod error;
 mod file_name;
 mod flush;
 mod lock;
+mod own;
 mod partial;
 mod storage;
 pub mod testing;
@@ -29,5 +30,6 @@ pub use commit::{StagedDir, commit_bytes, commit_dir, commit_file, commit_new_fi
 pub use error::{DurableError, Operation};
 pub use file_name::FileName;
 pub use lock::{FolderLock, LOCK_FILE};
+pub use own::{open_own, others_can_change, private_folder};
 pub use partial::{is_partial, remove_all_partials, remove_stale_partials};
 pub use storage::{DISK, Disk, Storage, StorageFile};

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::partial::host_name;
-use crate::{DurableError, Operation};
+use crate::{DurableError, Operation, open_own};
 
 /// Name of the lock file inside a locked folder; who removes other files there leaves it.
 pub const LOCK_FILE: &str = ".lock";
@@ -71,12 +71,15 @@ impl Drop for FolderLock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
+    let mut options = OpenOptions::new();
+    let file = open_own(options.read(true).write(true).create(true).truncate(false), path)?;
+    // Its text is replaced: a second name could be another file's.
+    if file.metadata()?.nlink() > 1 {
+        return Err(io::Error::other(
+            "it has a second name; remove it, or choose another folder",
+        ));
+    }
+    Ok(file)
 }
 
 /// Whether the open file is the one that `path` names now.
@@ -181,6 +184,21 @@ mod tests {
         println!("\nheld");
         // Ends with the parent at the latest: its end closes this pipe.
         let _ = io::stdin().read(&mut [0]);
+    }
+
+    #[test]
+    fn a_lock_file_that_leads_to_another_file_is_refused_and_that_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (victim, path) = (folder.path().join("victim"), folder.path().join(LOCK_FILE));
+        std::fs::write(&victim, "whole").unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        let error = FolderLock::acquire(folder.path(), "train").unwrap_err();
+        assert!(format!("{error:?}").contains("it is a link"), "{error:?}");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::hard_link(&victim, &path).unwrap();
+        let error = FolderLock::acquire(folder.path(), "train").unwrap_err();
+        assert!(format!("{error:?}").contains("second name"), "{error:?}");
+        assert_eq!(std::fs::read(&victim).unwrap(), b"whole");
     }
 
     #[test]

@@ -64,10 +64,7 @@ impl LogFile {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(&self, path: &Path) -> Result<(), TrainError> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
+        let file = durable::open_own(OpenOptions::new().create(true).append(true), path)
             .map_err(|source| DurableError::new(Operation::Write, path, source))?;
         let _ = self.0.file.set(file);
         Ok(())

@@ -182,7 +182,7 @@ impl Metrics {
     pub fn open(run_dir: &Path, resumed: Option<u64>) -> Result<Self, TrainError> {
         let path = run_dir.join("metrics.jsonl");
         let last_evaluated = keep_until(&path, resumed)?;
-        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = durable::open_own(OpenOptions::new().create(true).append(true), &path);
         let file = file.map_err(|source| DurableError::new(Operation::Write, &path, source))?;
         Ok(Self {
             file,

@@ -12,7 +12,7 @@ use std::{
 };
 
 use collectives::{Collective, CollectiveError};
-use durable::{DISK, DurableError, FolderLock, Operation, Storage};
+use durable::{DISK, DurableError, FolderLock};
 use serde::{Deserialize, Serialize};
 use shards::{Corpus, Packing, StageReport};
 
@@ -80,8 +80,8 @@ fn wait_for_all(collective: &mut dyn Collective, is_busy: impl Fn() -> bool) -> 
 
 fn copy(corpus: &Corpus, packings: &[Arc<Packing>], folder: &Path) -> Result<Staged, TrainError> {
     let begun = Instant::now();
-    DISK.create_dir_all(folder)
-        .map_err(|source| DurableError::new(Operation::Create, folder, source))?;
+    // What is there already is trusted by its hash, and read for as long as the run goes on.
+    durable::private_folder(folder)?;
     let _lock = wait_for_lock(folder)?;
     let packings: Vec<&Packing> = packings.iter().map(AsRef::as_ref).collect();
     let report = shards::stage(&DISK, corpus, &packings, folder)?;

@@ -268,13 +268,9 @@ struct Part {
 impl Part {
     fn open(path: &Path, checksum: &Checksum) -> Result<Self, FetchError> {
         let failed = |source| DurableError::new(Operation::Create, path, source);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = durable::open_own(&mut options, path).map_err(failed)?;
         let mut part = Self {
             path: path.to_path_buf(),
             file,

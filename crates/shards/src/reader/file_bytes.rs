@@ -17,7 +17,8 @@ use crate::ShardError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReadMode {
-    /// Map the files into memory: no copy, the page cache is the buffer.
+    /// Map the files into memory: no copy, the page cache is the buffer. A file that somebody else can
+    /// change is read as by `Pread`.
     #[default]
     Mmap,
     /// Read the index into memory and tokens by `pread`: for file systems that cannot map.
@@ -55,7 +56,13 @@ impl FileBytes {
     }
 
     fn of_io(file: File, mode: ReadMode, unmapped: Unmapped) -> std::io::Result<Self> {
-        let bytes = file.metadata()?.len();
+        let metadata = file.metadata()?;
+        let bytes = metadata.len();
+        let mode = if durable::others_can_change(&metadata) {
+            ReadMode::Pread
+        } else {
+            mode
+        };
         match (mode, unmapped) {
             _ if bytes == 0 => Ok(Self::Memory(Vec::new())),
             (ReadMode::Mmap, _) => Ok(Self::Mapped(map(&file)?)),
@@ -109,9 +116,10 @@ impl FileBytes {
     reason = "mapping a file is sound only while nobody changes it; see SAFETY"
 )]
 fn map(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: the bytes of a mapping must not change while it lives. `ShardWriter::finish` and
-    // `Packing::write` (through `durable`) keep that promise for every file that is opened here: they write beside,
-    // rename and make the file read-only, and nothing in the project opens such a file for
-    // writing. Who overrides file permissions breaks it; `ReadMode::Pread` is there for them.
+    // SAFETY: the bytes of a mapping must not change while it lives. `of_io` maps only files that belong to
+    // this user or to the administrator and that nobody else may write to. Of these, `ShardWriter::finish` and
+    // `Packing::write` (through `durable`) write beside, rename and make the file read-only, and nothing in
+    // the project opens such a file for writing. A user who overrides that on a file of their own while it is
+    // read breaks the promise (cut short, the process ends by SIGBUS); `ReadMode::Pread` is there for them.
     unsafe { Mmap::map(file) }
 }

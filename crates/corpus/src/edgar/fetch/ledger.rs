@@ -47,11 +47,8 @@ impl Ledger {
     /// [`FetchError::Ledger`] for a whole line that is no row; [`FetchError::Durable`].
     pub(crate) fn open(path: &Path) -> Result<Self, FetchError> {
         let failed = |operation| move |source| DurableError::new(operation, path, source);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)
+        let mut options = OpenOptions::new();
+        let mut file = durable::open_own(options.read(true).append(true).create(true), path)
             .map_err(failed(Operation::Create))?;
         let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(0)).map_err(failed(Operation::Read))?;
