@@ -428,7 +428,12 @@ mod tests {
         let refused = |edit: &dyn Fn(&mut serde_json::Value)| {
             let mut edited = serde_json::to_value(&manifest).unwrap();
             edit(&mut edited["files"]);
-            std::fs::write(docs.join(DOCS_MANIFEST), edited.to_string()).unwrap();
+            durable::commit_bytes(
+                &durable::DISK,
+                &docs.join(DOCS_MANIFEST),
+                edited.to_string().as_bytes(),
+            )
+            .unwrap();
             DocumentReader::open(&docs).unwrap_err().to_string()
         };
         for name in [

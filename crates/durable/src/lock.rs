@@ -190,7 +190,7 @@ mod tests {
     fn a_lock_file_that_leads_to_another_file_is_refused_and_that_file_stays() {
         let folder = tempfile::tempdir().unwrap();
         let (victim, path) = (folder.path().join("victim"), folder.path().join(LOCK_FILE));
-        std::fs::write(&victim, "whole").unwrap();
+        crate::commit_bytes(&crate::DISK, &victim, b"whole").unwrap();
         std::os::unix::fs::symlink(&victim, &path).unwrap();
         let error = FolderLock::acquire(folder.path(), "train").unwrap_err();
         assert!(format!("{error:?}").contains("it is a link"), "{error:?}");

@@ -89,6 +89,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::commit_bytes;
 
     /// Another user's id; only the administrator can give files away.
     const OTHER: u32 = 12345;
@@ -106,7 +107,7 @@ mod tests {
     fn links_pipes_and_folders_are_refused_at_once_and_what_links_lead_to_stays() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        fs::write(at("victim"), "whole").unwrap();
+        commit_bytes(&DISK, &at("victim"), b"whole").unwrap();
         symlink(at("victim"), at("link")).unwrap();
         symlink(at("nowhere"), at("dangling")).unwrap();
         fifo(&at("fifo"));
@@ -143,7 +144,7 @@ mod tests {
             error => panic!("{error}"),
         };
         symlink(at("a/b"), at("link")).unwrap();
-        fs::write(at("file"), "").unwrap();
+        commit_bytes(&DISK, &at("file"), b"").unwrap();
         assert_eq!(problem("link"), "it is no folder");
         assert_eq!(problem("file"), "it is no folder");
         fs::create_dir(at("open")).unwrap();
@@ -162,7 +163,7 @@ mod tests {
     fn a_file_of_another_user_or_open_to_others_may_change() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        fs::write(&path, "").unwrap();
+        commit_bytes(&DISK, &path, b"").unwrap();
         let changes = |mode: u32| {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             others_can_change(&path.metadata().unwrap())

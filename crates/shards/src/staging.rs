@@ -300,7 +300,7 @@ mod tests {
             for place in ["tokenizer", "held-out", "shard", "documents"] {
                 let small = small_corpus();
                 // What would be copied is there, with its right hash.
-                std::fs::write(&victim, b"another").unwrap();
+                durable::commit_bytes(&DISK, &victim, b"another").unwrap();
                 forge(&small.folder, &with_placeholder(&small.manifest, place), name);
                 let error = stage_with(&DISK, &small.folder, &to).unwrap_err();
                 let ShardError::Json { source, .. } = &error else {

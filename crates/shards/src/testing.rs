@@ -204,7 +204,7 @@ pub(crate) fn forge(folder: &Path, manifest: &Manifest, name: &str) {
         ..manifest.clone()
     };
     let path = folder.join(crate::MANIFEST_FILE);
-    std::fs::write(&path, text(&forged)).unwrap();
+    durable::commit_bytes(&DISK, &path, text(&forged).as_bytes()).unwrap();
 }
 
 fn manifest_of(shards: Vec<ShardEntry>, documents_file: crate::DocumentsFile) -> Manifest {

@@ -90,7 +90,7 @@ fn a_manifest_that_names_a_file_outside_of_the_checkpoint_is_refused() {
     ] {
         assert_refused(MANIFEST_FILE, "is not the name of a file", |checkpoint| {
             let victim = checkpoint.join("../victim");
-            fs::write(&victim, b"4321").unwrap();
+            durable::commit_bytes(&durable::DISK, &victim, b"4321").unwrap();
             change_manifest(checkpoint, |manifest| {
                 let sha256 = sha256_file(&victim).unwrap();
                 manifest["files"][name] = json!({"size_bytes": 4, "sha256": sha256});

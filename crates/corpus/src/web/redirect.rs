@@ -74,7 +74,7 @@ impl Allowed {
                     name.strip_suffix(*domain)
                         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
                 };
-                ARCHIVES.iter().any(|domain| of(&domain))
+                ARCHIVES.iter().any(of)
             }
         }
     }
