@@ -25,10 +25,10 @@ const SOURCE_BYTES: usize = 100;
 
 /// Name of a source's held-out file without extension; `10-K/A` gives `valid-10-K_A`.
 ///
-/// A source that is not made of letters, digits, `.`, `-`, `/` and blanks alone, or is long, has
+/// A source that is not made of letters, digits, `.`, `-`, `/`, `@` and blanks alone, or is long, has
 /// the beginning of its hash at the end, so that no two sources share a file.
 pub fn held_out_name(source: &str) -> FileName {
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '/' | ' ');
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '/' | '@' | ' ');
     let is_kept = |c: char| FileName::allows(c);
     let cut = source.floor_char_boundary(SOURCE_BYTES);
     let shown: String = source[..cut]

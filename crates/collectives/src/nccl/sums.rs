@@ -179,7 +179,9 @@ impl GpuSums {
         while let Some(&work) = self.queued.get(self.reached) {
             self.communicator.lookout().moves_on(work);
             if !self.gpu.is_reached(&self.done[self.reached])? {
-                self.communicator.check(work)?;
+                if self.communicator.check(work).is_err() {
+                    return self.broken(work);
+                }
                 let rank = self.communicator.rank();
                 let late = |waited| NcclError::Deadline { rank, work, waited };
                 return self.patience.check().map(|()| false).map_err(late);
@@ -188,5 +190,18 @@ impl GpuSums {
             self.patience = Patience::new(self.communicator.times().call);
         }
         Ok(true)
+    }
+
+    /// Names the first sum that is not there, after NCCL was found broken at `work`: those before it may
+    /// have come between the two questions.
+    fn broken(&mut self, work: Work) -> Result<bool, NcclError> {
+        while let Some(event) = self.done.get(self.reached)
+            && self.reached + 1 < self.queued.len()
+            && self.gpu.is_reached(event)?
+        {
+            self.reached += 1;
+        }
+        let work = self.queued.get(self.reached).copied().unwrap_or(work);
+        self.communicator.check(work).map(|()| false)
     }
 }

@@ -213,14 +213,15 @@ fn is_closed(stream: &mut TcpStream) -> Result<bool> {
 fn clients_that_stall_do_not_hold_up_the_end_and_who_waits_is_answered() -> Result<()> {
     let mut served = Served::start(&["--queue-tokens", "10000000"])?;
     let texts = json!(vec![""; 2048]).to_string();
+    // First, so that it has been taken when the signal comes.
+    let mut waits = connect(served.address)?;
+    waits.write_all(&request(texts.as_bytes(), texts.len()))?;
     let mut streams = Vec::new();
     for _ in 0..20 {
         streams.push(send(&served, &request(texts.as_bytes(), texts.len()))?);
         streams.push(send(&served, &request(b"[", 100))?);
         streams.push(send(&served, b"GET /ping HT")?);
     }
-    let mut waits = connect(served.address)?;
-    waits.write_all(&request(texts.as_bytes(), texts.len()))?;
     wait_until("all connections are taken", || {
         Ok(served.metric("tenk_open_connections")? > 40)
     })?;

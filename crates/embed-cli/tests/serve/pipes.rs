@@ -27,7 +27,7 @@ fn encoded(folder: &Path, input: &str, text: Stdio) -> Result<Vec<u8>> {
     let names = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name()));
     let mut names = names.collect::<Result<Vec<_>>>()?;
     names.retain(|name| {
-        !["model", "texts", "fifo", "vectors.npy"]
+        !["model", "model.checkpoints", "texts", "fifo", "vectors.npy"]
             .iter()
             .any(|known| name == known)
     });

@@ -184,12 +184,13 @@ fn what_is_no_unicode_is_refused_and_a_byte_order_mark_is_no_text() {
         br#"{"inputs": "\ud800\ud800"}"#,
         br#"{"inputs": ["a", "\ud83d"]}"#,
         br#"{"inputs": "\u12"}"#,
-        b"{\"inputs\": \"a\nb\"}",
         b"\xff\xfe{\x00",
     ] {
         ensure_says(Kind::Json, body, &["line 1 column"]);
         ensure_says(Kind::JsonLines, body, &["line 1"]);
     }
+    ensure_says(Kind::Json, b"{\"inputs\": \"a\nb\"}", &["line 2 column 0"]);
+    ensure_says(Kind::JsonLines, b"{\"inputs\": \"a\nb\"}", &["line 1"]);
     assert_eq!(texts(Kind::Json, br#"{"inputs": "\ud83d\ude00"}"#), ["\u{1f600}"]);
     assert_eq!(texts(Kind::Json, b"\xef\xbb\xbf{\"inputs\": \"a\"}"), ["a"]);
     assert_eq!(
