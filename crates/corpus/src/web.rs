@@ -16,6 +16,7 @@ mod tests;
 mod user_agent;
 
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -347,15 +348,21 @@ fn is_web_address(url: &str) -> bool {
     let host = url
         .strip_prefix("http://")
         .or_else(|| url.strip_prefix("https://"));
-    host.is_some_and(|host| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic()))
+    let names_a_user = |host: &str| host.split('/').next().is_some_and(|host| host.contains('@'));
+    host.is_some_and(|host| {
+        !host.is_empty() && !names_a_user(host) && host.bytes().all(|byte| byte.is_ascii_graphic())
+    })
 }
 
 /// A proxy cannot reach this machine's own servers.
 fn is_loopback(base_url: &str) -> bool {
-    let host = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
-    ["127.", "localhost", "[::1]"]
-        .iter()
-        .any(|name| host.starts_with(name))
+    let Ok(url) = base_url.parse::<ureq::http::Uri>() else {
+        return false;
+    };
+    let host = url.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// Bytes of a hash as lower-case hex digits.

@@ -114,6 +114,27 @@ fn redirects_are_followed_on_the_given_server_alone_and_not_in_a_circle() {
 }
 
 #[test]
+fn only_this_machine_is_asked_without_its_proxy_and_no_address_names_a_user() {
+    for url in [
+        "http://127.0.0.1:80",
+        "http://127.9.9.9/x",
+        "http://localhost",
+        "https://[::1]:1/",
+    ] {
+        assert!(is_loopback(url) && is_web_address(url), "{url}");
+    }
+    for url in [
+        "http://127.evil.example",
+        "http://localhost.evil.example",
+        "http://10.0.0.1",
+        "127.0.0.1",
+    ] {
+        assert!(!is_loopback(url), "{url}");
+    }
+    assert!(!is_web_address("http://user:word@127.0.0.1/") && is_web_address("http://a.example/@b"));
+}
+
+#[test]
 fn a_redirect_without_an_address_is_refused() {
     let server = TestServer::start();
     server.on("/a", [Answer::status(301, "")]);

@@ -24,6 +24,9 @@ use checksums::{Checksum, Hasher};
 /// The articles with their text, in many bzip2 streams.
 pub const ARTICLES: &str = "pages-articles-multistream.xml.bz2";
 const CHUNK_BYTES: usize = 1 << 20;
+/// An attempt that brings less is a crumb, and so many of them are no transfer.
+const CRUMB_BYTES: u64 = 64 << 10;
+const MOST_CRUMBS: u32 = 100;
 
 /// Which dump, and where to.
 #[derive(Debug, Clone)]
@@ -226,19 +229,25 @@ impl Archive<'_> {
         if part.bytes > 0 && part.hash.hex() == checksum.hex {
             return Ok(());
         }
+        let mut crumbs = 0;
         loop {
             let before = part.bytes;
             let request = Request {
                 url: &url,
                 first_byte: before,
-                most_bytes: DUMP_BYTES,
+                most_bytes: DUMP_BYTES.saturating_sub(before),
             };
             let is_whole = self.client.fetch(&request, |mut transfer| {
                 if transfer.first_byte != part.bytes {
                     part.restart(checksum).map_err(Failure::Disk)?;
                 }
                 match part.receive(&mut transfer, progress) {
-                    Err(Failure::Fault(_)) if part.bytes > before => Ok(false),
+                    Err(Failure::Fault(fault))
+                        if fault.is_outage() && part.bytes > before && crumbs < MOST_CRUMBS =>
+                    {
+                        crumbs += u32::from(part.bytes - before < CRUMB_BYTES);
+                        Ok(false)
+                    }
                     received => received.map(|()| true),
                 }
             });

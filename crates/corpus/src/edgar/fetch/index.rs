@@ -12,7 +12,7 @@ use jiff::civil::Date;
 
 use super::ListedFiling;
 use crate::edgar::form_type;
-use crate::web::Fault;
+use crate::web::{Fault, PAGE_BYTES};
 
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
 
@@ -51,8 +51,14 @@ fn plain(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
     }
     let mut plain = Vec::new();
     MultiGzDecoder::new(bytes)
+        .take(PAGE_BYTES + 1)
         .read_to_end(&mut plain)
         .map_err(|error| Fault::unsound(format!("a damaged gzip file ({error})")))?;
+    if plain.len() as u64 > PAGE_BYTES {
+        return Err(Fault::unsound(format!(
+            "an index of more than {PAGE_BYTES} bytes"
+        )));
+    }
     Ok(Cow::Owned(plain))
 }
 
