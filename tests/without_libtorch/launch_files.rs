@@ -193,7 +193,7 @@ fn a_plan_that_does_not_fit_is_printed_and_is_a_failure() -> Result<()> {
     ensure!(
         output.status.code() == Some(1)
             && stdout.contains("training.micro_batch_size = 2048 DOES NOT FIT")
-            && stderr.contains("does not fit on v100-sxm2-32gb: 128, a divisor of the batch, would fit"),
+            && stderr.contains("does not fit on v100-sxm2-32gb: 64, a divisor of the batch, would fit"),
         "{stdout}{stderr}"
     );
     Ok(())
