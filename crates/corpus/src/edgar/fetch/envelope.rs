@@ -1,7 +1,7 @@
 //! Whether a body is a whole full submission: it opens as one, names the filing that was asked
 //! for, and ends where it must. Looks at both ends only, so that a filing of any size streams by.
 
-use crate::web::Fault;
+use crate::web::{Fault, one_line};
 
 /// What is kept of both ends: the header of a submission, and white space after its last tag.
 const END_BYTES: usize = 8 << 10;
@@ -78,7 +78,7 @@ fn page_kind(opening: &str) -> String {
         .split_once("<title>")
         .and_then(|(_, rest)| Some(rest.split_once("</title>")?.0.trim()));
     match title {
-        Some(title) => format!("a page ({title}), no full submission"),
+        Some(title) => format!("a page ({}), no full submission", one_line(title)),
         None => "a page, no full submission".to_owned(),
     }
 }
