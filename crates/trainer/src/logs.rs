@@ -3,6 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, IsTerminal, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{
         Arc, OnceLock,
@@ -11,6 +12,7 @@ use std::{
 };
 
 use durable::{DurableError, Operation};
+use rustix::fs::OFlags;
 use tracing::Level;
 use tracing_subscriber::{
     EnvFilter, Layer, filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
@@ -64,7 +66,12 @@ impl LogFile {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(&self, path: &Path) -> Result<(), TrainError> {
-        let file = durable::open_own(OpenOptions::new().create(true).append(true), path)
+        // A link that another user laid in a shared run folder is not written through.
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path)
             .map_err(|source| DurableError::new(Operation::Write, path, source))?;
         let _ = self.0.file.set(file);
         Ok(())
