@@ -233,6 +233,12 @@ mod tests {
             );
             put(format!("crates/{name}/src/lib.rs"), String::new());
         }
+        let mut lock = std::process::Command::new(env!("CARGO"));
+        let status = lock
+            .args(["generate-lockfile", "--offline", "--quiet"])
+            .current_dir(root.path())
+            .status();
+        assert!(status.unwrap().success());
         root
     }
 

@@ -63,17 +63,25 @@ impl Dependency {
 }
 
 impl Metadata {
-    /// What `cargo metadata` says for Linux on `x86_64`.
+    /// What `cargo metadata` says for Linux on `x86_64`. A lock file that does not fit its manifests is
+    /// an error.
     pub(crate) fn of(root: &Path) -> Result<Self> {
         let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version", "1", "--filter-platform"])
+            .args([
+                "metadata",
+                "--locked",
+                "--format-version",
+                "1",
+                "--filter-platform",
+            ])
             .arg("x86_64-unknown-linux-gnu")
             .current_dir(root)
             .output()
             .context("cannot run cargo metadata")?;
         if !output.status.success() {
             bail!(
-                "cargo metadata failed: {}",
+                "cargo metadata in {} failed: {}",
+                root.display(),
                 String::from_utf8_lossy(&output.stderr)
             );
         }

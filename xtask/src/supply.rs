@@ -1,8 +1,9 @@
 //! `supply`: what others wrote and tenk is built of.
 //!
 //! Every package has a licence that `deny.toml` allows and comes, with its checksum, from a registry
-//! that it names; every call of cargo holds to the lock file; base images are named by their digest;
-//! and the packages that `docs/security.md` lists as unmaintained are still the ones in use.
+//! that it names; the lock files fit their manifests and every call of cargo holds to them; base
+//! images are named by their digest; and the packages that `docs/security.md` lists as unmaintained
+//! are still the ones in use.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -55,8 +56,8 @@ struct Locked {
     checksum: Option<String>,
 }
 
-/// Lock files of the workspace and of the fuzz targets, which are a workspace of their own.
-const LOCK_FILES: [&str; 2] = ["Cargo.lock", "fuzz/Cargo.lock"];
+/// Folders of the workspace and of the fuzz targets, which are a workspace of their own.
+const WORKSPACES: [&str; 2] = ["", "fuzz"];
 /// Where commands for a shell stand.
 const SCRIPTS: [&str; 4] = ["Makefile", ".ci/run", "scripts", "launch"];
 /// Cargo's commands that would resolve dependencies anew without `--locked`.
@@ -68,10 +69,13 @@ const PAGE: &str = "docs/security.md";
 /// Holds the repository to it.
 pub(crate) fn check(root: &Path) -> Result<Outcome> {
     let policy: Policy = toml::from_str(&read(&root.join("deny.toml"))?).context("deny.toml")?;
-    let packages = Metadata::of(root)?.packages;
+    let mut packages = Vec::new();
     let mut locked = Vec::new();
-    for file in LOCK_FILES {
-        let lock: LockFile = toml::from_str(&read(&root.join(file))?).context(file)?;
+    for workspace in WORKSPACES {
+        let folder = root.join(workspace);
+        packages.extend(Metadata::of(&folder)?.packages);
+        let file = folder.join("Cargo.lock");
+        let lock: LockFile = toml::from_str(&read(&file)?).with_context(|| file.display().to_string())?;
         locked.extend(lock.package);
     }
     let mut findings = licences(&packages, &policy.licenses)?;
