@@ -125,6 +125,7 @@ fn once(job: &Job, side: &Side, python: &Path) -> Result<Run> {
         rate: jobs::rate(&usage.last_line),
         output: match job.written {
             Written::Printed => Output::printed(&usage.last_line)?,
+            Written::FixedTime => Output::FixedTime,
             Written::Files(extensions) => Output::files(&side.out, extensions)?,
             Written::Metrics => Output::metrics(&side.out.join("run"))?,
         },

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use corpus::{DocumentReader, Outcome, document_text_blocks};
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use tokenizer::Tokenizer;
+use tokenizer::{Tokenizer, TokenizerError};
 
 use crate::contest::succeed;
 
@@ -89,12 +89,12 @@ pub(crate) fn encode(tokenizer: &Path, text: &Path) -> Result<()> {
             let (mut encoder, mut ids, mut tokens) = (tokenizer.encoder(), Vec::new(), 0);
             for line in lines {
                 ids.clear();
-                encoder.encode_into(line, &mut ids);
+                encoder.encode_into(line, &mut ids)?;
                 tokens += ids.len();
             }
-            tokens
+            Ok(tokens)
         })
-        .sum();
+        .sum::<Result<usize, TokenizerError>>()?;
     let seconds = start.elapsed().as_secs_f64();
     let bytes: usize = lines.iter().map(|line| line.len()).sum();
     print_rate(bytes as f64 / seconds / 1e6, tokens);

@@ -40,6 +40,10 @@ impl Progress for Bar {
             .unwrap_or_else(PoisonError::into_inner)
             .finish_and_clear();
     }
+
+    fn note(&self, text: &str) {
+        tracing::warn!("{text}");
+    }
 }
 
 impl Drop for Bar {

@@ -91,6 +91,15 @@ folder = case("not-named")  # without modules.json nobody reads these
 write(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": 24, "pooling_mode": "cls"})
 write(folder / "sentence_bert_config.json", {"max_seq_length": 7, "do_lower_case": True})
 
+# tokenizers that ask for more than byte-level BPE
+folder = case("tokenizer-added")
+made = small_roberta.tokenizer(base, model_max_length=32)
+made.add_tokens(["EBITDA", "million"])
+made.save_pretrained(folder)
+small_roberta.model(len(made)).save_pretrained(folder)
+small_roberta.tokenizer(base, model_max_length=32, add_prefix_space=True).save_pretrained(case("tokenizer-prefix-space"))
+small_roberta.tokenizer(base, model_max_length=12, truncation_side="left").save_pretrained(case("tokenizer-cut-left"))
+
 # the same tensors in every spelling that transformers opens
 tensors = load_file(base / "model.safetensors")
 EMBEDDINGS, DECODER = "roberta.embeddings.word_embeddings.weight", "lm_head.decoder.weight"

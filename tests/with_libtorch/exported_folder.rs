@@ -22,7 +22,7 @@ fn token_ids(folder: &HfModel, lines: &[&str]) -> Vec<Vec<i64>> {
     let (special, mut encoder) = (folder.tokenizer.special(), folder.tokenizer.encoder());
     let encode = |line: &&str| {
         let mut ids = vec![special.bos];
-        encoder.encode_into(line, &mut ids);
+        encoder.encode_into(line, &mut ids).unwrap();
         ids.truncate(folder.max_sequence_length - 1);
         ids.push(special.eos);
         ids.into_iter().map(i64::from).collect()

@@ -13,3 +13,4 @@ mod set_up;
 mod slurm;
 mod small_corpus;
 mod token_ids;
+mod tokenizer_folders;

@@ -21,6 +21,8 @@ const OUT: &str = "{out}";
 pub(super) enum Written {
     /// The count in the last line.
     Printed,
+    /// Nothing: it works for a fixed time, and its rate is compared.
+    FixedTime,
     /// Files with these extensions.
     Files(&'static [&'static str]),
     /// The steps of the run folder `run`.
@@ -90,7 +92,7 @@ pub(super) fn prepare(arguments: &Arguments, bin: &Path, folder: &Path) -> Resul
         jobs.extend([
             Job::new(
                 "masks and micro-batches",
-                Written::Printed,
+                Written::FixedTime,
                 "benches",
                 &["loader-rate", corpus, tokenizer],
             ),

@@ -12,6 +12,8 @@ use xxhash_rust::xxh3::xxh3_128;
 pub(super) enum Output {
     /// How many things it counted.
     Count(u64),
+    /// Nothing to compare: the job works for a fixed time.
+    FixedTime,
     /// Hashes of the files that it wrote, by their paths.
     Files(BTreeMap<String, u128>),
     /// Of each step its digest and its loss.
@@ -66,6 +68,7 @@ impl Output {
                 )
             }
             (Self::Steps(before), Self::Steps(now)) if before != now => steps_beside(before, now),
+            (_, Self::FixedTime) => "of a fixed time: the rate counts".to_owned(),
             _ => "same".to_owned(),
         }
     }
@@ -125,6 +128,7 @@ mod tests {
         assert_eq!(files(2).beside(&files(2)), "same");
         assert_eq!(files(3).beside(&files(2)), "1 of 2 files differ");
         assert_eq!(Output::Count(3).beside(&Output::Count(2)), "2 became 3");
+        assert!(Output::FixedTime.beside(&Output::FixedTime).contains("rate"));
     }
 
     #[test]

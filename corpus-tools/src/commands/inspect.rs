@@ -25,7 +25,8 @@ fn in_docs(docs: &Path, arguments: &Inspect) -> Result<()> {
     let tokenizer = arguments.tokenizer.as_deref().map(Tokenizer::open).transpose()?;
     let tokens = tokenizer
         .as_ref()
-        .map(|tokenizer| block_tokens(&document, tokenizer));
+        .map(|tokenizer| block_tokens(&document, tokenizer))
+        .transpose()?;
     let (raw, missing) = match corpus::raw_text(docs, &document)? {
         RawText::Found(text) => (Some(corpus::raw_of_blocks(&text, &document.blocks)), None),
         RawText::Missing(reason) => (None, Some(reason)),
@@ -54,12 +55,12 @@ fn in_docs(docs: &Path, arguments: &Inspect) -> Result<()> {
     print(&text)
 }
 
-fn block_tokens(document: &Document, tokenizer: &Tokenizer) -> Vec<Vec<u32>> {
+fn block_tokens(document: &Document, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
     let mut encoder = tokenizer.encoder();
     let encode = |block: &corpus::Block| {
         let mut tokens = Vec::new();
-        encoder.encode_into(&block.text, &mut tokens);
-        tokens
+        encoder.encode_into(&block.text, &mut tokens)?;
+        Ok(tokens)
     };
     document.blocks.iter().map(encode).collect()
 }

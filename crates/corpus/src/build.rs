@@ -94,7 +94,7 @@ impl std::str::FromStr for PackingChoice {
 /// When the documents, the tokenizer or the options do not fit, when nothing is left to train on,
 /// when the folder exists or is being built, or when it cannot be written.
 pub fn build_shards(options: &BuildOptions, progress: &dyn Progress) -> Result<Manifest, CorpusError> {
-    let tokenizer = options.check()?;
+    let tokenizer = options.open_tokenizer(progress)?;
     let workplace = Workplace::enter(&options.out, "tenk-corpus build")?;
     let pool = worker_threads(options.threads)?;
     let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, workplace.segments())?;
@@ -114,7 +114,7 @@ pub fn build_part(
     part: Part,
     progress: &dyn Progress,
 ) -> Result<PartReport, CorpusError> {
-    let tokenizer = options.check()?;
+    let tokenizer = options.open_tokenizer(progress)?;
     let folder = parts_folder(&options.out);
     let _workplace = Workplace::enter_part(&options.out, part, "tenk-corpus build --part")?;
     let pool = worker_threads(options.threads)?;
@@ -135,7 +135,7 @@ pub fn build_part(
 /// # Errors
 /// [`CorpusError::MissingParts`], or as [`build_shards`].
 pub fn merge_parts(options: &BuildOptions, progress: &dyn Progress) -> Result<Manifest, CorpusError> {
-    let tokenizer = options.check()?;
+    let tokenizer = options.open_tokenizer(progress)?;
     let workplace = Workplace::enter(&options.out, "tenk-corpus build --merge")?;
     let pool = worker_threads(options.threads)?;
     let parts = parts_folder(&options.out);
@@ -201,6 +201,15 @@ fn num_excluded(tokenised: &Tokenised, excluded: &Excluded) -> u64 {
 }
 
 impl BuildOptions {
+    /// [`Self::check`], and tells what is to be known of the tokenizer.
+    fn open_tokenizer(&self, progress: &dyn Progress) -> Result<Tokenizer, CorpusError> {
+        let tokenizer = self.check()?;
+        for note in tokenizer.notes() {
+            progress.note(&format!("{}: {note}", self.tokenizer.display()));
+        }
+        Ok(tokenizer)
+    }
+
     /// Refuses what cannot be, before any work; opens the tokenizer.
     fn check(&self) -> Result<Tokenizer, CorpusError> {
         if !(1..=MOST_SHARDS).contains(&self.num_shards) {

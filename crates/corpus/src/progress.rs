@@ -10,6 +10,8 @@ pub trait Progress: Sync {
     fn advance(&self, n: u64);
     /// The phase has ended.
     fn finish(&self);
+    /// What the user should hear once.
+    fn note(&self, text: &str);
 }
 
 /// Shows nothing.
@@ -20,4 +22,5 @@ impl Progress for NoProgress {
     fn start(&self, _what: &str, _total: Option<u64>) {}
     fn advance(&self, _n: u64) {}
     fn finish(&self) {}
+    fn note(&self, _text: &str) {}
 }

@@ -97,24 +97,24 @@ pub(crate) struct Segment {
 
 impl TakenDocument {
     /// Encodes the blocks of a document, each closed by the newline token.
-    pub(crate) fn new(
+    pub(crate) fn new<E>(
         document: &Document,
         newline: u32,
-        mut encode: impl FnMut(&str, &mut Vec<u32>),
-    ) -> Self {
+        mut encode: impl FnMut(&str, &mut Vec<u32>) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let (mut tokens, mut block_tokens) = (Vec::new(), Vec::new());
         for block in document_text_blocks(document) {
             let first = tokens.len();
-            encode(block, &mut tokens);
+            encode(block, &mut tokens)?;
             tokens.push(newline);
             block_tokens.push(u32::try_from(tokens.len() - first).unwrap_or(u32::MAX));
         }
-        Self {
+        Ok(Self {
             facts: DocumentFacts::of(document),
             fingerprint: Fingerprint::of(document),
             block_tokens,
             tokens,
-        }
+        })
     }
 }
 
@@ -341,12 +341,13 @@ mod tests {
         }
     }
 
-    fn encode_bytes(text: &str, out: &mut Vec<u32>) {
+    fn encode_bytes(text: &str, out: &mut Vec<u32>) -> Result<(), CorpusError> {
         out.extend(text.bytes().map(u32::from));
+        Ok(())
     }
 
     fn taken(document: &Document) -> TokenisedDocument {
-        TokenisedDocument::Taken(Box::new(TakenDocument::new(document, 10, encode_bytes)))
+        TokenisedDocument::Taken(Box::new(TakenDocument::new(document, 10, encode_bytes).unwrap()))
     }
 
     #[test]
@@ -447,7 +448,7 @@ mod tests {
         with_furniture
             .blocks
             .insert(1, Block::new(BlockKind::PageFurniture, "12"));
-        let taken = TakenDocument::new(&with_furniture, 10, encode_bytes);
+        let taken = TakenDocument::new(&with_furniture, 10, encode_bytes).unwrap();
         assert_eq!(taken.tokens, [97, 98, 10, 99, 10]);
         assert_eq!(taken.block_tokens, [3, 2]);
     }

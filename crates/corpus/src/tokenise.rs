@@ -97,7 +97,7 @@ impl<'a> TokeniseJob<'a> {
         let encode = |line: &DocumentLine| {
             let thread = rayon::current_thread_index().unwrap_or(0);
             let mut encoder = encoders[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            Ok((line.start, self.tokenise(&line.parse()?, &mut encoder)))
+            Ok((line.start, self.tokenise(&line.parse()?, &mut encoder)?))
         };
         let mut collector = Collector {
             job: self,
@@ -135,16 +135,20 @@ impl<'a> TokeniseJob<'a> {
         Segment::open(&self.path(segment), (&self.key, trust), self.width.bytes())
     }
 
-    fn tokenise(&self, document: &Document, encoder: &mut Encoder<'_>) -> TokenisedDocument {
+    fn tokenise(
+        &self,
+        document: &Document,
+        encoder: &mut Encoder<'_>,
+    ) -> Result<TokenisedDocument, CorpusError> {
         if let Some(reason) = self.window.refusal(Day::of(document)) {
-            return TokenisedDocument::Dropped(reason);
+            return Ok(TokenisedDocument::Dropped(reason));
         }
         if document_text_blocks(document).next().is_none() {
-            return TokenisedDocument::Dropped(DropReason::NoText);
+            return Ok(TokenisedDocument::Dropped(DropReason::NoText));
         }
         let newline = self.tokenizer.newline();
-        let taken = TakenDocument::new(document, newline, |text, out| encoder.encode_into(text, out));
-        TokenisedDocument::Taken(Box::new(taken))
+        let taken = TakenDocument::new(document, newline, |text, out| encoder.encode_into(text, out))?;
+        Ok(TokenisedDocument::Taken(Box::new(taken)))
     }
 }
 

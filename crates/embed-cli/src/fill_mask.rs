@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use embedding::{EmbeddingModel, MASK, MaskPrediction};
+use tokenizer::TokenizerError;
 
 use crate::lines::read_lines;
 use crate::masked_word::mask_a_word;
@@ -28,20 +29,23 @@ pub struct FilledLine {
 /// If the file cannot be read, a mask lies beyond the model's longest sequence, or the model
 /// has no masked-LM head.
 pub fn fill_file(model: &EmbeddingModel, input: &Path, top: usize) -> Result<Vec<FilledLine>> {
-    let mut encoder = model.tokenizer().encoder();
+    let mut encoder = model.tokenizer().text_encoder();
     let mut ids = Vec::new();
     let mut num_tokens = |text: &str| {
         ids.clear();
-        encoder.encode_into(text, &mut ids);
-        ids.len()
+        encoder.encode_into(text, &mut ids)?;
+        Ok::<usize, TokenizerError>(ids.len())
     };
-    let max_tokens = model.max_sequence_length().saturating_sub(2);
+    let ends = model.tokenizer().ends();
+    let max_tokens = model
+        .max_sequence_length()
+        .saturating_sub(ends.before.len() + ends.after.len());
     let mut filled = Vec::new();
     for (line, text) in (1..).zip(read_lines(input)?) {
         let text = text?;
         let (text, word) = if text.contains(MASK) {
             (text, None)
-        } else if let Some(masked) = mask_a_word(&text, max_tokens, &mut num_tokens) {
+        } else if let Some(masked) = mask_a_word(&text, max_tokens, &mut num_tokens)? {
             (masked.text, Some(masked.word))
         } else {
             filled.push(FilledLine {

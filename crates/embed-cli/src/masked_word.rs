@@ -16,32 +16,36 @@ pub struct MaskedText {
 /// that lie within the first `max_tokens` tokens. Words that are one token are preferred,
 /// because one mask can hold no more. `num_tokens` counts the tokens of a piece of text.
 /// None if there is no such word.
-pub fn mask_a_word(
+///
+/// # Errors
+/// Those of `num_tokens`.
+pub fn mask_a_word<E>(
     line: &str,
     max_tokens: usize,
-    mut num_tokens: impl FnMut(&str) -> usize,
-) -> Option<MaskedText> {
-    let words = words_that_fit(line, max_tokens, &mut num_tokens);
-    let single: Vec<(usize, usize)> = words
-        .iter()
-        .copied()
-        .filter(|&(start, end)| num_tokens(&line[with_space(line, start)..end]) == 1)
-        .collect();
+    mut num_tokens: impl FnMut(&str) -> Result<usize, E>,
+) -> Result<Option<MaskedText>, E> {
+    let words = words_that_fit(line, max_tokens, &mut num_tokens)?;
+    let mut single = Vec::new();
+    for &(start, end) in &words {
+        if num_tokens(&line[with_space(line, start)..end])? == 1 {
+            single.push((start, end));
+        }
+    }
     let candidates = if single.is_empty() { words } else { single };
-    let choice = xxh3_64(line.as_bytes()).checked_rem(candidates.len() as u64)?;
-    let (start, end) = candidates[usize::try_from(choice).ok()?];
-    Some(MaskedText {
+    let choice = xxh3_64(line.as_bytes()).checked_rem(candidates.len() as u64);
+    let chosen = choice.and_then(|choice| candidates.get(usize::try_from(choice).ok()?));
+    Ok(chosen.map(|&(start, end)| MaskedText {
         text: format!("{}{MASK}{}", &line[..start], &line[end..]),
         word: line[start..end].to_owned(),
-    })
+    }))
 }
 
 /// Start and end of the words of `line`, punctuation around them left out.
-fn words_that_fit(
+fn words_that_fit<E>(
     line: &str,
     max_tokens: usize,
-    num_tokens: &mut impl FnMut(&str) -> usize,
-) -> Vec<(usize, usize)> {
+    num_tokens: &mut impl FnMut(&str) -> Result<usize, E>,
+) -> Result<Vec<(usize, usize)>, E> {
     let mut words = Vec::new();
     let mut tokens = 0;
     let mut previous_end = 0;
@@ -49,7 +53,7 @@ fn words_that_fit(
         // `split_whitespace` hands out parts of `line`.
         let start = piece.as_ptr() as usize - line.as_ptr() as usize;
         let end = start + piece.len();
-        tokens += num_tokens(&line[previous_end..end]);
+        tokens += num_tokens(&line[previous_end..end])?;
         previous_end = end;
         if tokens > max_tokens {
             break;
@@ -60,7 +64,7 @@ fn words_that_fit(
             words.push((core_start, core_end));
         }
     }
-    words
+    Ok(words)
 }
 
 fn is_punctuation(character: char) -> bool {
@@ -78,19 +82,28 @@ fn with_space(line: &str, start: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
 
     const LINE: &str = "The company's revenue (in 2019) rose, said \"Müller\".";
 
     /// A token a piece of at most four letters.
-    fn num_tokens(text: &str) -> usize {
-        text.trim().chars().count().div_ceil(4)
+    fn num_tokens(text: &str) -> Result<usize, Infallible> {
+        Ok(text.trim().chars().count().div_ceil(4))
+    }
+
+    fn masked(line: &str, max_tokens: usize) -> MaskedText {
+        let one = |_: &str| Ok::<usize, Infallible>(1);
+        let Ok(masked) = mask_a_word(line, max_tokens, one);
+        masked.unwrap()
     }
 
     #[test]
     fn the_same_word_is_masked_at_every_call_and_put_beside() {
-        let first = mask_a_word(LINE, 100, num_tokens).unwrap();
-        assert_eq!(mask_a_word(LINE, 100, num_tokens).unwrap(), first);
+        let Ok(first) = mask_a_word(LINE, 100, num_tokens);
+        assert_eq!(mask_a_word(LINE, 100, num_tokens), Ok(first.clone()));
+        let first = first.unwrap();
         assert_eq!(first.text.replace(MASK, &first.word), LINE);
         assert_eq!(first.text.matches(MASK).count(), 1);
         assert!(
@@ -104,7 +117,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for number in 0..200 {
             let line = format!("{LINE} {number}");
-            let masked = mask_a_word(&line, 100, |_| 1).unwrap();
+            let masked = masked(&line, 100);
             assert!(!masked.word.contains(['(', ',', '"', '.']), "{masked:?}");
             seen.insert(masked.word);
         }
@@ -116,7 +129,7 @@ mod tests {
     fn only_words_within_the_model_s_reach_are_masked() {
         for number in 0..50 {
             let line = format!("alpha beta gamma delta {number}");
-            let masked = mask_a_word(&line, 2, |_| 1).unwrap();
+            let masked = masked(&line, 2);
             assert!(["alpha", "beta"].contains(&masked.word.as_str()));
         }
     }
@@ -124,7 +137,7 @@ mod tests {
     #[test]
     fn a_line_without_words_has_none_to_mask() {
         for line in ["", "   ", "12 - 34 | $ 5"] {
-            assert_eq!(mask_a_word(line, 100, num_tokens), None);
+            assert_eq!(mask_a_word(line, 100, num_tokens), Ok(None));
         }
     }
 }

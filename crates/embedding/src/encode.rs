@@ -52,9 +52,10 @@ impl EmbeddingModel {
     /// rounding. An empty text is the vector of `<s></s>`.
     ///
     /// # Errors
-    /// [`EmbeddingError::Torch`] or [`EmbeddingError::Model`] when the computation fails.
+    /// [`EmbeddingError::Torch`] or [`EmbeddingError::Model`] when the computation fails;
+    /// [`EmbeddingError::Tokenizer`] for a text that cannot be encoded.
     pub fn encode(&self, texts: &[&str], options: EncodeOptions) -> Result<Embeddings, EmbeddingError> {
-        let sequences = self.sequencer().sequences(texts);
+        let sequences = self.sequencer().sequences(texts)?;
         let borrowed: Vec<&Sequence> = sequences.iter().collect();
         Ok(Embeddings {
             values: self.encode_sequences(&borrowed, options)?,
@@ -111,7 +112,7 @@ impl EmbeddingModel {
             .map(|sequence| sequence.input_ids.len())
             .max()
             .unwrap_or(0);
-        let pad = i64::from(self.tokenizer.special().pad);
+        let pad = i64::from(self.config().pad_token_id);
         let mut input_ids = Vec::with_capacity(sequences.len() * longest);
         let mut attention_mask = Vec::with_capacity(sequences.len() * longest);
         for (row, sequence) in (1..).zip(sequences) {

@@ -10,6 +10,9 @@ pub enum EmbeddingError {
     /// The folder cannot be used.
     #[error(transparent)]
     Folder(#[from] HfFolderError),
+    /// The folder's tokenizer cannot encode a text.
+    #[error(transparent)]
+    Tokenizer(#[from] tokenizer::TokenizerError),
     /// The model refuses its input.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use crate::encode::dimension;
 use crate::error::EmbeddingError;
 use crate::load::EmbeddingModel;
-use crate::sequence::{Sequence, encode_with_masks};
+use crate::sequence::Sequence;
 
 /// What stands for a masked word in a text.
 pub const MASK: &str = "<mask>";
@@ -27,7 +27,8 @@ impl EmbeddingModel {
     ///
     /// # Errors
     /// [`EmbeddingError::NoMaskedLmHead`] where the folder has none;
-    /// [`EmbeddingError::NoMask`] for a text without a mask among the tokens that fit.
+    /// [`EmbeddingError::NoMask`] for a text without a mask among the tokens that fit;
+    /// [`EmbeddingError::Tokenizer`] for one that cannot be encoded.
     pub fn fill_mask(
         &self,
         texts: &[&str],
@@ -38,11 +39,16 @@ impl EmbeddingModel {
                 folder: self.folder.clone(),
             });
         }
-        let mut encoder = self.tokenizer.encoder();
+        let mut encoder = self.tokenizer.text_encoder();
+        // what the folder itself calls the mask
+        let mask = self
+            .tokenizer
+            .token(self.tokenizer.special().mask)
+            .unwrap_or(MASK);
         let mut filled = Vec::with_capacity(texts.len());
         for (text_index, text) in texts.iter().enumerate() {
             let mut content = Vec::new();
-            encode_with_masks(&self.tokenizer, &mut encoder, text, MASK, &mut content);
+            encoder.encode_into(&text.replace(MASK, mask), &mut content)?;
             let sequence = Sequence::new(&self.tokenizer, &content, self.max_sequence_length);
             filled.push(self.fill_sequence(&sequence, top, text_index)?);
         }

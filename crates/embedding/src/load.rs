@@ -64,6 +64,7 @@ impl EmbeddingModel {
             None => opened.sentence.pooling()?.clone(),
         };
         let model = opened.build(precision, Device::Cpu)?;
+        let tokenizer_notes = opened.tokenizer.notes().to_vec();
         Ok(Self {
             text_dates: TextDates::read(folder)?,
             folder: opened.folder,
@@ -75,7 +76,7 @@ impl EmbeddingModel {
             pooling,
             sentence: opened.sentence,
             weights: opened.weights,
-            notes: opened.notes,
+            notes: opened.notes.into_iter().chain(tokenizer_notes).collect(),
         })
     }
 

@@ -1,10 +1,11 @@
-//! A text as a sequence of tokens: `<s>` text `</s>`, cut where the model ends.
+//! A text as a sequence of tokens: `<s>` text `</s>`, or what else the tokenizer folder puts around a
+//! text, cut where the model ends.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use hf_folder::SentenceModules;
-use tokenizer::{Encoder, Tokenizer};
+use tokenizer::{Tokenizer, TokenizerError, TruncationSide};
 
 /// One text as the model sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,21 +15,21 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    /// Wraps content tokens in `<s>` and `</s>`, keeping at most `max_length` tokens in all.
+    /// Puts the tokens of the folder around content tokens, keeping at most `max_length` tokens in all.
     pub(crate) fn new(tokenizer: &Tokenizer, content: &[u32], max_length: usize) -> Self {
-        let special = tokenizer.special();
-        let kept = content.len().min(max_length.saturating_sub(2));
-        let mut input_ids = Vec::with_capacity(kept + 2);
-        input_ids.push(special.bos);
-        input_ids.extend_from_slice(&content[..kept]);
-        input_ids.push(special.eos);
+        let ends = tokenizer.ends();
+        let room = max_length.saturating_sub(ends.before.len() + ends.after.len());
+        let kept = match tokenizer.truncation_side() {
+            TruncationSide::Right => &content[..content.len().min(room)],
+            TruncationSide::Left => &content[content.len().saturating_sub(room)..],
+        };
         Self {
-            input_ids,
-            truncated: kept < content.len(),
+            input_ids: [&ends.before, kept, &ends.after].concat(),
+            truncated: kept.len() < content.len(),
         }
     }
 
-    /// Its tokens, `<s>` and `</s>` included.
+    /// Its tokens, those around the text included.
     pub fn num_tokens(&self) -> usize {
         self.input_ids.len()
     }
@@ -59,8 +60,11 @@ impl Sequencer {
     }
 
     /// The sequences of `texts`, in their order. An empty text is `<s></s>`.
-    pub fn sequences(&self, texts: &[impl AsRef<str>]) -> Vec<Sequence> {
-        let mut encoder = self.tokenizer.encoder();
+    ///
+    /// # Errors
+    /// [`TokenizerError::Pipeline`] where the folder's tokenizer cannot encode a text.
+    pub fn sequences(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Sequence>, TokenizerError> {
+        let mut encoder = self.tokenizer.text_encoder();
         let mut content = Vec::new();
         let mut sequences = Vec::with_capacity(texts.len());
         for text in texts {
@@ -73,27 +77,9 @@ impl Sequencer {
                 // character by character, as the normalizer of `tokenizers`
                 text = Cow::Owned(text.chars().flat_map(char::to_lowercase).collect());
             }
-            encoder.encode_into(&text, &mut content);
+            encoder.encode_into(&text, &mut content)?;
             sequences.push(Sequence::new(&self.tokenizer, &content, self.max_length));
         }
-        sequences
+        Ok(sequences)
     }
-}
-
-/// Appends the tokens of `text`, in which `mask` stands for the mask token. As in
-/// `transformers`, the mask takes the white space before it.
-pub(crate) fn encode_with_masks(
-    tokenizer: &Tokenizer,
-    encoder: &mut Encoder<'_>,
-    text: &str,
-    mask: &str,
-    content: &mut Vec<u32>,
-) {
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(mask) {
-        encoder.encode_into(before.trim_end(), content);
-        content.push(tokenizer.special().mask);
-        rest = after;
-    }
-    encoder.encode_into(rest, content);
 }

@@ -48,7 +48,7 @@ impl HfModel {
         let sentence = SentenceModules::read(folder)?;
         let encoder = &sentence.encoder;
         let config = Self::read_config(encoder)?;
-        let tokenizer = Tokenizer::open(encoder)?;
+        let tokenizer = Tokenizer::open_for_text(encoder)?;
         check_tokenizer(encoder, &tokenizer, &config)?;
         let weights = WeightFiles::find(encoder)?;
         Ok(Self {
@@ -150,6 +150,10 @@ fn check_tokenizer(
             tokenizer: tokenizer.vocab_size(),
             model: config.vocab_size,
         });
+    }
+    if tokenizer.encodes_by_library() {
+        // what it puts around a text is what the folder says, whatever the model calls it
+        return Ok(());
     }
     let special = tokenizer.special();
     for (key, tokenizer, model) in [

@@ -172,7 +172,9 @@ fn write_document(
             1
         };
         for _ in 0..repeats {
-            encoder.encode_into(&block_text(number, block), &mut tokens);
+            encoder
+                .encode_into(&block_text(number, block), &mut tokens)
+                .unwrap();
         }
         tokens.push(tokenizer.newline());
         writer.push_block(&tokens).unwrap();

@@ -34,16 +34,25 @@ pub enum TokenizerError {
         #[source]
         source: serde_json::Error,
     },
-    /// The files describe a tokenizer of another kind.
+    /// The files describe a tokenizer that cannot be used, or not for what it is wanted.
     #[error(
-        "{path}: not a byte-level BPE tokenizer as RoBERTa uses it: {lacks}; \
-         choose a tokenizer folder of that kind or train one with `tenk-corpus tokenizer`"
+        "{path}: this tokenizer does not serve: {lacks}; \
+         choose another tokenizer folder of RoBERTa or train one with `tenk-corpus tokenizer`"
     )]
     Unfit {
         /// The file or folder.
         path: PathBuf,
         /// What is missing or different.
         lacks: String,
+    },
+    /// The crate `tokenizers`, which encodes where our own encoder does not, cannot encode a text.
+    #[error(
+        "the crate `tokenizers` cannot encode a text by the files of this tokenizer folder: {message}; \
+         open the folder with `transformers` to see whether it can, and mend it there"
+    )]
+    Pipeline {
+        /// What the crate says.
+        message: String,
     },
     /// A line of `merges.txt` is not two tokens.
     #[error("{path}, line {line}: a merge is two tokens separated by one space")]

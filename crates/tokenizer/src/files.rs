@@ -14,26 +14,31 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::settings::{SPECIAL_TOKENS_MAP_JSON, TOKENIZER_CONFIG_JSON};
+use crate::tokenizer_json::Entries;
 use crate::vocabulary::{FIRST_SPECIALS, MASK};
 use crate::{TokenId, Tokenizer, TokenizerError};
 
 pub(crate) const TOKENIZER_JSON: &str = "tokenizer.json";
 pub(crate) const VOCAB_JSON: &str = "vocab.json";
 pub(crate) const MERGES_TXT: &str = "merges.txt";
-const TOKENIZER_CONFIG_JSON: &str = "tokenizer_config.json";
-const SPECIAL_TOKENS_MAP_JSON: &str = "special_tokens_map.json";
 
 impl Tokenizer {
-    /// Names and contents of the five files of a tokenizer folder. `model_max_length` is the
-    /// longest sequence that the model takes, `<s>` and `</s>` included.
+    /// Names and contents of the files of a tokenizer folder: our five, or those that a folder had
+    /// which our own encoder does not cover. `model_max_length` is the longest sequence that the model
+    /// takes, `<s>` and `</s>` included.
     ///
     /// # Errors
     /// [`TokenizerError::Serialize`], which no vocabulary is known to cause.
     pub fn files(&self, model_max_length: usize) -> Result<Vec<(&'static str, Vec<u8>)>, TokenizerError> {
+        if !self.files.is_empty() {
+            return self.kept_files(model_max_length);
+        }
         Ok(vec![
-            (TOKENIZER_JSON, to_json(TOKENIZER_JSON, &self.pipeline())?),
+            (TOKENIZER_JSON, to_json(TOKENIZER_JSON, &self.json())?),
             (
                 TOKENIZER_CONFIG_JSON,
                 to_json(TOKENIZER_CONFIG_JSON, &config(model_max_length))?,
@@ -47,9 +52,30 @@ impl Tokenizer {
         ])
     }
 
-    fn pipeline(&self) -> Pipeline<'_> {
+    /// The files that the folder had, with the longest sequence in `tokenizer_config.json`.
+    fn kept_files(&self, model_max_length: usize) -> Result<Vec<(&'static str, Vec<u8>)>, TokenizerError> {
+        let mut files = self.files.clone();
+        for (name, bytes) in &mut files {
+            if *name == TOKENIZER_CONFIG_JSON {
+                *bytes = with_entry(name, bytes, ("model_max_length", json!(model_max_length)))?;
+            }
+        }
+        Ok(files)
+    }
+
+    /// `tokenizer.json` without added tokens, as the crate `tokenizers` reads it.
+    pub(crate) fn tokenizer_json(&self) -> Result<Value, TokenizerError> {
+        let file = TOKENIZER_JSON;
+        let json = serde_json::to_value(Written {
+            added_tokens: Vec::new(),
+            ..self.json()
+        });
+        json.map_err(|source| TokenizerError::Serialize { file, source })
+    }
+
+    fn json(&self) -> Written<'_> {
         let special = self.special();
-        Pipeline {
+        Written {
             version: "1.0",
             truncation: None,
             padding: None,
@@ -100,6 +126,26 @@ impl Tokenizer {
         }
         text
     }
+}
+
+/// A JSON object with one entry put in or replaced; the others stay as they are and in their order,
+/// which decides about the ids of some added tokens.
+pub(crate) fn with_entry(
+    file: &'static str,
+    object: &[u8],
+    (key, value): (&str, Value),
+) -> Result<Vec<u8>, TokenizerError> {
+    let failed = |source| TokenizerError::Serialize { file, source };
+    let mut entries: Entries<Box<RawValue>> = serde_json::from_slice(object).map_err(failed)?;
+    entries.0.retain(|(known, _)| known != key);
+    let value = serde_json::value::to_raw_value(&value).map_err(failed)?;
+    entries.0.push((key.to_owned(), value));
+    let lines: Vec<String> = entries
+        .0
+        .iter()
+        .map(|(key, value)| format!("  {}: {value}", json!(key)))
+        .collect();
+    Ok(format!("{{\n{}\n}}\n", lines.join(",\n")).into_bytes())
 }
 
 fn to_json(file: &'static str, value: &impl Serialize) -> Result<Vec<u8>, TokenizerError> {
@@ -180,7 +226,7 @@ fn special_tokens_map() -> Value {
 }
 
 #[derive(Serialize)]
-struct Pipeline<'a> {
+struct Written<'a> {
     version: &'static str,
     truncation: Option<()>,
     padding: Option<()>,

@@ -214,21 +214,39 @@ mod tests {
         ));
     }
 
+    /// A saved folder whose `tokenizer.json` has `to` for `from`, read by `class`.
+    fn changed(class: &str, from: &str, to: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let (root, folder) = saved();
+        std::fs::remove_file(folder.join(MANIFEST_FILE)).unwrap();
+        replace(&folder.join("tokenizer.json"), from, to);
+        replace(&folder.join("tokenizer_config.json"), "RobertaTokenizer", class);
+        (root, folder)
+    }
+
     #[test]
-    fn other_kinds_of_tokenizer_are_refused_naming_what_lacks() {
-        let cases = [
+    fn what_cannot_serve_a_corpus_is_refused_naming_what_lacks() {
+        for (from, to, expected) in [
             ("\"<pad>\": 1", "\"<pat>\": 1", "<pad>"),
-            ("\"<pad>\": 1", "\"<pad>\": 1001", "0, 1, 2"),
+            ("\"<pad>\": 1", "\"<pad>\": 1001", "1001"),
             ("\"type\": \"BPE\"", "\"type\": \"WordPiece\"", "WordPiece"),
+            ("\"Ġ\": ", "\"Ġ__\": ", "no id"),
+            ("\"ÿ\": ", "\"ÿ__\": ", "0xff"),
+        ] {
+            let (_root, folder) = changed("RobertaTokenizer", from, to);
+            let lacks = lacks(&folder);
+            assert!(lacks.contains(expected), "{from} -> {to}: {lacks}");
+        }
+        let (_root, folder) = changed("PreTrainedTokenizerFast", "\"dropout\": null", "\"dropout\": 0.1");
+        assert!(lacks(&folder).contains("dropout"));
+    }
+
+    #[test]
+    fn the_class_decides_whether_tokenizer_json_is_obeyed_and_a_note_says_what_is_not() {
+        for (from, to, word) in [
             (
                 "\"normalizer\": null",
                 "\"normalizer\": {\"type\": \"NFC\"}",
                 "normalizer",
-            ),
-            (
-                "\"add_prefix_space\": false",
-                "\"add_prefix_space\": true",
-                "prefix space",
             ),
             ("\"use_regex\": true", "\"use_regex\": false", "use_regex"),
             (
@@ -236,7 +254,6 @@ mod tests {
                 "\"type\": \"Whitespace\"",
                 "Whitespace",
             ),
-            ("\"dropout\": null", "\"dropout\": 0.1", "dropout"),
             (
                 "\"ignore_merges\": false",
                 "\"ignore_merges\": true",
@@ -247,19 +264,14 @@ mod tests {
                 "\"byte_fallback\": true",
                 "byte_fallback",
             ),
-            ("\"Ġ\": ", "\"Ġ__\": ", "no id"),
-            ("\"ÿ\": ", "\"ÿ__\": ", "0xff"),
-            (
-                "\"end_of_word_suffix\": \"\"",
-                "\"end_of_word_suffix\": \"</w>\"",
-                "suffix",
-            ),
-        ];
-        for (from, to, expected) in cases {
-            let (_root, folder) = saved();
-            replace(&folder.join("tokenizer.json"), from, to);
-            let lacks = lacks(&folder);
-            assert!(lacks.contains(expected), "{from} -> {to}: {lacks}");
+        ] {
+            for (class, by_library) in [("RobertaTokenizer", false), ("PreTrainedTokenizerFast", true)] {
+                let (_root, folder) = changed(class, from, to);
+                let tokenizer = Tokenizer::open(&folder).unwrap();
+                assert_eq!(tokenizer.encodes_by_library(), by_library, "{class}: {to}");
+                let notes = tokenizer.notes().concat();
+                assert!(notes.contains(word), "{class}: {to}: {notes}");
+            }
         }
     }
 

@@ -1,17 +1,30 @@
 //! The vocabulary and its merges, and what can be looked up in them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::encode::SpelledSpecials;
 use crate::merge::MergeTable;
+use crate::open::unfit;
+use crate::pipeline::{Pipeline, PipelineSpec};
+use crate::settings::TruncationSide;
 use crate::split::starts_with_whitespace;
 use crate::{Encoder, TokenizerError, alphabet};
 
 /// Number of an entry of the vocabulary.
 pub type TokenId = u32;
 
-/// Ids of the five special tokens.
+/// The tokens around every text: `<s>` and `</s>` in RoBERTa.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ends {
+    /// Before it.
+    pub before: Vec<TokenId>,
+    /// Behind it.
+    pub after: Vec<TokenId>,
+}
+
+/// Ids of the five special tokens, whatever a folder calls them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpecialTokens {
     /// `<s>`: begins a sequence.
@@ -30,13 +43,14 @@ pub struct SpecialTokens {
 pub(crate) const FIRST_SPECIALS: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
 pub(crate) const MASK: &str = "<mask>";
 
-/// A byte-level BPE vocabulary with its merges.
+/// A vocabulary with what encodes text by it: byte-level BPE as RoBERTa has it by our own encoder,
+/// anything else by the crate `tokenizers`.
 ///
 /// ```
 /// let texts = ["net sales rose", "net sales fell"].map(String::from);
 /// let tokenizer = tokenizer::train(texts.into_iter(), 300)?;
 /// let mut ids = Vec::new();
-/// tokenizer.encoder().encode_into("net sales", &mut ids);
+/// tokenizer.encoder().encode_into("net sales", &mut ids)?;
 /// assert_eq!(tokenizer.decode(&ids), "net sales");
 /// # Ok::<(), tokenizer::TokenizerError>(())
 /// ```
@@ -53,6 +67,13 @@ pub struct Tokenizer {
     hash: String,
     requested_vocab_size: Option<usize>,
     table: OnceLock<MergeTable>,
+    ends: Ends,
+    pub(crate) truncation_side: TruncationSide,
+    /// For all text where it has a `tokenizer.json`, else for text that spells a special token.
+    pub(crate) pipeline: Pipeline,
+    /// The folder's files where our own are none for it.
+    pub(crate) files: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Tokenizer {
@@ -69,7 +90,7 @@ impl Tokenizer {
         check_merges(origin, &tokens, &merges, &ids)?;
         let bytes: Vec<Box<[u8]>> = tokens.iter().map(|token| token_bytes(token)).collect();
         let hash = hash_of(&tokens, &merges);
-        let mut tokenizer = Self {
+        let tokenizer = Self {
             word_starts: bytes.iter().map(|b| starts_with_whitespace(b)).collect(),
             tokens,
             bytes,
@@ -80,11 +101,94 @@ impl Tokenizer {
             hash,
             requested_vocab_size: None,
             table: OnceLock::new(),
+            ends: Ends {
+                before: vec![special.bos],
+                after: vec![special.eos],
+            },
+            truncation_side: TruncationSide::Right,
+            pipeline: Pipeline::new(PipelineSpec::roberta()),
+            files: Vec::new(),
+            notes: Vec::new(),
         };
-        for id in tokenizer.special_ids() {
-            tokenizer.word_starts[id as usize] = true;
+        Ok(tokenizer.with_special_word_starts())
+    }
+
+    /// A tokenizer whose texts all go through `pipeline`. Its `tokens` are in id order, and an id that
+    /// no token has is an empty text.
+    pub(crate) fn from_pipeline(
+        tokens: Vec<String>,
+        special: SpecialTokens,
+        ends: Ends,
+        pipeline: Pipeline,
+    ) -> Self {
+        let spec = pipeline.spec();
+        let added: HashSet<&str> = spec.added.iter().map(|token| token.content.as_str()).collect();
+        let bytes = tokens.iter().map(|token| {
+            if added.contains(token.as_str()) {
+                token.as_bytes().into()
+            } else {
+                token_bytes(token)
+            }
+        });
+        let bytes: Vec<Box<[u8]>> = bytes.collect();
+        let hash = durable::sha256_hex(format!("tenk tokenizer 2\n{}", spec.canonical()).as_bytes());
+        let ids: HashMap<String, TokenId> = tokens
+            .iter()
+            .cloned()
+            .zip(0..)
+            .filter(|(token, _)| !token.is_empty())
+            .collect();
+        let newline = ids.get(&alphabet::char_of(b'\n').to_string()).copied();
+        let tokenizer = Self {
+            word_starts: bytes.iter().map(|b| starts_with_whitespace(b)).collect(),
+            tokens,
+            bytes,
+            ids,
+            merges: Vec::new(),
+            special,
+            newline: newline.unwrap_or(special.unk),
+            hash,
+            requested_vocab_size: None,
+            table: OnceLock::new(),
+            ends,
+            truncation_side: TruncationSide::Right,
+            pipeline,
+            files: Vec::new(),
+            notes: Vec::new(),
+        };
+        tokenizer.with_special_word_starts()
+    }
+
+    fn with_special_word_starts(mut self) -> Self {
+        for id in self.special_ids() {
+            self.word_starts[id as usize] = true;
         }
-        Ok(tokenizer)
+        self
+    }
+
+    /// What a corpus needs and this tokenizer has not; nothing where our own encoder covers it.
+    pub(crate) fn corpus_misfit(&self) -> Option<String> {
+        self.pipeline.spec().json.as_ref()?;
+        let SpecialTokens { bos, pad, eos, .. } = self.special;
+        for (name, id, expected) in [("<s>", bos, 0), ("<pad>", pad, 1), ("</s>", eos, 2)] {
+            if id != expected {
+                return Some(format!(
+                    "what stands for {name} has id {id}, it must be {expected} for a corpus"
+                ));
+            }
+        }
+        if self.ends.before.len() != 1 || self.ends.after.len() != 1 {
+            let (before, after) = (self.ends.before.len(), self.ends.after.len());
+            return Some(format!(
+                "it puts {before} tokens before a text and {after} behind it, a corpus needs one each"
+            ));
+        }
+        if let Some(id) = self.tokens.iter().position(String::is_empty) {
+            return Some(format!(
+                "ids are not 0, 1, 2 ...: no token has {id}, which a corpus needs"
+            ));
+        }
+        missing_byte(&self.ids)
     }
 
     /// Number of entries, specials included.
@@ -136,8 +240,25 @@ impl Tokenizer {
             .collect()
     }
 
+    /// The tokens around every text.
+    pub fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
+    /// Where a sequence that is too long is cut.
+    pub fn truncation_side(&self) -> TruncationSide {
+        self.truncation_side
+    }
+
+    /// What a user should hear once: that text is encoded by the crate `tokenizers`, and what a file
+    /// says without effect.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// SHA-256 in hex of the tokens in id order and the merges in rank order: equal for two
-    /// tokenizers that give the same ids, whatever files they came from.
+    /// tokenizers that give the same ids, whatever files they came from. Where our own encoder does
+    /// not cover a folder, also of the added tokens with their flags and of all that its pipeline does.
     pub fn hash(&self) -> &str {
         &self.hash
     }
@@ -185,13 +306,31 @@ impl Tokenizer {
         &self.word_starts
     }
 
-    /// An encoder with a word cache of its own; make one a thread and keep it.
+    /// An encoder for a corpus, with a word cache of its own; make one a thread and keep it. Text that
+    /// spells a special token is encoded as the text that it is.
     pub fn encoder(&self) -> Encoder<'_> {
-        Encoder::new(self.merge_table())
+        Encoder::new(self, SpelledSpecials::AsText)
     }
 
-    fn merge_table(&self) -> &MergeTable {
-        self.table.get_or_init(|| MergeTable::new(self))
+    /// An encoder for a user's text, which recognizes special tokens in it as `AutoTokenizer` of
+    /// `transformers` does for this folder.
+    pub fn text_encoder(&self) -> Encoder<'_> {
+        Encoder::new(self, SpelledSpecials::Recognized)
+    }
+
+    /// Whether texts are encoded by the crate `tokenizers`, as our own encoder does not cover the folder.
+    pub fn encodes_by_library(&self) -> bool {
+        self.pipeline.spec().json.is_some()
+    }
+
+    /// `None` where our own encoder does not cover this tokenizer.
+    pub(crate) fn merge_table(&self) -> Option<&MergeTable> {
+        let own = !self.encodes_by_library();
+        own.then(|| self.table.get_or_init(|| MergeTable::new(self)))
+    }
+
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
     }
 
     pub(crate) fn tokens(&self) -> &[String] {
@@ -200,13 +339,6 @@ impl Tokenizer {
 
     pub(crate) fn merges(&self) -> &[(TokenId, TokenId)] {
         &self.merges
-    }
-}
-
-fn unfit(origin: &Path, lacks: String) -> TokenizerError {
-    TokenizerError::Unfit {
-        path: origin.to_path_buf(),
-        lacks,
     }
 }
 
@@ -250,20 +382,18 @@ fn find_specials(origin: &Path, ids: &HashMap<String, TokenId>) -> Result<Specia
 
 /// Every byte must have a token, else some text could not be encoded; returns the newline's.
 fn check_alphabet(origin: &Path, ids: &HashMap<String, TokenId>) -> Result<TokenId, TokenizerError> {
-    let mut newline = 0;
-    for byte in 0..=255u8 {
-        let spelled = alphabet::char_of(byte).to_string();
-        let id = *ids.get(&spelled).ok_or_else(|| {
-            unfit(
-                origin,
-                format!("it lacks the byte 0x{byte:02x}, spelled {spelled:?}"),
-            )
-        })?;
-        if byte == b'\n' {
-            newline = id;
-        }
+    match missing_byte(ids) {
+        Some(lacks) => Err(unfit(origin, lacks)),
+        None => Ok(ids[&alphabet::char_of(b'\n').to_string()]),
     }
-    Ok(newline)
+}
+
+fn missing_byte(ids: &HashMap<String, TokenId>) -> Option<String> {
+    (0..=255u8).find_map(|byte| {
+        let spelled = alphabet::char_of(byte).to_string();
+        let known = ids.contains_key(&spelled);
+        (!known).then(|| format!("it lacks the byte 0x{byte:02x}, spelled {spelled:?}"))
+    })
 }
 
 fn check_merges(

@@ -138,7 +138,9 @@ fn write_document(writer: &mut ShardWriter<'_>, tokenizer: &Tokenizer, number: u
     let mut encoder = tokenizer.encoder();
     for block in 0..BLOCKS_A_DOCUMENT {
         let mut tokens = Vec::new();
-        encoder.encode_into(&sentence(number, block), &mut tokens);
+        encoder
+            .encode_into(&sentence(number, block), &mut tokens)
+            .unwrap();
         tokens.push(tokenizer.newline());
         writer.push_block(&tokens).unwrap();
     }

@@ -9,6 +9,7 @@ impl Progress for NothingIsRead {
     }
     fn advance(&self, _: u64) {}
     fn finish(&self) {}
+    fn note(&self, _: &str) {}
 }
 
 #[test]

@@ -174,9 +174,9 @@ impl Server {
         let sequences = apart(move || {
             let sequences = sequencer.sequences(&texts);
             drop((texts, charge));
-            sequences
+            sequences.map_err(|error| ApiError::of_model(&error.into()))
         })
-        .await?;
+        .await??;
         let num_truncated = sequences
             .iter()
             .filter(|sequence| sequence.is_truncated())

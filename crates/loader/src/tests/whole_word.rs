@@ -77,7 +77,7 @@ proptest! {
         let special = tokenizer.special();
         let (mut ids, mut encoder) = (vec![special.bos], tokenizer.encoder());
         for line in &lines {
-            encoder.encode_into(line, &mut ids);
+            encoder.encode_into(line, &mut ids).unwrap();
             ids.push(tokenizer.newline());
         }
         ids.push(special.eos);

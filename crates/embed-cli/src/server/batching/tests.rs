@@ -16,7 +16,7 @@ fn sequences(lengths: &[usize]) -> Vec<Sequence> {
         (scratch, model)
     });
     let texts: Vec<String> = lengths.iter().map(|&length| " the".repeat(length)).collect();
-    model.sequencer().sequences(&texts)
+    model.sequencer().sequences(&texts).unwrap()
 }
 
 fn new_queue(max_tokens: usize) -> (Queue, Work) {
