@@ -18,14 +18,14 @@ const NUM_LINES: usize = 200;
 const NUM_ROWS: usize = 8;
 
 /// `<s> text </s>` of every line, as the folder's own tokenizer encodes it here.
-fn token_ids(folder: &HfModel, lines: &[&str]) -> Vec<Vec<i64>> {
+fn token_ids(folder: &HfModel, lines: &[&str]) -> Result<Vec<Vec<i64>>> {
     let (special, mut encoder) = (folder.tokenizer.special(), folder.tokenizer.encoder());
     let encode = |line: &&str| {
         let mut ids = vec![special.bos];
-        encoder.encode_into(line, &mut ids).unwrap();
+        encoder.encode_into(line, &mut ids)?;
         ids.truncate(folder.max_sequence_length - 1);
         ids.push(special.eos);
-        ids.into_iter().map(i64::from).collect()
+        Ok(ids.into_iter().map(i64::from).collect())
     };
     lines.iter().map(encode).collect()
 }
@@ -46,7 +46,7 @@ fn padded(rows: &[Vec<i64>], pad: i64) -> Tensor {
 
 /// Writes ids and logits of ours for the script that compares them.
 fn write_ours(folder: &HfModel, lines: &[&str], out: &Path) -> Result<()> {
-    let ids = token_ids(folder, lines);
+    let ids = token_ids(folder, lines)?;
     let pad = i64::from(folder.tokenizer.special().pad);
     let input_ids = padded(&ids[..NUM_ROWS.min(ids.len())], pad);
     let attention_mask = input_ids.ne(pad);

@@ -182,7 +182,7 @@ fn compare(folder: &Path, chunks: &Chunks) -> Result<()> {
     for ((line, (file, start)), theirs) in text.lines().zip(&chunks.places).zip(theirs) {
         let chunk: String = serde_json::from_str(line).context("a chunk")?;
         ids.clear();
-        encoder.encode_into(&chunk, &mut ids).unwrap();
+        encoder.encode_into(&chunk, &mut ids)?;
         let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
         ensure!(
             durable::sha256_hex(&bytes) == theirs,

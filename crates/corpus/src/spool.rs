@@ -341,6 +341,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "an encoder may fail")]
     fn encode_bytes(text: &str, out: &mut Vec<u32>) -> Result<(), CorpusError> {
         out.extend(text.bytes().map(u32::from));
         Ok(())

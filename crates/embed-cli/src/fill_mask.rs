@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use embedding::{EmbeddingModel, MASK, MaskPrediction};
-use tokenizer::TokenizerError;
+use embedding::{EmbeddingError, EmbeddingModel, MASK, MaskPrediction};
 
 use crate::lines::read_lines;
 use crate::masked_word::mask_a_word;
@@ -34,7 +33,7 @@ pub fn fill_file(model: &EmbeddingModel, input: &Path, top: usize) -> Result<Vec
     let mut num_tokens = |text: &str| {
         ids.clear();
         encoder.encode_into(text, &mut ids)?;
-        Ok::<usize, TokenizerError>(ids.len())
+        Ok::<usize, EmbeddingError>(ids.len())
     };
     let ends = model.tokenizer().ends();
     let max_tokens = model

@@ -7,6 +7,7 @@ use tokenizers::AddedToken;
 use crate::TokenId;
 
 /// An added token as a file writes it.
+#[expect(clippy::struct_excessive_bools, reason = "the fields of the file")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 pub(crate) struct StatedToken {
     pub(crate) content: String,

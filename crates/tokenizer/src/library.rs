@@ -30,7 +30,7 @@ pub(crate) struct Found<'a> {
 }
 
 /// `vocab.json` and `merges.txt` in the form of `tokenizer.json`.
-pub(crate) fn roberta_json(vocab: Value, merges: &[Merge<'_>]) -> Value {
+pub(crate) fn roberta_json(vocab: &Value, merges: &[Merge<'_>]) -> Value {
     let merges: Vec<[&str; 2]> = merges
         .iter()
         .map(|Merge(left, right)| [&**left, &**right])
@@ -40,7 +40,7 @@ pub(crate) fn roberta_json(vocab: Value, merges: &[Merge<'_>]) -> Value {
 
 impl Found<'_> {
     /// Opens it. `why` says what our own encoder does not cover.
-    pub(crate) fn open(self, why: String) -> Result<Tokenizer, TokenizerError> {
+    pub(crate) fn open(self, why: &str) -> Result<Tokenizer, TokenizerError> {
         let in_file: Vec<NumberedToken> = match self.json.get("added_tokens") {
             None | Some(Value::Null) => Vec::new(),
             Some(list) => serde_json::from_value(list.clone()).map_err(|source| TokenizerError::Json {
@@ -49,7 +49,7 @@ impl Found<'_> {
             })?,
         };
         let tokens = self.settings.tokens(&in_file)?;
-        let json = self.json_in_effect(&why)?;
+        let json = self.json_in_effect(why)?;
         let spec = PipelineSpec {
             json: Some(json.clone()),
             ..PipelineSpec::new(self.settings, tokens)

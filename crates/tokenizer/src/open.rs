@@ -75,7 +75,7 @@ fn open_tokenizer_json(folder: &Path, settings: &Settings) -> Result<Tokenizer, 
             return match json["model"]["type"].as_str().filter(|model| *model != "BPE") {
                 Some(model) => {
                     let why = format!("its model is {model}, not BPE");
-                    found(json).open(why)
+                    found(json).open(&why)
                 }
                 None => Err(TokenizerError::Json { path, source }),
             };
@@ -98,7 +98,7 @@ fn open_tokenizer_json(folder: &Path, settings: &Settings) -> Result<Tokenizer, 
     };
     let mut tokenizer = match own {
         Ok(tokenizer) => tokenizer,
-        Err(why) => found(parse(&path, &bytes)?).open(why)?,
+        Err(why) => found(parse(&path, &bytes)?).open(&why)?,
     };
     tokenizer.truncation_side = side;
     tokenizer.notes.extend(left_aside.map(|what| {
@@ -133,9 +133,9 @@ fn open_vocab_and_merges(folder: &Path, settings: &Settings) -> Result<Tokenizer
             folder,
             path: &vocab,
             settings,
-            json: library::roberta_json(parse(&vocab, &bytes)?, &parse_merges(&merges, &text)?),
+            json: library::roberta_json(&parse(&vocab, &bytes)?, &parse_merges(&merges, &text)?),
         }
-        .open(why)?,
+        .open(&why)?,
     };
     tokenizer.truncation_side = settings.truncation_side(None);
     Ok(tokenizer)

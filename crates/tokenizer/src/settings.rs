@@ -177,10 +177,10 @@ impl Settings {
                 self.set(&key, value);
             }
         }
-        if self.tokens_at(EXTRA).is_empty() && !matches!(self.argument(EXTRA), Some(Value::Object(_))) {
-            if let Some(before) = self.argument(EXTRA_BEFORE).cloned() {
-                self.set(EXTRA, before);
-            }
+        let extra = self.tokens_at(EXTRA);
+        let stated = !extra.is_empty() || matches!(self.argument(EXTRA), Some(Value::Object(_)));
+        if let Some(before) = self.argument(EXTRA_BEFORE).filter(|_| !stated).cloned() {
+            self.set(EXTRA, before);
         }
         if let Some(Value::Object(_)) = self.argument(EXTRA) {
             let named = self.named_extras()?;
