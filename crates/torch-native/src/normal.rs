@@ -2,7 +2,8 @@
 //!
 //! Box and Muller, "A note on the generation of random normal deviates", Annals of
 //! Mathematical Statistics 29, 1958: the four words of a Philox block give four numbers. The
-//! counter is (block low, block high, stream low, stream high).
+//! counter is (block low, block high, stream low, stream high). The logarithm and the sine are not
+//! the system's, whose last bit depends on the processor: every rank fills its weights by itself.
 
 #![expect(unsafe_code, reason = "hands disjoint parts of the tensor to threads")]
 
@@ -25,8 +26,8 @@ fn block(index: usize, key: [u32; 2], stream: u64) -> [f64; 4] {
     let ([low, high], [stream_low, stream_high]) = (halves(index as u64), halves(stream));
     let [a, b, c, d] = philox4x32_10([low, high, stream_low, stream_high], key);
     let pair = |radius: u32, angle: u32| {
-        let radius = (-2.0 * uniform(radius).ln()).sqrt();
-        let (sine, cosine) = (std::f64::consts::TAU * uniform(angle)).sin_cos();
+        let radius = (-2.0 * libm::log(uniform(radius))).sqrt();
+        let (sine, cosine) = libm::sincos(std::f64::consts::TAU * uniform(angle));
         [radius * cosine, radius * sine]
     };
     let ([first, second], [third, fourth]) = (pair(a, b), pair(c, d));

@@ -4,6 +4,9 @@
 //! with its defaults (`get_linear_`, `get_cosine_`, `get_constant_` and
 //! `get_polynomial_decay_schedule_with_warmup`, `get_wsd_schedule`), with its convention that the update
 //! from step N to N + 1 uses the value at N (so the very first update of a warm-up has rate 0).
+//!
+//! Cosine and power are not the system's, whose last bit depends on the processor: every rank asks for
+//! its rate by itself.
 
 use std::f64::consts::PI;
 
@@ -86,7 +89,7 @@ impl Schedule {
                 let remaining = (1.0 - taken as f64 / length).max(0.0);
                 // A warm-up as long as the run leaves no step to decay over.
                 let remaining = if left == 0 { 0.0 } else { remaining };
-                ((self.peak - lr_end) * remaining.powf(power) + lr_end) / self.peak
+                ((self.peak - lr_end) * libm::pow(remaining, power) + lr_end) / self.peak
             }
             Shape::Wsd { decay_steps, .. } => match decay_steps.checked_sub(left) {
                 Some(decayed) if decay_steps > 0 => half_cosine(decayed as f64 / decay_steps as f64),
@@ -134,7 +137,7 @@ impl Schedule {
 
 /// From 1 at `progress` 0 to 0 at 1 and from there on.
 fn half_cosine(progress: f64) -> f64 {
-    (0.5 * (1.0 + (PI * progress.min(1.0)).cos())).max(0.0)
+    (0.5 * (1.0 + libm::cos(PI * progress.min(1.0)))).max(0.0)
 }
 
 /// The last steps of the run, as near to the share as whole steps come.

@@ -118,17 +118,17 @@ pub fn train_step(
     let own = Own {
         loss: losses.local,
         grad_norm,
-        learning_rate: learner.schedule.learning_rate(finished),
         computed: times.forward + times.backward,
         peak_memory: peak_memory_bytes(learner.model.device())?,
     };
     let sums = timed(&mut times.communication, || sum_losses(collective, &own, stop))?;
     let skipped_update = overflowed(learner, finished, &sums)?;
     let factor = clip_factor(sums.grad_norm, learner.max_grad_norm) / scale;
+    let learning_rate = learner.schedule.learning_rate(finished);
     timed(&mut times.optimizer, || {
         if !skipped_update {
             scale_gradients(learner.model.parameters(), factor)?;
-            update(learner, sums.learning_rate, finished)?;
+            update(learner, learning_rate, finished)?;
         }
         Ok::<_, TrainError>(learner.model.parameters().zero_grad()?)
     })?;
@@ -138,7 +138,7 @@ pub fn train_step(
         grad_norm: sums.grad_norm,
         loss_scale,
         skipped_update,
-        learning_rate: sums.learning_rate,
+        learning_rate,
         digest: counts.digest,
         masked_tokens: counts.masked_tokens,
         tokens: counts.tokens,
@@ -242,8 +242,6 @@ struct Own {
     loss: f64,
     /// Of gradients that are the same on all ranks, by an order of additions that may be the device's.
     grad_norm: f64,
-    /// By a function of the system's that another processor may round otherwise.
-    learning_rate: f64,
     peak_memory: u64,
     computed: Duration,
 }
@@ -251,10 +249,9 @@ struct Own {
 /// What the ranks' losses and norms come to, the same on all of them.
 struct Sums {
     loss: f64,
-    /// Rank 0's, as the next one: a number that every rank multiplies its parameters with must be
-    /// the same bits on all of them, or the replicas drift apart.
+    /// Rank 0's: a number that every rank multiplies its parameters with must be the same bits on all
+    /// of them, or the replicas drift apart.
     grad_norm: f64,
-    learning_rate: f64,
     bad_loss: bool,
     bad_gradient: bool,
     stop: Option<Stop>,
@@ -271,7 +268,6 @@ fn sum_losses(collective: &mut dyn Collective, own: &Own, stop: &StopRequest) ->
         flag(!own.loss.is_finite()),
         flag(!own.grad_norm.is_finite()),
         of_first(own.grad_norm),
-        of_first(own.learning_rate),
     ];
     let (fixed, rank) = (sums.len(), collective.rank().0 as usize);
     let world_size = collective.world_size() as usize;
@@ -289,7 +285,6 @@ fn sum_losses(collective: &mut dyn Collective, own: &Own, stop: &StopRequest) ->
         bad_loss: of_all[1] > 0.0,
         bad_gradient: of_all[2] > 0.0,
         grad_norm: of_all[3],
-        learning_rate: of_all[4],
         stop: Stop::agreed(&whole(stops)),
         peak_memory_bytes: whole(peaks),
         local_compute: computed.iter().map(duration).collect(),
@@ -376,7 +371,7 @@ mod tests {
 
     /// Three ranks whose own numbers differ in the last bit, as they may between devices.
     #[test]
-    fn norm_clip_factor_and_learning_rate_are_the_same_bits_on_every_rank() {
+    fn norm_and_clip_factor_are_the_same_bits_on_every_rank() {
         let next = |number: f64, ulps: u32| f64::from_bits(number.to_bits() + u64::from(ulps));
         let world = collectives::Threads::world(3, Duration::from_mins(1));
         let found = on_every_rank(world, |collective| {
@@ -384,16 +379,15 @@ mod tests {
             let own = Own {
                 loss: 1.0,
                 grad_norm: next(7.3, rank),
-                learning_rate: next(5e-4, rank),
                 peak_memory: 0,
                 computed: Duration::ZERO,
             };
             let sums = sum_losses(collective, &own, &StopRequest::new()).unwrap();
             assert!(!sums.bad_loss && !sums.bad_gradient);
             let factor = clip_factor(sums.grad_norm, 0.1);
-            [sums.grad_norm, factor, sums.learning_rate].map(f64::to_bits)
+            [sums.grad_norm, factor].map(f64::to_bits)
         });
-        let expected = [7.3, clip_factor(7.3, 0.1), 5e-4].map(f64::to_bits);
+        let expected = [7.3, clip_factor(7.3, 0.1)].map(f64::to_bits);
         assert_eq!(found, [expected; 3]);
         assert_ne!(
             clip_factor(7.3, 0.1).to_bits(),
@@ -410,7 +404,6 @@ mod tests {
                 let own = Own {
                     loss: 1.0,
                     grad_norm: if is_bad { f64::INFINITY } else { 1.0 },
-                    learning_rate: 1e-3,
                     peak_memory: 0,
                     computed: Duration::ZERO,
                 };

@@ -10,6 +10,7 @@ mod lengthening;
 mod masks;
 mod nccl_stand_in;
 mod stopping;
+mod unlike_processors;
 
 use std::{
     collections::BTreeMap,
