@@ -42,7 +42,7 @@ impl ModelCard {
              A RoBERTa encoder of {layers} layers, width {width}, {heads} heads and a vocabulary of \
              {vocab_size} tokens, {origin} on masked tokens with tenk {version}.\n\n\
              ## Training data\n\n{sources}{dates}{held_out}{left_out}\n\
-             ## Training\n\n{training}\n\
+             ## Training\n\n{training}\n{lengthened}\
              ## Use\n\n{usage}\n\
              ## Limits\n\n{limits}",
             name = if self.name.is_empty() {
@@ -61,6 +61,7 @@ impl ModelCard {
             held_out = self.held_out_line(),
             left_out = left_out(trainer),
             training = training_table(trainer),
+            lengthened = lengthened(trainer),
             usage = usage(config.max_sequence_length()),
             limits = limits(config.max_sequence_length()),
         );
@@ -126,6 +127,21 @@ fn left_out(trainer: &Value) -> String {
         return lines;
     }
     format!("Left out of the training data by the run's configuration:\n\n{lines}\n")
+}
+
+/// Where the run was given more steps than it had been planned for.
+fn lengthened(trainer: &Value) -> String {
+    let entries = trainer["lineage"]["lengthened"].as_array().into_iter().flatten();
+    let times: Vec<String> = entries
+        .filter_map(|entry| {
+            let [after, from, to] = ["after_step", "from", "to"].map(|key| entry[key].as_u64());
+            Some(format!("after step {} from {} to {} steps", after?, from?, to?))
+        })
+        .collect();
+    if times.is_empty() {
+        return String::new();
+    }
+    format!("The run was lengthened {}.\n\n", times.join(" and "))
 }
 
 fn front_matter() -> String {
@@ -235,6 +251,30 @@ mod tests {
         assert!(text.contains("not recorded"));
         for word in ["null", "None", "seed", "Held out"] {
             assert!(!text.contains(word), "{word} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_lengthened_says_so_in_one_line_and_another_says_nothing() {
+        let card =
+            |lineage: Value| ModelCard::default().render(&config(), &json!({"step": 20, "lineage": lineage}));
+        let once = json!({"after_step": 10, "from": 10, "to": 14});
+        let again = json!({"after_step": 14, "from": 14, "to": 20});
+        for (entries, line) in [
+            (
+                json!([once]),
+                "The run was lengthened after step 10 from 10 to 14 steps.",
+            ),
+            (
+                json!([once, again]),
+                "The run was lengthened after step 10 from 10 to 14 steps and after step 14 from 14 to 20 steps.",
+            ),
+        ] {
+            let text = card(json!({ "lengthened": entries }));
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        for none in [json!({}), json!({"lengthened": []}), Value::Null] {
+            assert!(!card(none).contains("lengthened"));
         }
     }
 

@@ -41,6 +41,13 @@ fn a_run_that_is_lengthened_before_its_decay_is_bit_for_bit_the_longer_one() {
         assert_eq!(lengthened(&whole, 14), Value::Null);
         let expected = serde_json::json!([{ "after_step": 4, "from": 10, "to": 14 }]);
         assert_eq!(lengthened(&longer, 14), expected);
+        let out = place.path(&format!("exported-{kind}"));
+        export_run(&longer.run.dir, None, None, &out).unwrap();
+        let card = std::fs::read_to_string(out.join("README.md")).unwrap();
+        assert!(
+            card.contains("lengthened after step 4 from 10 to 14 steps"),
+            "{card}"
+        );
     }
 }
 
