@@ -8,12 +8,11 @@ use serde::Serialize;
 use shards::Manifest;
 
 use crate::{
-    affinity,
     config::RunConfig,
     error::TrainError,
     estimate::{
         Asked, Estimate,
-        cpu::{self, CPU},
+        cpu::{self, CPU, Measured},
         device::{ACCELERATORS, Accelerator, Device},
         measured::{Remaining, remaining},
         memory::Memory,
@@ -140,9 +139,11 @@ fn for_device(
     };
     let plan = TrainPlan::new(config, &facts)?;
     let network = network_of(arguments, name)?;
-    let accelerator = Accelerator::find(name);
-    let sharing_ranks = if network.is_one_host() { num_devices } else { 1 };
-    let (device, is_undisturbed) = device_of(&plan, accelerator, sharing_ranks)?;
+    let machine = match Accelerator::find(name) {
+        Some(accelerator) => Machine::Accelerator(accelerator),
+        None => Machine::Cpu(cpu::measure(&plan, network.ranks_of_a_host(num_devices))?),
+    };
+    let device = machine.device(&plan.config)?;
     let asked = Asked {
         device: &device,
         num_devices: u64::from(num_devices),
@@ -151,13 +152,7 @@ fn for_device(
         corpus_tokens: arguments.corpus_tokens.or(in_corpus),
     };
     let estimate = Estimate::new(&plan, &asked);
-    let devices = Altered {
-        plan: &plan,
-        asked: &asked,
-        accelerator,
-        is_undisturbed,
-    };
-    let suggestions = suggest(&plan, &asked, &devices);
+    let suggestions = suggest(&plan, &asked, &Altered { machine, network });
     let text = if arguments.json {
         json_of(&Known {
             estimate: Some(&estimate),
@@ -173,21 +168,6 @@ fn for_device(
     };
     let refused = (!estimate.fits(&plan)).then(|| refusal(&plan, &device, &estimate));
     Ok(Planned { text, refused })
-}
-
-/// The device of the planned run, and whether nothing disturbed its measurement.
-fn device_of(
-    plan: &TrainPlan,
-    accelerator: Option<&Accelerator>,
-    sharing_ranks: u32,
-) -> Result<(Device, bool), TrainError> {
-    if let Some(accelerator) = accelerator {
-        return Ok((accelerator.device(&plan.config)?, true));
-    }
-    let measured = cpu::measure(plan, sharing_ranks)?;
-    measured.warn_if_disturbed();
-    let is_undisturbed = measured.is_undisturbed();
-    Ok((measured.device, is_undisturbed))
 }
 
 fn refusal(plan: &TrainPlan, device: &Device, estimate: &Estimate) -> TrainError {
@@ -207,42 +187,41 @@ fn json_of(known: &Known<'_>) -> String {
     format!("{:#}", serde_json::to_value(known).unwrap_or_default())
 }
 
-/// The devices of runs that differ from the planned one in a switch: a CPU is measured again where the
-/// switch changes what it computes or how many ranks share it.
-struct Altered<'a> {
-    plan: &'a TrainPlan,
-    asked: &'a Asked<'a>,
-    accelerator: Option<&'static Accelerator>,
-    /// Whether the planned run's own device may be compared with a measured one.
-    is_undisturbed: bool,
+/// What the planned run and those that differ from it in a switch would have their devices of. A CPU is
+/// measured once for all of them.
+enum Machine {
+    Accelerator(&'static Accelerator),
+    Cpu(Measured),
 }
 
-impl Devices for Altered<'_> {
+impl Machine {
+    /// The device of the planned run.
+    fn device(&self, config: &RunConfig) -> Result<Device, TrainError> {
+        match self {
+            Self::Accelerator(accelerator) => accelerator.device(config),
+            Self::Cpu(measured) => {
+                measured.warn_if_disturbed();
+                Ok(measured.device.clone())
+            }
+        }
+    }
+}
+
+/// The devices of runs that differ from the planned one in a switch.
+struct Altered {
+    machine: Machine,
+    network: Network,
+}
+
+impl Devices for Altered {
     fn device(&self, plan: &TrainPlan, num_devices: u64) -> Option<(Device, bool)> {
-        let own = &self.plan.config;
-        let same_precision = plan.config.training.precision == own.training.precision;
-        let same_work = num_devices == self.asked.num_devices
-            && plan.config.model.checkpoint_activations == own.model.checkpoint_activations;
-        if same_precision && (same_work || self.accelerator.is_some()) {
-            return Some((self.asked.device.clone(), false));
+        match &self.machine {
+            Machine::Accelerator(accelerator) => Some((accelerator.device(&plan.config).ok()?, false)),
+            Machine::Cpu(measured) => {
+                let num_devices = u32::try_from(num_devices).ok()?;
+                measured.of_run(plan, self.network.ranks_of_a_host(num_devices))
+            }
         }
-        if let Some(accelerator) = self.accelerator {
-            return Some((accelerator.device(&plan.config).ok()?, false));
-        }
-        if !self.is_undisturbed {
-            return None;
-        }
-        let ranks = u32::try_from(num_devices).ok()?;
-        let sharing = if self.asked.network.is_one_host() {
-            ranks
-        } else {
-            1
-        };
-        if sharing as usize > affinity::machine_cores() {
-            return None;
-        }
-        let measured = cpu::measure(plan, sharing).ok()?;
-        measured.is_undisturbed().then_some((measured.device, true))
     }
 }
 
@@ -279,7 +258,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{config::tests::tiny, estimate::device::BesideProducts};
+    use crate::config::tests::tiny;
 
     #[derive(Parser)]
     struct Line {
@@ -351,37 +330,5 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("measured 49 steps on its 2 ranks"), "{error}");
-    }
-
-    /// On a crowded machine one measurement may be many times another.
-    #[test]
-    fn a_cpu_that_was_measured_while_others_used_it_is_not_compared_with_a_second_measurement() {
-        let facts = Facts {
-            world_size: 1,
-            ..Facts::default()
-        };
-        let plan = TrainPlan::new(tiny(&[]), &facts).unwrap();
-        let device = Device {
-            name: CPU,
-            memory_bytes: 1e9,
-            rates: vec![(1e12, "of a test")].into(),
-            beside_products: BesideProducts::IN_THE_RATE,
-            precision: model::Precision::F32,
-        };
-        let asked = Asked {
-            device: &device,
-            num_devices: 1,
-            network: Network::find(HOST).unwrap(),
-            price_per_device_hour: None,
-            corpus_tokens: None,
-        };
-        let devices = Altered {
-            plan: &plan,
-            asked: &asked,
-            accelerator: None,
-            is_undisturbed: false,
-        };
-        assert_eq!(devices.device(&plan, 1), Some((device.clone(), false)));
-        assert_eq!(devices.device(&plan, 2), None);
     }
 }

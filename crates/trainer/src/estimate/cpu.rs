@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     affinity::{self, Affinity},
+    config::PrecisionChoice,
     crowd,
     error::TrainError,
     memory,
@@ -48,28 +49,76 @@ const TIMED_STEPS: usize = 3;
 /// loop they wait 34 %.
 const CROWDED: f64 = 0.05;
 
+/// The backward pass has twice the products of the forward one.
+const FORWARD: f64 = 1.0 / 3.0;
+
 /// A measured rank of a CPU.
 #[derive(Debug)]
 pub struct Measured {
     /// The rank.
     pub device: Device,
+    /// Ranks that share the machine.
+    num_ranks: u32,
+    /// Computing threads of the rank.
+    num_threads: usize,
+    /// How its precision was asked for.
+    choice: PrecisionChoice,
     /// Share of the threads' time that they waited for a core.
     waited: f64,
 }
 
 impl Measured {
-    /// Whether nothing else used the cores, so that it compares with another measurement.
-    pub fn is_undisturbed(&self) -> bool {
-        self.waited <= CROWDED
-    }
-
     /// Says that something else used the cores.
     pub fn warn_if_disturbed(&self) {
-        if !self.is_undisturbed() {
+        if self.waited > CROWDED {
             tracing::warn!(
                 "something else runs on this machine, or a quota limits this process: threads waited for a core during {:.0} % of the measurement, and the estimate is of what was left to them; plan again when nothing else runs",
                 100.0 * self.waited
             );
+        }
+    }
+
+    /// The rank that a run of `plan` would have where `num_ranks` share the machine, and whether it is
+    /// reckoned: cores are taken to give the same together whichever ranks share them (two ranks of a
+    /// thread reach 0.98 of one with two, `docs/benchmarks.md`), and another precision to change products
+    /// alone. `None` where the run would be refused or has ranks without a core.
+    pub fn of_run(&self, plan: &TrainPlan, num_ranks: u32) -> Option<(Device, bool)> {
+        let choice = plan.config.training.precision;
+        if (num_ranks, choice) == (self.num_ranks, self.choice) {
+            return Some((self.device.clone(), false));
+        }
+        if num_ranks as usize > affinity::machine_cores() {
+            return None;
+        }
+        let (precision, product_speed) = self.precision_of(plan)?;
+        let speed = threads_of(plan, num_ranks).ok()? as f64 / self.num_threads as f64;
+        let own = &self.device;
+        let rates = own
+            .rates
+            .iter()
+            .map(|&(rate, source)| (rate * speed * product_speed, source));
+        let device = Device {
+            name: own.name,
+            memory_bytes: own.memory_bytes * f64::from(self.num_ranks) / f64::from(num_ranks),
+            precision,
+            rates: rates.collect(),
+            beside_products: own.beside_products.times(1.0 / speed),
+        };
+        Some((device, true))
+    }
+
+    /// The precision of a run of `plan`, and how many times as fast its products are as the measured ones.
+    fn precision_of(&self, plan: &TrainPlan) -> Option<(Precision, f64)> {
+        let own = self.device.precision;
+        if plan.config.training.precision == self.choice {
+            return Some((own, 1.0));
+        }
+        let (other, bf16_speed) = precision::with_speed(&plan.config, &[Processor::read()]).ok()?;
+        match (own, other, bf16_speed) {
+            _ if own == other => Some((own, 1.0)),
+            (Precision::F32, Precision::Bf16, Some(speed)) => Some((other, speed)),
+            (Precision::Bf16, Precision::F32, Some(speed)) => Some((other, 1.0 / speed)),
+            _ => None,
         }
     }
 }
@@ -80,15 +129,8 @@ impl Measured {
 /// When threads and cores do not fit each other, the precision is slow here, or libtorch fails.
 pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Measured, TrainError> {
     let memory_bytes = memory::available_bytes(TorchDevice::Cpu, num_ranks as usize)? as f64;
-    let own = Affinity::read()?;
-    let all = vec![own.clone(); num_ranks as usize];
-    let threads = affinity::choose(
-        plan.config.parallel.threads,
-        &own,
-        &all,
-        affinity::machine_cores(),
-    )?;
-    torch_native::set_num_threads(threads.num_threads)?;
+    let num_threads = threads_of(plan, num_ranks)?;
+    torch_native::set_num_threads(num_threads)?;
     let precision = precision::decide(&mut Single::new(), &plan.config, &[Processor::read()])?;
     let (begun, waited) = (Instant::now(), crowd::waited_for_cores());
     let rate = product_rate(precision.compute(), TorchDevice::Cpu)?;
@@ -100,7 +142,7 @@ pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Measured, TrainError>
     let recomputes = plan.config.model.checkpoint_activations;
     let step = fastest_step(plan, &model, precision)?;
     let without_head = fastest_step(plan, &few_tokens, precision)?;
-    let thread_time = begun.elapsed().mul_f64(threads.num_threads as f64);
+    let thread_time = begun.elapsed().mul_f64(num_threads as f64);
     let device = Device {
         name: CPU,
         memory_bytes,
@@ -117,8 +159,19 @@ pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Measured, TrainError>
     };
     Ok(Measured {
         device,
+        num_ranks,
+        num_threads,
+        choice: plan.config.training.precision,
         waited: share_waited(waited, thread_time),
     })
+}
+
+/// The computing threads of a rank of `plan` where `num_ranks` share the machine.
+fn threads_of(plan: &TrainPlan, num_ranks: u32) -> Result<usize, TrainError> {
+    let own = Affinity::read()?;
+    let all = vec![own.clone(); num_ranks as usize];
+    let cores = affinity::machine_cores();
+    Ok(affinity::choose(plan.config.parallel.threads, &own, &all, cores)?.num_threads)
 }
 
 /// The share of `thread_time` that threads have waited for a core since they had waited for `before`; 0
@@ -185,20 +238,34 @@ impl BesideProducts {
             };
             (record.model_flops + again) as f64 / flops_per_second
         };
-        let beside = |record: &StepRecord| passes(record).as_secs_f64() - products(record);
         let elements =
             |record: &StepRecord| record.tokens as f64 * (model.num_hidden_layers * model.hidden_size) as f64;
         let logits = |record: &StepRecord, vocab_size| record.masked_tokens as f64 * vocab_size as f64;
         let more_logits = logits(step, model.vocab_size) - logits(without_head, few_tokens.vocab_size);
-        let of_head = (beside(step) - beside(without_head)).max(0.0);
-        let seconds_per_logit = if more_logits > 0.0 {
-            of_head / more_logits
-        } else {
-            0.0
+        // Of one pass or of both: seconds of an element of the layers, and of a logit.
+        let apart = |of_step: f64, of_few_tokens: f64| {
+            let of_head = (of_step - of_few_tokens).max(0.0);
+            let per_logit = if more_logits > 0.0 {
+                of_head / more_logits
+            } else {
+                0.0
+            };
+            let of_layers = of_step - per_logit * logits(step, model.vocab_size);
+            (of_layers.max(0.0) / elements(step), per_logit)
         };
-        let of_layers = beside(step) - seconds_per_logit * logits(step, model.vocab_size);
+        let beside = |record: &StepRecord| passes(record).as_secs_f64() - products(record);
+        let forward = |record: &StepRecord| {
+            record.times.forward.as_secs_f64() - FORWARD * record.model_flops as f64 / flops_per_second
+        };
+        let (per_element, seconds_per_logit) = apart(beside(step), beside(without_head));
+        let (again, _) = apart(forward(step), forward(without_head));
         Self {
-            seconds_per_element: of_layers.max(0.0) / elements(step),
+            seconds_per_element: if recomputes {
+                (per_element - again).max(0.0)
+            } else {
+                per_element
+            },
+            seconds_per_element_again: again,
             seconds_per_logit,
             seconds_per_parameter: step.times.optimizer.as_secs_f64() / num_parameters(model) as f64,
         }
@@ -235,20 +302,33 @@ mod tests {
         };
         let mut step = fastest_step(&plan, &model, Precision::F32).unwrap();
         let mut without_head = fastest_step(&plan, &few_tokens, Precision::F32).unwrap();
-        // Times that any machine could take: 2 s beside products, of which the head has 0.4.
+        // Times that any machine could take: 2 s beside products, of which the head has 0.5; of the
+        // forward pass 0.6 and 0.2.
         let rate = 1e12;
-        let products = |record: &StepRecord| Duration::from_secs_f64(record.model_flops as f64 / rate);
-        let of_head = 0.5 * (1.0 - FEW_TOKENS as f64 / 5000.0);
-        step.times.forward = products(&step);
-        step.times.backward = Duration::from_secs(2);
+        let of_head = 1.0 - FEW_TOKENS as f64 / 5000.0;
+        let take = |record: &mut StepRecord, forward: f64, backward: f64| {
+            let products = record.model_flops as f64 / rate;
+            record.times.forward = Duration::from_secs_f64(products / 3.0 + forward);
+            record.times.backward = Duration::from_secs_f64(products * 2.0 / 3.0 + backward);
+        };
+        take(&mut step, 0.6, 1.4);
+        take(&mut without_head, 0.6 - 0.2 * of_head, 1.4 - 0.3 * of_head);
         step.times.optimizer = Duration::from_millis(30);
-        without_head.times.forward = products(&without_head);
-        without_head.times.backward = Duration::from_secs_f64(2.0 - of_head);
-        let beside = BesideProducts::of((&model, &step), (&few_tokens, &without_head), (rate, false));
+        let of = |recomputes| {
+            BesideProducts::of((&model, &step), (&few_tokens, &without_head), (rate, recomputes))
+        };
+        let beside = of(false);
         let logits = step.masked_tokens as f64 * 5000.0;
         assert!((beside.seconds_per_logit * logits - 0.5).abs() < 1e-6);
         let elements = step.tokens as f64 * (model.num_hidden_layers * WIDTH) as f64;
         assert!((beside.seconds_per_element * elements - 1.5).abs() < 1e-6);
+        assert!((beside.seconds_per_element_again * elements - 0.4).abs() < 1e-6);
+        // The same times, of which products have more where the layers' forward pass comes twice.
+        let sequences = step.local_sequences[0];
+        let again = model.recomputed_flops(step.tokens / sequences, step.masked_tokens / sequences);
+        let layers = 1.5 - (sequences * again) as f64 / rate - 0.4;
+        assert!((of(true).seconds_per_element * elements - layers).abs() < 1e-6);
+        assert!((of(true).seconds_per_element_again * elements - 0.4).abs() < 1e-6);
         let optimizer = beside.seconds_per_parameter * num_parameters(&model) as f64;
         assert!((optimizer - 0.03).abs() < 1e-6);
     }
@@ -263,26 +343,32 @@ mod tests {
         assert!(beside.seconds_per_element >= 0.0 && beside.seconds_per_logit >= 0.0);
         let model = narrow(&plan.config.model.config);
         let rows = plan.mask_capacity;
-        let step = Step {
-            model: &model,
-            length: 32,
-            rows,
-            flops_per_sequence: device.flops_per_sequence(&model, (32, rows), false),
-            batch: 64,
-            micro_batch: 64,
-            wire_bytes: 4.0,
-            sums: Sums::Overlapped,
-            through_host: false,
-            recomputes: false,
-        };
         let network = Network::find(HOST).unwrap();
-        let time = StepTime::new(&step, network, 1, (rate, &beside));
+        let of = |recomputes| {
+            let step = Step {
+                model: &model,
+                length: 32,
+                rows,
+                flops_per_sequence: device.flops_per_sequence(&model, (32, rows), recomputes),
+                batch: 64,
+                micro_batch: 64,
+                wire_bytes: 4.0,
+                sums: Sums::Overlapped,
+                through_host: false,
+                recomputes,
+            };
+            StepTime::new(&step, network, 1, (rate, &beside))
+        };
+        let time = of(false);
         let computed = model.training_flops(32, rows as u64) - model.skipped_flops(32, rows as u64);
         let elements = (32 * WIDTH * model.num_hidden_layers) as f64;
         let sequence = computed as f64 / rate
             + elements * beside.seconds_per_element
             + (rows * model.vocab_size) as f64 * beside.seconds_per_logit;
         assert!((time.compute_seconds / (64.0 * sequence) - 1.0).abs() < 1e-9);
+        let again = model.recomputed_flops(32, rows as u64) as f64 / rate
+            + elements * beside.seconds_per_element_again;
+        assert!((of(true).compute_seconds / (64.0 * (sequence + again)) - 1.0).abs() < 1e-9);
         let optimizer = num_parameters(&model) as f64 * beside.seconds_per_parameter;
         assert!((time.optimizer_seconds / optimizer - 1.0).abs() < 1e-9);
     }
@@ -297,5 +383,57 @@ mod tests {
             measure(&too_many, 1),
             Err(TrainError::TooFewCores { .. })
         ));
+    }
+
+    fn measured(plan: &TrainPlan, num_threads: usize) -> Measured {
+        Measured {
+            device: Device {
+                name: CPU,
+                memory_bytes: 8e9,
+                rates: vec![(1e12, "of a test")].into(),
+                beside_products: BesideProducts {
+                    seconds_per_logit: 1e-9,
+                    ..BesideProducts::IN_THE_RATE
+                },
+                precision: Precision::F32,
+            },
+            num_ranks: 1,
+            num_threads,
+            choice: plan.config.training.precision,
+            waited: 0.0,
+        }
+    }
+
+    #[test]
+    fn runs_of_other_ranks_are_reckoned_from_the_one_measurement() {
+        let cores = u32::try_from(affinity::machine_cores()).unwrap();
+        if cores < 2 {
+            return test_data::skip("one core, which ranks cannot share");
+        }
+        for threads in [&[][..], &["parallel.threads=1"]] {
+            let plan = plan(&[&["training.precision='f32'"], threads].concat());
+            let [alone, shared] = [1, 2].map(|num_ranks| threads_of(&plan, num_ranks).unwrap());
+            let one = measured(&plan, alone);
+            assert_eq!(one.of_run(&plan, 1), Some((one.device.clone(), false)));
+            let (of_two, is_reckoned) = one.of_run(&plan, 2).unwrap();
+            let share = shared as f64 / alone as f64;
+            assert!(is_reckoned && (of_two.rates[0].0 / (1e12 * share) - 1.0).abs() < 1e-9);
+            assert!((of_two.beside_products.seconds_per_logit * share - 1e-9).abs() < 1e-15);
+            assert!((of_two.memory_bytes - 4e9).abs() < 1.0);
+            assert_eq!(one.of_run(&plan, cores + 1), None);
+        }
+    }
+
+    #[test]
+    fn a_run_in_the_precision_of_auto_is_reckoned_by_the_rate_of_its_products() {
+        let [named, auto] = ["f32", "auto"].map(|choice| plan(&[&format!("training.precision='{choice}'")]));
+        let num_threads = threads_of(&named, 1).unwrap();
+        let (device, is_reckoned) = measured(&named, num_threads).of_run(&auto, 1).unwrap();
+        let ratio = device.rates[0].0 / 1e12;
+        assert!(is_reckoned);
+        match device.precision {
+            Precision::F32 => assert!((ratio - 1.0).abs() < 1e-9, "{ratio}"),
+            precision => assert!(precision == Precision::Bf16 && ratio >= 1.2, "{ratio}"),
+        }
     }
 }

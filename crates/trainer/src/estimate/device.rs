@@ -42,6 +42,8 @@ pub struct Accelerator {
 pub struct BesideProducts {
     /// Seconds of a position, layer and unit of width, forward and backward.
     pub seconds_per_element: f64,
+    /// The same of the layers' forward pass alone, which comes once more where activations are not kept.
+    pub seconds_per_element_again: f64,
     /// Seconds of a logit of a masked position: softmax, loss and their gradient.
     pub seconds_per_logit: f64,
     /// Seconds of the optimizer for a parameter.
@@ -52,9 +54,21 @@ impl BesideProducts {
     /// Of rates of whole steps.
     pub const IN_THE_RATE: Self = Self {
         seconds_per_element: 0.0,
+        seconds_per_element_again: 0.0,
         seconds_per_logit: 0.0,
         seconds_per_parameter: 0.0,
     };
+
+    /// Where everything takes so many times as long.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self {
+            seconds_per_element: self.seconds_per_element * factor,
+            seconds_per_element_again: self.seconds_per_element_again * factor,
+            seconds_per_logit: self.seconds_per_logit * factor,
+            seconds_per_parameter: self.seconds_per_parameter * factor,
+        }
+    }
 }
 
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;

@@ -92,6 +92,11 @@ impl Network {
         self.name == HOST
     }
 
+    /// Of so many ranks of CPUs, how many share a machine.
+    pub fn ranks_of_a_host(&self, num_ranks: u32) -> u32 {
+        if self.is_one_host() { num_ranks } else { 1 }
+    }
+
     /// One ring over all devices: each sends 2 (n - 1) / n of the gradients; where the ring leaves
     /// a node, its link is the slowest.
     pub fn ring_seconds(&self, bytes: f64, num_devices: u64) -> f64 {

@@ -76,8 +76,13 @@ impl StepTime {
     ) -> Self {
         let elements = (step.model.num_hidden_layers * step.model.hidden_size * step.length) as f64;
         let logits = (step.rows * step.model.vocab_size) as f64;
+        let again = if step.recomputes {
+            beside_products.seconds_per_element_again
+        } else {
+            0.0
+        };
         let seconds_per_sequence = step.flops_per_sequence / flops_per_second
-            + elements * beside_products.seconds_per_element
+            + elements * (beside_products.seconds_per_element + again)
             + logits * beside_products.seconds_per_logit;
         // The device with most of the micro-batches sets the pace.
         let micro_batches = step.batch.div_ceil(step.micro_batch).div_ceil(num_devices);

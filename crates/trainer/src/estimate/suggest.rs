@@ -20,9 +20,9 @@ use crate::{
 /// Shares of the hours and of a device's memory below which nothing is said.
 const WORTH_HOURS: f64 = 0.01;
 const WORTH_MEMORY: f64 = 0.05;
-/// The same for the hours of a device that was measured anew: what two measurements may differ by
-/// (`docs/distributed.md`).
-const WORTH_MEASURED_HOURS: f64 = 0.2;
+/// The same for the hours of a device that is reckoned from a measured one: what a plan for a CPU may be
+/// off by (`docs/distributed.md`).
+const WORTH_RECKONED_HOURS: f64 = 0.2;
 
 /// A switch, or a few that go together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,11 +51,10 @@ struct Candidate {
     costs: &'static str,
 }
 
-/// Devices by plan and number, where such a run can be planned. A device that was `measured` anew is
-/// compared with more caution.
+/// Devices by plan and number, where such a run can be planned.
 pub trait Devices {
-    /// The device that a run of `plan` would have `num_devices` of, and whether it was measured for it;
-    /// `None` where the run would be refused.
+    /// The device that a run of `plan` would have `num_devices` of, and whether it is reckoned from the
+    /// planned run's own, and so compared with more caution; `None` where the run would be refused.
     fn device(&self, plan: &TrainPlan, num_devices: u64) -> Option<(Device, bool)>;
 }
 
@@ -85,7 +84,7 @@ fn judge(
         ..Facts::default()
     };
     let plan = TrainPlan::new(candidate.config, &facts).ok()?;
-    let (device, is_measured) = devices.device(&plan, candidate.num_devices)?;
+    let (device, is_reckoned) = devices.device(&plan, candidate.num_devices)?;
     let asked = Asked {
         device: &device,
         num_devices: candidate.num_devices,
@@ -97,8 +96,8 @@ fn judge(
     }
     let (before, hours) = (now.ranges.first()?.hours, then.ranges.first()?.hours);
     let (share_saved, memory_bytes_saved) = (1.0 - hours / before, now.memory_bytes - then.memory_bytes);
-    let worth_hours = if is_measured {
-        WORTH_MEASURED_HOURS
+    let worth_hours = if is_reckoned {
+        WORTH_RECKONED_HOURS
     } else {
         WORTH_HOURS
     };

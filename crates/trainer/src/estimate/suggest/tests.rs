@@ -155,7 +155,7 @@ fn a_run_that_does_not_fit_is_told_what_would() {
 }
 
 #[test]
-fn ranks_of_one_host_are_suggested_by_their_number_and_measured_with_caution() {
+fn ranks_of_one_host_are_suggested_by_their_number_and_with_caution() {
     struct Ranks(f64);
     impl Devices for Ranks {
         fn device(&self, plan: &TrainPlan, num_devices: u64) -> Option<(Device, bool)> {
