@@ -544,8 +544,10 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *state) {
   pthread_mutex_lock(&lock);
   if (comm->phase == GONE) trace(comm->device, "MISUSE asked after its end");
   if (comm->world->mixed_up) comm->trouble = ncclInvalidUsage;
-  if (comm->trouble) comm->state = comm->trouble;
-  else if (comm->state == ncclInProgress && is_through(comm)) go_on(comm);
+  if (comm->trouble) {
+    comm->state = comm->trouble;
+    trace(comm->device, "tells an error");
+  } else if (comm->state == ncclInProgress && is_through(comm)) go_on(comm);
   *state = comm->state;
   pthread_mutex_unlock(&lock);
   return ncclSuccess;

@@ -150,6 +150,26 @@ pub enum NcclError {
     },
 }
 
+impl NcclError {
+    /// What NCCL reported, as a failure of `work`.
+    pub(super) fn of(self, work: Work) -> Self {
+        match self {
+            Self::Failed {
+                rank,
+                function,
+                message,
+                ..
+            } => Self::Failed {
+                rank,
+                work,
+                function,
+                message,
+            },
+            other => other,
+        }
+    }
+}
+
 /// What NCCL was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {

@@ -179,8 +179,8 @@ impl GpuSums {
         while let Some(&work) = self.queued.get(self.reached) {
             self.communicator.lookout().moves_on(work);
             if !self.gpu.is_reached(&self.done[self.reached])? {
-                if self.communicator.check(work).is_err() {
-                    return self.broken(work);
+                if let Err(error) = self.communicator.check(work) {
+                    return Err(error.of(self.first_missing(work)));
                 }
                 let rank = self.communicator.rank();
                 let late = |waited| NcclError::Deadline { rank, work, waited };
@@ -192,16 +192,15 @@ impl GpuSums {
         Ok(true)
     }
 
-    /// Names the first sum that is not there, after NCCL was found broken at `work`: those before it may
-    /// have come between the two questions.
-    fn broken(&mut self, work: Work) -> Result<bool, NcclError> {
+    /// The first sum that is not there, after NCCL was found broken at `work`: those before it may have
+    /// come between the two questions.
+    fn first_missing(&mut self, work: Work) -> Work {
         while let Some(event) = self.done.get(self.reached)
             && self.reached + 1 < self.queued.len()
-            && self.gpu.is_reached(event)?
+            && self.gpu.is_reached(event).is_ok_and(|is_reached| is_reached)
         {
             self.reached += 1;
         }
-        let work = self.queued.get(self.reached).copied().unwrap_or(work);
-        self.communicator.check(work).map(|()| false)
+        self.queued.get(self.reached).copied().unwrap_or(work)
     }
 }
