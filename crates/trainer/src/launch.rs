@@ -70,101 +70,105 @@ pub fn train_run(
     }
     let session = Session::start(config, collective, DataFiles::Prepare, &asked)
         .inspect_err(|error| leave_unstarted(&run_dir, error, rank))?;
-    train_session(&session, collective, resume, stop, log_file)
-}
-
-/// Trains what was started.
-pub(crate) fn train_session(
-    session: &Session,
-    collective: &mut dyn Collective,
-    resume: Resume,
-    stop: &StopRequest,
-    log_file: &LogFile,
-) -> Result<Finish, TrainError> {
-    let rank = collective.rank().0;
-    let folder = RunFolder::enter(collective, &session.plan.config.run.dir, &session.hosts)?;
-    stop.enter(folder.dir(), rank);
-    let result = train_watched(&folder, session, collective, resume, stop, log_file);
-    leave(folder.dir(), &result, rank);
-    if result.is_ok() && log_file.has_lost_lines() {
-        tracing::warn!("logs/rank-{rank}.jsonl lacks lines that could not be written");
-    }
-    result
-}
-
-/// Trains beside the channel that notices lost ranks.
-fn train_watched(
-    folder: &RunFolder,
-    session: &Session,
-    collective: &mut dyn Collective,
-    resume: Resume,
-    stop: &StopRequest,
-    log_file: &LogFile,
-) -> Result<Finish, TrainError> {
-    let log = format!("rank-{}.jsonl", collective.rank());
-    let opened = log_file.open(&folder.dir().join("logs").join(log));
-    agree(collective, opened)?;
-    let train = |collective: &mut dyn Collective| train_in(folder, session, collective, resume, stop);
-    let Some(channel) = liveness::open(collective, session, folder.dir())? else {
-        return gradients::connected(session, collective, Some(folder.dir()), train);
-    };
-    stop.tell_by(channel.end_notice());
-    let watched = &mut channel.watch(collective);
-    let result = gradients::connected(session, watched, Some(folder.dir()), train);
-    liveness::close(channel, &result);
-    result
-}
-
-fn train_in(
-    folder: &RunFolder,
-    session: &Session,
-    collective: &mut dyn Collective,
-    resume: Resume,
-    stop: &StopRequest,
-) -> Result<Finish, TrainError> {
-    let checkpoints = folder.checkpoints();
-    let restored = Restored::latest(collective, &checkpoints)?;
-    if restored.is_some() && resume == Resume::Never {
-        return Err(agreed(&TrainError::HasCheckpoints {
-            dir: folder.dir().to_owned(),
-        }));
-    }
-    let config = &session.plan.config;
-    let precision = precision_of(restored.as_ref(), session, collective)?;
-    session.check_memory(collective, precision)?;
-    on_first_rank(collective, || folder.describe(session, precision))?;
-    let mut learner = session.learner(precision)?;
-    let (progress, lineage) = begin(restored.as_ref(), session, collective, &mut learner)?;
-    agree(collective, lineage.check_skips(config, progress.step))?;
-    let last_checkpoint = restored.map(|restored| restored.path);
-    let resumed = last_checkpoint.is_some();
-    let outputs = on_first_rank(collective, || {
-        let metrics = Metrics::open(folder.dir(), resumed.then_some(progress.step))?;
-        Ok((
-            metrics,
-            ProgressReport::new(progress.step, config.training.max_steps),
-        ))
-    })?;
-    if let Some((_, report)) = outputs.as_ref().filter(|_| resumed) {
-        report.say(&going_on(&folder.checkpoints(), progress.step, config));
-    }
-    let evaluator = open_evaluator(session, collective, lineage.mask_seed(config))?;
-    let peak = meters::peak_flops_per_second(collective, &learner.model)?;
-    let crowd = CrowdWatch::begin(session, collective.rank().0);
-    let mut run = Run {
-        collective,
-        session,
-        learner,
-        progress,
-        lineage: lineage.going_on(config, progress.step),
-        checkpoints: &checkpoints,
-        last_checkpoint,
-        evaluator,
+    let launch = Launch {
+        session: &session,
+        resume,
         stop,
-        reporter: Reporter::new(outputs, peak),
-        crowd,
+        log_file,
     };
-    train(&mut run).map_err(|error| memory::explain(error, &session.plan))
+    launch.train(collective)
+}
+
+/// A launch that has started: what it trains, where that begins, and by what it is stopped and logged.
+pub(crate) struct Launch<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) resume: Resume,
+    pub(crate) stop: &'a StopRequest,
+    pub(crate) log_file: &'a LogFile,
+}
+
+impl Launch<'_> {
+    /// Trains in the run's folder, and writes `last_exit.json`.
+    pub(crate) fn train(&self, collective: &mut dyn Collective) -> Result<Finish, TrainError> {
+        let rank = collective.rank().0;
+        let session = self.session;
+        let folder = RunFolder::enter(collective, &session.plan.config.run.dir, &session.hosts)?;
+        self.stop.enter(folder.dir(), rank);
+        let result = self.train_watched(&folder, collective);
+        leave(folder.dir(), &result, rank);
+        if result.is_ok() && self.log_file.has_lost_lines() {
+            tracing::warn!("logs/rank-{rank}.jsonl lacks lines that could not be written");
+        }
+        result
+    }
+
+    /// Trains beside the channel that notices lost ranks.
+    fn train_watched(
+        &self,
+        folder: &RunFolder,
+        collective: &mut dyn Collective,
+    ) -> Result<Finish, TrainError> {
+        let log = format!("rank-{}.jsonl", collective.rank());
+        let opened = self.log_file.open(&folder.dir().join("logs").join(log));
+        agree(collective, opened)?;
+        let (session, run_dir) = (self.session, Some(folder.dir()));
+        let train = |collective: &mut dyn Collective| self.train_in(folder, collective);
+        let Some(channel) = liveness::open(collective, session, folder.dir())? else {
+            return gradients::connected(session, collective, run_dir, train);
+        };
+        self.stop.tell_by(channel.end_notice());
+        let watched = &mut channel.watch(collective);
+        let result = gradients::connected(session, watched, run_dir, train);
+        liveness::close(channel, &result);
+        result
+    }
+
+    fn train_in(&self, folder: &RunFolder, collective: &mut dyn Collective) -> Result<Finish, TrainError> {
+        let (session, stop) = (self.session, self.stop);
+        let checkpoints = folder.checkpoints();
+        let restored = Restored::latest(collective, &checkpoints)?;
+        if restored.is_some() && self.resume == Resume::Never {
+            return Err(agreed(&TrainError::HasCheckpoints {
+                dir: folder.dir().to_owned(),
+            }));
+        }
+        let config = &session.plan.config;
+        let precision = precision_of(restored.as_ref(), session, collective)?;
+        session.check_memory(collective, precision)?;
+        on_first_rank(collective, || folder.describe(session, precision))?;
+        let mut learner = session.learner(precision)?;
+        let (progress, lineage) = begin(restored.as_ref(), session, collective, &mut learner)?;
+        agree(collective, lineage.check_skips(config, progress.step))?;
+        let last_checkpoint = restored.map(|restored| restored.path);
+        let resumed = last_checkpoint.is_some();
+        let outputs = on_first_rank(collective, || {
+            let metrics = Metrics::open(folder.dir(), resumed.then_some(progress.step))?;
+            Ok((
+                metrics,
+                ProgressReport::new(progress.step, config.training.max_steps),
+            ))
+        })?;
+        if let Some((_, report)) = outputs.as_ref().filter(|_| resumed) {
+            report.say(&going_on(&folder.checkpoints(), progress.step, config));
+        }
+        let evaluator = open_evaluator(session, collective, lineage.mask_seed(config))?;
+        let peak = meters::peak_flops_per_second(collective, &learner.model)?;
+        let crowd = CrowdWatch::begin(session, collective.rank().0);
+        let mut run = Run {
+            collective,
+            session,
+            learner,
+            progress,
+            lineage: lineage.going_on(config, progress.step),
+            checkpoints: &checkpoints,
+            last_checkpoint,
+            evaluator,
+            stop,
+            reporter: Reporter::new(outputs, peak),
+            crowd,
+        };
+        train(&mut run).map_err(|error| memory::explain(error, &session.plan))
+    }
 }
 
 /// What a resumed run says first.

@@ -21,7 +21,7 @@ use crate::{
     error::chain,
     exit::{self, ExitStatus},
     gradients::{self, GradientWay},
-    launch::{Resume, train_session},
+    launch::{Launch, Resume},
     lineage,
     logs::LogFile,
     overlap::{GradientHooks, reduce_during},
@@ -139,8 +139,13 @@ fn a_process_whose_gpu_hangs() {
         "step and an end that hangs" => connected(take_a_step_and_hang),
         "pass that hangs" => connected(hang_in_a_pass),
         _ => {
-            let stop = StopRequest::new();
-            train_session(&session, &mut collective, Resume::Auto, &stop, &log)
+            let launch = Launch {
+                session: &session,
+                resume: Resume::Auto,
+                stop: &StopRequest::new(),
+                log_file: &log,
+            };
+            launch.train(&mut collective)
         }
     };
     exit::end(match result {
