@@ -33,8 +33,8 @@ use cover_page::CoverPage;
 use durable::sha256_hex;
 use inline_facts::InlineFacts;
 use page::Page;
-use rustc_hash::FxHashMap;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use submission::{Header, Part, Submission};
 
 /// Where HTML must show itself in a text of unknown kind.
@@ -181,7 +181,7 @@ fn with_ids<'s, 't>(
 #[derive(Debug, Default)]
 struct Ids {
     /// How often each id came up, suffixed ones included.
-    uses: FxHashMap<String, usize>,
+    uses: HashMap<String, usize>,
 }
 
 impl Ids {

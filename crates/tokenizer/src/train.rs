@@ -7,7 +7,7 @@
 //! by a total order: equal texts give equal bytes.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::path::Path;
 
 use rustc_hash::FxHashMap;
@@ -45,7 +45,9 @@ pub fn train(texts: impl Iterator<Item = String>, vocab_size: usize) -> Result<T
 /// Counts words, then learns merges from the counts.
 #[derive(Debug, Default)]
 pub struct Trainer {
-    counts: FxHashMap<Box<[u8]>, u64>,
+    /// Keyed at random, because the texts are not ours: words that fall together under a known hash would
+    /// make counting quadratic. Nothing depends on the order.
+    counts: HashMap<Box<[u8]>, u64>,
 }
 
 impl Trainer {

@@ -4,8 +4,7 @@
 use super::html::lines::is_item_heading;
 use super::page::Page;
 use crate::document::{Block, BlockKind, CELL_SEPARATOR};
-use rustc_hash::FxHashMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// How many blocks before and after a page break may be footer and header.
 const REACH: usize = 4;
@@ -86,7 +85,7 @@ fn after(page: &Page, page_break: usize) -> impl Iterator<Item = usize> + use<> 
 /// anywhere else.
 struct Repeated {
     /// How often each shape comes in the whole document.
-    counts: FxHashMap<String, usize>,
+    counts: HashMap<String, usize>,
     /// On how many pages a shape must come.
     needed: usize,
 }
@@ -98,7 +97,7 @@ impl Repeated {
             .iter()
             .flat_map(|&page_break| before(page_break).chain(after(page, page_break)))
             .collect();
-        let mut counts: FxHashMap<String, usize> = FxHashMap::default();
+        let mut counts: HashMap<String, usize> = HashMap::new();
         for block in page.blocks.iter().filter(|block| can_be_furniture(block)) {
             *counts.entry(shape(&block.text)).or_default() += 1;
         }
@@ -110,7 +109,7 @@ impl Repeated {
 
     /// Keeps the shapes of which enough, and most, stand at these places; whether any went.
     fn give_up_those_hardly_in(&mut self, page: &Page, places: &BTreeSet<usize>) -> bool {
-        let mut there: FxHashMap<String, usize> = FxHashMap::default();
+        let mut there: HashMap<String, usize> = HashMap::new();
         for block in places.iter().map(|&index| &page.blocks[index]) {
             if can_be_furniture(block) {
                 *there.entry(shape(&block.text)).or_default() += 1;

@@ -1,7 +1,7 @@
 //! The few CSS properties that decide what text is shown and how it breaks into lines, read from
 //! a `style` attribute. Style sheets are not read: filings may not carry them.
 
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 
 /// Styles kept by their text, because a filing repeats a few hundred of them a hundred thousand
 /// times; beyond this many the cache stops growing.
@@ -34,7 +34,7 @@ pub(super) struct Style {
 
 /// Parsed styles by their text.
 #[derive(Debug, Default)]
-pub(super) struct StyleCache(FxHashMap<Vec<u8>, Style>);
+pub(super) struct StyleCache(HashMap<Vec<u8>, Style>);
 
 impl StyleCache {
     /// The meaning of a `style` attribute's value.
