@@ -42,7 +42,7 @@ fn is_a_tokenizer(folder: &Path, error: Error) -> Error {
 
 /// What a manifest has that those of other folders have not.
 fn kind_of(folder: &Path) -> Option<Folder> {
-    let manifest = std::fs::read(folder.join("manifest.json")).ok()?;
+    let manifest = durable::read_file(&folder.join("manifest.json"), durable::MOST_JSON_BYTES).ok()?;
     let manifest: Value = serde_json::from_slice(&manifest).ok()?;
     let has = |name: &str| manifest.get(name).is_some();
     if manifest.get("kind").and_then(Value::as_str) == Some("tokenizer") {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use durable::FileName;
+use durable::{FileName, MOST_JSON_BYTES, read_text};
 use serde::{Deserialize, Serialize};
 
 use crate::CheckpointError;
@@ -69,12 +69,14 @@ impl Manifest {
             path: path.clone(),
             problem,
         };
-        let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
+        let text = read_text(&path, MOST_JSON_BYTES).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => CheckpointError::NoManifest {
                 path: checkpoint.to_path_buf(),
             },
-            // What was read is no text, or a folder: the system has answered.
-            io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory => damaged(source.to_string()),
+            // What lies there is no text, no file or far too much: the system has answered.
+            io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory | io::ErrorKind::FileTooLarge => {
+                damaged(source.to_string())
+            }
             _ => CheckpointError::Read {
                 path: path.clone(),
                 source,

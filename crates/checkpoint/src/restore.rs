@@ -1,10 +1,10 @@
 //! Finding checkpoints and reading them back, believing nothing that is not verified.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use durable::{Sha256Writer, sha256_file};
+use durable::{MOST_JSON_BYTES, Sha256Writer, open_file, sha256_file};
 
 use crate::manifest::{FileEntry, MODEL_FILE, OPTIMIZER_FILE, TRAINER_FILE};
 use crate::save::folder_name;
@@ -140,7 +140,8 @@ pub fn restore_trainer(path: &Path) -> Result<serde_json::Value, CheckpointError
     read_trainer(path, &read_manifest(path)?)
 }
 
-/// The manifest, when all files have its sizes and the folder has its step's name.
+/// The manifest, when all files have its sizes, the folder has its step's name, and what is read whole is
+/// not too large for it.
 fn read_manifest(path: &Path) -> Result<Manifest, CheckpointError> {
     let manifest = Manifest::read(path)?;
     let named = path.file_name().and_then(|name| step_of(name.to_str()?));
@@ -151,6 +152,15 @@ fn read_manifest(path: &Path) -> Result<Manifest, CheckpointError> {
         });
     }
     manifest.check_sizes(path)?;
+    let trainer_bytes = manifest.files[TRAINER_FILE].size_bytes;
+    if trainer_bytes > MOST_JSON_BYTES {
+        return Err(CheckpointError::Content {
+            path: path.join(TRAINER_FILE),
+            problem: format!(
+                "it has {trainer_bytes} bytes, and at most {MOST_JSON_BYTES} are read; use another checkpoint"
+            ),
+        });
+    }
     Ok(manifest)
 }
 
@@ -193,7 +203,7 @@ fn read_hashed<T>(
         source,
     };
     let mut input = HashedReader {
-        inner: io::BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?),
+        inner: io::BufReader::with_capacity(1 << 18, open_file(path).map_err(failed)?),
         hash: Sha256Writer::new(io::sink()),
         failure: None,
     };

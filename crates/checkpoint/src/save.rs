@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use durable::{DurableError, FileName, Operation, Sha256Writer, StagedDir, Storage};
+use durable::{DurableError, FileName, MOST_JSON_BYTES, Operation, Sha256Writer, StagedDir, Storage};
 use serde_json::Value;
 
 use crate::manifest::{FileEntry, MANIFEST_FILE, MODEL_FILE, OPTIMIZER_FILE, TRAINER_FILE};
@@ -79,6 +79,14 @@ fn trainer_text(step: u64, trainer: &Value) -> Result<Vec<u8>, CheckpointError> 
     }
     let mut text = serde_json::to_vec_pretty(&trainer).map_err(|error| refuse(error.to_string()))?;
     text.push(b'\n');
+    // Never write what is refused on reading.
+    if text.len() as u64 > MOST_JSON_BYTES {
+        let bytes = text.len();
+        return Err(refuse(format!(
+            "it has {bytes} bytes as JSON, more than the {MOST_JSON_BYTES} that are read again; \
+             name fewer documents in data.exclude"
+        )));
+    }
     Ok(text)
 }
 

@@ -154,8 +154,7 @@ pub fn read_tensors(input: &mut dyn Read, num_bytes: u64) -> io::Result<Vec<Name
                 )));
             }
         };
-        let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
-        input.read_exact(&mut bytes)?;
+        let bytes = read_bytes(input, info.data_offsets.1 - info.data_offsets.0)?;
         tensors.push(NamedTensor {
             name,
             dtype,
@@ -165,6 +164,16 @@ pub fn read_tensors(input: &mut dyn Read, num_bytes: u64) -> io::Result<Vec<Name
     }
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(tensors)
+}
+
+/// The next bytes. A foreign file may ask for more memory than there is, which is an error and no end of the
+/// process.
+fn read_bytes(input: &mut dyn Read, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(io::Error::other)?;
+    bytes.resize(length, 0);
+    input.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Checks every length against that of the file before anything of that length is allocated.

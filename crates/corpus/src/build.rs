@@ -115,7 +115,7 @@ pub fn build_part(
     progress: &dyn Progress,
 ) -> Result<PartReport, CorpusError> {
     let tokenizer = options.open_tokenizer(progress)?;
-    let folder = parts_folder(&options.out);
+    let folder = parts_folder(&options.out)?;
     let _workplace = Workplace::enter_part(&options.out, part, "tenk-corpus build --part")?;
     let pool = worker_threads(options.threads)?;
     let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, folder.clone())?;
@@ -138,7 +138,7 @@ pub fn merge_parts(options: &BuildOptions, progress: &dyn Progress) -> Result<Ma
     let tokenizer = options.open_tokenizer(progress)?;
     let workplace = Workplace::enter(&options.out, "tenk-corpus build --merge")?;
     let pool = worker_threads(options.threads)?;
-    let parts = parts_folder(&options.out);
+    let parts = parts_folder(&options.out)?;
     let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, parts)?;
     let segments = job.open_all(Trust::Found)?;
     let made = assemble(options, (&job, segments), &workplace, &pool, progress);

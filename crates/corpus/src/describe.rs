@@ -102,7 +102,8 @@ fn made_from(options: &BuildOptions, assembled: &Assembled<'_>) -> Result<Value,
 
 /// What a tokenizer of ours says that it was trained on; null for others.
 fn tokenizer_made_from(folder: &Path) -> Value {
-    let manifest = std::fs::read(folder.join(tokenizer::MANIFEST_FILE)).unwrap_or_default();
+    let manifest = durable::read_file(&folder.join(tokenizer::MANIFEST_FILE), durable::MOST_JSON_BYTES);
+    let manifest = manifest.unwrap_or_default();
     serde_json::from_slice(&manifest).map_or(Value::Null, |manifest: FolderManifest| manifest.made_from)
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use durable::FileName;
+use durable::{FileName, MOST_JSON_BYTES, read_text};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CorpusError;
@@ -18,6 +18,9 @@ pub(crate) const DOCS_MANIFEST: &str = "manifest.json";
 /// Name of the list of inputs: an [`InputFile`] a line. It is not part of the manifest, which
 /// readers hold in memory.
 pub(crate) const INPUTS_LIST: &str = "inputs.jsonl";
+
+/// Most JSON of all documents of a folder, a pebibyte: sums of what a manifest states do not overflow.
+const MOST_FOLDER_BYTES: u64 = 1 << 50;
 
 /// `manifest.json` of a documents folder; also what `ingest` reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,8 +93,8 @@ impl DocsManifest {
             path: docs.to_path_buf(),
             reason,
         };
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| not_docs(format!("{DOCS_MANIFEST}: {error}")))?;
+        let text = read_text(&path, MOST_JSON_BYTES)
+            .map_err(|error| not_docs(format!("{DOCS_MANIFEST}: {error}")))?;
         let manifest: Self =
             serde_json::from_str(&text).map_err(|error| not_docs(format!("{DOCS_MANIFEST}: {error}")))?;
         if manifest.format_version != DOCS_FORMAT_VERSION {
@@ -103,6 +106,18 @@ impl DocsManifest {
         let mut names = BTreeSet::new();
         if let Some(twice) = manifest.files.iter().find(|file| !names.insert(&file.name)) {
             return Err(not_docs(format!("{DOCS_MANIFEST} lists {} twice", twice.name)));
+        }
+        if let Some(empty) = manifest.files.iter().find(|file| file.json_bytes == 0) {
+            return Err(not_docs(format!(
+                "{DOCS_MANIFEST} says that {} holds nothing",
+                empty.name
+            )));
+        }
+        let json_bytes = manifest.json_bytes();
+        if json_bytes > MOST_FOLDER_BYTES {
+            return Err(not_docs(format!(
+                "{DOCS_MANIFEST} says {json_bytes} bytes of JSON, more than the {MOST_FOLDER_BYTES} that a folder may have"
+            )));
         }
         Ok(manifest)
     }

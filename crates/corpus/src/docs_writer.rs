@@ -22,6 +22,11 @@ const DATASET_CARD: (&str, &str) = ("README.md", include_str!("dataset_card.md")
 /// zstd's own default: smaller files cost more time than they save here.
 const COMPRESSION_LEVEL: i32 = 3;
 
+/// Reasons that are counted each by itself in the manifest, which is read whole.
+const MOST_REASONS: usize = 10_000;
+/// All others.
+const OTHER_REASONS: &str = "other reasons, as they are listed";
+
 /// Something that did not become a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeftOut {
@@ -246,8 +251,10 @@ impl<'a> Log<'a> {
     }
 
     fn write(&mut self, left_out: &LeftOut) -> Result<(), CorpusError> {
+        let is_full = self.by_reason.len() >= MOST_REASONS;
         match self.by_reason.get_mut(&left_out.reason) {
             Some(count) => *count += 1,
+            None if is_full => *self.by_reason.entry(OTHER_REASONS.to_owned()).or_default() += 1,
             None => drop(self.by_reason.insert(left_out.reason.clone(), 1)),
         }
         self.file

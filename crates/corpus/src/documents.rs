@@ -1,7 +1,7 @@
 //! Reads a documents folder back, in one fixed order: the files of its manifest, line by line.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufReader};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::sync::mpsc::sync_channel;
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 
+use crate::bounded_line::next_line;
 use crate::docs_manifest::{DocsManifest, sum};
 use crate::document::Document;
 use crate::error::CorpusError;
@@ -18,6 +19,9 @@ use crate::progress::Progress;
 /// JSON that is in memory at once; with the documents parsed from it and their tokens this bounds
 /// the memory of every pass (one larger document is read alone).
 const WINDOW_BYTES: usize = 16 << 20;
+
+/// Most JSON of one document: that of the longest filings has some ten MB.
+pub(crate) const MOST_DOCUMENT_BYTES: u64 = 256 << 20;
 
 type FileLines = BufReader<zstd::Decoder<'static, BufReader<File>>>;
 
@@ -31,6 +35,8 @@ pub struct DocumentReader {
     wanted: Vec<Range<u64>>,
     /// Where the next line begins.
     position: u64,
+    /// A longer line is refused.
+    most_line_bytes: u64,
 }
 
 struct OpenFile {
@@ -38,6 +44,9 @@ struct OpenFile {
     lines: FileLines,
     /// Lines read.
     number: u64,
+    /// JSON that it has by the manifest, and how much of it was not read yet.
+    json_bytes: u64,
+    left_bytes: u64,
 }
 
 /// One document as it stands in its file.
@@ -84,6 +93,7 @@ impl DocumentReader {
             current: None,
             wanted,
             position: 0,
+            most_line_bytes: MOST_DOCUMENT_BYTES,
         })
     }
 
@@ -108,12 +118,11 @@ impl DocumentReader {
                 }
                 continue;
             };
-            let (mut text, start) = (String::new(), self.position);
-            file.number += 1;
-            match file.lines.read_line(&mut text) {
-                Ok(0) => self.current = None,
-                Ok(bytes) => {
-                    self.position += bytes as u64;
+            let start = self.position;
+            match file.next_line(self.most_line_bytes) {
+                Ok(None) => self.current = None,
+                Ok(Some(text)) => {
+                    self.position += text.len() as u64;
                     if self.wanted.iter().any(|range| range.contains(&start)) {
                         return Some(Ok(DocumentLine {
                             text,
@@ -158,6 +167,8 @@ impl DocumentReader {
                     path: Arc::new(path),
                     lines,
                     number: 0,
+                    json_bytes: file.json_bytes,
+                    left_bytes: file.json_bytes,
                 }));
             }
         }
@@ -179,6 +190,31 @@ impl DocumentReader {
             window.push(line);
         }
         Ok(window)
+    }
+}
+
+impl OpenFile {
+    /// The next line; the file has as much JSON as the manifest says, no more and no less.
+    fn next_line(&mut self, most_bytes: u64) -> io::Result<Option<String>> {
+        self.number += 1;
+        let differs = |found: &str| {
+            let problem = format!(
+                "it has {found} than the {} bytes of JSON that the manifest says",
+                self.json_bytes
+            );
+            Err(io::Error::new(io::ErrorKind::InvalidData, problem))
+        };
+        match next_line(&mut self.lines, most_bytes.min(self.left_bytes)) {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge && self.left_bytes < most_bytes => {
+                differs("more")
+            }
+            Ok(None) if self.left_bytes > 0 => differs("less"),
+            Ok(Some(line)) => {
+                self.left_bytes -= line.len() as u64;
+                Ok(Some(line))
+            }
+            read => read,
+        }
     }
 }
 
@@ -210,7 +246,7 @@ impl DocumentLine {
 }
 
 fn open_lines(path: &Path) -> Result<FileLines, CorpusError> {
-    let open = || zstd::Decoder::new(File::open(path)?);
+    let open = || zstd::Decoder::new(durable::open_file(path)?);
     let decoder = open().map_err(|source| CorpusError::Read {
         operation: "open",
         path: path.to_path_buf(),
@@ -251,3 +287,6 @@ pub(crate) fn map_documents<T: Send>(
         Ok(())
     })
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -42,7 +42,7 @@ pub(crate) fn check_dump(path: &Path) -> Result<(), CorpusError> {
 
 /// What the end of an export lacks.
 fn missing_end(path: &Path) -> std::io::Result<Option<&'static str>> {
-    let mut file = File::open(path)?;
+    let mut file = durable::open_file(path)?;
     let mut head = Vec::new();
     file.by_ref()
         .take(MAX_HEADER_BYTES as u64)

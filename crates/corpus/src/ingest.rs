@@ -90,7 +90,7 @@ pub fn ingest_part(
 ) -> Result<PartReport, CorpusError> {
     let sources = Sources::find(options)?;
     let _workplace = Workplace::enter_part(&options.out, part, "tenk-corpus ingest --part")?;
-    let job = sources.job(options, parts_folder(&options.out))?;
+    let job = sources.job(options, parts_folder(&options.out)?)?;
     let pool = worker_threads(options.threads)?;
     read_part(&job, part, options.exhibits, &pool, progress)?;
     let count = |segments: usize| u32::try_from(segments).unwrap_or(u32::MAX);
@@ -113,7 +113,7 @@ pub fn merge_ingested_parts(
 ) -> Result<DocsManifest, CorpusError> {
     let sources = Sources::find(options)?;
     let workplace = Workplace::enter(&options.out, "tenk-corpus ingest --merge")?;
-    let job = sources.job(options, parts_folder(&options.out))?;
+    let job = sources.job(options, parts_folder(&options.out)?)?;
     let num_pieces = job.num_pieces(Trust::Found)?;
     let made = assemble(options, &sources, (&job, &num_pieces), &workplace, progress);
     workplace.leave(made)

@@ -1,6 +1,7 @@
 //! Filings and wiki dumps to documents to shards.
 
 mod assign;
+mod bounded_line;
 mod build;
 mod clean;
 mod decode;

@@ -1,16 +1,23 @@
 //! The raw text of a document, out of the input that its documents folder was made from.
 
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::path::Path;
 
-use durable::sha256_hex;
+use durable::{open_file, read_file, sha256_hex};
 
+use crate::bounded_line::next_line;
 use crate::docs_manifest::{DocsManifest, INPUTS_LIST, InputFile};
 use crate::document::Document;
 use crate::edgar;
 use crate::error::CorpusError;
 use crate::inputs::is_dump_name;
+use crate::web::FILING_BYTES;
 use crate::wikipedia::find_page;
 use crate::workplace::worker_threads;
+
+/// Most bytes of a line of the list of inputs: a path has at most 4,096, each of which may take six as JSON.
+const MOST_LINE_BYTES: u64 = 64 << 10;
 
 /// What a document was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,50 +36,94 @@ pub enum RawText {
 /// changed is no error, but [`RawText::Missing`].
 pub fn raw_text(docs: &Path, document: &Document) -> Result<RawText, CorpusError> {
     DocsManifest::open(docs)?;
-    let inputs = list_of_inputs(docs)?;
+    let inputs = ListOfInputs::open(docs)?;
     if document.id.starts_with("wiki:") {
-        raw_page(&inputs, document)
+        raw_page(inputs, document)
     } else {
-        Ok(raw_filing(&inputs, document))
+        raw_filing(inputs, document)
     }
 }
 
-fn list_of_inputs(docs: &Path) -> Result<Vec<InputFile>, CorpusError> {
-    let not_docs = |reason: String| CorpusError::NotDocs {
-        path: docs.to_path_buf(),
-        reason: format!("{INPUTS_LIST}: {reason}"),
-    };
-    let list =
-        std::fs::read_to_string(docs.join(INPUTS_LIST)).map_err(|error| not_docs(error.to_string()))?;
-    let lines = list.lines().map(serde_json::from_str);
-    lines
-        .collect::<Result<_, _>>()
-        .map_err(|error| not_docs(error.to_string()))
+/// The list of inputs, a line in memory at a time: there may be millions.
+struct ListOfInputs<'a> {
+    docs: &'a Path,
+    lines: BufReader<File>,
 }
 
-fn raw_filing(inputs: &[InputFile], document: &Document) -> RawText {
-    let input = inputs.iter().find(|input| input.sha256 == document.sha256);
-    let Some(input) = input else {
-        return RawText::Missing("no input has the hash of the document".to_owned());
+impl<'a> ListOfInputs<'a> {
+    fn open(docs: &'a Path) -> Result<Self, CorpusError> {
+        let file = open_file(&docs.join(INPUTS_LIST)).map_err(|error| not_docs(docs, &error))?;
+        let lines = BufReader::new(file);
+        Ok(Self { docs, lines })
+    }
+}
+
+impl Iterator for ListOfInputs<'_> {
+    type Item = Result<InputFile, CorpusError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = next_line(&mut self.lines, MOST_LINE_BYTES);
+        let line = line.map_err(|error| not_docs(self.docs, &error)).transpose()?;
+        Some(line.and_then(|line| {
+            serde_json::from_str(&line).map_err(|error| not_docs(self.docs, &io::Error::from(error)))
+        }))
+    }
+}
+
+fn not_docs(docs: &Path, error: &io::Error) -> CorpusError {
+    CorpusError::NotDocs {
+        path: docs.to_path_buf(),
+        reason: format!("{INPUTS_LIST}: {error}"),
+    }
+}
+
+fn raw_filing(mut inputs: ListOfInputs<'_>, document: &Document) -> Result<RawText, CorpusError> {
+    let is_it = |input: &Result<InputFile, CorpusError>| match input {
+        Ok(input) => input.sha256 == document.sha256,
+        Err(_) => true,
     };
-    let bytes = match std::fs::read(&input.path) {
+    let missing = |reason: String| Ok(RawText::Missing(reason));
+    let Some(input) = inputs.find(is_it).transpose()? else {
+        return missing("no input has the hash of the document".to_owned());
+    };
+    let bytes = match read_file(Path::new(&input.path), input.bytes.min(FILING_BYTES)) {
         Ok(bytes) => bytes,
-        Err(error) => return RawText::Missing(format!("{}: {error}", input.path)),
+        Err(error) => return missing(format!("{}: {error}", input.path)),
     };
     if sha256_hex(&bytes) != document.sha256 {
-        return RawText::Missing(format!("{} has changed since it was read", input.path));
+        return missing(has_changed(&input));
     }
     match edgar::raw_text(&bytes, &document.id) {
-        Some(text) => RawText::Found(text),
-        None => RawText::Missing(format!("{} has no such document", input.path)),
+        Some(text) => Ok(RawText::Found(text)),
+        None => missing(format!("{} has no such document", input.path)),
     }
 }
 
-fn raw_page(inputs: &[InputFile], document: &Document) -> Result<RawText, CorpusError> {
+fn has_changed(input: &InputFile) -> String {
+    format!("{} has changed since it was read", input.path)
+}
+
+fn raw_page(inputs: ListOfInputs<'_>, document: &Document) -> Result<RawText, CorpusError> {
     let pool = worker_threads(0)?;
     let mut missing = "no dump among the inputs has this revision of the page".to_owned();
-    for input in inputs.iter().filter(|input| is_dump_name(&input.path)) {
-        match find_page(Path::new(&input.path), &pool, &document.id) {
+    for input in inputs {
+        let input = input?;
+        if !is_dump_name(&input.path) {
+            continue;
+        }
+        let opened = open_file(Path::new(&input.path)).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let file = match opened {
+            Ok((bytes, file)) if bytes == input.bytes => file,
+            Ok(_) => {
+                missing = has_changed(&input);
+                continue;
+            }
+            Err(error) => {
+                missing = format!("{}: {error}", input.path);
+                continue;
+            }
+        };
+        match find_page((Path::new(&input.path), file), &pool, &document.id) {
             Ok(Some(text)) => return Ok(RawText::Found(text)),
             Ok(None) => {}
             Err(error) => missing = error.to_string(),
@@ -80,3 +131,6 @@ fn raw_page(inputs: &[InputFile], document: &Document) -> Result<RawText, Corpus
     }
     Ok(RawText::Missing(missing))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,20 +7,23 @@
 //! and the hash of each file, and its own: a folder is used by a later command only if all of
 //! them fit, and who reads a file from its beginning learns at its end whether it was as it was
 //! written. What does not fit is made again, or ends the command; it never comes into a result.
+//! A file is opened once: what was looked at is what is read, whatever happens to its name.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use durable::{DISK, DurableError, Operation, Storage};
+use durable::{DISK, DurableError, FileName, MOST_JSON_BYTES, Operation, Storage, open_file, read_file};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::error::CorpusError;
 
-/// Says what a folder holds, in two lines: [`Sealed`] as JSON, and the hash of that line.
+/// Says what a folder holds, in two lines: [`Seal`] as JSON, and the hash of that line.
 const SEAL: &str = "segment.json";
 
 /// Ends the name of a folder that is being written.
@@ -71,15 +74,28 @@ pub(crate) enum Trust {
 }
 
 /// A finished folder: what its owner says of it, and its files.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Sealed<T> {
     pub(crate) facts: T,
-    files: BTreeMap<String, Written>,
+    files: BTreeMap<FileName, SealedFile>,
+}
+
+/// An open file of a finished folder, and what was written to it.
+#[derive(Debug, Clone)]
+pub(crate) struct SealedFile {
+    file: Arc<File>,
+    written: Written,
+}
+
+/// The first line of [`SEAL`].
+#[derive(Debug, Serialize, Deserialize)]
+struct Seal<T> {
+    facts: T,
+    files: BTreeMap<FileName, Written>,
 }
 
 struct Checked {
-    file: File,
-    expected: Written,
+    file: SealedFile,
     read: Running,
 }
 
@@ -114,10 +130,10 @@ impl ScratchFolder {
         mut self,
         facts: T,
         files: impl IntoIterator<Item = ScratchWriter>,
-    ) -> Result<Sealed<T>, CorpusError> {
+    ) -> Result<(), CorpusError> {
         let files: Result<_, CorpusError> = files.into_iter().map(ScratchWriter::finish).collect();
-        let sealed = Sealed { facts, files: files? };
-        let line = serde_json::to_string(&sealed).map_err(|source| CorpusError::Json { source })?;
+        let seal = Seal { facts, files: files? };
+        let line = serde_json::to_string(&seal).map_err(|source| CorpusError::Json { source })?;
         let path = self.unfinished.join(SEAL);
         let text = format!("{line}\n{}\n", xxh3_64(line.as_bytes()));
         let written = scratch_file(&path)?.write_all(text.as_bytes());
@@ -125,7 +141,7 @@ impl ScratchFolder {
         DISK.rename_new(&self.unfinished, &self.folder)
             .map_err(|source| DurableError::new(Operation::Rename, &self.folder, source))?;
         self.is_finished = true;
-        Ok(sealed)
+        Ok(())
     }
 }
 
@@ -144,67 +160,92 @@ pub(crate) fn is_finished_name(name: &std::ffi::OsStr) -> bool {
 }
 
 impl<T: DeserializeOwned> Sealed<T> {
-    /// What a finished folder holds; `None` if there is no such folder, or one of another format,
-    /// or a damaged one.
+    /// Opens a finished folder; `None` if there is no such folder, or one of another format, or a
+    /// damaged one.
     ///
     /// # Errors
     /// [`CorpusError::Read`] when it is there and cannot be read.
     pub(crate) fn open(folder: &Path, trust: Trust) -> Result<Option<Self>, CorpusError> {
-        let failed = |source| CorpusError::Read {
-            operation: "read",
-            path: folder.to_path_buf(),
-            source,
+        let failed = |path: PathBuf| {
+            move |source| CorpusError::Read {
+                operation: "read",
+                path,
+                source,
+            }
         };
-        let seal = match std::fs::read(folder.join(SEAL)) {
-            Ok(seal) => seal,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
-        let Some(sealed) = unseal::<T>(&seal) else {
+        let path = folder.join(SEAL);
+        let seal = if_there(read_file(&path, MOST_JSON_BYTES)).map_err(failed(path))?;
+        let Some(Seal { facts, files }) = seal.and_then(|seal| unseal::<T>(&seal)) else {
             return Ok(None);
         };
-        if trust == Trust::Found {
-            for (name, expected) in &sealed.files {
-                if !is_as_written(&folder.join(name), *expected).map_err(failed)? {
-                    return Ok(None);
-                }
+        let mut open = BTreeMap::new();
+        for (name, written) in files {
+            let path = folder.join(&name);
+            let Some(file) = if_there(open_file(&path)).map_err(failed(path.clone()))? else {
+                return Ok(None);
+            };
+            let file = SealedFile {
+                file: Arc::new(file),
+                written,
+            };
+            if trust == Trust::Found && !file.is_as_written().map_err(failed(path))? {
+                return Ok(None);
             }
+            open.insert(name, file);
         }
-        Ok(Some(sealed))
+        Ok(Some(Self { facts, files: open }))
     }
 }
 
 impl<T> Sealed<T> {
-    /// What was written to one of the files.
-    pub(crate) fn file(&self, name: &str) -> Written {
-        // A file that is not in the list has nothing.
-        self.files
-            .get(name)
-            .copied()
-            .unwrap_or(Running::default().written())
+    /// One of the files.
+    pub(crate) fn file(&self, name: &str) -> io::Result<SealedFile> {
+        self.files.get(name).cloned().ok_or_else(not_as_written)
     }
 }
 
-fn unseal<T: DeserializeOwned>(seal: &[u8]) -> Option<Sealed<T>> {
+/// What was opened or read, where there is something.
+fn if_there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+fn unseal<T: DeserializeOwned>(seal: &[u8]) -> Option<Seal<T>> {
     let (line, hash) = std::str::from_utf8(seal).ok()?.split_once('\n')?;
     let fits = hash.strip_suffix('\n')?.parse::<u64>() == Ok(xxh3_64(line.as_bytes()));
     // The owner's facts may be of another format.
     fits.then(|| serde_json::from_str(line).ok())?
 }
 
-fn is_as_written(path: &Path, expected: Written) -> io::Result<bool> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        file => file?,
-    };
-    if file.metadata()?.len() != expected.bytes {
-        return Ok(false);
+impl SealedFile {
+    /// Reads it from its beginning, whoever else reads it.
+    pub(crate) fn reader(&self) -> ScratchReader {
+        let checked = Checked {
+            file: self.clone(),
+            read: Running::default(),
+        };
+        ScratchReader(BufReader::with_capacity(READ_BYTES, checked))
     }
-    let (mut read, mut bytes) = (Running::default(), vec![0; READ_BYTES]);
-    loop {
-        match file.read(&mut bytes)? {
-            0 => return Ok(read.written() == expected),
-            length => read.add(&bytes[..length]),
+
+    /// Reads a part of it; who reads it so knows by other means whether that is as it was written.
+    pub(crate) fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(bytes, offset)
+    }
+
+    fn is_as_written(&self) -> io::Result<bool> {
+        if self.file.metadata()?.len() != self.written.bytes {
+            return Ok(false);
+        }
+        let (mut reader, mut bytes) = (self.reader(), vec![0; READ_BYTES]);
+        loop {
+            match reader.read(&mut bytes) {
+                Ok(0) => return Ok(true),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(false),
+                Err(error) => return Err(error),
+            }
         }
     }
 }
@@ -231,24 +272,14 @@ impl ScratchWriter {
     }
 
     /// Hands all of it to the system.
-    fn finish(mut self) -> Result<(String, Written), CorpusError> {
+    fn finish(mut self) -> Result<(FileName, Written), CorpusError> {
         let flushed = self.file.flush();
         flushed.map_err(|source| DurableError::new(Operation::Write, &self.path, source))?;
-        Ok((self.name.to_owned(), self.written.written()))
+        Ok((FileName::new(self.name)?, self.written.written()))
     }
 }
 
 impl ScratchReader {
-    /// Opens the file of a folder to which `expected` was written.
-    pub(crate) fn open(path: &Path, expected: Written) -> io::Result<Self> {
-        let checked = Checked {
-            file: File::open(path)?,
-            expected,
-            read: Running::default(),
-        };
-        Ok(Self(BufReader::with_capacity(READ_BYTES, checked)))
-    }
-
     /// Reads to the end, where nothing must be left.
     pub(crate) fn expect_end(&mut self) -> io::Result<()> {
         match self.read(&mut [0])? {
@@ -266,9 +297,9 @@ impl Read for ScratchReader {
 
 impl Read for Checked {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let length = self.file.read(bytes)?;
+        let length = self.file.file.read_at(bytes, self.read.bytes)?;
         self.read.add(&bytes[..length]);
-        if length == 0 && !bytes.is_empty() && self.read.written() != self.expected {
+        if length == 0 && !bytes.is_empty() && self.read.written() != self.file.written {
             return Err(not_as_written());
         }
         Ok(length)
@@ -314,7 +345,7 @@ pub(crate) fn damage_one(root: &Path, name: &str) {
         .filter(|path| path.metadata().is_ok_and(|file| file.len() > 0))
         .collect();
     folders.sort();
-    let mut bytes = std::fs::read(&folders[0]).unwrap();
+    let mut bytes = read_file(&folders[0], u64::MAX).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     durable::commit_bytes(&DISK, &folders[0], &bytes).unwrap();
@@ -322,6 +353,8 @@ pub(crate) fn damage_one(root: &Path, name: &str) {
 
 #[cfg(test)]
 mod tests {
+    use durable::testing::{lay_pipe, within_a_minute};
+
     use super::*;
 
     fn folder_of(root: &Path, texts: [&str; 2]) -> PathBuf {
@@ -339,6 +372,12 @@ mod tests {
     fn put(path: &Path, bytes: &[u8]) {
         DISK.remove_file(path).unwrap();
         scratch_file(path).unwrap().write_all(bytes).unwrap();
+    }
+
+    /// Gives a file, which stays the same one, other bytes.
+    fn change(path: &Path, bytes: &[u8]) {
+        let mut file = OpenOptions::new().write(true).truncate(true).open(path).unwrap();
+        file.write_all(bytes).unwrap();
     }
 
     fn is_used(folder: &Path) -> bool {
@@ -383,13 +422,79 @@ mod tests {
         let sealed = Sealed::<String>::open(&folder, Trust::Known).unwrap().unwrap();
         let read = || {
             let mut text = String::new();
-            let mut reader = ScratchReader::open(&folder.join("one"), sealed.file("one"))?;
-            reader.read_to_string(&mut text).map(|_| text)
+            sealed
+                .file("one")?
+                .reader()
+                .read_to_string(&mut text)
+                .map(|_| text)
         };
         assert_eq!(read().unwrap(), "some text");
         for remains in remains(b"some text") {
-            put(&folder.join("one"), &remains);
+            change(&folder.join("one"), &remains);
             assert_eq!(read().unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+        change(&folder.join("one"), b"some text");
+        assert_eq!(read().unwrap(), "some text");
+    }
+
+    #[test]
+    fn what_was_looked_at_is_read_whatever_is_put_in_its_place() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder_of(root.path(), ["some text", "more"]);
+        let sealed = Sealed::<String>::open(&folder, Trust::Found).unwrap().unwrap();
+        put(&folder.join("one"), b"other one");
+        let mut text = String::new();
+        let mut reader = sealed.file("one").unwrap().reader();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "some text");
+    }
+
+    #[test]
+    fn a_folder_with_a_pipe_under_the_name_of_a_file_is_refused_at_once() {
+        for name in ["one", "two", SEAL] {
+            for trust in [Trust::Known, Trust::Found] {
+                let root = tempfile::tempdir().unwrap();
+                let folder = folder_of(root.path(), ["some text", "more"]);
+                lay_pipe(&folder.join(name)).unwrap();
+                let opened = within_a_minute(move || Sealed::<String>::open(&folder, trust).map(drop));
+                let CorpusError::Read { path, source, .. } = opened.unwrap_err() else {
+                    panic!("{name} cannot be read")
+                };
+                assert!(path.ends_with(name), "{name}: {}", path.display());
+                assert!(source.to_string().contains("it is a pipe"), "{name}: {source}");
+            }
+        }
+    }
+
+    /// What somebody can write who knows the format, so that the seal itself fits.
+    fn seal_with(folder: &Path, name: &str) {
+        let written = serde_json::to_value(Running::default().written()).unwrap();
+        let line = serde_json::json!({"facts": "facts", "files": {name: written}}).to_string();
+        let text = format!("{line}\n{}\n", xxh3_64(line.as_bytes()));
+        put(&folder.join(SEAL), text.as_bytes());
+    }
+
+    #[test]
+    fn a_seal_that_names_a_file_outside_of_its_folder_is_not_believed() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder_of(root.path(), ["some text", "more"]);
+        // Each is there and has what the seal says, but one.
+        scratch_file(&root.path().join("victim")).unwrap();
+        scratch_file(&folder.join("empty")).unwrap();
+        seal_with(&folder, "empty");
+        assert!(is_used(&folder));
+        let absolute = root.path().join("victim").to_str().unwrap().to_owned();
+        for name in [
+            "../victim",
+            absolute.as_str(),
+            "x/../empty",
+            "./empty",
+            "",
+            ".",
+            "..",
+        ] {
+            seal_with(&folder, name);
+            assert!(!is_used(&folder), "{name}");
         }
     }
 

@@ -7,9 +7,7 @@
 //! each block (u32 each), the tokens (u16 or u32 each).
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +17,7 @@ use crate::document::{Document, document_text_blocks};
 use crate::dropped::{DropReason, DroppedCounts};
 use crate::error::CorpusError;
 use crate::fingerprint::{Fingerprint, part};
-use crate::scratch::{ScratchFolder, ScratchReader, ScratchWriter, Sealed, Trust, Written, not_as_written};
+use crate::scratch::{ScratchFolder, ScratchWriter, Sealed, SealedFile, Trust, not_as_written};
 
 const HASH_BYTES: usize = 8;
 const HEADER_BYTES: usize = 8;
@@ -87,10 +85,8 @@ pub(crate) struct SegmentWriter {
 #[derive(Debug)]
 pub(crate) struct Segment {
     folder: PathBuf,
-    spool: File,
-    fingerprints: File,
-    /// What was written to it.
-    fingerprints_written: Written,
+    spool: SealedFile,
+    fingerprints: SealedFile,
     token_bytes: usize,
     pub(crate) facts: SegmentFacts,
 }
@@ -242,9 +238,8 @@ impl Segment {
             return Ok(None);
         };
         Ok(Some(Self {
-            spool: File::open(folder.join(SPOOL)).map_err(failed)?,
-            fingerprints: File::open(folder.join(FINGERPRINTS)).map_err(failed)?,
-            fingerprints_written: sealed.file(FINGERPRINTS),
+            spool: sealed.file(SPOOL).map_err(failed)?,
+            fingerprints: sealed.file(FINGERPRINTS).map_err(failed)?,
             folder: folder.to_path_buf(),
             token_bytes,
             facts: sealed.facts,
@@ -257,8 +252,7 @@ impl Segment {
         mut each: impl FnMut(u32, Fingerprint) -> Result<(), CorpusError>,
     ) -> Result<(), CorpusError> {
         let failed = |source| self.failed(FINGERPRINTS, source);
-        let path = self.folder.join(FINGERPRINTS);
-        let mut file = ScratchReader::open(&path, self.fingerprints_written).map_err(failed)?;
+        let mut file = self.fingerprints.reader();
         let mut bytes = [0; Fingerprint::BYTES];
         for index in 0..self.facts.documents {
             file.read_exact(&mut bytes).map_err(failed)?;

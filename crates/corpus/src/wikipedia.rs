@@ -25,7 +25,6 @@ mod text;
 mod wikitext;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -93,7 +92,7 @@ pub(crate) fn read_dump_on<T: Send>(
     sink: impl FnMut(DumpEvent<T>) -> ControlFlow<()>,
 ) -> Result<DumpReport, CorpusError> {
     let open = || {
-        let mut file = File::open(path)?;
+        let mut file = durable::open_file(path)?;
         file.seek(SeekFrom::Start(reading.from.offset))?;
         let until = reading.until.unwrap_or(u64::MAX);
         Ok(file.take(until.saturating_sub(reading.from.offset)))

@@ -56,8 +56,11 @@ impl Workplace {
     /// Takes the lock for making a part of `out`, which must not exist.
     pub(crate) fn enter_part(out: &Path, part: Part, purpose: &str) -> Result<Self, CorpusError> {
         refuse_existing(out)?;
+        let parts = parts_folder(out)?;
+        // What is there is believed by the hashes that it states of itself.
+        durable::private_folder(&parts)?;
         let name = format!("part-{}", part.to_string().replace('/', "-of-"));
-        Self::enter(&parts_folder(out).join(name), purpose)
+        Self::enter(&parts.join(name), purpose)
     }
 
     /// The folder for finished segments of the work; those of a predecessor that failed or was
@@ -137,11 +140,16 @@ fn has_finished_segments(folder: &Path) -> bool {
         .any(|entry| is_finished_name(&entry.file_name()))
 }
 
-/// Where the parts of an output are kept until they are merged: beside it.
-pub(crate) fn parts_folder(out: &Path) -> PathBuf {
+/// Where the parts of an output are kept until they are merged: beside it. A folder that is there must
+/// be this user's alone.
+pub(crate) fn parts_folder(out: &Path) -> Result<PathBuf, DurableError> {
     let mut folder = out.as_os_str().to_owned();
     folder.push(".parts");
-    folder.into()
+    let folder = PathBuf::from(folder);
+    if folder.symlink_metadata().is_ok() {
+        durable::private_folder(&folder)?;
+    }
+    Ok(folder)
 }
 
 /// Removes what a command left that was killed when its output was there already: its folder, or
@@ -309,6 +317,53 @@ mod tests {
         enter().leave(Ok(())).unwrap();
         assert_eq!(kept_work(&out), None);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    /// Gives a folder another mode.
+    fn set(folder: &Path, mode: u32) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn an_output_in_a_folder_that_all_can_write_to_is_refused_unless_it_is_sticky() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = folder.path().join("shared");
+        for out in ["corpus", "below/corpus"] {
+            let out = shared.join(out);
+            DISK.create_dir_all(out.parent().unwrap()).unwrap();
+            set(&shared, 0o777);
+            for refused in [
+                Workplace::enter(&out, "build"),
+                Workplace::enter_part(&out, Part::WHOLE, "build --part"),
+            ] {
+                let message = refused.unwrap_err().to_string();
+                assert!(message.contains("others can write to"), "{message}");
+                assert!(message.contains("chmod +t"), "{message}");
+            }
+            set(&shared, 0o1777);
+            drop(Workplace::enter(&out, "build").unwrap());
+            drop(Workplace::enter_part(&out, Part::WHOLE, "build --part").unwrap());
+        }
+    }
+
+    #[test]
+    fn parts_that_somebody_else_can_have_made_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("corpus");
+        let parts = folder.path().join("corpus.parts");
+        assert_eq!(parts_folder(&out).unwrap(), parts);
+        assert!(!parts.exists(), "asking makes nothing");
+        drop(Workplace::enter_part(&out, Part::WHOLE, "build --part").unwrap());
+        parts_folder(&out).unwrap();
+        set(&parts, 0o777);
+        for refused in [
+            parts_folder(&out).map(drop).map_err(CorpusError::from),
+            Workplace::enter_part(&out, Part::WHOLE, "build --part").map(drop),
+        ] {
+            let message = refused.unwrap_err().to_string();
+            assert!(message.contains("others can write to it"), "{message}");
+        }
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! SHA-256 of bytes, of files, and of what passes through a writer.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::{DurableError, Operation};
+use crate::{DurableError, Operation, open_file};
 
 const READ_BUFFER_BYTES: usize = 1 << 20;
 
@@ -20,11 +19,12 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// # Errors
 /// [`DurableError::Missing`] or [`DurableError::Io`] when the file cannot be read.
 pub fn sha256_file(path: &Path) -> Result<String, DurableError> {
-    hash_reader(path).map_err(|source| DurableError::new(Operation::Read, path, source))
+    open_file(path)
+        .and_then(hash)
+        .map_err(|source| DurableError::new(Operation::Read, path, source))
 }
 
-fn hash_reader(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+fn hash(mut file: impl Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; READ_BUFFER_BYTES];
     loop {

@@ -97,6 +97,20 @@ pub enum DurableError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Another user could put another folder in the place of this one.
+    #[error(
+        "{} is not used: others can write to {} and rename what is in it; `{}` mends it if that folder \
+         is yours, or choose a place below a folder of your own",
+        path.display(),
+        above.display(),
+        chmod_line(above)
+    )]
+    Replaceable {
+        /// The folder.
+        path: PathBuf,
+        /// The folder above it that others can write to.
+        above: PathBuf,
+    },
     /// Another process works in the folder.
     #[error(
         "{} is in use by {holder}; wait until it has ended, end it, or choose another folder",
@@ -159,6 +173,14 @@ impl DurableError {
             },
         }
     }
+}
+
+/// The shell line after which nobody renames what others have in a folder.
+fn chmod_line(folder: &Path) -> String {
+    format!(
+        "chmod +t '{}'",
+        folder.display().to_string().replace('\'', r"'\''")
+    )
 }
 
 /// What was tried when a [`DurableError`] arose.

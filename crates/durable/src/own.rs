@@ -13,7 +13,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use crate::{DISK, DurableError, Operation, Storage};
+use crate::read::{not_regular, refuse_not_regular};
+use crate::{DISK, DurableError, Operation, Storage, above};
 
 /// Write permission of the group and of all others.
 const OTHERS_WRITE: u32 = 0o022;
@@ -30,32 +31,27 @@ pub fn open_own(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
             .custom_flags(flags)
             .open(path)
             .map_err(|error| match Errno::from_io_error(&error) {
-                Some(Errno::LOOP) => refused("a link, which is not followed"),
-                Some(Errno::NXIO) => refused("no regular file"),
+                Some(Errno::LOOP) => not_regular(io::ErrorKind::Other, "a link, which is not followed,"),
+                Some(Errno::NXIO) => not_regular(io::ErrorKind::Other, "a pipe, a socket or a device"),
                 _ => error,
             })?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(refused("no regular file"))
-    }
-}
-
-fn refused(found: &str) -> io::Error {
-    io::Error::other(format!("it is {found}; remove it, or choose another folder"))
+    refuse_not_regular(&file.metadata()?)?;
+    Ok(file)
 }
 
 /// Makes a folder that only its user may enter, and those above it. One that is there is taken when
-/// nobody else can write to it.
+/// nobody else can write to it, nor put another one in its place.
 ///
 /// # Errors
 /// [`DurableError::NotPrivate`] for a link, a folder of another user or one that others can write to;
+/// [`DurableError::Replaceable`] where others can rename it or a folder above it;
 /// [`DurableError::Missing`] where it is removed meanwhile.
 pub fn private_folder(path: &Path) -> Result<(), DurableError> {
     let failed = |source| DurableError::new(Operation::Create, path, source);
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         DISK.create_dir_all(parent).map_err(failed)?;
     }
+    above::refuse_replaceable(path)?;
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => return made.map_err(failed),
@@ -63,7 +59,7 @@ pub fn private_folder(path: &Path) -> Result<(), DurableError> {
     let metadata = fs::symlink_metadata(path).map_err(failed)?;
     let problem = if !metadata.is_dir() {
         "it is no folder"
-    } else if metadata.uid() != geteuid().as_raw() {
+    } else if !is_own(&metadata) {
         "it belongs to another user"
     } else if metadata.mode() & OTHERS_WRITE != 0 {
         "others can write to it"
@@ -76,10 +72,15 @@ pub fn private_folder(path: &Path) -> Result<(), DurableError> {
     })
 }
 
+/// Whether a file or folder belongs to this user.
+pub fn is_own(metadata: &Metadata) -> bool {
+    metadata.uid() == geteuid().as_raw()
+}
+
 /// Whether somebody else than this user and the system's administrator can change an open file.
 pub fn others_can_change(metadata: &Metadata) -> bool {
-    let is_own = [0, geteuid().as_raw()].contains(&metadata.uid());
-    !is_own || metadata.mode() & OTHERS_WRITE != 0
+    let is_trusted = is_own(metadata) || metadata.uid() == 0;
+    !is_trusted || metadata.mode() & OTHERS_WRITE != 0
 }
 
 #[cfg(test)]
@@ -90,17 +91,13 @@ mod tests {
 
     use super::*;
     use crate::commit_bytes;
+    use crate::testing::lay_pipe;
 
     /// Another user's id; only the administrator can give files away.
     const OTHER: u32 = 12345;
 
     fn for_appending(path: &Path) -> io::Result<File> {
         open_own(OpenOptions::new().create(true).append(true), path)
-    }
-
-    fn fifo(path: &Path) {
-        let status = std::process::Command::new("mkfifo").arg(path).status().unwrap();
-        assert!(status.success());
     }
 
     #[test]
@@ -110,7 +107,7 @@ mod tests {
         commit_bytes(&DISK, &at("victim"), b"whole").unwrap();
         symlink(at("victim"), at("link")).unwrap();
         symlink(at("nowhere"), at("dangling")).unwrap();
-        fifo(&at("fifo"));
+        lay_pipe(&at("fifo")).unwrap();
         fs::create_dir(at("folder")).unwrap();
         let begun = Instant::now();
         for name in ["link", "dangling"] {
@@ -130,6 +127,22 @@ mod tests {
             for_appending(&at("own")).unwrap().write_all(b"x").unwrap();
         }
         assert_eq!(fs::read(at("own")).unwrap(), b"xx");
+    }
+
+    #[test]
+    fn a_private_folder_below_one_that_all_can_write_to_is_refused_before_it_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = folder.path().join("shared");
+        fs::create_dir(&shared).unwrap();
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
+        let error = private_folder(&shared.join("own")).unwrap_err();
+        assert!(matches!(error, DurableError::Replaceable { .. }), "{error}");
+        assert!(!shared.join("own").exists());
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
+        private_folder(&shared.join("own")).unwrap();
+        // What was taken once is looked at again.
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(private_folder(&shared.join("own")).is_err());
     }
 
     #[test]

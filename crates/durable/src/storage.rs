@@ -1,14 +1,17 @@
 //! The calls that change a disk, as a trait that tests replace.
 //!
-//! Only mutating calls are here: what is read is read through `std`. [`crate::testing`] has a
-//! recorder and a fault injector behind the same trait.
+//! Only mutating calls are here: what is read is read through [`crate::open_file`].
+//! [`crate::testing`] has a recorder and a fault injector behind the same trait.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::flush;
+use rustix::fs::OFlags;
+
+use crate::{flush, open_file};
 
 /// Every call that changes what is on disk.
 ///
@@ -86,7 +89,7 @@ impl Storage for Disk {
     }
 
     fn sync_file(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        open_file(path)?.sync_all()
     }
 
     fn sync_files(&self, paths: &[PathBuf]) -> Result<(), (usize, io::Error)> {
@@ -94,7 +97,14 @@ impl Storage for Disk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        // Refuses what is no folder without waiting for it.
+        let folder_alone = OFlags::DIRECTORY.bits().cast_signed();
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .custom_flags(folder_alone)
+            .open(path)?
+            .sync_all()
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
@@ -169,6 +179,17 @@ mod tests {
         }
         DISK.rename_new(&from, &folder.path().join("free")).unwrap();
         assert!(folder.path().join("free").is_dir());
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_what_is_flushed_is_an_error_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        crate::testing::lay_pipe(&path).unwrap();
+        let flushed = crate::testing::within_a_minute(move || {
+            [DISK.sync_file(&path), DISK.sync_dir(&path)].map(|flushed| flushed.is_ok())
+        });
+        assert_eq!(flushed, [false, false]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Storages for tests: one that records calls, one that fails at the k-th.
+//! Storages for tests: one that records calls, one that fails at the k-th; and pipes under the
+//! names of files.
 //!
 //! [`at_every_call`] is the driver: it runs a scenario once for every call that the scenario
 //! makes, failing there, first as an error that the program lives on after and then as its
@@ -8,7 +9,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use crate::{DISK, Storage, StorageFile};
 
@@ -137,6 +141,32 @@ impl Watch for FaultyStorage {
 fn kill_this_process() -> bool {
     use rustix::process::{Signal, getpid, kill_process};
     kill_process(getpid(), Signal::KILL).is_ok()
+}
+
+/// Lays a pipe that nobody writes to at `path`, in the place of a file that may be there: who opens it
+/// as a file waits for ever.
+///
+/// # Errors
+/// The system's.
+pub fn lay_pipe(path: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    Ok(mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR)?)
+}
+
+/// What `work` gives, which has a minute for it. A thread that waits for ever is left alone, so that a
+/// test which fails by it ends.
+///
+/// # Panics
+/// When it takes longer, or panics itself.
+pub fn within_a_minute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (send, receive) = channel();
+    thread::spawn(move || send.send(work()));
+    let answer = receive.recv_timeout(Duration::from_mins(1));
+    answer.unwrap_or_else(|reason| panic!("no answer within a minute: {reason}"))
 }
 
 /// Runs `scenario` with a fault at its first mutating call, then at its second, and so on

@@ -72,7 +72,7 @@ impl HfModel {
         if !folder.is_dir() {
             return Err(missing(folder, CONFIG_JSON, "there is no such folder"));
         }
-        if !path.is_file() {
+        if !path.exists() {
             return Err(missing(
                 folder,
                 CONFIG_JSON,
@@ -136,7 +136,7 @@ fn missing(folder: &Path, file: &'static str, way_out: &'static str) -> HfFolder
 }
 
 fn read_text(path: PathBuf) -> Result<String, HfFolderError> {
-    std::fs::read_to_string(&path).map_err(|source| HfFolderError::Read { path, source })
+    durable::read_text(&path, durable::MOST_JSON_BYTES).map_err(|source| HfFolderError::Read { path, source })
 }
 
 fn check_tokenizer(

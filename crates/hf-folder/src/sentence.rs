@@ -5,12 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
+use durable::{FileName, MOST_JSON_BYTES, read_file};
 use serde_json::{Map, Value};
 
 use crate::error::HfFolderError;
 use crate::files::{CONFIG_JSON, MODULES_JSON, POOLING_FOLDER};
 use crate::pooling::Pooling;
-use crate::weights::is_file_name;
 
 /// Files with the settings of the encoder, the first that is there counts.
 const ENCODER_SETTINGS: [&str; 7] = [
@@ -251,7 +251,7 @@ impl Module {
             value.ok_or_else(|| format!("a module has no {key}"))
         };
         let (class, path) = (text("type")?, text("path")?);
-        if !path.is_empty() && !is_file_name(path) {
+        if !path.is_empty() && FileName::new(path).is_err() {
             return Err(format!(
                 "the path {path:?} of a module is not one folder of this folder"
             ));
@@ -307,7 +307,7 @@ fn unsupported(path: &Path, problem: String) -> HfFolderError {
 /// The JSON of a file; none if there is no such file.
 pub(crate) fn json(path: &Path) -> Result<Option<Value>, HfFolderError> {
     let path = path.to_owned();
-    match std::fs::read(&path) {
+    match read_file(&path, MOST_JSON_BYTES) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(HfFolderError::Read { path, source }),
         Ok(bytes) => match serde_json::from_slice(&bytes) {

@@ -18,6 +18,10 @@ pub struct ModelTensors {
     unknown: Vec<String>,
 }
 
+/// Most bytes of a tensor file, which is read whole: 16 billion parameters in f32. A larger model is cut
+/// into several files.
+const MOST_FILE_BYTES: u64 = 64 << 30;
+
 /// Prefix of the encoder's tensors, which a bare `RobertaModel` leaves out.
 const ENCODER_PREFIX: &str = "roberta.";
 /// Parts of the model that are not used: the pooler, heads of fine-tuned models and buffers.
@@ -68,10 +72,11 @@ impl ModelTensors {
 
     /// Adds the tensors of the file `self.path`.
     fn add_file(&mut self, index: Option<&Index>) -> Result<(), HfFolderError> {
-        let bytes = std::fs::read(&self.path).map_err(|source| HfFolderError::Read {
-            path: self.path.clone(),
-            source,
-        })?;
+        let bytes =
+            durable::read_file(&self.path, MOST_FILE_BYTES).map_err(|source| HfFolderError::Read {
+                path: self.path.clone(),
+                source,
+            })?;
         let file = SafeTensors::deserialize(&bytes).map_err(|source| HfFolderError::Safetensors {
             path: self.path.clone(),
             source,
@@ -95,13 +100,13 @@ impl ModelTensors {
             Err(self.problem(name, format!("{what} by {index}; copy the folder again")))
         };
         for (name, said) in &index.file_of {
-            if *said == own && file.tensor(name).is_err() {
+            if *said == *own && file.tensor(name).is_err() {
                 return wrong(name, "is not in this file, where it is".to_owned());
             }
         }
         for name in file.names() {
             match index.file_of.get(name) {
-                Some(said) if *said != own => {
+                Some(said) if *said != *own => {
                     return wrong(name, format!("is here and in {said}, which is said"));
                 }
                 _ => {}

@@ -49,7 +49,7 @@ impl TextDates {
     /// read.
     pub fn read(folder: &Path) -> Result<Option<Self>, HfFolderError> {
         let path = folder.join(TEXT_DATES_JSON);
-        match std::fs::read(&path) {
+        match durable::read_file(&path, durable::MOST_JSON_BYTES) {
             Ok(text) => serde_json::from_slice(&text)
                 .map(Some)
                 .map_err(|source| HfFolderError::Json { path, source }),

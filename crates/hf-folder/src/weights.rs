@@ -1,10 +1,11 @@
 //! Which files of a folder hold its tensors: one safetensors file, or several with an index.
 //! Every other form is refused with the way to this one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+use durable::{FileName, MOST_JSON_BYTES, read_file};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
@@ -24,7 +25,7 @@ pub struct WeightFiles {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Index {
     pub(crate) path: PathBuf,
-    pub(crate) file_of: BTreeMap<String, String>,
+    pub(crate) file_of: BTreeMap<String, FileName>,
 }
 
 /// Other forms of weights, the pickled ones first.
@@ -46,14 +47,14 @@ impl WeightFiles {
     pub fn find(folder: &Path) -> Result<Self, HfFolderError> {
         refuse_adapter(folder)?;
         let single = folder.join(MODEL_SAFETENSORS);
-        if single.is_file() {
+        if single.exists() {
             return Ok(Self {
                 files: vec![single],
                 index: None,
             });
         }
         let index = folder.join(SAFETENSORS_INDEX_JSON);
-        if index.is_file() {
+        if index.exists() {
             return Self::of_index(folder, index);
         }
         Err(no_tensors(folder))
@@ -61,22 +62,14 @@ impl WeightFiles {
 
     fn of_index(folder: &Path, path: PathBuf) -> Result<Self, HfFolderError> {
         let file_of = read_index(&path)?;
-        let mut names: Vec<&String> = file_of.values().collect();
-        names.sort();
-        names.dedup();
-        for name in &names {
-            if !is_file_name(name) {
-                let problem =
-                    format!("{name:?} is not the name of a file of this folder; copy the folder again");
-                return Err(HfFolderError::Unsupported { path, problem });
-            }
-            if !folder.join(name).is_file() {
-                let problem = format!("the tensor file {name} lacks; copy the folder again");
-                return Err(HfFolderError::Unsupported { path, problem });
-            }
+        let names: BTreeSet<&FileName> = file_of.values().collect();
+        let files: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
+        if let Some((name, _)) = names.iter().zip(&files).find(|(_, file)| !file.exists()) {
+            let problem = format!("the tensor file {name} lacks; copy the folder again");
+            return Err(HfFolderError::Unsupported { path, problem });
         }
         Ok(Self {
-            files: names.into_iter().map(|name| folder.join(name)).collect(),
+            files,
             index: Some(Index { path, file_of }),
         })
     }
@@ -105,13 +98,6 @@ impl WeightFiles {
         }
         Ok(durable::sha256_hex(lines.as_bytes()))
     }
-}
-
-/// Whether `name` is one normal component of a path: no folder, no `..`, no root.
-pub(crate) fn is_file_name(name: &str) -> bool {
-    let mut components = Path::new(name).components();
-    let only = components.next();
-    components.next().is_none() && only == Some(Component::Normal(name.as_ref()))
 }
 
 /// `transformers` would put the adapter on top of another folder's weights.
@@ -160,13 +146,17 @@ fn conversion(folder: &Path) -> String {
     )
 }
 
-/// File of each tensor. A tensor that is listed twice is refused.
-fn read_index(path: &Path) -> Result<BTreeMap<String, String>, HfFolderError> {
+/// File of each tensor. A tensor that is listed twice is refused, and a name outside of the folder.
+fn read_index(path: &Path) -> Result<BTreeMap<String, FileName>, HfFolderError> {
     #[derive(Deserialize)]
     struct File {
         weight_map: WeightMap,
     }
-    let bytes = std::fs::read(path).map_err(|source| HfFolderError::Read {
+    let unsupported = |problem| HfFolderError::Unsupported {
+        path: path.to_owned(),
+        problem,
+    };
+    let bytes = read_file(path, MOST_JSON_BYTES).map_err(|source| HfFolderError::Read {
         path: path.to_owned(),
         source,
     })?;
@@ -175,11 +165,15 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>, HfFolderError> {
         source,
     })?;
     if file.weight_map.0.is_empty() {
-        let problem = "it lists no tensors; copy the folder again".to_owned();
-        let path = path.to_owned();
-        return Err(HfFolderError::Unsupported { path, problem });
+        return Err(unsupported(
+            "it lists no tensors; copy the folder again".to_owned(),
+        ));
     }
-    Ok(file.weight_map.0)
+    let named = |(tensor, file): (String, String)| {
+        let name = FileName::new(file).map_err(|error| unsupported(error.to_string()))?;
+        Ok((tensor, name))
+    };
+    file.weight_map.0.into_iter().map(named).collect()
 }
 
 struct WeightMap(BTreeMap<String, String>);
@@ -212,10 +206,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_name_is_one_normal_component() {
-        assert!(is_file_name("model-00001-of-00002.safetensors"));
-        for name in ["", ".", "..", "/etc/passwd", "a/b", "../a", "a/", "./a", "a/.."] {
-            assert!(!is_file_name(name), "{name:?}");
+    fn a_tensor_file_of_an_index_is_a_file_of_its_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("model");
+        std::fs::create_dir_all(folder.join("a")).unwrap();
+        let index = folder.join(SAFETENSORS_INDEX_JSON);
+        let put = |path: &Path, text: &str| durable::commit_bytes(&durable::DISK, path, text.as_bytes());
+        for victim in [folder.join("b"), folder.join("a/b"), root.path().join("b")] {
+            put(&victim, "").unwrap();
+        }
+        let find = |name: &str| {
+            let text = serde_json::json!({"weight_map": {"lm_head.bias": name}}).to_string();
+            put(&index, &text).unwrap();
+            WeightFiles::find(&folder)
+        };
+        assert_eq!(find("b").unwrap().files(), [folder.join("b")]);
+        let absolute = root.path().join("b").display().to_string();
+        for name in [
+            "", ".", "..", &absolute, "a/b", "../b", "a/", "./b", "a/../b", "b\0", ".b",
+        ] {
+            let HfFolderError::Unsupported { path, problem } = find(name).unwrap_err() else {
+                panic!("{name:?}")
+            };
+            assert_eq!(path, index);
+            assert!(
+                problem.contains("is not the name of a file"),
+                "{name:?}: {problem}"
+            );
         }
     }
 

@@ -5,7 +5,6 @@
 //! by [`crate::verify`].
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -297,7 +296,7 @@ fn read_header(path: &Path) -> Result<Header, ShardError> {
         path: path.to_path_buf(),
         source,
     };
-    let file = File::open(path).map_err(read)?;
+    let file = durable::open_file(path).map_err(read)?;
     let bytes = file.metadata().map_err(read)?.len();
     let mut start = [0; HEADER_BYTES];
     let available = usize::try_from(bytes).unwrap_or(HEADER_BYTES).min(HEADER_BYTES);

@@ -258,7 +258,7 @@ impl DocumentsReader {
             path: path.to_path_buf(),
             source,
         };
-        let file = File::open(path).map_err(read)?;
+        let file = durable::open_file(path).map_err(read)?;
         let bytes = file.metadata().map_err(read)?.len();
         let mut footer = [0; FOOTER_BYTES];
         let Some(footer_at) = bytes.checked_sub(FOOTER_BYTES as u64) else {

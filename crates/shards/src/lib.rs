@@ -22,6 +22,8 @@ mod manifest;
 mod names;
 mod pack;
 mod packing;
+#[cfg(test)]
+mod pipes;
 mod reader;
 mod seek_table;
 mod sequence;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use durable::{FileName, Storage, commit_bytes, sha256_hex};
+use durable::{FileName, MOST_JSON_BYTES, Storage, commit_bytes, read_file, sha256_hex};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -254,12 +254,18 @@ impl Manifest {
         self.corpus_hash = self.hash();
         let path = folder.join(MANIFEST_FILE);
         self.check_files(&path)?;
-        let mut bytes = serde_json::to_vec_pretty(self).map_err(|source| ShardError::Json {
-            path: path.clone(),
-            what: "a manifest",
-            source,
-        })?;
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(not_json(&path))?;
         bytes.push(b'\n');
+        // Never write what is refused on reading.
+        if bytes.len() as u64 > MOST_JSON_BYTES {
+            let expected = format!("at most {MOST_JSON_BYTES}, so with fewer shards");
+            return Err(ShardError::manifest(
+                &path,
+                "its length in bytes",
+                expected,
+                bytes.len(),
+            ));
+        }
         Ok(commit_bytes(storage, &path, &bytes)?)
     }
 
@@ -277,31 +283,13 @@ impl Manifest {
     /// that does not fit.
     pub fn read(folder: &Path) -> Result<Self, ShardError> {
         let path = folder.join(MANIFEST_FILE);
-        let bytes = std::fs::read(&path).map_err(|source| ShardError::Read {
+        let bytes = read_file(&path, MOST_JSON_BYTES).map_err(|source| ShardError::Read {
             path: path.clone(),
             source,
         })?;
-        let json = |source| ShardError::Json {
-            path: path.clone(),
-            what: "a manifest",
-            source,
-        };
-        let value: Value = serde_json::from_slice(&bytes).map_err(json)?;
-        let kind = value.get("kind").and_then(Value::as_str).unwrap_or("missing");
-        if kind != KIND {
-            return Err(ShardError::manifest(&path, "kind", KIND, kind));
-        }
-        let version = value.get("format_version").and_then(Value::as_u64).unwrap_or(0);
-        if version != u64::from(MANIFEST_FORMAT_VERSION) {
-            return Err(ShardError::manifest(
-                &path,
-                "format_version",
-                MANIFEST_FORMAT_VERSION,
-                version,
-            ));
-        }
-        // from the text, not from `value`: serde_json then names line and column
-        let manifest: Self = serde_json::from_slice(&bytes).map_err(json)?;
+        check_kind(&path, &bytes)?;
+        // from the text, not from a value: serde_json then names line and column
+        let manifest: Self = serde_json::from_slice(&bytes).map_err(not_json(&path))?;
         let hash = manifest.hash();
         if manifest.corpus_hash != hash {
             return Err(ShardError::manifest(
@@ -381,6 +369,31 @@ impl Manifest {
             return Err(ShardError::manifest(path, "documents_file.rows", rows, found));
         }
         Ok(())
+    }
+}
+
+/// Whether it is a corpus's manifest of this version. The rest of what another program wrote is not
+/// known.
+fn check_kind(path: &Path, bytes: &[u8]) -> Result<(), ShardError> {
+    let value: Value = serde_json::from_slice(bytes).map_err(not_json(path))?;
+    let kind = value.get("kind").and_then(Value::as_str).unwrap_or("missing");
+    if kind != KIND {
+        return Err(ShardError::manifest(path, "kind", KIND, kind));
+    }
+    let version = value.get("format_version").and_then(Value::as_u64).unwrap_or(0);
+    if version == u64::from(MANIFEST_FORMAT_VERSION) {
+        return Ok(());
+    }
+    let expected = MANIFEST_FORMAT_VERSION;
+    Err(ShardError::manifest(path, "format_version", expected, version))
+}
+
+fn not_json(path: &Path) -> impl FnOnce(serde_json::Error) -> ShardError {
+    let path = path.to_path_buf();
+    move |source| ShardError::Json {
+        path,
+        what: "a manifest",
+        source,
     }
 }
 

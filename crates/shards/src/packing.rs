@@ -21,6 +21,8 @@ use crate::{Corpus, PackedSequence, PackingMode, ReadMode, ShardError, packing_n
 
 /// A source table is shorter than this, so that a header with a wrong offset is still read whole.
 const USUAL_HEADER_BYTES: u64 = 1 << 16;
+/// Most bytes of a header with its source table, which is read whole.
+const MOST_HEADER_BYTES: u64 = 16 << 20;
 /// Bytes that [`Packing::verify`] holds at a time where the file is not mapped.
 const VERIFY_BYTES: u64 = 1 << 20;
 
@@ -82,6 +84,15 @@ impl Packing {
         };
         let fixed = read(0..content.len().min(FIXED_BYTES as u64))?;
         let header_bytes = stated_rows_at(&fixed).max(USUAL_HEADER_BYTES);
+        if header_bytes > MOST_HEADER_BYTES {
+            let expected = format!("at most {MOST_HEADER_BYTES}");
+            return Err(ShardError::header(
+                &path,
+                "offset of the rows",
+                expected,
+                header_bytes,
+            ));
+        }
         let before_rows = read(0..content.len().min(header_bytes))?;
         let parsed = PackingHeader::parse(&path, &before_rows)?;
         let hash = sha256_hex(&before_rows[..parsed.end]);

@@ -3,13 +3,12 @@
 //! What is there already and right is kept, so a copy that was stopped goes on and a second one
 //! only reads. The manifest comes last. Who may copy, and when, is the caller's business.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use durable::{
-    DurableError, Operation, Sha256Writer, Storage, commit_bytes, commit_file, remove_all_partials,
-    sha256_file,
+    DurableError, MOST_JSON_BYTES, Operation, Sha256Writer, Storage, commit_bytes, commit_file, open_file,
+    read_file, remove_all_partials, sha256_file,
 };
 use serde::{Deserialize, Serialize};
 
@@ -116,8 +115,8 @@ fn stage_packing(
 fn stage_manifest(storage: &dyn Storage, corpus: &Corpus, folder: &Path) -> Result<(), ShardError> {
     let from = corpus.folder().join(MANIFEST_FILE);
     let to = folder.join(MANIFEST_FILE);
-    let bytes = std::fs::read(&from).map_err(read_error(&from))?;
-    if std::fs::read(&to).is_ok_and(|there| there == bytes) {
+    let bytes = read_file(&from, MOST_JSON_BYTES).map_err(read_error(&from))?;
+    if read_file(&to, MOST_JSON_BYTES).is_ok_and(|there| there == bytes) {
         return Ok(());
     }
     Ok(commit_bytes(storage, &to, &bytes)?)
@@ -125,7 +124,7 @@ fn stage_manifest(storage: &dyn Storage, corpus: &Corpus, folder: &Path) -> Resu
 
 /// Copies a file; it gets its name only when its contents have the hash. Returns its length.
 fn copy(storage: &dyn Storage, from: &Path, to: &Path, sha256: Option<&str>) -> Result<u64, ShardError> {
-    let mut source = File::open(from).map_err(read_error(from))?;
+    let mut source = open_file(from).map_err(read_error(from))?;
     let (mut bytes, mut bad_source) = (0, None);
     let committed = commit_file(storage, to, |file| {
         let mut writer = Sha256Writer::new(file);

@@ -81,7 +81,7 @@ impl Tokenizer {
 /// manifests are not ours to judge.
 pub(crate) fn check_manifest(folder: &Path, tokenizer: &mut Tokenizer) -> Result<(), TokenizerError> {
     let path = folder.join(MANIFEST_FILE);
-    let bytes = match std::fs::read(&path) {
+    let bytes = match durable::read_file(&path, durable::MOST_JSON_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(TokenizerError::Read { path, source }),

@@ -8,7 +8,7 @@ use loader::EVALUATION_MASK_SEED;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{config::RunConfig, error::TrainError, identity::differing};
+use crate::{config::RunConfig, error::TrainError, identity::differing, run_folder};
 
 /// The figures of one evaluation that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -98,8 +98,8 @@ pub fn compare_runs(runs: &[PathBuf]) -> Result<Vec<ComparedRun>, TrainError> {
 
 fn compared(run: &Path) -> Result<ComparedRun, TrainError> {
     let path = run.join("metrics.jsonl");
-    let text =
-        std::fs::read_to_string(&path).map_err(|source| DurableError::new(Operation::Read, &path, source))?;
+    let text = durable::read_text(&path, u64::MAX)
+        .map_err(|source| DurableError::new(Operation::Read, &path, source))?;
     // Lines of steps have no `eval` and are passed over.
     let mut evaluations = text.lines().filter_map(|line| serde_json::from_str(line).ok());
     let before: EvaluatedStep = evaluations.next().ok_or(TrainError::NotEvaluated { path })?;
@@ -125,14 +125,14 @@ fn config_of(run: &Path) -> Result<Option<RunConfig>, TrainError> {
     if !path.exists() {
         return Ok(None);
     }
-    Ok(Some(config_file::load(&path, &[])?))
+    Ok(Some(run_folder::config(run)?))
 }
 
 /// The hashes of a run's `environment.json`.
 fn hashes(run: &Path) -> Result<Value, TrainError> {
     let path = run.join("environment.json");
-    let text =
-        std::fs::read_to_string(&path).map_err(|source| DurableError::new(Operation::Read, &path, source))?;
+    let text = durable::read_text(&path, durable::MOST_JSON_BYTES)
+        .map_err(|source| DurableError::new(Operation::Read, &path, source))?;
     let environment: Value = serde_json::from_str(&text).map_err(|source| TrainError::Json {
         what: path.display().to_string(),
         source,
@@ -314,6 +314,22 @@ mod tests {
             "`unigram_loss`: 6.5 against 6.4",
         ] {
             assert!(table.contains(reason), "{reason}: {table}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_under_the_name_of_any_file_of_a_run_is_refused_at_once() {
+        for name in ["metrics.jsonl", "environment.json", "config.toml"] {
+            let folder = tempfile::tempdir().unwrap();
+            let run = run(folder.path(), "run", &[9.0, 7.0]);
+            masked(&run, &["run.seed=1"], None);
+            assert!(run.join(name).exists(), "{name}");
+            compare_runs(std::slice::from_ref(&run)).unwrap();
+            durable::testing::lay_pipe(&run.join(name)).unwrap();
+            let compare = move || compare_runs(&[run]).map(drop);
+            let error = durable::testing::within_a_minute(compare).unwrap_err();
+            let said = crate::error::chain(&error);
+            assert!(said.contains(name) && said.contains("it is a pipe"), "{said}");
         }
     }
 

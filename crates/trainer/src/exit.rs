@@ -126,7 +126,7 @@ fn explains_failures(path: &Path) -> bool {
         status: ExitStatus,
         step: Option<u64>,
     }
-    let read = std::fs::read(path).ok();
+    let read = durable::read_file(path, durable::MOST_JSON_BYTES).ok();
     let read: Option<Ended> = read.and_then(|text| serde_json::from_slice(&text).ok());
     read.is_some_and(|ended| match ended.status {
         ExitStatus::Failed => true,
@@ -142,6 +142,18 @@ mod tests {
     fn last_exit(folder: &Path) -> serde_json::Value {
         let text = std::fs::read_to_string(folder.join("last_exit.json")).unwrap();
         serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_the_last_exit_is_replaced_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        durable::testing::lay_pipe(&folder.path().join(LAST_EXIT)).unwrap();
+        let run_dir = folder.path().to_owned();
+        durable::testing::within_a_minute(move || {
+            write_last_exit(&run_dir, ExitStatus::Failed, "the disk is full", 1, Some(3))
+        })
+        .unwrap();
+        assert_eq!(last_exit(folder.path())["reason"], "the disk is full");
     }
 
     #[test]

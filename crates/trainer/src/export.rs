@@ -9,8 +9,8 @@ use shards::Corpus;
 use tokenizer::Tokenizer;
 
 use crate::{
-    config::RunConfig,
     error::{TrainError, chain},
+    run_folder,
     saved_run::find_checkpoint,
 };
 
@@ -28,7 +28,7 @@ pub(crate) fn export_run(
     out: &Path,
 ) -> Result<ExportReport, TrainError> {
     let checkpoint_dir = find_checkpoint(run_dir, wanted)?;
-    let config: RunConfig = config_file::load(&run_dir.join("config.toml"), &[])?;
+    let config = run_folder::config(run_dir)?;
     let trainer = checkpoint::restore_trainer(&checkpoint_dir)?;
     let tokenizer = match tokenizer {
         Some(folder) => Tokenizer::open(folder)?,

@@ -213,7 +213,7 @@ impl Metrics {
 /// Drops the lines after `resumed`, and a last line that a killed run left unfinished. Gives
 /// the step of the last evaluation that stays.
 fn keep_until(path: &Path, resumed: Option<u64>) -> Result<Option<u64>, TrainError> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match durable::read_text(path, u64::MAX) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(DurableError::new(Operation::Read, path, source).into()),
@@ -259,6 +259,22 @@ mod tests {
             meters: Meters::new(1e9),
             local_sequences: vec![4, 4],
             peak_memory_bytes: vec![1 << 20, 1 << 20],
+        }
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_the_file_is_refused_at_once() {
+        for resumed in [None, Some(3)] {
+            let folder = tempfile::tempdir().unwrap();
+            durable::testing::lay_pipe(&folder.path().join("metrics.jsonl")).unwrap();
+            let run_dir = folder.path().to_owned();
+            let open = move || Metrics::open(&run_dir, resumed).map(drop);
+            let error = durable::testing::within_a_minute(open).unwrap_err();
+            let said = crate::error::chain(&error);
+            assert!(
+                said.contains("metrics.jsonl") && said.contains("it is a pipe"),
+                "{said}"
+            );
         }
     }
 

@@ -116,6 +116,9 @@ fn config_of(run: &Path) -> Result<RunConfig, TrainError> {
     if !path.exists() {
         return Err(TrainError::NoRun { run: run.to_owned() });
     }
+    // What lies in a folder under the name of a file is not waited for.
+    durable::open_file(&path)
+        .map_err(|source| durable::DurableError::new(durable::Operation::Read, &path, source))?;
     Ok(RunConfig::load(&path, &[])?)
 }
 
@@ -287,6 +290,19 @@ mod tests {
             durable::commit_bytes(&durable::DISK, &run.path().join(name), text.as_bytes()).unwrap();
         }
         run
+    }
+
+    #[test]
+    fn a_pipe_under_the_name_of_a_file_of_the_run_is_refused_at_once() {
+        for name in ["config.toml", "metrics.jsonl"] {
+            let folder = run(3);
+            durable::testing::lay_pipe(&folder.path().join(name)).unwrap();
+            let from = folder.path().to_str().unwrap().to_owned();
+            let plan = move || planned(&["--from", &from]);
+            let error = durable::testing::within_a_minute(plan).unwrap_err();
+            let said = crate::error::chain(&error);
+            assert!(said.contains(name) && said.contains("it is a pipe"), "{said}");
+        }
     }
 
     #[test]

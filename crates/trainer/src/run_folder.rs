@@ -11,7 +11,10 @@ use durable::{DISK, DurableError, FolderLock, Operation, Storage};
 use model::Precision;
 use serde_json::json;
 
-use crate::{agree::on_first_rank, error::TrainError, exit, metrics::timestamp, precision, session::Session};
+use crate::{
+    agree::on_first_rank, config::RunConfig, error::TrainError, exit, metrics::timestamp, precision,
+    session::Session,
+};
 
 /// A run folder that this launch holds.
 #[derive(Debug)]
@@ -85,6 +88,18 @@ impl RunFolder {
         })?;
         Ok(())
     }
+}
+
+/// The configuration that a run folder holds, which may be somebody else's: unlike a configuration that is
+/// named on the command line, it is not waited for.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub(crate) fn config(run_dir: &Path) -> Result<RunConfig, TrainError> {
+    let path = run_dir.join("config.toml");
+    let text = durable::read_text(&path, durable::MOST_JSON_BYTES)
+        .map_err(|source| DurableError::new(Operation::Read, &path, source))?;
+    Ok(config_file::load_str(&text, &path, &[])?)
 }
 
 /// A file system of the network may show a new file late.

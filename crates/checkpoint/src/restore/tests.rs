@@ -1,4 +1,5 @@
 use durable::DISK;
+use durable::testing::{lay_pipe, within_a_minute};
 use serde_json::{Value, json};
 
 use super::*;
@@ -241,6 +242,71 @@ fn a_manifest_that_is_no_text_is_damage_and_passed_over() {
     assert_refused(MANIFEST_FILE, "is damaged", |path| {
         change(&path.join(MANIFEST_FILE), |bytes| *bytes = vec![0xff, 0xfe]);
     });
+}
+
+/// All that reads a checkpoint, each with a minute for it.
+fn read_by_each(path: &Path, file: &'static str) {
+    type Reader = fn(&Path) -> Result<(), CheckpointError>;
+    let readers: [(&str, Reader); 5] = [
+        ("Manifest::read", |path| Manifest::read(path).map(drop)),
+        ("verify", |path| verify(path).map(drop)),
+        ("restore", |path| restore(path).map(drop)),
+        ("restore_model", |path| restore_model(path).map(drop)),
+        ("restore_trainer", |path| restore_trainer(path).map(drop)),
+    ];
+    for (name, reader) in readers {
+        let checkpoint = path.to_path_buf();
+        let Err(error) = within_a_minute(move || reader(&checkpoint)) else {
+            let reads = |files: &[&str]| files.contains(&file);
+            let is_read = match name {
+                "Manifest::read" => reads(&[MANIFEST_FILE]),
+                "restore_model" => reads(&[MANIFEST_FILE, MODEL_FILE, TRAINER_FILE]),
+                "restore_trainer" => reads(&[MANIFEST_FILE, TRAINER_FILE]),
+                _ => true,
+            };
+            assert!(!is_read, "{name} took the pipe {file}");
+            continue;
+        };
+        let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+        let message = format!("{error}: {cause}");
+        assert!(
+            message.contains(file) && message.contains("it is a pipe"),
+            "{name}: {message}"
+        );
+    }
+}
+
+#[test]
+fn a_pipe_under_the_name_of_any_file_is_refused_at_once_by_each_reader() {
+    for file in FILES {
+        let folder = tempfile::tempdir().unwrap();
+        let path = save_step(folder.path(), 20);
+        if file != MANIFEST_FILE {
+            // Its length is that of a pipe, so that lengths do not tell.
+            change_manifest(&path, |manifest| manifest["files"][file]["size_bytes"] = json!(0));
+        }
+        lay_pipe(&path.join(file)).unwrap();
+        read_by_each(&path, file);
+        let checkpoints = folder.path().to_path_buf();
+        let found = within_a_minute(move || latest(&checkpoints));
+        match found {
+            Ok(found) => assert!(found.path.is_none() && file == MANIFEST_FILE, "{file}"),
+            Err(error) => assert!(error.to_string().contains("move it out of"), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn json_of_a_tebibyte_is_refused_before_memory_or_time_is_taken_for_it() {
+    for file in [MANIFEST_FILE, TRAINER_FILE] {
+        assert_refused(file, "at most 67108864", |path| {
+            change_manifest(path, |manifest| {
+                manifest["files"][TRAINER_FILE]["size_bytes"] = json!(1_u64 << 40);
+            });
+            let grown = fs::OpenOptions::new().write(true).open(path.join(file)).unwrap();
+            grown.set_len(1 << 40).unwrap();
+        });
+    }
 }
 
 #[test]

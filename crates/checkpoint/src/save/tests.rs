@@ -152,6 +152,20 @@ fn a_fault_at_any_call_of_save_and_retention_leaves_only_whole_checkpoints() {
 }
 
 #[test]
+fn a_state_that_would_be_refused_on_reading_is_not_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "x".repeat(usize::try_from(durable::MOST_JSON_BYTES).unwrap());
+    let state = serde_json::json!({ "excluded": long });
+    let error = save(&DISK, folder.path(), 10, &[], &[], &state).unwrap_err();
+    assert!(
+        matches!(&error, CheckpointError::TrainerState { step: 10, .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("67108864"), "{error}");
+    assert!(latest(folder.path()).unwrap().path.is_none());
+}
+
+#[test]
 fn the_manifest_is_written_last() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = Recorder::default();

@@ -105,6 +105,11 @@ pub(super) struct PieceReader {
 }
 
 impl PreparedDocument {
+    /// Length of its line of JSON.
+    pub(super) fn json_bytes(&self) -> u64 {
+        self.json_bytes
+    }
+
     pub(super) fn new(document: &Document) -> Result<Self, CorpusError> {
         let json = json_line(document)?;
         Ok(Self {
@@ -282,8 +287,8 @@ fn open(folder: &Path, name: &str) -> Result<(PathBuf, ScratchReader, PieceFacts
     let path = folder.join(name);
     let sealed = Sealed::<PieceFacts>::open(folder, Trust::Known)?;
     let sealed = sealed.ok_or_else(|| failed(&path, not_as_written()))?;
-    let reader = ScratchReader::open(&path, sealed.file(name)).map_err(|source| failed(&path, source))?;
-    Ok((path, reader, sealed.facts))
+    let file = sealed.file(name).map_err(|source| failed(&path, source))?;
+    Ok((path, file.reader(), sealed.facts))
 }
 
 fn failed(path: &Path, source: std::io::Error) -> CorpusError {

@@ -4,13 +4,14 @@
 use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;
 
-use durable::{DISK, DurableError, Operation, Storage, sha256_file, sha256_hex};
+use durable::{DISK, DurableError, Operation, Storage, read_file, sha256_file, sha256_hex};
 use rayon::prelude::*;
 
 use super::job::{DumpPart, Job, State};
 use super::kept::{Entry, PieceWriter, PreparedDocument};
 use crate::docs_manifest::InputFile;
 use crate::docs_writer::LeftOut;
+use crate::documents::MOST_DOCUMENT_BYTES;
 use crate::edgar::{Exhibits, read_hashed_filing};
 use crate::error::CorpusError;
 use crate::inputs::{Input, cannot_be_read};
@@ -18,6 +19,7 @@ use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::scratch::Trust;
 use crate::segments::Part;
+use crate::web::FILING_BYTES;
 use crate::wikipedia::{DumpEvent, DumpPlace, PageResult, Reading, read_dump_on};
 
 /// Raw input that is in memory at once (one larger file is read alone).
@@ -154,7 +156,7 @@ fn windows<'a, 'b>(inputs: &'a [(usize, &'b Input)]) -> Vec<&'a [(usize, &'b Inp
 
 fn read_input(input: &Input, exhibits: Exhibits) -> Result<Vec<Prepared>, CorpusError> {
     let path = input.path.to_string_lossy().into_owned();
-    let bytes = match std::fs::read(&input.path) {
+    let bytes = match read_file(&input.path, FILING_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => {
             let file = InputFile {
@@ -180,8 +182,28 @@ fn read_input(input: &Input, exhibits: Exhibits) -> Result<Vec<Prepared>, Corpus
 }
 
 fn prepare(path: &str, part: Option<String>, outcome: Outcome) -> Result<Prepared, CorpusError> {
+    prepare_up_to(MOST_DOCUMENT_BYTES, path, part, outcome)
+}
+
+/// A document of more JSON would be refused by every reader of the folder.
+fn prepare_up_to(
+    most_bytes: u64,
+    path: &str,
+    part: Option<String>,
+    outcome: Outcome,
+) -> Result<Prepared, CorpusError> {
     Ok(match outcome {
-        Outcome::Document(document) => Entry::Document(PreparedDocument::new(&document)?),
+        Outcome::Document(document) => {
+            let prepared = PreparedDocument::new(&document)?;
+            if prepared.json_bytes() > most_bytes {
+                let reason = format!("the document has more than {most_bytes} bytes as JSON");
+                return Ok(Entry::Rejected(LeftOut {
+                    part: part.or(Some(document.id)),
+                    ..LeftOut::new(path, reason)
+                }));
+            }
+            Entry::Document(prepared)
+        }
         Outcome::Skipped { form, reason } => Entry::Skipped(LeftOut {
             part,
             form,
@@ -250,6 +272,58 @@ fn read_dump(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Document;
+
+    #[test]
+    fn a_document_that_readers_would_refuse_is_rejected_by_its_id() {
+        let document = || {
+            Outcome::Document(Box::new(Document {
+                id: "a:1".into(),
+                ..Document::default()
+            }))
+        };
+        let Entry::Document(taken) = prepare("a.txt", None, document()).unwrap() else {
+            panic!("it is short")
+        };
+        let bytes = taken.json_bytes();
+        let prepare = |most_bytes| prepare_up_to(most_bytes, "a.txt", None, document()).unwrap();
+        assert!(matches!(prepare(bytes), Entry::Document(_)));
+        let Entry::Rejected(left_out) = prepare(bytes - 1) else {
+            panic!("it is too long")
+        };
+        assert_eq!(
+            (left_out.path.as_str(), left_out.part.as_deref()),
+            ("a.txt", Some("a:1"))
+        );
+        assert!(left_out.reason.contains("more than"), "{}", left_out.reason);
+    }
+
+    #[test]
+    fn a_filing_that_is_a_pipe_by_now_or_too_large_is_rejected_at_once() {
+        use std::fs::OpenOptions;
+
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.txt");
+        durable::testing::lay_pipe(&pipe).unwrap();
+        let large = folder.path().join("large.txt");
+        let file = OpenOptions::new().write(true).create_new(true).open(&large);
+        file.unwrap().set_len(1 << 40).unwrap();
+        for (path, reason) in [
+            (pipe, "cannot be read: invalid data"),
+            (large, "cannot be read: file too large"),
+        ] {
+            let input = Input {
+                path,
+                ..Input::default()
+            };
+            let read = move || read_input(&input, Exhibits::default());
+            let entries = durable::testing::within_a_minute(read).unwrap();
+            let [Entry::Input(_), Entry::Rejected(left_out)] = &entries[..] else {
+                panic!("{entries:?}")
+            };
+            assert_eq!(left_out.reason, reason);
+        }
+    }
 
     #[test]
     fn windows_hold_every_input_once_in_order_and_are_bounded() {

@@ -39,7 +39,7 @@ pub(crate) fn divide(path: &Path, part_bytes: u64) -> Result<Vec<DumpPlace>, Cor
 
 fn parts(path: &Path, part_bytes: u64) -> io::Result<Vec<DumpPlace>> {
     let mut places = vec![DumpPlace::default()];
-    let file = File::open(path)?;
+    let file = durable::open_file(path)?;
     let file_bytes = file.metadata()?.len();
     if file_bytes < 2 * part_bytes {
         return Ok(places);

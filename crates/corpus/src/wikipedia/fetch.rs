@@ -117,7 +117,7 @@ fn already_there(
 ) -> Result<DumpFetched, FetchError> {
     progress.start("checking the dump that is there", None);
     let failed = |source| DurableError::new(Operation::Read, &path, source);
-    let mut file = File::open(&path).map_err(failed)?;
+    let mut file = durable::open_file(&path).map_err(failed)?;
     let mut hash = Hasher::new(checksum.kind);
     let bytes = hash_rest(&mut file, &mut hash).map_err(failed)?;
     progress.finish();
@@ -280,6 +280,11 @@ impl Part {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file = durable::open_own(&mut options, path).map_err(failed)?;
+        // Whoever owns it can change it behind its hash.
+        if !durable::is_own(&file.metadata().map_err(failed)?) {
+            let problem = "it belongs to another user; remove it, or choose another folder";
+            return Err(failed(io::Error::other(problem)).into());
+        }
         let mut part = Self {
             path: path.to_path_buf(),
             file,

@@ -11,15 +11,19 @@ use super::extract::read_extract;
 use super::resume::DumpPlace;
 use super::source::Source;
 use super::streams::Chunk;
-use super::text::{DumpText, unreadable};
+use super::text::DumpText;
 use crate::{CorpusError, Outcome};
 
-/// The wikitext of the page that became the document of this id, or the extracted text.
+/// The wikitext of the page that became the document of this id, or the extracted text, out of an open
+/// dump; `path` names it in errors.
 ///
 /// # Errors
 /// When the file cannot be read, or is damaged before the page.
-pub(crate) fn find_page(path: &Path, pool: &ThreadPool, id: &str) -> Result<Option<String>, CorpusError> {
-    let file = File::open(path).map_err(|error| unreadable(path, error))?;
+pub(crate) fn find_page(
+    (path, file): (&Path, File),
+    pool: &ThreadPool,
+    id: &str,
+) -> Result<Option<String>, CorpusError> {
     pool.in_place_scope(|scope| {
         let source = Source::new(Box::new(file), 0);
         let mut text = DumpText::open(path, source, scope, pool.current_num_threads())?;

@@ -57,6 +57,33 @@ fn rejected_of(results: &[PageResult]) -> Vec<(&str, &str)> {
         .collect()
 }
 
+#[test]
+fn a_dump_that_is_a_pipe_by_now_is_refused_at_once_by_each_reader() {
+    use durable::testing::{lay_pipe, within_a_minute};
+
+    type Reader = fn(&Path) -> Result<(), CorpusError>;
+    let readers: [Reader; 3] = [
+        |path| crate::dump_end::check_dump(path),
+        |path| divide(path, 10).map(drop),
+        |path| read_results(path, 2).1.map(drop),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump.xml");
+    lay_pipe(&path).unwrap();
+    for reader in readers {
+        let pipe = path.clone();
+        match within_a_minute(move || reader(&pipe)) {
+            Err(CorpusError::Read {
+                path: named, source, ..
+            }) => {
+                assert_eq!(named, path);
+                assert!(source.to_string().contains("it is a pipe"), "{source}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 fn compressed(text: &str) -> Vec<u8> {
     let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();

@@ -396,6 +396,71 @@ fn chain(error: &dyn std::error::Error) -> String {
     format!("{error}: {below}")
 }
 
+/// The files below a folder.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut files = Vec::new();
+    for entry in entries.map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            files.extend(files_below(&entry));
+        } else {
+            files.push(entry);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// What opening the model says, and what reading its dates says.
+fn opened(folder: &Path) -> Result<(), String> {
+    let folder = folder.to_path_buf();
+    let open = move || {
+        let model = HfModel::open(&folder).map(drop);
+        model.and_then(|()| crate::TextDates::read(&folder).map(drop))
+    };
+    durable::testing::within_a_minute(open).map_err(|error| chain(&error))
+}
+
+#[test]
+fn a_pipe_under_the_name_of_any_file_of_a_model_is_refused_at_once() {
+    for sharded in [false, true] {
+        let (scratch, _) = exported();
+        if sharded {
+            shard(&folder(&scratch), |_| ());
+        }
+        let files = files_below(&folder(&scratch));
+        assert!(files.len() > 10, "{files:?}");
+        for file in files {
+            let aside = scratch.path().join("aside");
+            std::fs::rename(&file, &aside).unwrap();
+            durable::testing::lay_pipe(&file).unwrap();
+            let name = file.file_name().unwrap().to_str().unwrap();
+            match opened(&folder(&scratch)) {
+                Err(said) => assert!(said.contains(name) && said.contains("it is a pipe"), "{said}"),
+                // Not read: a text for people, and what tokenizer.json holds as well.
+                Ok(()) => assert!(
+                    ["README.md", "vocab.json", "merges.txt"].contains(&name),
+                    "{name}"
+                ),
+            }
+            std::fs::rename(&aside, &file).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_file_of_a_tebibyte_is_refused_before_memory_is_taken_for_it() {
+    for name in ["config.json", "modules.json", "tokenizer.json", MODEL_SAFETENSORS] {
+        let (scratch, _) = exported();
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .open(folder(&scratch).join(name));
+        file.unwrap().set_len(1 << 40).unwrap();
+        let said = opened(&folder(&scratch)).unwrap_err();
+        assert!(said.contains(name) && said.contains("at most"), "{said}");
+    }
+}
+
 #[test]
 fn a_tensor_that_is_not_finite_is_named_on_opening() {
     for (value, dtype) in [

@@ -56,6 +56,29 @@ fn counts_that_do_not_add_up_are_named() {
     assert!(field_of(|m| m.shards[1].tokens += 1).starts_with("shards.shard-00001-of-00004"));
 }
 
+#[test]
+fn a_manifest_of_a_tebibyte_is_refused_before_memory_is_taken_for_it() {
+    let corpus = small_corpus();
+    let path = corpus.folder.join(MANIFEST_FILE);
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let ShardError::Read { path: named, source } = Manifest::read(&corpus.folder).unwrap_err() else {
+        panic!("it cannot be read")
+    };
+    assert_eq!(named, path);
+    assert!(source.to_string().contains("at most 67108864"), "{source}");
+}
+
+#[test]
+fn a_manifest_that_would_be_refused_on_reading_is_not_written() {
+    let corpus = small_corpus();
+    let mut manifest = corpus.manifest.clone();
+    manifest.made_from = json!("x".repeat(usize::try_from(durable::MOST_JSON_BYTES).unwrap()));
+    let error = manifest.write(&durable::DISK, &corpus.folder).unwrap_err();
+    assert!(error.to_string().contains("at most 67108864"), "{error}");
+    assert_eq!(Manifest::read(&corpus.folder).unwrap(), corpus.manifest);
+}
+
 fn text_error(from: &str, to: &str) -> ShardError {
     let corpus = small_corpus();
     change(&corpus.folder.join(MANIFEST_FILE), |bytes| {

@@ -89,6 +89,20 @@ fn a_file_of_another_length_is_refused() {
 }
 
 #[test]
+fn a_header_of_a_tebibyte_is_refused_before_memory_is_taken_for_it() {
+    let (_small, path) = written();
+    change(&path, |bytes| {
+        bytes[32..40].copy_from_slice(&(1_u64 << 40).to_le_bytes());
+    });
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(1 << 40).unwrap();
+    for mode in [ReadMode::Mmap, ReadMode::Pread] {
+        let error = Packing::open_with(&path, mode).unwrap_err();
+        assert!(error.to_string().contains("at most 16777216"), "{error}");
+    }
+}
+
+#[test]
 fn changed_rows_are_found_by_verify() {
     let (_small, path) = written();
     change(&path, |bytes| *bytes.last_mut().unwrap() ^= 1);

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ShardError;
 
+/// Most bytes of an index that is read into memory: one of 300 million blocks has half of it.
+const MOST_IN_MEMORY_BYTES: u64 = 8 << 30;
+
 /// How files are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -43,7 +46,7 @@ pub(crate) enum Unmapped {
 impl FileBytes {
     /// Opens a file of the corpus.
     pub(crate) fn open(path: &Path, mode: ReadMode, unmapped: Unmapped) -> Result<Self, ShardError> {
-        let opened = File::open(path).and_then(|file| Self::of_io(file, mode, unmapped));
+        let opened = durable::open_file(path).and_then(|file| Self::of_io(file, mode, unmapped));
         opened.map_err(|source| ShardError::Read {
             path: path.to_path_buf(),
             source,
@@ -68,9 +71,9 @@ impl FileBytes {
             (ReadMode::Mmap, _) => Ok(Self::Mapped(map(&file)?)),
             (ReadMode::Pread, Unmapped::OnDisk) => Ok(Self::OnDisk { file, bytes }),
             (ReadMode::Pread, Unmapped::InMemory) => {
-                let mut content = vec![0; usize::try_from(bytes).map_err(std::io::Error::other)?];
-                file.read_exact_at(&mut content, 0)?;
-                Ok(Self::Memory(content))
+                refuse_large(bytes)?;
+                let bytes = usize::try_from(bytes).map_err(std::io::Error::other)?;
+                Ok(Self::Memory(read_at(&file, 0, bytes)?))
             }
         }
     }
@@ -98,17 +101,34 @@ impl FileBytes {
         let usize_of = |number: u64| usize::try_from(number).map_err(std::io::Error::other);
         let (start, end) = (usize_of(range.start)?, usize_of(range.end)?);
         match self {
-            Self::OnDisk { file, .. } => {
-                let mut content = vec![0; end - start];
-                file.read_exact_at(&mut content, range.start)?;
-                Ok(Cow::Owned(content))
-            }
+            Self::OnDisk { file, .. } => Ok(Cow::Owned(read_at(file, range.start, end - start)?)),
             _ => match self.as_slice().get(start..end) {
                 Some(bytes) => Ok(Cow::Borrowed(bytes)),
                 None => Err(std::io::ErrorKind::UnexpectedEof.into()),
             },
         }
     }
+}
+
+fn refuse_large(bytes: u64) -> std::io::Result<()> {
+    if bytes <= MOST_IN_MEMORY_BYTES {
+        return Ok(());
+    }
+    let problem = format!(
+        "it has {bytes} bytes, and an index of more than {MOST_IN_MEMORY_BYTES} is mapped and not read into \
+         memory: use data.read = \"mmap\" and a copy that is yours and that others cannot write to"
+    );
+    Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, problem))
+}
+
+/// `bytes` bytes from `offset` on. A foreign file may ask for more memory than there is, which is an error
+/// and no end of the process.
+fn read_at(file: &File, offset: u64, bytes: usize) -> std::io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    content.try_reserve_exact(bytes).map_err(std::io::Error::other)?;
+    content.resize(bytes, 0);
+    file.read_exact_at(&mut content, offset)?;
+    Ok(content)
 }
 
 #[expect(

@@ -40,6 +40,24 @@ const POINTERS: usize = LENGTHS + 3 * 4;
 const DOCUMENTS: usize = POINTERS + 3 * 8;
 
 #[test]
+fn an_index_of_a_tebibyte_is_not_read_into_memory() {
+    let (_folder, path) = sound();
+    let index = with_extension(&path, "idx");
+    change(&index, |_| {});
+    let file = std::fs::OpenOptions::new().write(true).open(&index).unwrap();
+    file.set_len(1 << 40).unwrap();
+    match ShardReader::open_with(&path, ReadMode::Pread) {
+        Err(ShardError::Read { path: named, source }) => {
+            assert_eq!(named, index);
+            assert!(source.to_string().contains("8589934592"), "{source}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let mapped = ShardReader::open_with(&path, ReadMode::Mmap).unwrap_err();
+    assert!(matches!(mapped, ShardError::Length { .. }), "{mapped}");
+}
+
+#[test]
 fn a_negative_length_is_named() {
     assert_eq!(broken_column(LENGTHS + 4 + 3, 0x80), ("length", 1));
 }

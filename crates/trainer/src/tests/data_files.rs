@@ -2,6 +2,7 @@
 //! a run folder that is not the same on all ranks.
 
 use std::{
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -110,6 +111,26 @@ fn a_folder_that_cannot_take_the_copy_is_named_on_every_rank() {
     let error = launch(2, &config, Resume::Never, &StopRequest::new()).unwrap_err();
     assert!(error.to_string().contains("file/below/corpus-"), "{error}");
     assert!(!config.run.dir.exists(), "a refused run left its folder");
+}
+
+#[test]
+fn a_place_where_others_can_replace_the_copy_is_refused_with_the_line_that_mends_it() {
+    let place = Place::new();
+    let shared = place.path("shared");
+    durable::Storage::create_dir(&durable::DISK, &shared).unwrap();
+    let set = |mode| std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(mode)).unwrap();
+    for below in ["", "below"] {
+        set(0o777);
+        let stage = format!("data.stage_to={:?}", shared.join(below).to_str().unwrap());
+        let config = config(&place, "run", &[&stage]);
+        let error = launch(2, &config, Resume::Never, &StopRequest::new()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("corpus-") && text.contains("chmod +t"), "{text}");
+        assert!(!config.run.dir.exists(), "a refused run left its folder");
+    }
+    set(0o1777);
+    let stage = format!("data.stage_to={:?}", shared.to_str().unwrap());
+    run(2, &config(&place, "sticky", &[&stage]));
 }
 
 #[test]

@@ -49,7 +49,7 @@ enum Found {
 /// but cannot be opened is an error: nobody knows whether it must be fetched again.
 fn look(out: &Path, filing: &ListedFiling, row: Option<&Stored>) -> Result<Found, FetchError> {
     let path = row.map_or_else(|| out.join(filing.file()), |row| out.join(&row.file));
-    let mut file = match std::fs::File::open(&path) {
+    let mut file = match durable::open_file(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(source) => return Err(FetchError::Read { path, source }),
@@ -320,4 +320,42 @@ fn write_not_fetched(out: &Path, not_fetched: &[NotFetched]) -> Result<(), Durab
         text.push('\n');
     }
     commit_bytes(&DISK, &out.join("not_fetched.tsv"), text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use durable::testing::{lay_pipe, within_a_minute};
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_kept_filing_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let filing = ListedFiling {
+            cik: 7,
+            company: "Example Mills".to_owned(),
+            form: "10-K".to_owned(),
+            filed: jiff::civil::date(2015, 3, 1),
+            accession: "0000000007-15-000001".to_owned(),
+        };
+        let path = folder.path().join(filing.file());
+        DISK.create_dir_all(path.parent().unwrap()).unwrap();
+        lay_pipe(&path).unwrap();
+        let row = Stored {
+            file: filing.file(),
+            bytes: 0,
+            sha256: Arriving::default().sha256(),
+        };
+        for row in [None, Some(row)] {
+            let (out, filing) = (folder.path().to_owned(), filing.clone());
+            let looked = within_a_minute(move || look(&out, &filing, row.as_ref()).map(drop));
+            match looked {
+                Err(FetchError::Read { path: named, source }) => {
+                    assert_eq!(named, path);
+                    assert!(source.to_string().contains("it is a pipe"), "{source}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }

@@ -16,7 +16,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use durable::{DurableError, Operation};
+use durable::{DurableError, FileName, Operation};
 
 use super::ListedFiling;
 use crate::web::{FetchError, one_line};
@@ -129,6 +129,11 @@ fn read_row(line: &str) -> Option<(String, Stored)> {
     if columns.len() != NUM_COLUMNS || columns[7].len() != 64 || !super::index::is_accession(columns[0]) {
         return None;
     }
+    // It is joined to the output folder, and must not lead out of it.
+    let mut names = columns[5].split('/');
+    if !names.all(|name| FileName::new(name).is_ok()) {
+        return None;
+    }
     Some((
         columns[0].to_owned(),
         Stored {
@@ -182,6 +187,36 @@ mod tests {
             let again = Ledger::open(&path).unwrap();
             assert_eq!(again.stored.len(), num_rows + 1, "cut at {length}");
             assert_eq!(again.stored(&filing(3).accession), Some(&stored(30)));
+        }
+    }
+
+    #[test]
+    fn a_row_that_leads_out_of_the_folder_is_refused_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("filings.tsv");
+        Ledger::open(&path)
+            .unwrap()
+            .append(&filing(1), stored(10), "http://a/1")
+            .unwrap();
+        let whole = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(Ledger::open(&path).unwrap().stored.len(), 1);
+        for file in [
+            "/etc/hostname",
+            "../victim",
+            "filings/../../victim",
+            "filings//x.txt",
+            "./x.txt",
+            "filings/",
+            "",
+        ] {
+            let forged = whole.replace("filings/0000000007/x.txt", file);
+            assert_ne!(forged, whole);
+            durable::commit_bytes(&durable::DISK, &path, forged.as_bytes()).unwrap();
+            let error = Ledger::open(&path).unwrap_err();
+            assert!(
+                matches!(error, FetchError::Ledger { line: 2, .. }),
+                "{file}: {error:?}"
+            );
         }
     }
 

@@ -13,7 +13,7 @@ use super::quarters::Quarter;
 use super::selection::Selection;
 use super::{FetchOptions, Hosts, ListedFiling, submissions};
 use crate::progress::Progress;
-use crate::web::{Client, Fault, FetchError};
+use crate::web::{Client, Fault, FetchError, PAGE_BYTES};
 
 /// Where filings are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -132,7 +132,7 @@ impl Source<'_> {
         listed: &mut BTreeMap<String, ListedFiling>,
     ) -> Result<(), FetchError> {
         let path = self.kept_index(quarter);
-        let kept = std::fs::read(&path).ok();
+        let kept = durable::read_file(&path, PAGE_BYTES).ok();
         // An index that cannot be read any more is fetched again.
         if let Some(wanted) = kept.and_then(|bytes| wanted_rows(&bytes, selection).ok()) {
             keep_all(listed, wanted);

@@ -40,6 +40,30 @@ fn fetch(options: &DumpOptions) -> Result<DumpFetched, FetchError> {
 }
 
 #[test]
+fn a_pipe_in_the_place_of_a_dump_that_was_fetched_is_refused_at_once() {
+    let (server, folder) = (server(), tempfile::tempdir().unwrap());
+    durable::testing::lay_pipe(&folder.path().join(NAME)).unwrap();
+    let options = options(&server, folder.path());
+    let error = durable::testing::within_a_minute(move || fetch(&options)).unwrap_err();
+    let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+    let said = format!("{error}: {cause}");
+    assert!(said.contains(NAME) && said.contains("it is a pipe"), "{said}");
+}
+
+#[test]
+fn a_beginning_of_a_dump_that_another_user_owns_is_refused() {
+    let (server, folder) = (server(), tempfile::tempdir().unwrap());
+    let part = folder.path().join(format!(".{NAME}.part"));
+    durable::commit_bytes(&DISK, &part, b"").unwrap();
+    // Only the administrator can give files away.
+    if std::os::unix::fs::chown(&part, Some(12345), None).is_ok() {
+        let error = fetch(&options(&server, folder.path())).unwrap_err();
+        let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+        assert!(cause.contains("belongs to another user"), "{error}: {cause}");
+    }
+}
+
+#[test]
 fn a_dump_that_is_cut_many_times_goes_on_from_where_it_was() {
     let (server, folder) = (server(), tempfile::tempdir().unwrap());
     let cut = Answer::ok(body()).with_ranges().cut_after(40_000);

@@ -42,7 +42,7 @@ struct AnyLine {
 }
 
 pub(super) fn read(path: &Path) -> Result<Read, TrainError> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match durable::read_file(path, u64::MAX) {
         Ok(bytes) => bytes,
         // A run that was launched and has not taken a step.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Read::default()),
