@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 seconds="${1:-6}"
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(html plain_text submission wikitext dump)
+[ ${#targets[@]} -gt 0 ] || targets=(html plain_text submission wikitext dump manifest)
 
 triple="$(rustc -vV | sed -n 's/^host: //p')"
 export CARGO_TARGET_DIR="$PWD/target/fuzz"
@@ -23,7 +23,10 @@ for target in "${targets[@]}"; do
     failures="$CARGO_TARGET_DIR/failures/$target"
     mkdir -p "$learned" "$failures"
     dictionary=fuzz/dictionaries/filing.dict
-    case "$target" in wikitext | dump) dictionary=fuzz/dictionaries/wiki.dict ;; esac
+    case "$target" in
+        wikitext | dump) dictionary=fuzz/dictionaries/wiki.dict ;;
+        manifest) dictionary=fuzz/dictionaries/manifest.dict ;;
+    esac
     log="$CARGO_TARGET_DIR/$target.log"
     if ! "$CARGO_TARGET_DIR/$triple/debug/$target" "$learned" -dict="$dictionary" -max_total_time="$seconds" \
         -max_len=4096 -timeout=10 -rss_limit_mb=1024 -artifact_prefix="$failures/" -print_final_stats=1 >"$log" 2>&1; then

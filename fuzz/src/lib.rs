@@ -1,5 +1,7 @@
 //! What holds for everything that a reader makes of any input; the targets feed it.
 
+pub mod manifests;
+
 use corpus::edgar::{is_periodic_report, read_filing};
 use corpus::{Block, Outcome};
 
