@@ -14,6 +14,7 @@ mod layout;
 mod licences;
 mod metadata;
 mod promises;
+mod reads;
 mod sources;
 mod supply;
 
@@ -24,7 +25,7 @@ use anyhow::Result;
 
 const USAGE: &str = "usage: cargo run -q -p xtask -- COMMAND
 
-  layout          dependencies between the crates are those of docs/design.md
+  layout          dependencies between the crates are those of docs/design.md; files are opened through durable
   docs-check      links, paths, make targets and configurations that the docs name exist
   promises        every test that docs/promises.toml names exists
   supply          licences and sources of all packages, the lock file, digests of base images
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
-        ["layout"] => layout::check(root),
+        ["layout"] => layout_and_reads(root),
         ["docs-check"] => docs_check::check(root),
         ["promises"] => promises::check(root),
         ["supply"] => supply::check(root),
@@ -52,6 +53,12 @@ fn main() -> ExitCode {
         }
     };
     report(arguments[0], outcome)
+}
+
+fn layout_and_reads(root: &Path) -> Result<Outcome> {
+    let mut outcome = layout::check(root)?;
+    outcome.findings.extend(reads::findings(root)?);
+    Ok(outcome)
 }
 
 /// What a check looked at, in words, and what is wrong.
