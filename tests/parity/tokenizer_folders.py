@@ -135,6 +135,25 @@ edit(folder / "config.json", tokenizer_class="PreTrainedTokenizerFast")
 edit(folder / "tokenizer.json", normalizer={"type": "Lowercase"})
 
 
+folder = old_files("map-with-names", tokenizer_class="RobertaTokenizer", image_token="<image>")
+write(folder / "special_tokens_map.json", {
+    "b_token": "<bill>", "a_token": "<audio>", "image_token": "<x>",
+    "extra_special_tokens": {"video_token": "<video>"}})
+folder = old_files("typed-names", tokenizer_class="RobertaTokenizer", image_token=token(
+    "<image>", __type="AddedToken", lstrip=True), audio_token="<audio>",
+    mask_token=token("<mask>", __type="AddedToken", lstrip=True))
+write(folder / "added_tokens.json", {"<mask>": size - 1, "ACME": size})
+write(folder / "special_tokens_map.json", {"additional_special_tokens": ["ACME", "EBIT"]})
+old_files("specific-names", tokenizer_class="RobertaTokenizer",
+          model_specific_special_tokens={"bill_token": "<bill>", "audio_token": "<audio>"})
+old_files("same-name-twice", tokenizer_class="RobertaTokenizer", image_token="<image>",
+          extra_special_tokens={"image_token": "<video>", "bill_token": "<bill>"})
+old_files("empty-extras", tokenizer_class="RobertaTokenizer", extra_special_tokens={},
+          additional_special_tokens=["<ticker>"])
+folder = old_files("bart")
+edit(folder / "config.json", model_type="bart")
+
+
 # PreTrainedTokenizerFast does what tokenizer.json says
 def fast(name, change=lambda made: None, made=None, names=True, **config):
     folder = case(name)
@@ -170,6 +189,18 @@ fast("fast-template", part(post_processor=processors.TemplateProcessing(
     single="<s> <mask> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2), ("<mask>", size - 1)])))
 fast("fast-no-ends", part(post_processor=processors.ByteLevel()))
 fast("fast-added", lambda made: made.add_tokens([AddedToken("EBITDA", lstrip=True), "ACME"]), extra_special_tokens=["<x>"])
+folder = fast("fast-holes", lambda made: made.add_tokens(["ACME"]))
+edit(folder / "tokenizer_config.json", image_token="<image>")
+value = read(folder / "tokenizer.json")
+value["model"]["vocab"]["<bill>"] = size + 7
+write(folder / "tokenizer.json", value | {
+    "added_tokens": [token("<bill>", id=size + 7, special=False)] + value["added_tokens"]})
+folder = fast("fast-padding", names=False)
+edit(folder / "tokenizer.json", padding={"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": None,
+                                         "pad_id": size, "pad_type_id": 0, "pad_token": "[PAD]"})
+folder = fast("fast-without-config", part(normalizer=normalizers.Lowercase()))
+(folder / "config.json").unlink()
+edit(folder / "tokenizer_config.json", drop=["tokenizer_class"])
 made = Tokenizer(models.WordPiece(unk_token="<unk>"))
 made.normalizer, made.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
 made.train_from_iterator([WORDS] * 4, trainers.WordPieceTrainer(vocab_size=200, special_tokens=SPECIALS, show_progress=False))
@@ -192,6 +223,19 @@ refused[folder.name] = "BertTokenizer"
 folder = saved("refused-gpt2-class")
 edit(folder / "tokenizer_config.json", tokenizer_class="GPT2Tokenizer")
 refused[folder.name] = "GPT2Tokenizer"
+folder = old_files("refused-model-type")
+edit(folder / "config.json", model_type="gpt2")
+refused[folder.name] = "model_type is gpt2"
+for key, value in [("add_prefix_space", 1), ("split_special_tokens", "true"), ("truncation_side", "Left"),
+                   ("cls_token", None), ("fast_tokenizer_files", ["tokenizer.4.0.0.json"]),
+                   ("model_input_names", ["input_ids"])]:
+    folder = old_files(f"refused-{key}", tokenizer_class="RobertaTokenizer", **{key: value})
+    refused[folder.name] = key
+folder = fast("refused-far-end", part(post_processor=processors.RobertaProcessing(("</s>", 2), ("<s>", 999999))))
+refused[folder.name] = "999999"
+folder = fast("refused-twice", part(post_processor=processors.TemplateProcessing(
+    single="<s> $A </s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])))
+refused[folder.name] = "post_processor"
 write(out / "refused.json", refused)
 
 for name, folder in cases.items():

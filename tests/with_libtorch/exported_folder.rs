@@ -19,7 +19,7 @@ const NUM_ROWS: usize = 8;
 
 /// `<s> text </s>` of every line, as the folder's own tokenizer encodes it here.
 fn token_ids(folder: &HfModel, lines: &[&str]) -> Result<Vec<Vec<i64>>> {
-    let (special, mut encoder) = (folder.tokenizer.special(), folder.tokenizer.encoder());
+    let (special, mut encoder) = (folder.tokenizer.special(), folder.tokenizer.text_encoder());
     let encode = |line: &&str| {
         let mut ids = vec![special.bos];
         encoder.encode_into(line, &mut ids)?;

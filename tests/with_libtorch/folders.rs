@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::{peers_python, program, repository, run, run_ok};
 
-const TEXTS: &str = "The company reported revenue.\n\nEBITDA of ACME rose.\n\
+const TEXTS: &str = "The company reported revenue.\n\nEBITDA of ACME rose, ebitda </S> too </s>.\n\
     costs ROSE with the market, and revenue of 12 million dollars rose as well, while the company reported \
     costs of 9 million dollars in another market that nobody had reported before.\n\
     \u{dc}berraschung \u{2013} \u{6771}\u{4eac} \u{3a3}\u{3af}\u{3c3}\u{3c5}\u{3c6}\u{3bf}\u{3c2} \

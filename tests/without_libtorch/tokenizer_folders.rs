@@ -103,6 +103,7 @@ fn differences(folder: &Path) -> Result<Vec<String>> {
     if left != (expected.side == "left") {
         found.push(format!("cut on the other side than {}", expected.side));
     }
+    ensure!(expected.ids.len() == TEXTS.len());
     for (text, expected) in TEXTS.iter().zip(expected.ids) {
         let ours = ids(&tokenizer, text)?;
         if ours != expected {
@@ -134,7 +135,7 @@ fn ids_of_every_folder_are_those_of_auto_tokenizer() -> Result<()> {
         }
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    ensure!(opened >= 40, "only {opened} folders were opened");
+    ensure!(opened >= 49, "only {opened} folders were opened");
     corpora_of_folders_keep_their_tokenizer(scratch.path(), &folders)
 }
 
@@ -174,7 +175,17 @@ fn corpora_of_folders_keep_their_tokenizer(scratch: &Path, folders: &[PathBuf]) 
             name(folder)
         );
         ensure!(Corpus::open(&out)?.manifest().tokenizer_hash == copy.hash());
+        ensure!(
+            copy.truncation_side() == tokenizer.truncation_side(),
+            "{}: the copy cuts on the other side",
+            name(folder)
+        );
         for text in TEXTS {
+            ensure!(
+                ids(&copy, text)? == ids(&tokenizer, text)?,
+                "{}: {text:?} of a user",
+                name(folder)
+            );
             ensure!(
                 corpus_ids(&copy, text)? == corpus_ids(&tokenizer, text)?,
                 "{}: {text:?}",
@@ -187,13 +198,9 @@ fn corpora_of_folders_keep_their_tokenizer(scratch: &Path, folders: &[PathBuf]) 
     // folders that give other ids in a corpus have other hashes, those that do not have the same
     ensure!(hashes["plain"] == hashes["trim-offsets"] && hashes["plain"] == hashes["fast-plain"]);
     ensure!(hashes["fast-lower-case"] == hashes["class-in-config"]);
-    for other in [
-        "add-prefix-space",
-        "added",
-        "added-with-flags",
-        "added-specials",
-        "fast-digits",
-    ] {
+    ensure!(hashes["add-prefix-space"] == hashes["slow-with-config"]);
+    ensure!(hashes["add-prefix-space"] == hashes["fast-prefix-space"]);
+    for other in ["added", "added-with-flags", "added-specials", "fast-digits"] {
         let same = hashes.iter().filter(|(_, hash)| **hash == hashes[other]).count();
         ensure!(same == 1, "{other} has the hash of another folder");
     }

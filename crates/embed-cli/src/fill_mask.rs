@@ -42,7 +42,8 @@ pub fn fill_file(model: &EmbeddingModel, input: &Path, top: usize) -> Result<Vec
     let mut filled = Vec::new();
     for (line, text) in (1..).zip(read_lines(input)?) {
         let text = text?;
-        let (text, word) = if text.contains(MASK) {
+        let has_mask = text.contains(MASK) || model.mask_text().is_some_and(|mask| text.contains(mask));
+        let (text, word) = if has_mask {
             (text, None)
         } else if let Some(masked) = mask_a_word(&text, max_tokens, &mut num_tokens)? {
             (masked.text, Some(masked.word))

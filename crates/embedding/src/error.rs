@@ -25,6 +25,12 @@ pub enum EmbeddingError {
         /// The folder.
         folder: std::path::PathBuf,
     },
+    /// The folder's tokenizer has no mask token.
+    #[error("{folder}: its tokenizer has no mask token: words cannot be filled in, texts can be embedded")]
+    NoMaskToken {
+        /// The folder.
+        folder: std::path::PathBuf,
+    },
     /// A text without a mask to fill.
     #[error("text {text_index} (counted from 0) has no <mask> within its first {max_sequence_length} tokens")]
     NoMask {

@@ -27,6 +27,7 @@ impl EmbeddingModel {
     ///
     /// # Errors
     /// [`EmbeddingError::NoMaskedLmHead`] where the folder has none;
+    /// [`EmbeddingError::NoMaskToken`] where its tokenizer has no mask;
     /// [`EmbeddingError::NoMask`] for a text without a mask among the tokens that fit;
     /// [`EmbeddingError::Tokenizer`] for one that cannot be encoded.
     pub fn fill_mask(
@@ -39,12 +40,10 @@ impl EmbeddingModel {
                 folder: self.folder.clone(),
             });
         }
+        let mask = self.mask_text().ok_or_else(|| EmbeddingError::NoMaskToken {
+            folder: self.folder.clone(),
+        })?;
         let mut encoder = self.tokenizer.text_encoder();
-        // what the folder itself calls the mask
-        let mask = self
-            .tokenizer
-            .token(self.tokenizer.special().mask)
-            .unwrap_or(MASK);
         let mut filled = Vec::with_capacity(texts.len());
         for (text_index, text) in texts.iter().enumerate() {
             let mut content = Vec::new();
@@ -53,6 +52,11 @@ impl EmbeddingModel {
             filled.push(self.fill_sequence(&sequence, top, text_index)?);
         }
         Ok(filled)
+    }
+
+    /// What the folder itself calls the mask, which [`MASK`] stands for in a text as well.
+    pub fn mask_text(&self) -> Option<&str> {
+        self.tokenizer.token(self.tokenizer.mask()?)
     }
 
     fn fill_sequence(

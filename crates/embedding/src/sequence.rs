@@ -62,9 +62,14 @@ impl Sequencer {
     /// The sequences of `texts`, in their order. An empty text is `<s></s>`.
     ///
     /// # Errors
-    /// [`TokenizerError::Pipeline`] where the folder's tokenizer cannot encode a text.
+    /// [`TokenizerError::Pipeline`] where the folder's tokenizer cannot encode a text;
+    /// [`TokenizerError::NoTokens`] where a text gives no token and the folder puts none around it.
     pub fn sequences(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Sequence>, TokenizerError> {
-        let mut encoder = self.tokenizer.text_encoder();
+        let mut encoder = if self.lower_case {
+            self.tokenizer.lower_case_text_encoder()
+        } else {
+            self.tokenizer.text_encoder()
+        };
         let mut content = Vec::new();
         let mut sequences = Vec::with_capacity(texts.len());
         for text in texts {
@@ -73,12 +78,14 @@ impl Sequencer {
             if !self.prompt.is_empty() {
                 text = Cow::Owned(format!("{}{text}", self.prompt));
             }
-            if self.lower_case {
-                // character by character, as the normalizer of `tokenizers`
-                text = Cow::Owned(text.chars().flat_map(char::to_lowercase).collect());
-            }
             encoder.encode_into(&text, &mut content)?;
-            sequences.push(Sequence::new(&self.tokenizer, &content, self.max_length));
+            let sequence = Sequence::new(&self.tokenizer, &content, self.max_length);
+            if sequence.input_ids.is_empty() {
+                return Err(TokenizerError::NoTokens {
+                    text_index: sequences.len(),
+                });
+            }
+            sequences.push(sequence);
         }
         Ok(sequences)
     }

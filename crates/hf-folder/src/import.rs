@@ -151,6 +151,16 @@ fn check_tokenizer(
             model: config.vocab_size,
         });
     }
+    let ends = tokenizer.ends().before.len() + tokenizer.ends().after.len();
+    if ends > config.max_sequence_length() {
+        return Err(HfFolderError::Unsupported {
+            path: folder.to_owned(),
+            problem: format!(
+                "its tokenizer puts {ends} tokens around a text, and the model has {} positions",
+                config.max_sequence_length()
+            ),
+        });
+    }
     if tokenizer.encodes_by_library() {
         // what it puts around a text is what the folder says, whatever the model calls it
         return Ok(());
@@ -181,7 +191,16 @@ fn max_sequence_length(sentence: &SentenceModules, config: &RobertaConfig) -> Re
         Some(length) => Some(length),
         None => model_max_length(&sentence.encoder)?,
     };
-    Ok(stated.map_or(positions, |stated| stated.clamp(2, positions.max(2))))
+    if let Some(length @ 0..=2) = stated {
+        return Err(HfFolderError::Unsupported {
+            path: sentence.encoder.clone(),
+            problem: format!(
+                "its longest sequence is {length} tokens (max_seq_length or model_max_length), so that every \
+                 text would be cut to nothing: state the model's own length"
+            ),
+        });
+    }
+    Ok(stated.map_or(positions, |stated| stated.min(positions)))
 }
 
 /// `model_max_length` of the tokenizer, which some folders give as 1e30 for "any".

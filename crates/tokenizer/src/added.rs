@@ -1,10 +1,10 @@
 //! Tokens that text is searched for before it is split into words, as the files of a folder state them.
 
 use serde::Deserialize;
-use serde_json::Value;
 use tokenizers::AddedToken;
 
 use crate::TokenId;
+use crate::ordered::{Json, Object};
 
 /// An added token as a file writes it.
 #[expect(clippy::struct_excessive_bools, reason = "the fields of the file")]
@@ -33,8 +33,7 @@ pub(crate) struct NumberedToken {
 }
 
 /// A token where a file may also give its text alone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Spelled {
     Text(String),
     Token(StatedToken),
@@ -47,8 +46,36 @@ impl StatedToken {
             single_word: false,
             lstrip: false,
             rstrip: false,
-            normalized: None,
+            normalized: Some(!special),
             special,
+        }
+    }
+
+    /// The object of a file; `None` for one that is no token.
+    pub(crate) fn of(object: &Object<Json>) -> Option<Self> {
+        let flag = |key| match object.get(key) {
+            None => Some(false),
+            Some(Json::Bool(value)) => Some(*value),
+            Some(_) => None,
+        };
+        Some(Self {
+            content: object.get("content")?.text()?.to_owned(),
+            single_word: flag("single_word")?,
+            lstrip: flag("lstrip")?,
+            rstrip: flag("rstrip")?,
+            normalized: match object.get("normalized") {
+                None | Some(Json::Null) => None,
+                Some(_) => Some(flag("normalized")?),
+            },
+            special: flag("special")?,
+        })
+    }
+
+    /// The same, marked as special.
+    pub(crate) fn as_special(self) -> Self {
+        Self {
+            special: true,
+            ..self
         }
     }
 
@@ -66,25 +93,21 @@ impl StatedToken {
 }
 
 impl Spelled {
-    pub(crate) fn parse(value: &Value) -> Option<Self> {
-        serde_json::from_value(value.clone()).ok()
+    /// A text, or an object that says of itself that it is an added token.
+    pub(crate) fn of(value: &Json) -> Option<Self> {
+        match value {
+            Json::Text(text) => Some(Self::Text(text.clone())),
+            Json::Object(object) if object.get("__type").and_then(Json::text) == Some("AddedToken") => {
+                StatedToken::of(object).map(Self::Token)
+            }
+            _ => None,
+        }
     }
 
     pub(crate) fn content(&self) -> &str {
         match self {
             Self::Text(text) => text,
             Self::Token(token) => &token.content,
-        }
-    }
-
-    /// The same, marked as special where the file has an object.
-    pub(crate) fn special(self) -> Self {
-        match self {
-            Self::Token(token) => Self::Token(StatedToken {
-                special: true,
-                ..token
-            }),
-            text @ Self::Text(_) => text,
         }
     }
 

@@ -2,26 +2,24 @@
 
 use crate::cache::WordCache;
 use crate::merge::{MergeTable, Symbol};
+use crate::pipeline::{Mode, Pipeline};
+use crate::spelled::SpelledTokens;
 use crate::split::word_end;
 use crate::{TokenId, Tokenizer, TokenizerError};
 
-/// What becomes of a special token that a text spells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpelledSpecials {
-    /// Text: so it is in a corpus, where `</s>` in a document ends nothing.
-    AsText,
-    /// The special token, as `AutoTokenizer` of `transformers` has it.
-    Recognized,
-}
-
-/// Encodes text with a word cache of its own: one a thread, kept as long as there is text.
-/// Its memory is bounded (a few MiB) and its results do not depend on what it encoded before.
+/// Encodes text with a word cache of its own: one a thread, kept as long as there is text. Its results
+/// do not depend on what it encoded before. Its memory is bounded (a few MiB) but for folders that the
+/// crate `tokenizers` encodes, where a text takes up to some hundred times its bytes.
 #[derive(Debug)]
 pub struct Encoder<'t> {
-    /// None where all text goes through the pipeline.
-    own: Option<OwnEncoder<'t>>,
-    tokenizer: &'t Tokenizer,
-    spelled: SpelledSpecials,
+    by: By<'t>,
+    mode: Mode,
+}
+
+#[derive(Debug)]
+enum By<'t> {
+    Own(OwnEncoder<'t>, &'t SpelledTokens),
+    Library(&'t Pipeline, &'t Tokenizer),
 }
 
 #[derive(Debug)]
@@ -32,33 +30,67 @@ struct OwnEncoder<'t> {
 }
 
 impl<'t> Encoder<'t> {
-    pub(crate) fn new(tokenizer: &'t Tokenizer, spelled: SpelledSpecials) -> Self {
-        let own = |table| OwnEncoder {
+    pub(crate) fn own(table: &'t MergeTable, spelled: &'t SpelledTokens, mode: Mode) -> Self {
+        let own = OwnEncoder {
             table,
             cache: WordCache::new(),
             scratch: Vec::new(),
         };
         Self {
-            own: tokenizer.merge_table().map(own),
-            tokenizer,
-            spelled,
+            by: By::Own(own, spelled),
+            mode,
         }
     }
 
-    /// Appends the ids of `text` to `out`. No special token is added.
+    pub(crate) fn by_library(pipeline: &'t Pipeline, tokenizer: &'t Tokenizer, mode: Mode) -> Self {
+        Self {
+            by: By::Library(pipeline, tokenizer),
+            mode,
+        }
+    }
+
+    /// Appends the ids of `text` to `out`. No special token is put around it.
     ///
     /// # Errors
-    /// [`TokenizerError::Pipeline`] where the crate `tokenizers` encodes and fails. A folder that our
-    /// own encoder covers has no such error, unless special tokens are recognized and `text` has one.
+    /// [`TokenizerError::Pipeline`] where the crate `tokenizers` encodes and fails, or finds a special
+    /// token in the text of a corpus. A folder that our own encoder covers has no such error.
     pub fn encode_into(&mut self, text: &str, out: &mut Vec<TokenId>) -> Result<(), TokenizerError> {
-        let pipeline = self.tokenizer.pipeline();
-        match &mut self.own {
-            Some(own) if self.spelled == SpelledSpecials::AsText || !pipeline.finds_added(text) => {
-                own.encode_into(text, out);
-                Ok(())
+        match &mut self.by {
+            By::Own(own, _) if self.mode == Mode::Corpus => own.encode_into(text, out),
+            By::Own(own, spelled) => {
+                let encode = |(own, out): &mut (&mut OwnEncoder<'_>, &mut Vec<TokenId>), part: &str| {
+                    own.encode_into(part, out)
+                };
+                let token = |(_, out): &mut (&mut OwnEncoder<'_>, &mut Vec<TokenId>), id| out.push(id);
+                spelled.split(
+                    text,
+                    self.mode == Mode::LowerCaseText,
+                    &mut (own, out),
+                    (encode, token),
+                );
             }
-            _ => pipeline.encode_into(|| self.tokenizer.tokenizer_json(), self.spelled, text, out),
+            By::Library(pipeline, tokenizer) => {
+                let start = out.len();
+                pipeline.encode_into(self.mode, text, out)?;
+                if self.mode == Mode::Corpus {
+                    refuse_special(tokenizer, &out[start..])?;
+                }
+            }
         }
+        Ok(())
+    }
+}
+
+/// A corpus has special tokens between documents only.
+fn refuse_special(tokenizer: &Tokenizer, ids: &[TokenId]) -> Result<(), TokenizerError> {
+    match ids.iter().find(|id| tokenizer.is_special(**id)) {
+        None => Ok(()),
+        Some(id) => Err(TokenizerError::Pipeline {
+            message: format!(
+                "a document's text gives the special token {:?}, which a corpus has only between documents",
+                tokenizer.token(*id).unwrap_or_default()
+            ),
+        }),
     }
 }
 

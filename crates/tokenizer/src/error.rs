@@ -1,8 +1,17 @@
 //! The one error type of this crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use durable::DurableError;
+
+impl TokenizerError {
+    pub(crate) fn unfit(path: &Path, lacks: String) -> Self {
+        Self::Unfit {
+            path: path.to_path_buf(),
+            lacks,
+        }
+    }
+}
 
 /// Everything that can go wrong with a tokenizer's files or with training one.
 #[derive(Debug, thiserror::Error)]
@@ -48,11 +57,20 @@ pub enum TokenizerError {
     /// The crate `tokenizers`, which encodes where our own encoder does not, cannot encode a text.
     #[error(
         "the crate `tokenizers` cannot encode a text by the files of this tokenizer folder: {message}; \
-         open the folder with `transformers` to see whether it can, and mend it there"
+         choose another tokenizer folder, or take the text out"
     )]
     Pipeline {
         /// What the crate says.
         message: String,
+    },
+    /// A text of which nothing is left.
+    #[error(
+        "text {text_index} (counted from 0) gives no token, and this tokenizer folder puts none around a \
+         text: leave the text out"
+    )]
+    NoTokens {
+        /// Which of the texts.
+        text_index: usize,
     },
     /// A line of `merges.txt` is not two tokens.
     #[error("{path}, line {line}: a merge is two tokens separated by one space")]

@@ -17,18 +17,14 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::settings::{SPECIAL_TOKENS_MAP_JSON, TOKENIZER_CONFIG_JSON};
+use crate::names::{MERGES_TXT, SPECIAL_TOKENS_MAP_JSON, TOKENIZER_CONFIG_JSON, TOKENIZER_JSON, VOCAB_JSON};
 use crate::tokenizer_json::Entries;
 use crate::vocabulary::{FIRST_SPECIALS, MASK};
 use crate::{TokenId, Tokenizer, TokenizerError};
 
-pub(crate) const TOKENIZER_JSON: &str = "tokenizer.json";
-pub(crate) const VOCAB_JSON: &str = "vocab.json";
-pub(crate) const MERGES_TXT: &str = "merges.txt";
-
 impl Tokenizer {
     /// Names and contents of the files of a tokenizer folder: our five, or those that a folder had
-    /// which our own encoder does not cover. `model_max_length` is the longest sequence that the model
+    /// where ours would say something else. `model_max_length` is the longest sequence that the model
     /// takes, `<s>` and `</s>` included.
     ///
     /// # Errors
@@ -61,16 +57,6 @@ impl Tokenizer {
             }
         }
         Ok(files)
-    }
-
-    /// `tokenizer.json` without added tokens, as the crate `tokenizers` reads it.
-    pub(crate) fn tokenizer_json(&self) -> Result<Value, TokenizerError> {
-        let file = TOKENIZER_JSON;
-        let json = serde_json::to_value(Written {
-            added_tokens: Vec::new(),
-            ..self.json()
-        });
-        json.map_err(|source| TokenizerError::Serialize { file, source })
     }
 
     fn json(&self) -> Written<'_> {

@@ -10,6 +10,8 @@
 mod added;
 mod alphabet;
 mod cache;
+mod canonical;
+mod class;
 mod encode;
 mod error;
 mod files;
@@ -17,10 +19,13 @@ mod folder;
 mod library;
 mod merge;
 mod merge_long;
+mod names;
 mod open;
+mod ordered;
 mod pipeline;
 mod read;
 mod settings;
+mod spelled;
 mod split;
 mod tokenizer_json;
 mod train;
@@ -29,7 +34,7 @@ mod vocabulary;
 #[cfg(test)]
 mod oracle;
 
-pub use encode::{Encoder, SpelledSpecials};
+pub use encode::Encoder;
 pub use error::TokenizerError;
 pub use folder::{FolderManifest, MANIFEST_FILE, MANIFEST_FORMAT_VERSION};
 pub use settings::TruncationSide;

@@ -6,24 +6,22 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::added::NumberedToken;
-use crate::encode::SpelledSpecials;
-use crate::files::{MERGES_TXT, TOKENIZER_JSON, VOCAB_JSON, with_entry};
-use crate::open::unfit;
-use crate::pipeline::{Pipeline, PipelineSpec};
-use crate::read::read;
-use crate::settings::{ADDED_TOKENS_JSON, Class, SPECIAL_TOKENS_MAP_JSON, Settings, TOKENIZER_CONFIG_JSON};
+use crate::canonical::canonical;
+use crate::class::Class;
+use crate::names::TOKENIZER_JSON;
+use crate::pipeline::{Mode, Pipeline, PipelineSpec, caught};
+use crate::settings::{Role, Settings};
 use crate::tokenizer_json::Merge;
-use crate::vocabulary::{Ends, SpecialTokens};
+use crate::vocabulary::{Ends, SpecialTokens, Vocabulary};
 use crate::{TokenId, Tokenizer, TokenizerError};
 
-/// Ids may have holes; a table of so many entries fits into any memory.
-const LARGEST_VOCABULARY: usize = 1 << 24;
+/// Ids may have holes, at most so many.
+const MOST_HOLES: usize = 1 << 16;
 
-/// A folder that is read, with its `tokenizer.json`.
-pub(crate) struct Found<'a> {
-    pub(crate) folder: &'a Path,
-    /// The file that errors name.
-    pub(crate) path: &'a Path,
+/// A `tokenizer.json` that is read, with the settings beside it.
+pub(crate) struct FoundFile<'a> {
+    /// What errors name.
+    pub(crate) file: &'a Path,
     pub(crate) settings: &'a Settings,
     /// `tokenizer.json`, or what the older files come to.
     pub(crate) json: Value,
@@ -38,38 +36,42 @@ pub(crate) fn roberta_json(vocab: &Value, merges: &[Merge<'_>]) -> Value {
     json!({"model": {"type": "BPE", "vocab": vocab, "merges": merges}})
 }
 
-impl Found<'_> {
+impl FoundFile<'_> {
     /// Opens it. `why` says what our own encoder does not cover.
     pub(crate) fn open(self, why: &str) -> Result<Tokenizer, TokenizerError> {
         let in_file: Vec<NumberedToken> = match self.json.get("added_tokens") {
             None | Some(Value::Null) => Vec::new(),
             Some(list) => serde_json::from_value(list.clone()).map_err(|source| TokenizerError::Json {
-                path: self.path.to_path_buf(),
+                path: self.file.to_path_buf(),
                 source,
             })?,
         };
-        let tokens = self.settings.tokens(&in_file)?;
-        let json = self.json_in_effect(why)?;
         let spec = PipelineSpec {
-            json: Some(json.clone()),
-            ..PipelineSpec::new(self.settings, tokens)
+            json: self.json_in_effect(why)?,
+            tokens: self
+                .settings
+                .tokens(&in_file, self.json["padding"]["pad_token"].as_str())?,
+            split_special_tokens: self.settings.flag("split_special_tokens")?,
         };
-        let made = spec
-            .build(&json, SpelledSpecials::Recognized)
-            .map_err(|message| {
-                unfit(
-                    self.path,
-                    format!("{why}; the crate `tokenizers` cannot do it either: {message}"),
-                )
-            })?;
-        let vocabulary = vocabulary(&made).map_err(|lacks| unfit(self.path, lacks))?;
+        let made = spec.build(Mode::Text).map_err(|message| {
+            let lacks = format!("{why}; the crate `tokenizers` cannot do it either: {message}");
+            TokenizerError::unfit(self.file, lacks)
+        })?;
+        let tokens = tokens_by_id(&made).map_err(|lacks| TokenizerError::unfit(self.file, lacks))?;
         let ends = self.ends(&made, &spec)?;
-        let special = self.special(&made, &spec, &ends)?;
-        let mut tokenizer = Tokenizer::from_pipeline(vocabulary, special, ends, Pipeline::new(spec));
+        let (special, missing) = special(&made, &spec, &ends);
+        let hash =
+            durable::sha256_hex(format!("tenk tokenizer 2\n{}", canonical(&spec, &made, &ends)).as_bytes());
+        let vocabulary = Vocabulary {
+            tokens,
+            special,
+            ends,
+            hash,
+        };
+        let mut tokenizer = Tokenizer::from_pipeline(vocabulary, missing, Pipeline::new(spec, made));
         tokenizer.notes.push(format!(
-            "{why}: texts are encoded by the crate `tokenizers`, some ten times slower than by our own encoder"
+            "{why}: texts are encoded by the crate `tokenizers`, 20 to 40 times slower than by our own encoder"
         ));
-        tokenizer.files = self.files()?;
         Ok(tokenizer)
     }
 
@@ -78,126 +80,109 @@ impl Found<'_> {
         let model = &self.json["model"];
         if self.settings.class == Class::Roberta {
             if model["type"].as_str().is_some_and(|model| model != "BPE") {
-                return Err(unfit(self.path, why.to_owned()));
+                return Err(TokenizerError::unfit(self.file, why.to_owned()));
             }
+            let split = json!({"type": "ByteLevel", "trim_offsets": true, "use_regex": true,
+                               "add_prefix_space": self.settings.flag("add_prefix_space")?});
             return Ok(json!({
-                "model": {"type": "BPE", "vocab": model["vocab"], "merges": model["merges"],
-                          "continuing_subword_prefix": "", "end_of_word_suffix": "", "fuse_unk": false},
-                "pre_tokenizer": {"type": "ByteLevel", "trim_offsets": true, "use_regex": true,
-                                  "add_prefix_space": self.settings.flag("add_prefix_space")},
+                "model": {"type": "BPE", "vocab": model["vocab"], "merges": model["merges"]},
+                "pre_tokenizer": split,
+                "decoder": {"type": "ByteLevel", "trim_offsets": true, "use_regex": true, "add_prefix_space": true},
             }));
         }
         if model["dropout"].as_f64().is_some_and(|rate| rate > 0.0) {
             let lacks = "it has BPE dropout, which gives other ids each time".to_owned();
-            return Err(unfit(self.path, lacks));
+            return Err(TokenizerError::unfit(self.file, lacks));
         }
-        let parts = ["model", "normalizer", "pre_tokenizer", "post_processor"];
-        Ok(parts
+        let parts = [
+            "model",
+            "normalizer",
+            "pre_tokenizer",
+            "post_processor",
+            "decoder",
+        ];
+        let taken = parts
             .into_iter()
-            .map(|part| (part.to_owned(), self.json[part].clone()))
-            .collect())
+            .map(|part| (part.to_owned(), self.json[part].clone()));
+        Ok(taken.collect())
     }
 
     /// The tokens around a text.
     fn ends(&self, made: &tokenizers::Tokenizer, spec: &PipelineSpec) -> Result<Ends, TokenizerError> {
+        let unfit = |lacks: String| TokenizerError::unfit(self.file, lacks);
         if self.settings.class == Class::Roberta {
-            let id = |name| self.id_of(made, spec, name);
+            let id = |role: Role| {
+                let text = spec.tokens.named.get(&role).map_or(role.text(), String::as_str);
+                let missing = || unfit(format!("its vocabulary lacks the {} {text:?}", role.key()));
+                made.token_to_id(text).ok_or_else(missing)
+            };
             return Ok(Ends {
-                before: vec![id("cls_token")?],
-                after: vec![id("sep_token")?],
+                before: vec![id(Role::Cls)?],
+                after: vec![id(Role::Sep)?],
             });
         }
-        let encoding = made
-            .encode("a", true)
-            .map_err(|error| unfit(self.path, error.to_string()))?;
+        let encoding = caught(|| made.encode("a", true).map_err(|error| error.to_string())).map_err(unfit)?;
         let (ids, around) = (encoding.get_ids(), encoding.get_special_tokens_mask());
+        let content = caught(|| made.encode("a", false).map_err(|error| error.to_string())).map_err(unfit)?;
+        if let Some(id) = ids.iter().find(|id| made.id_to_token(**id).is_none()) {
+            return Err(unfit(format!(
+                "its post_processor puts the id {id} around a text, which no token has"
+            )));
+        }
         let first = around.iter().take_while(|mask| **mask == 1).count();
         let last = around.iter().rev().take_while(|mask| **mask == 1).count();
         if first == ids.len() {
             let lacks =
-                "it has no token for the letter a, so the tokens around a text cannot be told from it";
-            return Err(unfit(self.path, lacks.to_owned()));
+                "nothing is left of the text \"a\", so the tokens around a text cannot be told from it";
+            return Err(unfit(lacks.to_owned()));
+        }
+        let whole = ids[first..ids.len() - last] == *content.get_ids();
+        if !whole || encoding.get_type_ids().iter().any(|kind| *kind != 0) {
+            let lacks =
+                "its post_processor does more than put tokens around a text, or gives it another type";
+            return Err(unfit(lacks.to_owned()));
         }
         Ok(Ends {
             before: ids[..first].to_vec(),
             after: ids[ids.len() - last..].to_vec(),
         })
     }
+}
 
-    fn special(
-        &self,
-        made: &tokenizers::Tokenizer,
-        spec: &PipelineSpec,
-        ends: &Ends,
-    ) -> Result<SpecialTokens, TokenizerError> {
-        let only = |ids: &[TokenId]| <[TokenId; 1]>::try_from(ids).map(|[id]| id).ok();
-        let id = |name| self.id_of(made, spec, name);
-        Ok(SpecialTokens {
-            bos: only(&ends.before).map_or_else(|| id("bos_token"), Ok)?,
-            pad: id("pad_token")?,
-            eos: only(&ends.after).map_or_else(|| id("eos_token"), Ok)?,
-            unk: id("unk_token")?,
-            mask: id("mask_token")?,
+/// The special tokens, and the roles that no token of the folder has: a text needs none of them but the
+/// tokens around it.
+fn special(made: &tokenizers::Tokenizer, spec: &PipelineSpec, ends: &Ends) -> (SpecialTokens, Vec<Role>) {
+    let mut missing = Vec::new();
+    let mut id = |role: Role| {
+        let text = spec.tokens.named.get(&role).map_or(role.text(), String::as_str);
+        made.token_to_id(text).unwrap_or_else(|| {
+            missing.push(role);
+            0
         })
-    }
-
-    /// Id of a named special token; of RoBERTa's where no file names one.
-    fn id_of(
-        &self,
-        made: &tokenizers::Tokenizer,
-        spec: &PipelineSpec,
-        name: &'static str,
-    ) -> Result<TokenId, TokenizerError> {
-        let text = spec
-            .named
-            .get(name)
-            .map_or_else(|| Settings::default_of(name), String::as_str);
-        made.token_to_id(text).ok_or_else(|| {
-            unfit(
-                self.folder,
-                format!("no file names its {name}, and its vocabulary has no {text}"),
-            )
-        })
-    }
-
-    /// The files of the folder as they are, for a corpus and a model that are made with it.
-    fn files(&self) -> Result<Vec<(&'static str, Vec<u8>)>, TokenizerError> {
-        let mut files = Vec::new();
-        for name in [
-            TOKENIZER_JSON,
-            TOKENIZER_CONFIG_JSON,
-            SPECIAL_TOKENS_MAP_JSON,
-            ADDED_TOKENS_JSON,
-            VOCAB_JSON,
-            MERGES_TXT,
-        ] {
-            let path = self.folder.join(name);
-            if path.exists() {
-                files.push((name, read(&path)?));
-            }
-        }
-        if !self.settings.names_class {
-            // else another reader's choice would depend on a `config.json` that is not copied
-            let at = files.iter().position(|(name, _)| *name == TOKENIZER_CONFIG_JSON);
-            let config = at.map_or_else(|| b"{}".to_vec(), |at| files.swap_remove(at).1);
-            let class = ("tokenizer_class", json!(self.settings.class.name()));
-            files.push((
-                TOKENIZER_CONFIG_JSON,
-                with_entry(TOKENIZER_CONFIG_JSON, &config, class)?,
-            ));
-        }
-        Ok(files)
-    }
+    };
+    let only = |ids: &[TokenId]| <[TokenId; 1]>::try_from(ids).map(|[id]| id).ok();
+    let special = SpecialTokens {
+        bos: only(&ends.before).unwrap_or_else(|| id(Role::Bos)),
+        pad: id(Role::Pad),
+        eos: only(&ends.after).unwrap_or_else(|| id(Role::Eos)),
+        unk: id(Role::Unk),
+        mask: id(Role::Mask),
+    };
+    (special, missing)
 }
 
 /// The tokens by id; an id that no token has is an empty text.
-fn vocabulary(made: &tokenizers::Tokenizer) -> Result<Vec<String>, String> {
+fn tokens_by_id(made: &tokenizers::Tokenizer) -> Result<Vec<String>, String> {
     let by_token: BTreeMap<String, TokenId> = made.get_vocab(true).into_iter().collect();
     let size = by_token.values().max().map_or(0, |id| *id as usize + 1);
-    if size > LARGEST_VOCABULARY {
+    if size == 0 {
+        return Err(format!("{TOKENIZER_JSON} has no vocabulary"));
+    }
+    if size > by_token.len() + MOST_HOLES {
         return Err(format!(
-            "its largest id is {}, and {LARGEST_VOCABULARY} entries are the most",
-            size - 1
+            "its largest id is {}, and it has {} tokens: {MOST_HOLES} ids without a token are the most",
+            size - 1,
+            by_token.len()
         ));
     }
     let mut tokens = vec![String::new(); size];

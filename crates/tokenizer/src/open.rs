@@ -4,18 +4,22 @@
 //! says what the small files beside ask for. Byte-level BPE as RoBERTa has it is encoded by our own
 //! encoder. Anything else goes through the crate `tokenizers` ([`crate::library`]), and the notes say so.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::added::NumberedToken;
-use crate::files::{MERGES_TXT, TOKENIZER_JSON, VOCAB_JSON};
+use crate::class::Class;
+use crate::files::with_entry;
 use crate::folder::check_manifest;
-use crate::library::{self, Found};
-use crate::pipeline::{Pipeline, PipelineSpec};
+use crate::library::{self, FoundFile};
+use crate::names::{
+    ADDED_TOKENS_JSON, MERGES_TXT, SPECIAL_TOKENS_MAP_JSON, TOKENIZER_CONFIG_JSON, TOKENIZER_JSON, VOCAB_JSON,
+};
 use crate::read::{parse, read};
-use crate::settings::{Class, Settings, Tokens};
+use crate::settings::{Settings, Tokens, TruncationSide};
+use crate::spelled::SpelledTokens;
 use crate::tokenizer_json::{Entries, Merge, TokenizerJson, split_merge};
 use crate::vocabulary::{FIRST_SPECIALS, MASK};
 use crate::{TokenId, Tokenizer, TokenizerError};
@@ -30,7 +34,7 @@ impl Tokenizer {
     pub fn open(folder: &Path) -> Result<Self, TokenizerError> {
         let tokenizer = Self::open_for_text(folder)?;
         match tokenizer.corpus_misfit() {
-            Some(lacks) => Err(unfit(folder, lacks)),
+            Some(lacks) => Err(TokenizerError::unfit(folder, lacks)),
             None => Ok(tokenizer),
         }
     }
@@ -54,38 +58,80 @@ impl Tokenizer {
             });
         };
         check_manifest(folder, &mut tokenizer)?;
+        if !tokenizer.is_as_ours(folder)? {
+            tokenizer.files = files_to_keep(folder, &settings)?;
+        }
         Ok(tokenizer)
     }
+
+    /// Whether the files that are written here would open as the same tokenizer.
+    fn is_as_ours(&self, folder: &Path) -> Result<bool, TokenizerError> {
+        let ours = SpelledTokens::of_roberta(|token| self.id(token));
+        let ours = ours.map_err(|lacks| TokenizerError::unfit(folder, lacks))?;
+        let right = self.truncation_side == TruncationSide::Right;
+        Ok(!self.encodes_by_library() && right && self.spelled.finds_as(&ours))
+    }
+}
+
+/// The files of the folder as they are, for a corpus and a model that are made with it.
+fn files_to_keep(folder: &Path, settings: &Settings) -> Result<Vec<(&'static str, Vec<u8>)>, TokenizerError> {
+    let mut files = Vec::new();
+    for name in [
+        TOKENIZER_JSON,
+        TOKENIZER_CONFIG_JSON,
+        SPECIAL_TOKENS_MAP_JSON,
+        ADDED_TOKENS_JSON,
+        VOCAB_JSON,
+        MERGES_TXT,
+    ] {
+        let path = folder.join(name);
+        if path.exists() {
+            files.push((name, read(&path)?));
+        }
+    }
+    if !settings.names_class {
+        // else another reader's choice would depend on a `config.json` that is not copied
+        let at = files.iter().position(|(name, _)| *name == TOKENIZER_CONFIG_JSON);
+        let config = at.map_or_else(|| b"{}".to_vec(), |at| files.swap_remove(at).1);
+        let class = ("tokenizer_class", json!(settings.class.name()));
+        files.push((
+            TOKENIZER_CONFIG_JSON,
+            with_entry(TOKENIZER_CONFIG_JSON, &config, class)?,
+        ));
+    }
+    Ok(files)
 }
 
 fn open_tokenizer_json(folder: &Path, settings: &Settings) -> Result<Tokenizer, TokenizerError> {
     let path = folder.join(TOKENIZER_JSON);
     let bytes = read(&path)?;
-    let found = |json| Found {
-        folder,
-        path: &path,
+    let found = |json| FoundFile {
+        file: &path,
         settings,
         json,
     };
     let file = match serde_json::from_slice::<TokenizerJson<'_>>(&bytes) {
         Ok(file) => file,
         Err(source) => {
-            // the vocabulary of another model has another form
+            // another model, whose vocabulary has another form, or an unusual way to write the same
             let json: Value = parse(&path, &bytes)?;
-            return match json["model"]["type"].as_str().filter(|model| *model != "BPE") {
-                Some(model) => {
-                    let why = format!("its model is {model}, not BPE");
-                    found(json).open(&why)
-                }
-                None => Err(TokenizerError::Json { path, source }),
+            let model = json["model"]["type"].as_str().unwrap_or("BPE");
+            let why = match model {
+                "BPE" => format!("it is not written as usual ({source})"),
+                model => format!("its model is {model}, not BPE"),
             };
+            let side = settings.truncation_side(json["truncation"].get("direction"))?;
+            let mut tokenizer = found(json).open(&why)?;
+            tokenizer.truncation_side = side;
+            return Ok(tokenizer);
         }
     };
     let (misfit, left_aside) = match settings.class {
         Class::Roberta => (file.model_misfit(), file.left_aside()),
         Class::TokenizerJson => (file.misfit(), None),
     };
-    let side = settings.truncation_side(file.truncation_side());
+    let side = settings.truncation_side(file.truncation_side())?;
+    let padding = file.padding().map(str::to_owned);
     let own = match misfit {
         Some(why) => Err(why),
         None => Source {
@@ -93,6 +139,7 @@ fn open_tokenizer_json(folder: &Path, settings: &Settings) -> Result<Tokenizer, 
             entries: file.model.vocab.0,
             merges: file.model.merges,
             in_file: file.added_tokens,
+            padding,
         }
         .open(settings)?,
     };
@@ -117,27 +164,28 @@ fn open_vocab_and_merges(folder: &Path, settings: &Settings) -> Result<Tokenizer
             "its tokenizer_class is {}, which needs {TOKENIZER_JSON}",
             settings.class.name()
         );
-        return Err(unfit(folder, lacks));
+        return Err(TokenizerError::unfit(folder, lacks));
     }
     let bytes = read(&vocab)?;
-    let text = String::from_utf8_lossy(&read(&merges)?).into_owned();
+    let text = String::from_utf8(read(&merges)?)
+        .map_err(|error| TokenizerError::unfit(&merges, format!("it is not UTF-8: {error}")))?;
     let source = Source {
         path: &vocab,
         entries: parse::<Entries<TokenId>>(&vocab, &bytes)?.0,
         merges: parse_merges(&merges, &text)?,
         in_file: Vec::new(),
+        padding: None,
     };
     let mut tokenizer = match source.open(settings)? {
         Ok(tokenizer) => tokenizer,
-        Err(why) => Found {
-            folder,
-            path: &vocab,
+        Err(why) => FoundFile {
+            file: &vocab,
             settings,
             json: library::roberta_json(&parse(&vocab, &bytes)?, &parse_merges(&merges, &text)?),
         }
         .open(&why)?,
     };
-    tokenizer.truncation_side = settings.truncation_side(None);
+    tokenizer.truncation_side = settings.truncation_side(None)?;
     Ok(tokenizer)
 }
 
@@ -147,23 +195,23 @@ struct Source<'a> {
     entries: Vec<(String, TokenId)>,
     merges: Vec<Merge<'a>>,
     in_file: Vec<NumberedToken>,
+    padding: Option<String>,
 }
 
 impl Source<'_> {
     /// A tokenizer that our own encoder covers, or why it does not.
     fn open(self, settings: &Settings) -> Result<Result<Tokenizer, String>, TokenizerError> {
-        let tokens = settings.tokens(&self.in_file)?;
-        if let Some(why) = misfit(settings, &tokens) {
+        let tokens = settings.tokens(&self.in_file, self.padding.as_deref())?;
+        if let Some(why) = misfit(settings, &tokens)? {
             return Ok(Err(why));
         }
         let mut entries = self.entries;
         add_missing(&mut entries, &tokens);
         match from_entries(self.path, entries, &self.merges) {
             Ok(mut tokenizer) => {
-                tokenizer.pipeline = Pipeline::new(PipelineSpec {
-                    json: None,
-                    ..PipelineSpec::new(settings, tokens)
-                });
+                let split = settings.flag("split_special_tokens")?;
+                let spelled = SpelledTokens::new(tokens.all(), split, |token| tokenizer.id(token));
+                tokenizer.spelled = spelled.map_err(|lacks| TokenizerError::unfit(self.path, lacks))?;
                 Ok(Ok(tokenizer))
             }
             Err(TokenizerError::Unfit { lacks, .. }) => Ok(Err(lacks)),
@@ -173,25 +221,36 @@ impl Source<'_> {
 }
 
 /// What our own encoder does not cover of the tokens of a folder and its settings.
-fn misfit(settings: &Settings, tokens: &Tokens) -> Option<String> {
-    if settings.class == Class::Roberta && settings.flag("add_prefix_space") {
-        return Some("add_prefix_space puts a space before every text".to_owned());
+fn misfit(settings: &Settings, tokens: &Tokens) -> Result<Option<String>, TokenizerError> {
+    if settings.class == Class::Roberta && settings.flag("add_prefix_space")? {
+        return Ok(Some("add_prefix_space puts a space before every text".to_owned()));
     }
     let known = |token: &str| token == MASK || FIRST_SPECIALS.contains(&token);
-    if let Some(other) = tokens.added.iter().find(|token| !known(&token.content)) {
-        return Some(format!("it has the added token {:?}", other.content));
+    if let Some(other) = tokens.all().find(|token| !known(&token.content)) {
+        return Ok(Some(format!("it has the added token {:?}", other.content)));
     }
-    Settings::other_name(tokens)
+    if let Some(token) = tokens.all().find(|token| token.single_word) {
+        return Ok(Some(format!(
+            "its token {:?} is only found as a single word",
+            token.content
+        )));
+    }
+    Ok(tokens.other_name())
 }
 
 /// Added tokens that the vocabulary lacks get the next ids, in the order in which they are added.
 fn add_missing(entries: &mut Vec<(String, TokenId)>, tokens: &Tokens) {
-    for token in &tokens.added {
-        // five different ones at most, or they would be no tokens of RoBERTa
-        if !entries.iter().any(|(known, _)| *known == token.content) {
-            let next = TokenId::try_from(entries.len()).unwrap_or(TokenId::MAX);
-            entries.push((token.content.clone(), next));
-        }
+    let added: HashSet<&str> = tokens.all().map(|token| &*token.content).collect();
+    let known = entries.iter().map(|(token, _)| token.as_str());
+    let mut known: HashSet<&str> = known.filter(|token| added.contains(token)).collect();
+    let all = tokens.all().map(|token| &*token.content);
+    let missing: Vec<String> = all
+        .filter(|token| known.insert(token))
+        .map(str::to_owned)
+        .collect();
+    for token in missing {
+        let next = TokenId::try_from(entries.len()).unwrap_or(TokenId::MAX);
+        entries.push((token, next));
     }
 }
 
@@ -200,10 +259,10 @@ fn from_entries(
     entries: Vec<(String, TokenId)>,
     merges: &[Merge<'_>],
 ) -> Result<Tokenizer, TokenizerError> {
-    let tokens = in_id_order(entries).map_err(|lacks| unfit(origin, lacks))?;
+    let tokens = in_id_order(entries).map_err(|lacks| TokenizerError::unfit(origin, lacks))?;
     let ids: HashMap<&str, TokenId> = tokens.iter().map(String::as_str).zip(0..).collect();
     let id = |token: &str| {
-        let unknown = || unfit(origin, format!("a merge uses {token:?}, which has no id"));
+        let unknown = || TokenizerError::unfit(origin, format!("a merge uses {token:?}, which has no id"));
         ids.get(token).copied().ok_or_else(unknown)
     };
     let merges = merges
@@ -212,13 +271,6 @@ fn from_entries(
         .collect::<Result<_, TokenizerError>>()?;
     drop(ids);
     Tokenizer::from_parts(origin, tokens, merges)
-}
-
-pub(crate) fn unfit(path: &Path, lacks: String) -> TokenizerError {
-    TokenizerError::Unfit {
-        path: path.to_path_buf(),
-        lacks,
-    }
 }
 
 fn parse_merges<'a>(path: &Path, text: &'a str) -> Result<Vec<Merge<'a>>, TokenizerError> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::TokenizerError;
+use crate::ordered::{Json, Object};
 
 /// Most bytes of a file of a tokenizer: those of a vocabulary of a million entries have some 60 MB.
 const MOST_BYTES: u64 = 128 << 20;
@@ -22,6 +23,14 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(path: &Path, bytes: &'a [u8]) -> Res
         path: path.to_path_buf(),
         source,
     })
+}
+
+/// An object in the order of the file; `None` where there is no file.
+pub(crate) fn object(path: &Path) -> Result<Option<Object<Json>>, TokenizerError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    parse(path, &read(path)?).map(Some)
 }
 
 #[cfg(test)]

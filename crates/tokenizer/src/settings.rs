@@ -3,57 +3,80 @@
 //! `tokenizer_config.json` comes first. Where it has `added_tokens_decoder`, no other file adds tokens.
 //! Where it has none, as in older folders, `special_tokens_map.json`, `added_tokens.json` and the added
 //! tokens of `tokenizer.json` follow, and the later file wins. Tokens are added in the order of the ids
-//! that they state, then the named special tokens that lack, then further special tokens.
+//! that they state, then the named special tokens that are missing, then further special tokens.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::AddedToken;
 
 use crate::TokenizerError;
 use crate::added::{NumberedToken, Spelled, StatedToken};
-use crate::read::{parse, read};
+use crate::class::{Class, class};
+use crate::names::{ADDED_TOKENS_JSON, SPECIAL_TOKENS_MAP_JSON, TOKENIZER_CONFIG_JSON};
+use crate::ordered::{Json, Object};
+use crate::read::{object, parse, read};
 use crate::tokenizer_json::Entries;
 use crate::vocabulary::{FIRST_SPECIALS, MASK};
 
-pub(crate) const TOKENIZER_CONFIG_JSON: &str = "tokenizer_config.json";
-pub(crate) const SPECIAL_TOKENS_MAP_JSON: &str = "special_tokens_map.json";
-pub(crate) const ADDED_TOKENS_JSON: &str = "added_tokens.json";
-const CONFIG_JSON: &str = "config.json";
-
-/// The named special tokens in the order in which they are added, with the text that each has in the
-/// class `RobertaTokenizer` where no file names it.
-const NAMED: [(&str, &str); 7] = [
-    ("bos_token", FIRST_SPECIALS[0]),
-    ("eos_token", FIRST_SPECIALS[2]),
-    ("unk_token", FIRST_SPECIALS[3]),
-    ("sep_token", FIRST_SPECIALS[2]),
-    ("pad_token", FIRST_SPECIALS[1]),
-    ("cls_token", FIRST_SPECIALS[0]),
-    ("mask_token", MASK),
-];
-const EXTRA: &str = "extra_special_tokens";
-const EXTRA_BEFORE: &str = "additional_special_tokens";
-
-/// Who reads the folder, in the words of `transformers`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// `RobertaTokenizer`: takes vocabulary, merges and added tokens, and has a pipeline of its own.
-    Roberta,
-    /// `PreTrainedTokenizerFast`: does what `tokenizer.json` says.
-    TokenizerJson,
+/// A special token with a part to play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    Bos,
+    Eos,
+    Unk,
+    Sep,
+    Pad,
+    Cls,
+    Mask,
 }
 
-impl Class {
-    pub(crate) fn name(self) -> &'static str {
+impl Role {
+    /// In the order in which they are added.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Bos,
+        Self::Eos,
+        Self::Unk,
+        Self::Sep,
+        Self::Pad,
+        Self::Cls,
+        Self::Mask,
+    ];
+
+    /// The key in a file.
+    pub(crate) fn key(self) -> &'static str {
         match self {
-            Self::Roberta => "RobertaTokenizer",
-            Self::TokenizerJson => "PreTrainedTokenizerFast",
+            Self::Bos => "bos_token",
+            Self::Eos => "eos_token",
+            Self::Unk => "unk_token",
+            Self::Sep => "sep_token",
+            Self::Pad => "pad_token",
+            Self::Cls => "cls_token",
+            Self::Mask => "mask_token",
         }
     }
+
+    /// RoBERTa's text.
+    pub(crate) fn text(self) -> &'static str {
+        let [bos, pad, eos, unk] = FIRST_SPECIALS;
+        match self {
+            Self::Bos | Self::Cls => bos,
+            Self::Eos | Self::Sep => eos,
+            Self::Unk => unk,
+            Self::Pad => pad,
+            Self::Mask => MASK,
+        }
+    }
+
+    fn is_key(key: &str) -> bool {
+        Self::ALL.iter().any(|role| role.key() == key)
+    }
 }
+
+const EXTRA: &str = "extra_special_tokens";
+const EXTRA_BEFORE: &str = "additional_special_tokens";
+const SPECIFIC: &str = "model_specific_special_tokens";
 
 /// The side on which a sequence that is too long is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,6 +88,51 @@ pub enum TruncationSide {
     Right,
 }
 
+/// A value that a file or two have come to.
+#[derive(Debug, Clone)]
+enum Argument {
+    Json(Json),
+    Token(StatedToken),
+    /// `extra_special_tokens`, where the map adds to it.
+    Tokens(Vec<Argument>),
+}
+
+impl Argument {
+    fn spelled(&self) -> Option<Spelled> {
+        match self {
+            Self::Json(json) => Spelled::of(json),
+            Self::Token(token) => Some(Spelled::Token(token.clone())),
+            Self::Tokens(_) => None,
+        }
+    }
+
+    fn is_true(&self) -> bool {
+        match self {
+            Self::Json(json) => json.is_true(),
+            Self::Token(_) => true,
+            Self::Tokens(tokens) => !tokens.is_empty(),
+        }
+    }
+
+    /// The text by which `added_tokens.json` knows it for special: an object of `tokenizer_config.json`
+    /// is none yet.
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Json(json) => json.text(),
+            Self::Token(token) => Some(&token.content),
+            Self::Tokens(_) => None,
+        }
+    }
+
+    fn list(&self) -> Vec<Self> {
+        match self {
+            Self::Json(Json::List(list)) => list.iter().cloned().map(Self::Json).collect(),
+            Self::Tokens(tokens) => tokens.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// The settings of a folder.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -72,22 +140,39 @@ pub(crate) struct Settings {
     pub(crate) class: Class,
     /// Whether `tokenizer_config.json` names the class.
     pub(crate) names_class: bool,
-    /// Keys and values in the order of the file; the later of two wins.
-    arguments: Vec<(String, Value)>,
-    /// Special tokens with names of their own.
-    specific: Vec<(String, Spelled)>,
+    arguments: Object<Argument>,
+    /// Special tokens with names of their own, of `tokenizer_config.json`.
+    specific: Object<Argument>,
     /// `added_tokens_decoder`: nothing else is added where it is there.
     decoder: Option<BTreeMap<u64, StatedToken>>,
     added_tokens: Vec<(String, u64)>,
+    /// Texts by which `added_tokens.json` knows a token for special.
+    special: HashSet<String>,
 }
 
-/// The tokens that a folder adds to its vocabulary.
-#[derive(Debug)]
+/// The tokens that a folder adds to its vocabulary, in the order in which they are added.
+#[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    /// In the order in which they are added.
-    pub(crate) added: Vec<AddedToken>,
-    /// Text of each of the seven special tokens that have a part to play, where the folder has it.
-    pub(crate) named: BTreeMap<String, String>,
+    /// Those that `tokenizer.json` adds by itself, before the others.
+    pub(crate) in_file: Vec<AddedToken>,
+    /// All others.
+    pub(crate) further: Vec<AddedToken>,
+    /// Text of each special token that has a part to play, where the folder has it.
+    pub(crate) named: BTreeMap<Role, String>,
+}
+
+impl Tokens {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &AddedToken> {
+        self.in_file.iter().chain(&self.further)
+    }
+
+    /// The first special token that is not RoBERTa's.
+    pub(crate) fn other_name(&self) -> Option<String> {
+        self.named.iter().find_map(|(role, text)| {
+            let (key, default) = (role.key(), role.text());
+            (text != default).then(|| format!("its {key} is {text:?}, not {default:?}"))
+        })
+    }
 }
 
 impl Settings {
@@ -95,300 +180,303 @@ impl Settings {
         let config = object(&folder.join(TOKENIZER_CONFIG_JSON))?.unwrap_or_default();
         let mut settings = Self {
             class: class(folder, &config)?,
-            names_class: config
-                .iter()
-                .any(|(key, value)| key == "tokenizer_class" && value.is_string()),
+            names_class: config.get("tokenizer_class").and_then(Json::text).is_some(),
             folder: folder.to_path_buf(),
-            arguments: Vec::new(),
-            specific: Vec::new(),
+            arguments: Object::default(),
+            specific: Object::default(),
             decoder: None,
             added_tokens: Vec::new(),
+            special: HashSet::new(),
         };
-        settings.take_config(config)?;
+        settings.take_config(&config)?;
+        settings.refuse_other_inputs()?;
         if settings.decoder.is_none() {
             settings.take_special_tokens_map()?;
+            settings.know_special();
             let path = folder.join(ADDED_TOKENS_JSON);
             if path.exists() {
                 settings.added_tokens = parse::<Entries<u64>>(&path, &read(&path)?)?.0;
             }
         }
+        settings.take_named_extras();
         Ok(settings)
     }
 
-    /// Text of a named special token of RoBERTa.
-    pub(crate) fn default_of(name: &str) -> &'static str {
-        NAMED
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map_or("", |(_, text)| text)
+    /// A model without an attention mask would see the padding.
+    fn refuse_other_inputs(&self) -> Result<(), TokenizerError> {
+        let inputs = self
+            .arguments
+            .get("model_input_names")
+            .map(Argument::list)
+            .unwrap_or_default();
+        let masked = inputs.is_empty() || inputs.iter().any(|name| name.text() == Some("attention_mask"));
+        if masked {
+            return Ok(());
+        }
+        Err(TokenizerError::unfit(
+            &self.folder,
+            "its model_input_names lack attention_mask".to_owned(),
+        ))
     }
 
-    /// Text of every named special token of RoBERTa.
-    pub(crate) fn default_names() -> BTreeMap<String, String> {
-        NAMED
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect()
-    }
-
-    /// The first named special token that is not RoBERTa's.
-    pub(crate) fn other_name(tokens: &Tokens) -> Option<String> {
-        NAMED.iter().find_map(|(name, default)| {
-            let text = tokens.named.get(*name).filter(|text| text != default)?;
-            Some(format!("its {name} is {text:?}, not {default:?}"))
-        })
-    }
-
-    pub(crate) fn flag(&self, key: &str) -> bool {
-        self.argument(key) == Some(&Value::Bool(true))
+    /// A setting that is true or false; false where no file has it.
+    pub(crate) fn flag(&self, key: &str) -> Result<bool, TokenizerError> {
+        match self.arguments.get(key) {
+            None => Ok(false),
+            Some(Argument::Json(Json::Bool(value))) => Ok(*value),
+            Some(_) => Err(TokenizerError::unfit(
+                &self.folder,
+                format!("its {key} is neither true nor false"),
+            )),
+        }
     }
 
     /// `truncation_side`, or what `tokenizer.json` says.
-    pub(crate) fn truncation_side(&self, in_file: Option<&Value>) -> TruncationSide {
-        let stated = self
-            .argument("truncation_side")
-            .or(in_file)
-            .and_then(Value::as_str);
-        match stated {
-            Some(side) if side.eq_ignore_ascii_case("left") => TruncationSide::Left,
-            _ => TruncationSide::Right,
+    pub(crate) fn truncation_side(&self, in_file: Option<&Value>) -> Result<TruncationSide, TokenizerError> {
+        let Some(stated) = self.arguments.get("truncation_side") else {
+            let left = in_file.and_then(Value::as_str) == Some("Left");
+            return Ok(if left {
+                TruncationSide::Left
+            } else {
+                TruncationSide::Right
+            });
+        };
+        match stated.text() {
+            Some("left") => Ok(TruncationSide::Left),
+            Some("right") => Ok(TruncationSide::Right),
+            _ => Err(TokenizerError::unfit(
+                &self.folder,
+                "its truncation_side is neither left nor right".to_owned(),
+            )),
         }
     }
 
-    fn argument(&self, key: &str) -> Option<&Value> {
-        let found = self.arguments.iter().rev().find(|(name, _)| name == key);
-        found.map(|(_, value)| value)
-    }
-
-    fn set(&mut self, key: &str, value: Value) {
-        self.arguments.push((key.to_owned(), value));
-    }
-
-    fn take_config(&mut self, config: Vec<(String, Value)>) -> Result<(), TokenizerError> {
-        let is_named = |key: &str| NAMED.iter().any(|(name, _)| *name == key);
-        for (key, value) in config {
+    fn take_config(&mut self, config: &Object<Json>) -> Result<(), TokenizerError> {
+        for (key, value) in config.iter() {
+            if key == "fast_tokenizer_files" {
+                let path = self.folder.join(TOKENIZER_CONFIG_JSON);
+                return Err(TokenizerError::unfit(
+                    &path,
+                    "its fast_tokenizer_files name other files for other versions of transformers".to_owned(),
+                ));
+            }
             if key == "added_tokens_decoder" {
-                self.decoder = Some(self.numbered(&key, value)?);
-            } else if key.ends_with("_token") && !is_named(&key) {
-                if let Value::String(text) = value {
-                    self.specific.push((key, Spelled::Text(text)));
-                }
+                self.decoder = Some(self.numbered(value)?);
+            } else if key.ends_with("_token") && !Role::is_key(key) && value.text().is_some() {
+                self.specific.set(key, Argument::Json(value.clone()));
             } else {
-                self.set(&key, value);
+                self.arguments.set(key, Argument::Json(value.clone()));
             }
         }
-        let extra = self.tokens_at(EXTRA);
-        let stated = !extra.is_empty() || matches!(self.argument(EXTRA), Some(Value::Object(_)));
-        if let Some(before) = self.argument(EXTRA_BEFORE).filter(|_| !stated).cloned() {
-            self.set(EXTRA, before);
+        if !self.arguments.get(EXTRA).is_some_and(Argument::is_true) {
+            if let Some(before) = self.arguments.get(EXTRA_BEFORE).cloned() {
+                self.arguments.set(EXTRA, before);
+            }
         }
-        if let Some(Value::Object(_)) = self.argument(EXTRA) {
-            let named = self.named_extras()?;
-            self.arguments.retain(|(name, _)| name != EXTRA);
-            self.specific.extend(named);
+        self.take_named_extras();
+        if self.specific.is_empty() {
+            if let Some(Argument::Json(Json::Object(stated))) = self.arguments.get(SPECIFIC) {
+                self.specific = stated
+                    .iter()
+                    .map(|(key, value)| (key.to_owned(), Argument::Json(value.clone())))
+                    .collect();
+            }
         }
         Ok(())
     }
 
-    /// An object of further special tokens, in the order of the file.
-    fn named_extras(&self) -> Result<Vec<(String, Spelled)>, TokenizerError> {
-        #[derive(Deserialize)]
-        struct Extras {
-            extra_special_tokens: Entries<Spelled>,
+    /// Takes an object of further special tokens for tokens with names of their own.
+    fn take_named_extras(&mut self) {
+        if let Some(Argument::Json(Json::Object(extras))) = self.arguments.get(EXTRA).cloned() {
+            for (key, value) in extras.iter() {
+                self.specific.set(key, Argument::Json(value.clone()));
+            }
+            self.arguments.remove(EXTRA);
         }
-        let path = self.folder.join(TOKENIZER_CONFIG_JSON);
-        Ok(parse::<Extras>(&path, &read(&path)?)?.extra_special_tokens.0)
     }
 
-    fn numbered(&self, key: &str, value: Value) -> Result<BTreeMap<u64, StatedToken>, TokenizerError> {
-        serde_json::from_value(value).map_err(|source| TokenizerError::Unfit {
-            path: self.folder.join(TOKENIZER_CONFIG_JSON),
-            lacks: format!("{key} is no object from id to added token: {source}"),
-        })
+    fn numbered(&self, value: &Json) -> Result<BTreeMap<u64, StatedToken>, TokenizerError> {
+        let path = self.folder.join(TOKENIZER_CONFIG_JSON);
+        let failed = || {
+            TokenizerError::unfit(
+                &path,
+                "its added_tokens_decoder is no object from id to added token".to_owned(),
+            )
+        };
+        let entries = value.object().ok_or_else(failed)?.iter();
+        entries
+            .map(|(id, token)| {
+                let token = token.object().and_then(StatedToken::of).ok_or_else(failed)?;
+                Ok((id.parse().map_err(|_| failed())?, token))
+            })
+            .collect()
     }
 
     fn take_special_tokens_map(&mut self) -> Result<(), TokenizerError> {
-        for (key, value) in object(&self.folder.join(SPECIAL_TOKENS_MAP_JSON))?.unwrap_or_default() {
-            let is_named = NAMED.iter().any(|(name, _)| *name == key);
-            let spelled = Spelled::parse(&value).map(Spelled::special);
-            match spelled {
-                Some(token) if key.ends_with("_token") && !is_named => {
-                    self.specific.retain(|(name, _)| *name != key);
-                    self.specific.insert(0, (key, token));
+        let path = self.folder.join(SPECIAL_TOKENS_MAP_JSON);
+        for (key, value) in object(&path)?.unwrap_or_default().iter() {
+            let as_token = |value: &Json| match value.object() {
+                None => Ok(Argument::Json(value.clone())),
+                Some(object) => StatedToken::of(object)
+                    .map(|token| Argument::Token(token.as_special()))
+                    .ok_or_else(|| {
+                        TokenizerError::unfit(&path, format!("its {key} has an object that is no token"))
+                    }),
+            };
+            let taken = match value {
+                Json::Object(_) if key == EXTRA => Argument::Json(value.clone()),
+                Json::List(list) if key == EXTRA => {
+                    let mut all = self.arguments.get(EXTRA).map(Argument::list).unwrap_or_default();
+                    for token in list {
+                        all.push(as_token(token)?);
+                    }
+                    Argument::Tokens(all)
                 }
-                _ if key == EXTRA && value.is_array() => {
-                    let mut all = self
-                        .argument(EXTRA)
-                        .and_then(Value::as_array)
-                        .cloned()
-                        .unwrap_or_default();
-                    all.extend(value.as_array().into_iter().flatten().cloned());
-                    self.set(EXTRA, Value::Array(all));
-                }
-                _ if key == EXTRA_BEFORE && self.argument(EXTRA).is_none() => self.set(EXTRA, value),
-                _ if is_named => self.set(&key, special(value)),
-                _ => self.set(&key, value),
-            }
+                // without effect where the key of today is there
+                Json::List(_) if key == EXTRA_BEFORE && self.arguments.get(EXTRA).is_some() => continue,
+                value => as_token(value)?,
+            };
+            self.arguments.set(key, taken);
         }
         Ok(())
     }
 
-    fn tokens_at(&self, key: &str) -> Vec<Spelled> {
-        let list = self.argument(key).and_then(Value::as_array);
-        list.into_iter().flatten().filter_map(Spelled::parse).collect()
+    fn know_special(&mut self) {
+        let named = Role::ALL.iter().filter_map(|role| self.arguments.get(role.key()));
+        let extras = self.arguments.get(EXTRA).map(Argument::list).unwrap_or_default();
+        let texts = named.chain(&extras).filter_map(Argument::text);
+        self.special = texts.map(str::to_owned).collect();
     }
 
-    /// The named special tokens that files state; `None` for one that is stated to be none.
-    fn stated_names(&self) -> Result<BTreeMap<&'static str, Option<Spelled>>, TokenizerError> {
-        let mut names = BTreeMap::new();
-        for (name, _) in NAMED {
-            let stated = match self.argument(name) {
-                None => continue,
-                Some(Value::Null) => None,
-                Some(value) => Some(Spelled::parse(value).ok_or_else(|| TokenizerError::Unfit {
-                    path: self.folder.clone(),
-                    lacks: format!("its {name} is {value}, which is no token"),
-                })?),
+    /// Further special tokens without a name.
+    fn extras(&self) -> Result<Vec<Spelled>, TokenizerError> {
+        let of_today = self.arguments.get(EXTRA);
+        let list = of_today
+            .or_else(|| self.arguments.get(EXTRA_BEFORE))
+            .map(Argument::list);
+        let tokens = list.unwrap_or_default().into_iter();
+        tokens.map(|token| self.spelled(EXTRA, &token)).collect()
+    }
+
+    fn spelled(&self, key: &str, value: &Argument) -> Result<Spelled, TokenizerError> {
+        let failed =
+            || TokenizerError::unfit(&self.folder, format!("its {key} has something that is no token"));
+        value.spelled().ok_or_else(failed)
+    }
+
+    /// The special tokens with a name. `padding` is the one that `tokenizer.json` pads with.
+    fn named(&self, padding: Option<&str>) -> Result<Object<Spelled>, TokenizerError> {
+        let mut named = Object::default();
+        for role in Role::ALL {
+            let stated = match self.arguments.get(role.key()) {
+                Some(Argument::Json(Json::Null))
+                    if self.class == Class::Roberta && matches!(role, Role::Cls | Role::Sep) =>
+                {
+                    return Err(TokenizerError::unfit(
+                        &self.folder,
+                        format!("its {} is null, and {} needs one", role.key(), self.class.name()),
+                    ));
+                }
+                Some(Argument::Json(Json::Null)) => None,
+                Some(value) => Some(self.spelled(role.key(), value)?),
+                None if self.class == Class::Roberta => Some(Spelled::Text(role.text().to_owned())),
+                None if role == Role::Pad => padding.map(|text| Spelled::Text(text.to_owned())),
+                None => None,
             };
-            names.insert(name, stated);
-        }
-        Ok(names)
-    }
-
-    /// The tokens that are added, where `tokenizer.json` has these.
-    pub(crate) fn tokens(&self, in_file: &[NumberedToken]) -> Result<Tokens, TokenizerError> {
-        let mut names = self.stated_names()?;
-        let extras = self.tokens_at(EXTRA);
-        let by_id = self.by_id(&names, &extras, in_file);
-        for stated in names.values_mut().flatten() {
-            let same = by_id.values().rfind(|token| token.content == stated.content());
-            if let Some(token) = same {
-                *stated = Spelled::Token(token.clone());
+            if let Some(token) = stated {
+                named.set(role.key(), token);
             }
         }
-        let mut named: Vec<(&str, Spelled)> = Vec::new();
-        for (name, default) in NAMED {
-            let of_class = (self.class == Class::Roberta).then(|| Spelled::Text(default.to_owned()));
-            let token = names.remove(name).unwrap_or(of_class);
-            named.extend(token.map(|token| (name, token)));
+        // first those that are no text in `tokenizer_config.json`, or come from another file
+        for (key, value) in self.arguments.iter() {
+            if key.ends_with("_token") && !Role::is_key(key) {
+                if let Some(token) = value.spelled() {
+                    named.set(key, token);
+                }
+            }
         }
-        named.extend(
-            self.specific
-                .iter()
-                .map(|(name, token)| (name.as_str(), token.clone())),
-        );
-        let present: BTreeSet<&str> = self
-            .already_there(in_file)
+        for (key, value) in self.specific.iter() {
+            named.set(key, self.spelled(key, value)?);
+        }
+        Ok(named)
+    }
+
+    /// The tokens that are added, where `tokenizer.json` adds `in_file` and pads with `padding`.
+    pub(crate) fn tokens(
+        &self,
+        in_file: &[NumberedToken],
+        padding: Option<&str>,
+    ) -> Result<Tokens, TokenizerError> {
+        let (named, extras) = (self.named(padding)?, self.extras()?);
+        let by_id = self.by_id(in_file);
+        let named = self.with_stated_flags(named, in_file);
+        let obeyed: Vec<&StatedToken> = match self.class {
+            Class::Roberta => Vec::new(),
+            Class::TokenizerJson => in_file.iter().map(|numbered| &numbered.token).collect(),
+        };
+        let texts: HashSet<&str> = named.iter().map(|(_, token)| token.content()).collect();
+        let present: HashSet<&str> = obeyed
+            .iter()
+            .copied()
             .chain(by_id.values())
             .map(|token| &*token.content)
             .collect();
         let mut seen = HashSet::new();
-        let all = named.iter().map(|(_, token)| token).chain(&extras);
-        let lacking = all.filter(|token| !present.contains(token.content()) && seen.insert(*token));
-        let names: HashSet<&str> = named.iter().map(|(_, token)| token.content()).collect();
-        let already_there = self
-            .already_there(in_file)
-            .map(|token| token.resolved(token.special));
-        let further = by_id.values().cloned().chain(lacking.map(Spelled::token));
-        let further = further.map(|token| token.resolved(token.special || names.contains(&*token.content)));
+        let special = named.iter().map(|(_, token)| token).chain(&extras);
+        let missing = special.filter(|token| !present.contains(token.content()) && seen.insert(*token));
+        let further = by_id.values().cloned().chain(missing.map(Spelled::token));
+        let further = further.map(|token| token.resolved(token.special || texts.contains(&*token.content)));
+        let role = |role: Role| Some((role, named.get(role.key())?.content().to_owned()));
         Ok(Tokens {
-            added: already_there.chain(further).collect(),
-            named: NAMED
-                .iter()
-                .filter_map(|(name, _)| {
-                    let (_, token) = named.iter().find(|(known, _)| known == name)?;
-                    Some(((*name).to_owned(), token.content().to_owned()))
-                })
+            in_file: obeyed
+                .into_iter()
+                .map(|token| token.resolved(token.special))
                 .collect(),
+            further: further.collect(),
+            named: Role::ALL.into_iter().filter_map(role).collect(),
         })
     }
 
-    /// What `tokenizer.json` adds by itself.
-    fn already_there<'a>(&self, in_file: &'a [NumberedToken]) -> impl Iterator<Item = &'a StatedToken> {
-        let all = self.class == Class::TokenizerJson;
-        in_file
+    /// The special tokens that files name take the flags of an added token of the same text, even of one
+    /// whose id another file gives to another token.
+    fn with_stated_flags(&self, mut named: Object<Spelled>, in_file: &[NumberedToken]) -> Object<Spelled> {
+        let of_files: HashMap<&str, StatedToken> = match &self.decoder {
+            Some(decoder) => decoder
+                .values()
+                .map(|token| (token.content.as_str(), token.clone()))
+                .collect(),
+            None => {
+                let in_file = in_file
+                    .iter()
+                    .map(|numbered| (numbered.token.content.as_str(), numbered.token.clone()));
+                let added = self.added_tokens.iter();
+                let added = added
+                    .map(|(text, _)| (text.as_str(), StatedToken::new(text, self.special.contains(text))));
+                added.chain(in_file).collect()
+            }
+        };
+        for role in Role::ALL
             .iter()
-            .filter(move |_| all)
-            .map(|numbered| &numbered.token)
+            .filter(|role| self.arguments.get(role.key()).is_some())
+        {
+            let text = named.get(role.key()).map(Spelled::content);
+            if let Some(token) = text.and_then(|text| of_files.get(text)) {
+                named.set(role.key(), Spelled::Token(token.clone()));
+            }
+        }
+        named
     }
 
     /// The added tokens that state an id, by that id.
-    fn by_id(
-        &self,
-        names: &BTreeMap<&'static str, Option<Spelled>>,
-        extras: &[Spelled],
-        in_file: &[NumberedToken],
-    ) -> BTreeMap<u64, StatedToken> {
+    fn by_id(&self, in_file: &[NumberedToken]) -> BTreeMap<u64, StatedToken> {
         if let Some(decoder) = &self.decoder {
             return decoder.clone();
         }
-        let special: BTreeSet<&str> = names
-            .values()
-            .flatten()
-            .chain(extras)
-            .map(Spelled::content)
-            .collect();
         let stated = self.added_tokens.iter();
-        let mut by_id: BTreeMap<u64, StatedToken> = stated
-            .map(|(text, id)| (*id, StatedToken::new(text, special.contains(&**text))))
-            .collect();
-        by_id.extend(
-            in_file
-                .iter()
-                .map(|numbered| (u64::from(numbered.id), numbered.token.clone())),
-        );
-        by_id
-    }
-}
-
-fn special(value: Value) -> Value {
-    match value {
-        Value::Object(mut token) => {
-            token.insert("special".to_owned(), Value::Bool(true));
-            Value::Object(token)
-        }
-        other => other,
-    }
-}
-
-/// An object in the order of the file; `None` where there is no file.
-fn object(path: &Path) -> Result<Option<Vec<(String, Value)>>, TokenizerError> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    Ok(Some(parse::<Entries<Value>>(path, &read(path)?)?.0))
-}
-
-/// Who reads the folder: the class that `tokenizer_config.json` or `config.json` names. Where none is
-/// named, `RobertaTokenizer` reads it; but a `tokenizer.json` alone means what it says.
-fn class(folder: &Path, config: &[(String, Value)]) -> Result<Class, TokenizerError> {
-    let model = object(&folder.join(CONFIG_JSON))?;
-    let alone = model.is_none() && config.is_empty();
-    let stated = |object: &[(String, Value)]| {
-        let found = object.iter().rfind(|(key, _)| key == "tokenizer_class");
-        found.and_then(|(_, value)| value.as_str()).map(str::to_owned)
-    };
-    let in_config = stated(config);
-    let file = if in_config.is_some() {
-        TOKENIZER_CONFIG_JSON
-    } else {
-        CONFIG_JSON
-    };
-    match in_config
-        .or_else(|| stated(model.as_deref().unwrap_or_default()))
-        .as_deref()
-    {
-        Some("RobertaTokenizer" | "RobertaTokenizerFast") => Ok(Class::Roberta),
-        Some("PreTrainedTokenizerFast" | "PreTrainedTokenizer" | "TokenizersBackend") => {
-            Ok(Class::TokenizerJson)
-        }
-        Some(other) => Err(TokenizerError::Unfit {
-            path: folder.join(file),
-            lacks: format!(
-                "its tokenizer_class is {other}, neither RobertaTokenizer nor PreTrainedTokenizerFast"
-            ),
-        }),
-        None if alone && folder.join(crate::files::TOKENIZER_JSON).exists() => Ok(Class::TokenizerJson),
-        None => Ok(Class::Roberta),
+        let stated = stated.map(|(text, id)| (*id, StatedToken::new(text, self.special.contains(text))));
+        let in_file = in_file
+            .iter()
+            .map(|numbered| (u64::from(numbered.id), numbered.token.clone()));
+        stated.chain(in_file).collect()
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct TokenizerJson<'a> {
     pub(crate) post_processor: Value,
     #[serde(default)]
     truncation: Value,
+    #[serde(default)]
+    padding: Value,
     #[serde(borrow)]
     pub(crate) model: Model<'a>,
 }
@@ -82,6 +84,11 @@ impl TokenizerJson<'_> {
     /// On which side `truncation` cuts.
     pub(crate) fn truncation_side(&self) -> Option<&Value> {
         self.truncation.get("direction")
+    }
+
+    /// The token that `padding` names.
+    pub(crate) fn padding(&self) -> Option<&str> {
+        self.padding.get("pad_token").and_then(Value::as_str)
     }
 
     fn ends_misfit(&self) -> Option<String> {

@@ -4,16 +4,24 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::encode::SpelledSpecials;
 use crate::merge::MergeTable;
-use crate::open::unfit;
-use crate::pipeline::{Pipeline, PipelineSpec};
-use crate::settings::TruncationSide;
+use crate::pipeline::{Mode, Pipeline};
+use crate::settings::{Role, TruncationSide};
+use crate::spelled::SpelledTokens;
 use crate::split::starts_with_whitespace;
 use crate::{Encoder, TokenizerError, alphabet};
 
 /// Number of an entry of the vocabulary.
 pub type TokenId = u32;
+
+/// What the crate `tokenizers` says of a folder's vocabulary.
+pub(crate) struct Vocabulary {
+    /// In id order; an id that no token has is an empty text.
+    pub(crate) tokens: Vec<String>,
+    pub(crate) special: SpecialTokens,
+    pub(crate) ends: Ends,
+    pub(crate) hash: String,
+}
 
 /// The tokens around every text: `<s>` and `</s>` in RoBERTa.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +77,13 @@ pub struct Tokenizer {
     table: OnceLock<MergeTable>,
     ends: Ends,
     pub(crate) truncation_side: TruncationSide,
-    /// For all text where it has a `tokenizer.json`, else for text that spells a special token.
-    pub(crate) pipeline: Pipeline,
-    /// The folder's files where our own are none for it.
+    /// What our own encoder finds in a user's text.
+    pub(crate) spelled: SpelledTokens,
+    /// For all text, where our own encoder does not cover the folder.
+    pub(crate) pipeline: Option<Pipeline>,
+    /// Roles for which the folder has no token; `special` has no meaning for them.
+    missing: Vec<Role>,
+    /// The folder's files where ours would say something else.
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,
     pub(crate) notes: Vec<String>,
 }
@@ -90,6 +102,8 @@ impl Tokenizer {
         check_merges(origin, &tokens, &merges, &ids)?;
         let bytes: Vec<Box<[u8]>> = tokens.iter().map(|token| token_bytes(token)).collect();
         let hash = hash_of(&tokens, &merges);
+        let spelled = SpelledTokens::of_roberta(|token| ids.get(token).copied());
+        let spelled = spelled.map_err(|lacks| TokenizerError::unfit(origin, lacks))?;
         let tokenizer = Self {
             word_starts: bytes.iter().map(|b| starts_with_whitespace(b)).collect(),
             tokens,
@@ -106,38 +120,35 @@ impl Tokenizer {
                 after: vec![special.eos],
             },
             truncation_side: TruncationSide::Right,
-            pipeline: Pipeline::new(PipelineSpec::roberta()),
+            spelled,
+            pipeline: None,
+            missing: Vec::new(),
             files: Vec::new(),
             notes: Vec::new(),
         };
         Ok(tokenizer.with_special_word_starts())
     }
 
-    /// A tokenizer whose texts all go through `pipeline`. Its `tokens` are in id order, and an id that
-    /// no token has is an empty text.
-    pub(crate) fn from_pipeline(
-        tokens: Vec<String>,
-        special: SpecialTokens,
-        ends: Ends,
-        pipeline: Pipeline,
-    ) -> Self {
-        let spec = pipeline.spec();
-        let added: HashSet<&str> = spec.added.iter().map(|token| token.content.as_str()).collect();
-        let bytes = tokens.iter().map(|token| {
-            if added.contains(token.as_str()) {
-                token.as_bytes().into()
-            } else {
-                token_bytes(token)
-            }
+    /// A tokenizer whose texts all go through `pipeline`.
+    pub(crate) fn from_pipeline(vocabulary: Vocabulary, missing: Vec<Role>, pipeline: Pipeline) -> Self {
+        let Vocabulary {
+            tokens,
+            special,
+            ends,
+            hash,
+        } = vocabulary;
+        let added: HashSet<&str> = pipeline
+            .tokens()
+            .all()
+            .map(|token| token.content.as_str())
+            .collect();
+        let bytes = tokens.iter().map(|token| match added.contains(token.as_str()) {
+            true => token.as_bytes().into(),
+            false => token_bytes(token),
         });
         let bytes: Vec<Box<[u8]>> = bytes.collect();
-        let hash = durable::sha256_hex(format!("tenk tokenizer 2\n{}", spec.canonical()).as_bytes());
-        let ids: HashMap<String, TokenId> = tokens
-            .iter()
-            .cloned()
-            .zip(0..)
-            .filter(|(token, _)| !token.is_empty())
-            .collect();
+        let ids = tokens.iter().cloned().zip(0..);
+        let ids: HashMap<String, TokenId> = ids.filter(|(token, _)| !token.is_empty()).collect();
         let newline = ids.get(&alphabet::char_of(b'\n').to_string()).copied();
         let tokenizer = Self {
             word_starts: bytes.iter().map(|b| starts_with_whitespace(b)).collect(),
@@ -152,23 +163,24 @@ impl Tokenizer {
             table: OnceLock::new(),
             ends,
             truncation_side: TruncationSide::Right,
-            pipeline,
+            spelled: SpelledTokens::none(),
+            pipeline: Some(pipeline),
+            missing,
             files: Vec::new(),
             notes: Vec::new(),
         };
         tokenizer.with_special_word_starts()
     }
 
-    fn with_special_word_starts(mut self) -> Self {
-        for id in self.special_ids() {
-            self.word_starts[id as usize] = true;
-        }
-        self
-    }
-
     /// What a corpus needs and this tokenizer has not; nothing where our own encoder covers it.
     pub(crate) fn corpus_misfit(&self) -> Option<String> {
-        self.pipeline.spec().json.as_ref()?;
+        self.pipeline.as_ref()?;
+        if let Some(role) = self.missing.first() {
+            return Some(format!(
+                "no token of it is the {}, which a corpus needs",
+                role.key()
+            ));
+        }
         let SpecialTokens { bos, pad, eos, .. } = self.special;
         for (name, id, expected) in [("<s>", bos, 0), ("<pad>", pad, 1), ("</s>", eos, 2)] {
             if id != expected {
@@ -189,6 +201,15 @@ impl Tokenizer {
             ));
         }
         missing_byte(&self.ids)
+    }
+
+    pub(crate) fn with_special_word_starts(mut self) -> Self {
+        for id in self.special_ids() {
+            if let Some(starts) = self.word_starts.get_mut(id as usize) {
+                *starts = true;
+            }
+        }
+        self
     }
 
     /// Number of entries, specials included.
@@ -281,6 +302,9 @@ impl Tokenizer {
     /// The text of `ids`, specials spelled out. Bytes that are not UTF-8 become U+FFFD; ids
     /// outside the vocabulary are left out, as Hugging Face does.
     pub fn decode(&self, ids: &[TokenId]) -> String {
+        if let Some(text) = self.pipeline.as_ref().and_then(|pipeline| pipeline.decode(ids)) {
+            return text;
+        }
         let bytes: Vec<u8> = ids
             .iter()
             .filter_map(|&id| self.token_bytes(id))
@@ -309,28 +333,40 @@ impl Tokenizer {
     /// An encoder for a corpus, with a word cache of its own; make one a thread and keep it. Text that
     /// spells a special token is encoded as the text that it is.
     pub fn encoder(&self) -> Encoder<'_> {
-        Encoder::new(self, SpelledSpecials::AsText)
+        self.encoder_for(Mode::Corpus)
     }
 
     /// An encoder for a user's text, which recognizes special tokens in it as `AutoTokenizer` of
     /// `transformers` does for this folder.
     pub fn text_encoder(&self) -> Encoder<'_> {
-        Encoder::new(self, SpelledSpecials::Recognized)
+        self.encoder_for(Mode::Text)
+    }
+
+    /// [`Self::text_encoder`] for text in lower case, which `do_lower_case` of `sentence-transformers` asks
+    /// for: what is no special token is encoded in lower case.
+    pub fn lower_case_text_encoder(&self) -> Encoder<'_> {
+        self.encoder_for(Mode::LowerCaseText)
+    }
+
+    fn encoder_for(&self, mode: Mode) -> Encoder<'_> {
+        match &self.pipeline {
+            Some(pipeline) => Encoder::by_library(pipeline, self, mode),
+            None => Encoder::own(
+                self.table.get_or_init(|| MergeTable::new(self)),
+                &self.spelled,
+                mode,
+            ),
+        }
     }
 
     /// Whether texts are encoded by the crate `tokenizers`, as our own encoder does not cover the folder.
     pub fn encodes_by_library(&self) -> bool {
-        self.pipeline.spec().json.is_some()
+        self.pipeline.is_some()
     }
 
-    /// `None` where our own encoder does not cover this tokenizer.
-    pub(crate) fn merge_table(&self) -> Option<&MergeTable> {
-        let own = !self.encodes_by_library();
-        own.then(|| self.table.get_or_init(|| MergeTable::new(self)))
-    }
-
-    pub(crate) fn pipeline(&self) -> &Pipeline {
-        &self.pipeline
+    /// The mask token, where the folder has one.
+    pub fn mask(&self) -> Option<TokenId> {
+        (!self.missing.contains(&Role::Mask)).then_some(self.special.mask)
     }
 
     pub(crate) fn tokens(&self) -> &[String] {
@@ -346,7 +382,7 @@ fn index_tokens(origin: &Path, tokens: &[String]) -> Result<HashMap<String, Toke
     let mut ids = HashMap::with_capacity(tokens.len());
     for (id, token) in (0..).zip(tokens) {
         if let Some(first) = ids.insert(token.clone(), id) {
-            return Err(unfit(
+            return Err(TokenizerError::unfit(
                 origin,
                 format!("the token {token:?} has two ids, {first} and {id}"),
             ));
@@ -360,17 +396,22 @@ fn find_specials(origin: &Path, ids: &HashMap<String, TokenId>) -> Result<Specia
         match ids.get(name) {
             Some(&id) if id == expected => {}
             Some(id) => {
-                return Err(unfit(
+                return Err(TokenizerError::unfit(
                     origin,
                     format!("{name} has id {id}, it must be {expected}"),
                 ));
             }
-            None => return Err(unfit(origin, format!("it lacks the special token {name}"))),
+            None => {
+                return Err(TokenizerError::unfit(
+                    origin,
+                    format!("it lacks the special token {name}"),
+                ));
+            }
         }
     }
     let mask = *ids
         .get(MASK)
-        .ok_or_else(|| unfit(origin, format!("it lacks the special token {MASK}")))?;
+        .ok_or_else(|| TokenizerError::unfit(origin, format!("it lacks the special token {MASK}")))?;
     Ok(SpecialTokens {
         bos: 0,
         pad: 1,
@@ -383,7 +424,7 @@ fn find_specials(origin: &Path, ids: &HashMap<String, TokenId>) -> Result<Specia
 /// Every byte must have a token, else some text could not be encoded; returns the newline's.
 fn check_alphabet(origin: &Path, ids: &HashMap<String, TokenId>) -> Result<TokenId, TokenizerError> {
     match missing_byte(ids) {
-        Some(lacks) => Err(unfit(origin, lacks)),
+        Some(lacks) => Err(TokenizerError::unfit(origin, lacks)),
         None => Ok(ids[&alphabet::char_of(b'\n').to_string()]),
     }
 }
@@ -408,7 +449,7 @@ fn check_merges(
         joined.push_str(&tokens[left as usize]);
         joined.push_str(&tokens[right as usize]);
         if !ids.contains_key(&joined) {
-            return Err(unfit(
+            return Err(TokenizerError::unfit(
                 origin,
                 format!("a merge gives {joined:?}, which has no id"),
             ));

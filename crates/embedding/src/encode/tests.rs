@@ -82,7 +82,11 @@ fn vectors_come_in_the_order_of_the_texts_and_cuts_are_counted() {
     }
     let cut = TEXTS.iter().filter(|text| {
         let mut ids = Vec::new();
-        model.tokenizer().encoder().encode_into(text, &mut ids).unwrap();
+        model
+            .tokenizer()
+            .text_encoder()
+            .encode_into(text, &mut ids)
+            .unwrap();
         ids.len() > 30
     });
     assert_eq!(embeddings.num_truncated, cut.count());

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-/// A folder of ours with these files in place of its own. Its `special_tokens_map.json` is gone: it would
+/// A folder of ours in that of a model, with these files in place of its own. Its `special_tokens_map.json` is gone: it would
 /// come before `tokenizer_config.json`.
 fn folder(files: &[(&str, Value)]) -> (tempfile::TempDir, std::path::PathBuf) {
     let scratch = tempfile::tempdir().unwrap();
@@ -13,7 +13,8 @@ fn folder(files: &[(&str, Value)]) -> (tempfile::TempDir, std::path::PathBuf) {
     for name in ["manifest.json", "special_tokens_map.json"] {
         std::fs::remove_file(folder.join(name)).unwrap();
     }
-    for (name, content) in files {
+    let model = ("config.json", json!({"model_type": "roberta"}));
+    for (name, content) in [&model].into_iter().chain(files) {
         commit_bytes(&DISK, &folder.join(name), content.to_string().as_bytes()).unwrap();
     }
     (scratch, folder)
@@ -49,16 +50,12 @@ fn what_a_file_beside_the_vocabulary_asks_for_is_done_by_the_library_and_said_by
         ),
         (CONFIG, json!({"image_token": "<image>"}), "<image>"),
         (MAP, json!({"mask_token": token("[MASK]")}), "[MASK]"),
-        (
-            MAP,
-            json!({"additional_special_tokens": ["<x>", token("<y>")]}),
-            "<x>",
-        ),
+        (MAP, json!({"additional_special_tokens": ["<x>"]}), "<x>"),
         ("added_tokens.json", json!({"EBITDA": 300}), "EBITDA"),
     ] {
         let (_scratch, folder) = folder(&[(file, content.clone())]);
         let tokenizer = Tokenizer::open_for_text(&folder).unwrap();
-        assert!(tokenizer.encodes_by_library(), "{content}");
+        assert!(tokenizer.encodes_by_library(), "{file}: {content}");
         assert!(
             tokenizer.notes().concat().contains(word),
             "{content}: {:?}",
@@ -71,7 +68,7 @@ fn what_a_file_beside_the_vocabulary_asks_for_is_done_by_the_library_and_said_by
 fn the_special_tokens_of_roberta_change_nothing_in_any_spelling() {
     let spelled = |content: &str| json!({"__type": "AddedToken", "content": content, "lstrip": true});
     let config = json!({
-        "add_prefix_space": false, "mask_token": spelled("<mask>"), "bos_token": "<s>", "sep_token": null,
+        "add_prefix_space": false, "mask_token": spelled("<mask>"), "bos_token": "<s>", "unk_token": null,
         "added_tokens_decoder": {"0": spelled("<s>"), "299": spelled("<mask>")}, "model_max_length": 1e30,
         "tokenizer_class": "RobertaTokenizer",
     });
@@ -212,6 +209,61 @@ fn a_corpus_needs_more_of_a_tokenizer_than_a_text_does() {
         let said = Tokenizer::open(&folder).unwrap_err().to_string();
         assert!(said.contains(word), "{said}");
     }
+}
+
+#[test]
+fn what_the_crate_would_hang_or_panic_on_is_refused() {
+    let fast = json!({"tokenizer_class": "PreTrainedTokenizerFast"});
+    let strip = json!({"type": "StripAccents"});
+    let panics = json!({"type": "Precompiled", "precompiled_charsmap": "AAAA"});
+    for (normalizer, added, word) in [
+        (strip, "\u{301}", "leaves nothing"),
+        (panics, "x", "cannot do it either"),
+    ] {
+        let (_scratch, folder) = folder(&[
+            ("tokenizer_config.json", fast.clone()),
+            ("added_tokens.json", json!({added: 300})),
+        ]);
+        let path = folder.join("tokenizer.json");
+        let mut json: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        json["normalizer"] = normalizer;
+        commit_bytes(&DISK, &path, json.to_string().as_bytes()).unwrap();
+        let said = Tokenizer::open_for_text(&folder).unwrap_err().to_string();
+        assert!(said.contains(word), "{said}");
+    }
+}
+
+#[test]
+fn a_regular_expression_that_gives_up_is_an_error_and_no_panic() {
+    let fast = json!({"tokenizer_class": "PreTrainedTokenizerFast"});
+    let (_scratch, folder) = folder(&[("tokenizer_config.json", fast)]);
+    let path = folder.join("tokenizer.json");
+    let mut json: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let split =
+        json!({"type": "Split", "pattern": {"Regex": "(a+)+b"}, "behavior": "Isolated", "invert": false});
+    json["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": [split, json["pre_tokenizer"]]});
+    commit_bytes(&DISK, &path, json.to_string().as_bytes()).unwrap();
+    let tokenizer = Tokenizer::open(&folder).unwrap();
+    let text = format!("{}c", "a".repeat(60));
+    let error = tokenizer
+        .text_encoder()
+        .encode_into(&text, &mut Vec::new())
+        .unwrap_err();
+    assert!(matches!(error, TokenizerError::Pipeline { .. }), "{error}");
+}
+
+#[test]
+fn hashes_of_corpora_do_not_depend_on_releases_of_libraries() {
+    let config = json!({"tokenizer_class": "RobertaTokenizer", "add_prefix_space": true});
+    let (_scratch, folder) = folder(&[
+        ("tokenizer_config.json", config),
+        ("added_tokens.json", json!({"EBITDA": 300})),
+    ]);
+    let hash = Tokenizer::open(&folder).unwrap().hash().to_owned();
+    assert_eq!(
+        hash,
+        "07a6850db58ee78617fc05111b79ee69f713d35af28f1ebd9a64d8da852704d7"
+    );
 }
 
 #[test]
