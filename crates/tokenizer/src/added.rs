@@ -72,7 +72,7 @@ impl StatedToken {
     }
 
     /// The same, marked as special.
-    pub(crate) fn as_special(self) -> Self {
+    pub(crate) fn into_special(self) -> Self {
         Self {
             special: true,
             ..self

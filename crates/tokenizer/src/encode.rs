@@ -59,7 +59,7 @@ impl<'t> Encoder<'t> {
             By::Own(own, _) if self.mode == Mode::Corpus => own.encode_into(text, out),
             By::Own(own, spelled) => {
                 let encode = |(own, out): &mut (&mut OwnEncoder<'_>, &mut Vec<TokenId>), part: &str| {
-                    own.encode_into(part, out)
+                    own.encode_into(part, out);
                 };
                 let token = |(_, out): &mut (&mut OwnEncoder<'_>, &mut Vec<TokenId>), id| out.push(id);
                 spelled.split(

@@ -268,19 +268,18 @@ impl Settings {
                 self.arguments.set(key, Argument::Json(value.clone()));
             }
         }
-        if !self.arguments.get(EXTRA).is_some_and(Argument::is_true) {
-            if let Some(before) = self.arguments.get(EXTRA_BEFORE).cloned() {
-                self.arguments.set(EXTRA, before);
-            }
+        let stated = self.arguments.get(EXTRA).is_some_and(Argument::is_true);
+        if let Some(before) = self.arguments.get(EXTRA_BEFORE).filter(|_| !stated).cloned() {
+            self.arguments.set(EXTRA, before);
         }
         self.take_named_extras();
-        if self.specific.is_empty() {
-            if let Some(Argument::Json(Json::Object(stated))) = self.arguments.get(SPECIFIC) {
-                self.specific = stated
-                    .iter()
-                    .map(|(key, value)| (key.to_owned(), Argument::Json(value.clone())))
-                    .collect();
-            }
+        if let Some(Argument::Json(Json::Object(stated))) = self.arguments.get(SPECIFIC)
+            && self.specific.is_empty()
+        {
+            let tokens = stated.iter();
+            self.specific = tokens
+                .map(|(key, value)| (key.to_owned(), Argument::Json(value.clone())))
+                .collect();
         }
         Ok(())
     }
@@ -318,7 +317,7 @@ impl Settings {
             let as_token = |value: &Json| match value.object() {
                 None => Ok(Argument::Json(value.clone())),
                 Some(object) => StatedToken::of(object)
-                    .map(|token| Argument::Token(token.as_special()))
+                    .map(|token| Argument::Token(token.into_special()))
                     .ok_or_else(|| {
                         TokenizerError::unfit(&path, format!("its {key} has an object that is no token"))
                     }),
@@ -389,10 +388,11 @@ impl Settings {
         }
         // first those that are no text in `tokenizer_config.json`, or come from another file
         for (key, value) in self.arguments.iter() {
-            if key.ends_with("_token") && !Role::is_key(key) {
-                if let Some(token) = value.spelled() {
-                    named.set(key, token);
-                }
+            if key.ends_with("_token")
+                && !Role::is_key(key)
+                && let Some(token) = value.spelled()
+            {
+                named.set(key, token);
             }
         }
         for (key, value) in self.specific.iter() {
@@ -440,20 +440,19 @@ impl Settings {
     /// The special tokens that files name take the flags of an added token of the same text, even of one
     /// whose id another file gives to another token.
     fn with_stated_flags(&self, mut named: Object<Spelled>, in_file: &[NumberedToken]) -> Object<Spelled> {
-        let of_files: HashMap<&str, StatedToken> = match &self.decoder {
-            Some(decoder) => decoder
-                .values()
+        let of_files: HashMap<&str, StatedToken> = if let Some(decoder) = &self.decoder {
+            let tokens = decoder.values();
+            tokens
                 .map(|token| (token.content.as_str(), token.clone()))
-                .collect(),
-            None => {
-                let in_file = in_file
-                    .iter()
-                    .map(|numbered| (numbered.token.content.as_str(), numbered.token.clone()));
-                let added = self.added_tokens.iter();
-                let added = added
-                    .map(|(text, _)| (text.as_str(), StatedToken::new(text, self.special.contains(text))));
-                added.chain(in_file).collect()
-            }
+                .collect()
+        } else {
+            let of = |text: &str| StatedToken::new(text, self.special.contains(text));
+            let added = self.added_tokens.iter();
+            let added = added.map(|(text, _)| (text.as_str(), of(text)));
+            let in_file = in_file.iter().map(|numbered| &numbered.token);
+            added
+                .chain(in_file.map(|token| (token.content.as_str(), token.clone())))
+                .collect()
         };
         for role in Role::ALL
             .iter()

@@ -142,9 +142,12 @@ impl Tokenizer {
             .all()
             .map(|token| token.content.as_str())
             .collect();
-        let bytes = tokens.iter().map(|token| match added.contains(token.as_str()) {
-            true => token.as_bytes().into(),
-            false => token_bytes(token),
+        let bytes = tokens.iter().map(|token| {
+            if added.contains(token.as_str()) {
+                token.as_bytes().into()
+            } else {
+                token_bytes(token)
+            }
         });
         let bytes: Vec<Box<[u8]>> = bytes.collect();
         let ids = tokens.iter().cloned().zip(0..);
