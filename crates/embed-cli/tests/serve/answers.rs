@@ -15,7 +15,7 @@ const TEXTS: [&str; 5] = [
     "",
     "Costs rose with the market, and revenue of 12 million dollars rose as well, while the company \
      reported costs of 9 million dollars in another market that nobody had reported before.",
-    "\u{dc}berraschung \u{2013} \"\u{6771}\u{4eac}\" <mask> </s>",
+    "\u{dc}berraschung \u{2013} \"\u{6771}\u{4eac} \u{6771}\u{4eac}\" <mask> </s> <s>",
     "a",
 ];
 const NUM_CUT: u64 = 2;
