@@ -27,9 +27,12 @@ const EXCEPTIONS: [(&str, &str); 7] = [
 /// Crates for tests alone, and the one that opens.
 const EXEMPT: [&str; 3] = ["crates/durable/", "crates/nccl-stand-in/", "crates/test-data/"];
 
+/// Ways to open a file that wait for a pipe.
+const OPENS: &str = r"\b(File::open|fs::read|fs::read_to_string)\b";
+
 /// Where a file of a product is opened in another way, and exceptions that are none any more.
 pub(crate) fn findings(root: &Path) -> Result<Vec<String>> {
-    let opens = Regex::new(r"\b(File::open|fs::read|fs::read_to_string)\b")?;
+    let opens = Regex::new(OPENS)?;
     let (mut findings, mut used) = (Vec::new(), Vec::new());
     for folder in ["crates", "corpus-tools"] {
         for path in files_under(&root.join(folder), "rs")? {
@@ -81,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_opened_past_durable_is_found_with_its_line() {
-        let opens = Regex::new(r"\b(File::open|fs::read|fs::read_to_string)\b").unwrap();
+        let opens = Regex::new(OPENS).unwrap();
         let text = "use x;\n// fs::read is not it\nlet a = File::open(path);\nstd::fs::read_to_string(\"/proc/stat\")\n\
                     fs::read_dir(p);\nlet b = std::fs::read(&path);\n\n#[cfg(test)]\nmod tests {\n fs::read(p)\n}\n";
         let found: Vec<usize> = lines_that_open(text, &opens).collect();

@@ -17,8 +17,10 @@ pub(crate) fn canonical(spec: &PipelineSpec, made: &tokenizers::Tokenizer, ends:
         .map(|(id, token)| {
             // fields of our own choice, so that a release of the crate changes no hash
             let flags = [token.single_word, token.lstrip, token.rstrip, token.normalized];
-            let named = spec.tokens.named.values().any(|text| *text == token.content);
-            (id, json!([token.content, flags, named]))
+            (
+                id,
+                json!([token.content, flags, spec.tokens.is_named(&token.content)]),
+            )
         })
         .collect();
     let mut text = String::new();

@@ -46,6 +46,9 @@ impl FoundFile<'_> {
                 source,
             })?,
         };
+        let side = self
+            .settings
+            .truncation_side(self.json["truncation"].get("direction"))?;
         let spec = PipelineSpec {
             json: self.json_in_effect(why)?,
             tokens: self
@@ -69,6 +72,7 @@ impl FoundFile<'_> {
             hash,
         };
         let mut tokenizer = Tokenizer::from_pipeline(vocabulary, missing, Pipeline::new(spec, made));
+        tokenizer.truncation_side = side;
         tokenizer.notes.push(format!(
             "{why}: texts are encoded by the crate `tokenizers`, 20 to 40 times slower than by our own encoder"
         ));

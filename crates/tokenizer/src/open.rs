@@ -120,10 +120,7 @@ fn open_tokenizer_json(folder: &Path, settings: &Settings) -> Result<Tokenizer, 
                 "BPE" => format!("it is not written as usual ({source})"),
                 model => format!("its model is {model}, not BPE"),
             };
-            let side = settings.truncation_side(json["truncation"].get("direction"))?;
-            let mut tokenizer = found(json).open(&why)?;
-            tokenizer.truncation_side = side;
-            return Ok(tokenizer);
+            return found(json).open(&why);
         }
     };
     let (misfit, left_aside) = match settings.class {
@@ -140,6 +137,7 @@ fn open_tokenizer_json(folder: &Path, settings: &Settings) -> Result<Tokenizer, 
             merges: file.model.merges,
             in_file: file.added_tokens,
             padding,
+            side,
         }
         .open(settings)?,
     };
@@ -147,7 +145,6 @@ fn open_tokenizer_json(folder: &Path, settings: &Settings) -> Result<Tokenizer, 
         Ok(tokenizer) => tokenizer,
         Err(why) => found(parse(&path, &bytes)?).open(&why)?,
     };
-    tokenizer.truncation_side = side;
     tokenizer.notes.extend(left_aside.map(|what| {
         format!(
             "{TOKENIZER_JSON}: {what}; RobertaTokenizer of transformers 5 leaves that aside, and so do we, \
@@ -175,18 +172,17 @@ fn open_vocab_and_merges(folder: &Path, settings: &Settings) -> Result<Tokenizer
         merges: parse_merges(&merges, &text)?,
         in_file: Vec::new(),
         padding: None,
+        side: settings.truncation_side(None)?,
     };
-    let mut tokenizer = match source.open(settings)? {
-        Ok(tokenizer) => tokenizer,
+    match source.open(settings)? {
+        Ok(tokenizer) => Ok(tokenizer),
         Err(why) => FoundFile {
             file: &vocab,
             settings,
             json: library::roberta_json(&parse(&vocab, &bytes)?, &parse_merges(&merges, &text)?),
         }
-        .open(&why)?,
-    };
-    tokenizer.truncation_side = settings.truncation_side(None)?;
-    Ok(tokenizer)
+        .open(&why),
+    }
 }
 
 /// Vocabulary, merges and added tokens of a file.
@@ -196,6 +192,7 @@ struct Source<'a> {
     merges: Vec<Merge<'a>>,
     in_file: Vec<NumberedToken>,
     padding: Option<String>,
+    side: TruncationSide,
 }
 
 impl Source<'_> {
@@ -211,6 +208,7 @@ impl Source<'_> {
             Ok(mut tokenizer) => {
                 let split = settings.flag("split_special_tokens")?;
                 let spelled = SpelledTokens::new(tokens.all(), split, |token| tokenizer.id(token));
+                tokenizer.truncation_side = self.side;
                 tokenizer.spelled = spelled.map_err(|lacks| TokenizerError::unfit(self.path, lacks))?;
                 Ok(Ok(tokenizer))
             }

@@ -3,6 +3,7 @@
 //! A [`PipelineSpec`] says what the files of a folder come to: a `tokenizer.json` in effect and the
 //! tokens that are added to it. From it a pipeline is made for each [`Mode`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -54,8 +55,8 @@ impl fmt::Debug for Pipeline {
 impl PipelineSpec {
     pub(crate) fn build(&self, mode: Mode) -> Result<tokenizers::Tokenizer, String> {
         let json = match mode {
-            Mode::LowerCaseText => in_lower_case(&self.json),
-            Mode::Corpus | Mode::Text => self.json.clone(),
+            Mode::LowerCaseText => Cow::Owned(in_lower_case(&self.json)),
+            Mode::Corpus | Mode::Text => Cow::Borrowed(&self.json),
         };
         caught(|| {
             let mut made: tokenizers::Tokenizer =
@@ -64,7 +65,7 @@ impl PipelineSpec {
             for tokens in [&self.tokens.in_file, &self.tokens.further] {
                 let tokens = tokens.iter().cloned().map(|mut token| {
                     if mode == Mode::Corpus {
-                        token.special = self.tokens.named.values().any(|text| *text == token.content);
+                        token.special = self.tokens.is_named(&token.content);
                     }
                     token
                 });

@@ -166,6 +166,11 @@ impl Tokens {
         self.in_file.iter().chain(&self.further)
     }
 
+    /// Whether a special token with a part to play has this text.
+    pub(crate) fn is_named(&self, text: &str) -> bool {
+        self.named.values().any(|named| named == text)
+    }
+
     /// The first special token that is not RoBERTa's.
     pub(crate) fn other_name(&self) -> Option<String> {
         self.named.iter().find_map(|(role, text)| {
