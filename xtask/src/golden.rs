@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::sources::files_under;
 
 pub(crate) fn update(root: &Path) -> Result<Outcome> {

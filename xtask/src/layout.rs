@@ -1,16 +1,17 @@
 //! `layout`: the workspace's dependencies are those that `docs/design.md` allows.
 //!
 //! The table is the fenced block marked `edges`, one rule a line: `a, b -> c, d`, or
-//! `a -> any`. Besides, the crates of the data path must not reach libtorch by any way, and no
-//! crate a library that opens connections, but through the one that fetches.
+//! `a -> any`. It allows nothing in advance: an edge that no manifest has is refused. Besides, the
+//! crates of the data path must not reach libtorch by any way, and no crate a library that opens
+//! connections, but through the one that fetches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::Outcome;
 use crate::metadata::Metadata;
+use crate::outcome::Outcome;
 use crate::sources::read;
 
 const DESIGN: &str = "docs/design.md";
@@ -59,6 +60,7 @@ pub(crate) fn check(root: &Path) -> Result<Outcome> {
             ));
         }
     }
+    findings.extend(rules.unused(&edges, &metadata.members()));
     for crate_name in WITHOUT_LIBTORCH {
         let links = |id: &str| LIBTORCH.contains(&metadata.name_of(id));
         if let Some(way) = metadata.way_to(crate_name, links) {
@@ -115,6 +117,23 @@ impl Rules {
             Some(None) => true,
             None => false,
         }
+    }
+
+    /// Edges that are allowed and that no manifest has: an issue that needs one adds it. Names that are no
+    /// crate are found by themselves.
+    fn unused(&self, edges: &BTreeSet<(String, String)>, members: &BTreeSet<String>) -> Vec<String> {
+        let explicit = self
+            .allowed
+            .iter()
+            .filter_map(|(from, to)| Some((from, to.as_ref()?)));
+        explicit
+            .flat_map(|(from, targets)| targets.iter().map(move |to| (from, to)))
+            .filter(|(from, to)| members.contains(*from) && members.contains(*to))
+            .filter(|(from, to)| !edges.contains(&((*from).clone(), (*to).clone())))
+            .map(|(from, to)| {
+                format!("the table in {DESIGN} allows {from} -> {to}, which no manifest has: take it off")
+            })
+            .collect()
     }
 
     /// A misspelt name in the table would allow nothing, silently.
@@ -267,14 +286,25 @@ mod tests {
 
     #[test]
     fn an_edge_that_the_table_lacks_is_found() {
-        let loader = "[dependencies]\ntorch-native = { path = \"../torch-native\" }\n";
+        let loader = "[dependencies]\nmasking = { path = \"../masking\" }\n\
+                      torch-native = { path = \"../torch-native\" }\n";
         let expected = "loader depends on torch-native, which the table in docs/design.md does not allow";
         assert_eq!(findings(loader), [expected]);
     }
 
     #[test]
+    fn an_edge_of_the_table_that_no_manifest_has_is_found() {
+        let expected =
+            "the table in docs/design.md allows loader -> masking, which no manifest has: take it off";
+        assert_eq!(findings(""), [expected]);
+        let only_for_tests = "[dev-dependencies]\nmasking = { path = \"../masking\" }\n";
+        assert_eq!(findings(only_for_tests), [expected]);
+    }
+
+    #[test]
     fn a_crate_of_the_data_path_that_reaches_libtorch_is_found_even_through_its_tests() {
-        let loader = "[dev-dependencies]\nmodel = { path = \"../model\" }\n";
+        let loader = "[dependencies]\nmasking = { path = \"../masking\" }\n\
+                      [dev-dependencies]\nmodel = { path = \"../model\" }\n";
         let expected = "loader must build without libtorch, but: loader -> model -> tch";
         assert_eq!(findings(loader), [expected]);
     }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::Outcome;
 use crate::metadata::{Metadata, Node, Package};
+use crate::outcome::Outcome;
 
 /// The packages of the programs.
 const PROGRAMS: [&str; 3] = ["corpus-tools", "embed-cli", "trainer"];

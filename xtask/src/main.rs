@@ -8,11 +8,15 @@
     reason = "a program for the terminal"
 )]
 
+mod code;
+mod code_rules;
 mod docs_check;
+mod figures;
 mod golden;
 mod layout;
 mod licences;
 mod metadata;
+mod outcome;
 mod promises;
 mod reads;
 mod sources;
@@ -23,9 +27,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::outcome::Outcome;
+
 const USAGE: &str = "usage: cargo run -q -p xtask -- COMMAND
 
   layout          dependencies between the crates are those of docs/design.md; files are opened through durable
+  figures [DIR]   sizes, public items, levels of imports, cycles, of this repository or another checkout
   docs-check      links, paths, make targets and configurations that the docs name exist
   promises        every test that docs/promises.toml names exists
   supply          licences and sources of all packages, the lock file, digests of base images
@@ -43,6 +50,8 @@ fn main() -> ExitCode {
         ["supply"] => supply::check(root),
         ["licences", out] => licences::collect(root, Path::new(out)),
         ["golden-update"] => golden::update(root),
+        ["figures"] => return print(figures::text(root)),
+        ["figures", checkout] => return print(figures::text(Path::new(checkout))),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -55,17 +64,23 @@ fn main() -> ExitCode {
     report(arguments[0], outcome)
 }
 
+fn print(text: Result<String>) -> ExitCode {
+    match text {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn layout_and_reads(root: &Path) -> Result<Outcome> {
     let mut outcome = layout::check(root)?;
     outcome.findings.extend(reads::findings(root)?);
     Ok(outcome)
-}
-
-/// What a check looked at, in words, and what is wrong.
-#[derive(Debug, Default)]
-struct Outcome {
-    looked_at: String,
-    findings: Vec<String>,
 }
 
 fn report(command: &str, outcome: Result<Outcome>) -> ExitCode {

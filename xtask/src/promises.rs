@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use regex::Regex;
 use serde::Deserialize;
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::sources::{files_under, member_folder, read};
 
 const PROMISES: &str = "docs/promises.toml";

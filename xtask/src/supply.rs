@@ -13,8 +13,8 @@ use regex::Regex;
 use serde::Deserialize;
 use spdx::{Expression, ParseMode};
 
-use crate::Outcome;
 use crate::metadata::{Metadata, Package};
+use crate::outcome::Outcome;
 use crate::sources::read;
 
 /// The part of cargo-deny's configuration that is held here too.

@@ -93,7 +93,7 @@ struct Counts {
     local_sequences: Vec<u64>,
 }
 
-/// Takes one step. The order is fixed: DESIGN section 2 names every line.
+/// Takes one step. The order is fixed: `docs/design.md`, section "One training step", names every line.
 ///
 /// # Errors
 /// [`TrainError::NotFinite`] and [`TrainError::NothingMasked`] on all ranks alike, before any
