@@ -122,6 +122,16 @@ pub enum CollectiveError {
     },
 }
 
+impl CollectiveError {
+    /// Whether it is that other ranks did not come in time.
+    pub fn is_deadline(&self) -> bool {
+        matches!(
+            self,
+            Self::Deadline { .. } | Self::Nccl(NcclError::Deadline { .. })
+        )
+    }
+}
+
 struct Missing<'a>(&'a [Rank]);
 
 impl fmt::Display for Missing<'_> {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::{Bucket, Collective, CollectiveError, GpuSums, Operation, Rank, SumOrder};
+use crate::{Bucket, Collective, CollectiveError, DeviceReduce, Operation, Rank, SumOrder};
 
 /// What a sum gave.
 #[derive(Debug)]
@@ -45,9 +45,9 @@ pub trait Layer: Send + fmt::Debug {
         let _ = bucket;
     }
 
-    /// Sums of this layer's own, else of the backend below.
-    fn own_gpu_sums(&mut self) -> Option<&mut GpuSums> {
-        self.below_mut().gpu_sums()
+    /// Sums on devices: this layer's own, else those of the backend below.
+    fn own_device_reduce(&mut self) -> Option<&mut dyn DeviceReduce> {
+        self.below_mut().device_reduce()
     }
 }
 
@@ -90,8 +90,8 @@ impl<L: Layer> Collective for L {
         self.below().sum_order()
     }
 
-    fn gpu_sums(&mut self) -> Option<&mut GpuSums> {
-        self.own_gpu_sums()
+    fn device_reduce(&mut self) -> Option<&mut dyn DeviceReduce> {
+        self.own_device_reduce()
     }
 
     fn barrier(&mut self) -> Result<(), CollectiveError> {

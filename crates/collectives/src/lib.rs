@@ -7,9 +7,12 @@
 //! hang. Nothing here knows what is being summed.
 
 mod bf16_sum;
+mod call;
 pub mod canonical;
 mod collective;
 mod connect;
+mod device_buffer;
+mod device_reduce;
 mod error;
 mod faulty;
 mod layer;
@@ -21,16 +24,19 @@ mod single;
 mod threads;
 
 pub use bf16_sum::all_reduce_sum_bf16;
-pub use collective::{Brought, Bucket, Call, Collective, Element, Operation, Rank, SumOrder};
+pub use call::{Brought, Bucket, Call, Element, Operation, Rank, SumOrder};
+pub use collective::Collective;
 pub use connect::{Backend, Launch, connect};
+pub use device_buffer::{DeviceBuffer, DeviceElement};
+pub use device_reduce::DeviceReduce;
 pub use error::CollectiveError;
 pub use faulty::{Fault, Faulty};
 pub use liveness::{Cause, EndNotice, Liveness, LivenessOptions, Loss, Position, Process, Watched};
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiOptions};
 pub use nccl::{
-    Gpu, GpuElement, GpuNumbers, GpuRuntime, GpuSums, GpuUuid, Nccl, NcclError, NcclLibrary, NcclTimes,
-    OnFailure, Version as NcclVersion, Work as NcclWork,
+    Gpu, GpuRuntime, GpuUuid, Nccl, NcclError, NcclLibrary, NcclReduce, NcclTimes, NcclVersion, NcclWork,
+    OnFailure,
 };
 pub use single::Single;
 pub use threads::Threads;

@@ -29,7 +29,7 @@ use std::{
 
 use bytemuck::Pod;
 
-use crate::{Call, Collective, CollectiveError, Element, Operation, Rank, SumOrder, collective::Sequence};
+use crate::{Call, Collective, CollectiveError, Element, Operation, Rank, SumOrder, call::Sequence};
 use native::Reduction;
 use thread::{Job, Place, Reply, Work};
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Collective, CollectiveError, Operation, Rank,
-    collective::{Call, Sequence},
+    call::{Call, Sequence},
 };
 
 /// A world of one rank.

@@ -12,7 +12,7 @@ use std::{
 
 use bytemuck::Pod;
 
-use crate::{Brought, Call, Collective, CollectiveError, Element, Operation, Rank, collective::Sequence};
+use crate::{Brought, Call, Collective, CollectiveError, Element, Operation, Rank, call::Sequence};
 
 /// One rank of a world whose ranks are threads of this process.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use collectives::{Gpu, GpuRuntime, GpuSums, NcclError, NcclLibrary, NcclTimes, Single};
+use collectives::{Gpu, GpuRuntime, NcclError, NcclLibrary, NcclReduce, NcclTimes, Single};
 use nccl_stand_in::{StandIn, check_with_real_headers, compiled};
 
 const TIMES: NcclTimes = NcclTimes {
@@ -56,7 +56,7 @@ fn without_a_device_the_set_up_of_the_real_library_is_refused_in_its_own_words()
     let stand_in = StandIn::load();
     let runtime = GpuRuntime::of_file(stand_in.path()).unwrap();
     let gpu = Gpu::open(&runtime, stand_in.gpus(1).start).unwrap();
-    let said = message(GpuSums::connect(
+    let said = message(NcclReduce::connect(
         &mut Single::new(),
         library,
         gpu,

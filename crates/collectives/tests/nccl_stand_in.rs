@@ -16,8 +16,8 @@ use std::{
 };
 
 use collectives::{
-    Bucket, Collective, CollectiveError, Gpu, GpuElement, GpuNumbers, GpuRuntime, GpuSums, Nccl, NcclError,
-    NcclLibrary, NcclTimes, Threads,
+    Bucket, Collective, CollectiveError, DeviceBuffer, DeviceElement, DeviceReduce, Gpu, GpuRuntime, Nccl,
+    NcclError, NcclLibrary, NcclReduce, NcclTimes, Threads,
 };
 use nccl_stand_in::{Fault, Memory, StandIn};
 
@@ -36,10 +36,10 @@ fn connect(
     collective: &mut dyn Collective,
     gpu: usize,
     times: NcclTimes,
-) -> Result<GpuSums, CollectiveError> {
+) -> Result<NcclReduce, CollectiveError> {
     let library = NcclLibrary::open(Some(stand_in.path()))?;
     let gpu = Gpu::open(&GpuRuntime::of_file(stand_in.path())?, gpu)?;
-    GpuSums::connect(collective, library, gpu, times, Box::new(|_| {}))
+    NcclReduce::connect(collective, library, gpu, times, Box::new(|_| {}))
 }
 
 /// Within which a rank has ended that waits for something for [`SHORT`] alone; the rest is for a busy machine.
@@ -88,11 +88,11 @@ fn on_these_gpus<T: Send>(
     })
 }
 
-fn numbers(memory: Memory, count: usize) -> GpuNumbers {
-    GpuNumbers {
+fn numbers(memory: Memory, count: usize) -> DeviceBuffer {
+    DeviceBuffer {
         address: memory.address(),
         count,
-        element: GpuElement::F32,
+        element: DeviceElement::F32,
     }
 }
 
@@ -197,11 +197,11 @@ fn every_kind_of_number_is_summed_and_steps_follow_each_other() {
             // 1.5 + step, in bf16.
             let mut halves = vec![half::bf16::from_f32(1.5 + f32::from(step)); 10];
             for (address, bytes, element) in [
-                (double.as_mut_ptr().addr(), 80, GpuElement::F64),
-                (halves.as_mut_ptr().addr(), 20, GpuElement::Bf16),
+                (double.as_mut_ptr().addr(), 80, DeviceElement::F64),
+                (halves.as_mut_ptr().addr(), 20, DeviceElement::Bf16),
             ] {
                 trial.stand_in.adopt(trial.gpu, address, bytes);
-                let numbers = GpuNumbers {
+                let numbers = DeviceBuffer {
                     address,
                     count: 10,
                     element,
@@ -368,7 +368,7 @@ fn sums_and_an_abort_that_hang_end_every_rank_in_time_and_ask_the_gpu_for_nothin
 }
 
 /// Connects with what goes wrong told to a channel.
-fn connect_and_tell(trial: &mut Trial<'_>, times: NcclTimes) -> (GpuSums, mpsc::Receiver<String>) {
+fn connect_and_tell(trial: &mut Trial<'_>, times: NcclTimes) -> (NcclReduce, mpsc::Receiver<String>) {
     let library = NcclLibrary::open(Some(trial.stand_in.path())).unwrap();
     let gpu = Gpu::open(&GpuRuntime::of_file(trial.stand_in.path()).unwrap(), trial.gpu).unwrap();
     let (tell, told) = mpsc::channel();
@@ -377,7 +377,7 @@ fn connect_and_tell(trial: &mut Trial<'_>, times: NcclTimes) -> (GpuSums, mpsc::
         // Nobody listens any more at the end of a test.
         let _ = tell.lock().unwrap().send(error.to_string());
     };
-    let sums = GpuSums::connect(&mut trial.collective, library, gpu, times, Box::new(on_failure));
+    let sums = NcclReduce::connect(&mut trial.collective, library, gpu, times, Box::new(on_failure));
     (sums.unwrap(), told)
 }
 
@@ -492,9 +492,9 @@ fn no_call_leaves_an_error_on_its_thread() {
         let clean = |after: &str| assert_eq!(trial.stand_in.last_error(), 0, "after {after}");
         clean("connecting");
         for on_another_thread in [false, true] {
-            for element in [GpuElement::F32, GpuElement::Bf16] {
+            for element in [DeviceElement::F32, DeviceElement::Bf16] {
                 let memory = trial.stand_in.memory(trial.gpu, 6);
-                let numbers = |first: usize| GpuNumbers {
+                let numbers = |first: usize| DeviceBuffer {
                     element,
                     ..numbers(memory.part(first, 3), 3)
                 };
@@ -550,7 +550,7 @@ fn an_error_that_is_reported_or_means_no_is_taken_off_its_thread() {
                 sums.finish().unwrap_err().to_string()
             } else {
                 let address = on_host.as_ptr().addr();
-                let numbers = GpuNumbers {
+                let numbers = DeviceBuffer {
                     address,
                     ..numbers(on_gpu, 4)
                 };
@@ -656,7 +656,7 @@ fn numbers_that_do_not_lie_on_the_ranks_gpu_to_the_last_are_refused() {
         let on_host = [0.0_f32; 4];
         let refused = [
             numbers(other, 4),
-            GpuNumbers {
+            DeviceBuffer {
                 address: on_host.as_ptr().addr(),
                 ..numbers(own, 4)
             },

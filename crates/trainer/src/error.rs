@@ -552,12 +552,7 @@ impl TrainError {
 
     /// Whether the error is that other ranks did not come in time.
     pub fn is_deadline(&self) -> bool {
-        matches!(
-            self,
-            Self::Collective(
-                CollectiveError::Deadline { .. } | CollectiveError::Nccl(NcclError::Deadline { .. })
-            )
-        )
+        matches!(self, Self::Collective(error) if error.is_deadline())
     }
 
     /// Whether `rank` tells people about an error that all ranks have: rank 0 does, and the

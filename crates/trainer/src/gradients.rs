@@ -3,7 +3,7 @@
 
 use std::{path::Path, time::Duration};
 
-use collectives::{Collective, Gpu, GpuRuntime, GpuSums, Nccl, NcclError, NcclLibrary, NcclTimes};
+use collectives::{Collective, Gpu, GpuRuntime, Nccl, NcclError, NcclLibrary, NcclReduce, NcclTimes};
 use serde_json::json;
 use tch::Device;
 use torch_native::has_own_kernels;
@@ -87,7 +87,7 @@ fn connect(
     device: Device,
     collective: &mut dyn Collective,
     last_resort: &LastResort,
-) -> Result<GpuSums, TrainError> {
+) -> Result<NcclReduce, TrainError> {
     let parallel = &config.parallel;
     let (library, gpu) = agree(collective, open(config, device))?;
     let version = library.version().to_string();
@@ -100,7 +100,7 @@ fn connect(
     tracing::info!("gradients are summed by NCCL {version} ({})", library.name());
     let last_resort = last_resort.clone();
     let on_failure = Box::new(move |error: &NcclError| last_resort.failed(&error.to_string()));
-    let connected = GpuSums::connect(collective, library, gpu, times, on_failure);
+    let connected = NcclReduce::connect(collective, library, gpu, times, on_failure);
     agree(collective, connected.map_err(TrainError::from))
 }
 

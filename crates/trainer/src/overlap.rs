@@ -18,7 +18,8 @@ use std::{
 };
 
 use collectives::{
-    Bucket as BucketNumber, Collective, CollectiveError, GpuElement, GpuNumbers, GpuSums, all_reduce_sum_bf16,
+    Bucket as BucketNumber, Collective, CollectiveError, DeviceBuffer, DeviceElement, DeviceReduce,
+    all_reduce_sum_bf16,
 };
 use model::{ModelError, Parameters};
 use tch::{Device, Kind, Tensor};
@@ -172,7 +173,7 @@ fn reduce_as_they_come(
                 }
                 Ok(Progress::Done) => done = true,
                 Err(RecvTimeoutError::Timeout) => {
-                    collective.gpu_sums().map_or(Ok(()), GpuSums::look)?;
+                    collective.device_reduce().map_or(Ok(()), DeviceReduce::look)?;
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
@@ -194,7 +195,7 @@ fn reduce_bucket(
         of: number(of),
     };
     collective.at_bucket(bucket);
-    match collective.gpu_sums() {
+    match collective.device_reduce() {
         Some(sums) => Ok(sums.start(numbers_of(part.to_send()?)?, bucket)?),
         None => all_reduce(collective, part),
     }
@@ -202,20 +203,20 @@ fn reduce_bucket(
 
 /// Afterwards every bucket that was given away is summed, and what was rounded is back.
 fn finish(collective: &mut dyn Collective, parts: &[Part]) -> Result<(), TrainError> {
-    if let Some(sums) = collective.gpu_sums() {
+    if let Some(sums) = collective.device_reduce() {
         sums.finish()?;
     }
     parts.iter().try_for_each(Part::take_back)
 }
 
 /// A part of the flat buffer, which is contiguous as the buffer is.
-pub(crate) fn numbers_of(view: &Tensor) -> Result<GpuNumbers, TrainError> {
+pub(crate) fn numbers_of(view: &Tensor) -> Result<DeviceBuffer, TrainError> {
     let element = match view.f_kind()? {
-        Kind::Double => GpuElement::F64,
-        Kind::BFloat16 => GpuElement::Bf16,
-        _ => GpuElement::F32,
+        Kind::Double => DeviceElement::F64,
+        Kind::BFloat16 => DeviceElement::Bf16,
+        _ => DeviceElement::F32,
     };
-    Ok(GpuNumbers {
+    Ok(DeviceBuffer {
         address: view.data_ptr().addr(),
         count: view.numel(),
         element,
@@ -296,7 +297,7 @@ fn parts_of(
     reduce_dtype: ReduceDtype,
 ) -> Result<Vec<Part>, TrainError> {
     let is_rounded = reduce_dtype == ReduceDtype::Bf16;
-    let copy = (is_rounded && collective.gpu_sums().is_some())
+    let copy = (is_rounded && collective.device_reduce().is_some())
         .then(|| Tensor::f_empty(grad.size(), (Kind::BFloat16, grad.device())))
         .transpose()?;
     let dimension = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);

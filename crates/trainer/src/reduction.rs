@@ -119,7 +119,7 @@ impl<'a> GradientSum<'a> {
 
     /// Sums over ranks: afterwards the parameters' gradients are those of the whole step.
     pub(crate) fn reduce(&self, collective: &mut dyn Collective) -> Result<(), TrainError> {
-        let alone = collective.world_size() == 1 && collective.gpu_sums().is_none();
+        let alone = collective.world_size() == 1 && collective.device_reduce().is_none();
         match &self.canonical {
             _ if self.reduced || alone => Ok(()),
             Some(canonical) => canonical.reduce(collective, self.parameters.grad()),

@@ -6,7 +6,7 @@
 
 use std::ffi::{c_int, c_uint};
 
-use super::GpuElement;
+use crate::DeviceElement;
 
 /// `ncclResult_t`
 pub(super) type Code = c_int;
@@ -18,11 +18,11 @@ pub(super) const IN_PROGRESS: Code = 7;
 pub(super) const SUM: c_int = 0;
 
 /// `ncclDataType_t`
-pub(super) fn data_type(element: GpuElement) -> c_int {
+pub(super) fn data_type(element: DeviceElement) -> c_int {
     match element {
-        GpuElement::F32 => 7,
-        GpuElement::F64 => 8,
-        GpuElement::Bf16 => 9,
+        DeviceElement::F32 => 7,
+        DeviceElement::F64 => 8,
+        DeviceElement::Bf16 => 9,
     }
 }
 
@@ -55,7 +55,7 @@ impl Config {
         Self {
             size: size_of::<Self>(),
             magic: MAGIC,
-            version: Version::LEAST.code(),
+            version: NcclVersion::LEAST.code(),
             blocking: 0,
         }
     }
@@ -63,7 +63,7 @@ impl Config {
 
 /// A version of NCCL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
+pub struct NcclVersion {
     /// First number.
     pub major: u32,
     /// Second number.
@@ -72,7 +72,7 @@ pub struct Version {
     pub patch: u32,
 }
 
-impl Version {
+impl NcclVersion {
     /// The first with communicators that do not block.
     pub const LEAST: Self = Self {
         major: 2,
@@ -97,7 +97,7 @@ impl Version {
     }
 }
 
-impl std::fmt::Display for Version {
+impl std::fmt::Display for NcclVersion {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}.{}.{}", self.major, self.minor, self.patch)
     }
@@ -117,10 +117,10 @@ mod tests {
             (2708, "2.7.8"),
             (20_900, "2.9.0"),
         ] {
-            assert_eq!(Version::from_code(code).to_string(), text);
+            assert_eq!(NcclVersion::from_code(code).to_string(), text);
         }
-        assert!(Version::from_code(21_003) < Version::LEAST);
-        assert_eq!(Version::LEAST.code(), 21_400);
+        assert!(NcclVersion::from_code(21_003) < NcclVersion::LEAST);
+        assert_eq!(NcclVersion::LEAST.code(), 21_400);
     }
 
     /// Compiled and run beside the real `nccl.h`, whose own initializer it reads.
@@ -142,10 +142,10 @@ mod tests {
             ("ncclSuccess", number(SUCCESS)),
             ("ncclInProgress", number(IN_PROGRESS)),
             ("ncclSum", number(SUM)),
-            ("ncclFloat32", number(data_type(GpuElement::F32))),
-            ("ncclFloat64", number(data_type(GpuElement::F64))),
-            ("ncclBfloat16", number(data_type(GpuElement::Bf16))),
-            ("NCCL_VERSION(2, 14, 0)", Version::LEAST.code() as usize),
+            ("ncclFloat32", number(data_type(DeviceElement::F32))),
+            ("ncclFloat64", number(data_type(DeviceElement::F64))),
+            ("ncclBfloat16", number(data_type(DeviceElement::Bf16))),
+            ("NCCL_VERSION(2, 14, 0)", NcclVersion::LEAST.code() as usize),
             ("config.magic", MAGIC as usize),
         ];
         let checks: String = equalities

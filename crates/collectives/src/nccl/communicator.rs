@@ -11,14 +11,14 @@ use std::{
 };
 
 use super::{
-    GpuNumbers, NcclTimes,
     abi::{self, Code, Config, Handle, IN_PROGRESS, SUCCESS, UNIQUE_ID_BYTES, UniqueId},
     aside::aside,
-    error::{NcclError, Work},
+    error::{NcclError, NcclWork},
     library::NcclLibrary,
     lookout::{Lookout, OnFailure},
+    times::NcclTimes,
 };
-use crate::{Collective, CollectiveError, Rank};
+use crate::{Collective, CollectiveError, DeviceBuffer, Rank};
 
 /// Between two looks at a state: awake for this long, then asleep for that long.
 const AWAKE: Duration = Duration::from_micros(100);
@@ -94,7 +94,7 @@ impl Communicator {
         let lookout = Lookout::start(collective.rank(), times, on_failure);
         let id = meeting_point(&library, collective, lookout.as_ref().ok())?;
         let lookout = lookout?;
-        let _under_way = lookout.watch(Work::SetUp);
+        let _under_way = lookout.watch(NcclWork::SetUp);
         let number = |value: u32| c_int::try_from(value).unwrap_or(c_int::MAX);
         let (ranks, rank) = (number(collective.world_size()), number(collective.rank().0));
         let mut config = Config::not_blocking();
@@ -115,22 +115,22 @@ impl Communicator {
             lookout,
         };
         let patience = Patience::new(times.call / 2);
-        communicator.settle(code, "ncclCommInitRankConfig", Work::SetUp, patience)?;
+        communicator.settle(code, "ncclCommInitRankConfig", NcclWork::SetUp, patience)?;
         Ok(communicator)
     }
 
-    /// Queues the sum of `numbers`, in place, on `stream`. One sum is one group: NCCL tunes a
+    /// Queues the sum of `buffer`, in place, on `stream`. One sum is one group: NCCL tunes a
     /// group of several as one message, which may add in another order than each alone, and the
     /// bits must not depend on `parallel.overlap`.
     pub(super) fn all_reduce(
         &mut self,
-        numbers: &GpuNumbers,
+        buffer: &DeviceBuffer,
         stream: *mut c_void,
-        work: Work,
+        work: NcclWork,
     ) -> Result<(), NcclError> {
         let handle = self.handle(work)?;
         let functions = self.library.functions;
-        let memory: *mut c_void = ptr::without_provenance_mut(numbers.address);
+        let memory: *mut c_void = ptr::without_provenance_mut(buffer.address);
         let patience = Patience::new(self.times.call);
         // SAFETY: no arguments.
         let code = unsafe { (functions.group_start)() };
@@ -141,8 +141,8 @@ impl Communicator {
             (functions.all_reduce)(
                 memory,
                 memory,
-                numbers.count,
-                abi::data_type(numbers.element),
+                buffer.count,
+                abi::data_type(buffer.element),
                 abi::SUM,
                 handle,
                 stream,
@@ -155,7 +155,7 @@ impl Communicator {
     }
 
     /// Asks NCCL for an error that happened since; not being through is none.
-    pub(super) fn check(&mut self, work: Work) -> Result<(), NcclError> {
+    pub(super) fn check(&mut self, work: NcclWork) -> Result<(), NcclError> {
         let handle = self.handle(work)?;
         match self.state(handle) {
             SUCCESS | IN_PROGRESS => Ok(()),
@@ -166,18 +166,18 @@ impl Communicator {
     /// Waits for outstanding work of all ranks and gives everything back, within half the time of a
     /// call: the others wait in one meanwhile. For a thread of its own, which may not come back.
     pub(super) fn leave(mut self) -> Result<(), NcclError> {
-        let handle = self.handle(Work::Finish)?;
+        let handle = self.handle(NcclWork::Finish)?;
         let patience = Patience::new(self.times.call / 2);
         // SAFETY: the communicator is live.
         let code = unsafe { (self.library.functions.comm_finalize)(handle) };
-        self.settle(code, "ncclCommFinalize", Work::Finish, patience)?;
+        self.settle(code, "ncclCommFinalize", NcclWork::Finish, patience)?;
         self.live = None;
         // SAFETY: the communicator is finalised, and its handle is gone from here on.
         let code = unsafe { (self.library.functions.comm_destroy)(handle) };
         if code == SUCCESS {
             return Ok(());
         }
-        Err(self.failed(code, "ncclCommDestroy", Work::Finish))
+        Err(self.failed(code, "ncclCommDestroy", NcclWork::Finish))
     }
 
     /// Ends everything that goes on over NCCL. NCCL waits in it for threads and kernels that may
@@ -213,11 +213,11 @@ impl Communicator {
 
     /// # Errors
     /// [`NcclError::Unusable`] once an earlier call has failed.
-    pub(super) fn check_usable(&self, work: Work) -> Result<(), NcclError> {
+    pub(super) fn check_usable(&self, work: NcclWork) -> Result<(), NcclError> {
         self.handle(work).map(drop)
     }
 
-    fn handle(&self, work: Work) -> Result<Handle, NcclError> {
+    fn handle(&self, work: NcclWork) -> Result<Handle, NcclError> {
         let rank = self.rank;
         self.live
             .map(|Live(handle)| handle)
@@ -236,7 +236,7 @@ impl Communicator {
         &mut self,
         mut code: Code,
         function: &'static str,
-        work: Work,
+        work: NcclWork,
         patience: Patience,
     ) -> Result<(), NcclError> {
         while code == IN_PROGRESS {
@@ -256,7 +256,7 @@ impl Communicator {
         Err(error)
     }
 
-    fn failed(&self, code: Code, function: &'static str, work: Work) -> NcclError {
+    fn failed(&self, code: Code, function: &'static str, work: NcclWork) -> NcclError {
         NcclError::Failed {
             rank: self.rank,
             work,
@@ -283,7 +283,7 @@ fn meeting_point(
     collective.barrier()?;
     let made = match collective.rank() {
         Rank(0) => {
-            let _under_way = lookout.map(|lookout| lookout.watch(Work::SetUp));
+            let _under_way = lookout.map(|lookout| lookout.watch(NcclWork::SetUp));
             library.unique_id().map(Some)
         }
         _ => Ok(None),

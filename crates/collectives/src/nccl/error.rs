@@ -2,9 +2,8 @@
 
 use std::{fmt, time::Duration};
 
-use super::GpuElement;
-use super::abi::Version;
-use crate::{Bucket, Rank};
+use super::abi::NcclVersion;
+use crate::{Bucket, DeviceElement, Rank};
 
 /// Why gradients could not be summed on GPUs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,25 +21,25 @@ pub enum NcclError {
     /// The library is of a version without communicators that do not block.
     #[error(
         "{library} is NCCL {version}, and {} or newer is needed; name a newer one with parallel.nccl_library, or sum in host memory with parallel.backend = \"mpi\"",
-        Version::LEAST
+        NcclVersion::LEAST
     )]
     TooOld {
         /// The library.
         library: String,
         /// Its version.
-        version: Version,
+        version: NcclVersion,
     },
     /// The library lacks a function.
     #[error(
         "{library}{} has no function {symbol}, which every NCCL from {} on has ({message}); name another library with parallel.nccl_library, or sum in host memory with parallel.backend = \"mpi\"",
         version.map(|version| format!(" (NCCL {version})")).unwrap_or_default(),
-        Version::LEAST
+        NcclVersion::LEAST
     )]
     MissingSymbol {
         /// The library.
         library: String,
         /// Its version, where it tells one.
-        version: Option<Version>,
+        version: Option<NcclVersion>,
         /// The function.
         symbol: &'static str,
         /// What the loader said.
@@ -88,7 +87,7 @@ pub enum NcclError {
     )]
     NotOnGpu {
         /// What they were to be part of.
-        work: Work,
+        work: NcclWork,
         /// The rank's GPU.
         device: usize,
     },
@@ -100,7 +99,7 @@ pub enum NcclError {
         /// The rank that saw it.
         rank: Rank,
         /// What was done.
-        work: Work,
+        work: NcclWork,
         /// The function that reported it.
         function: &'static str,
         /// NCCL's own words.
@@ -115,7 +114,7 @@ pub enum NcclError {
         /// The rank that waited.
         rank: Rank,
         /// What it waited for.
-        work: Work,
+        work: NcclWork,
         /// How long.
         waited: Duration,
     },
@@ -128,7 +127,7 @@ pub enum NcclError {
         /// The rank.
         rank: Rank,
         /// What it was called for.
-        work: Work,
+        work: NcclWork,
         /// Since when.
         waited: Duration,
     },
@@ -146,13 +145,13 @@ pub enum NcclError {
         /// The rank.
         rank: Rank,
         /// What was not tried.
-        work: Work,
+        work: NcclWork,
     },
 }
 
 impl NcclError {
     /// What NCCL reported, as a failure of `work`.
-    pub(super) fn of(self, work: Work) -> Self {
+    pub(super) fn of(self, work: NcclWork) -> Self {
         match self {
             Self::Failed {
                 rank,
@@ -172,7 +171,7 @@ impl NcclError {
 
 /// What NCCL was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
+pub enum NcclWork {
     /// Ranks find each other.
     SetUp,
     /// The sum of a bucket of gradients.
@@ -182,7 +181,7 @@ pub enum Work {
         /// How many numbers it has.
         count: usize,
         /// Their kind.
-        element: GpuElement,
+        element: DeviceElement,
     },
     /// The end of the sums that are under way.
     Wait,
@@ -190,7 +189,7 @@ pub enum Work {
     Finish,
 }
 
-impl fmt::Display for Work {
+impl fmt::Display for NcclWork {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SetUp => formatter.write_str("the set-up"),

@@ -4,11 +4,12 @@
 
 use std::ptr;
 
+use super::error::NcclError;
 use super::runtime::{
     CUDA_NOT_READY, CUDA_SUCCESS, CudaCode, CudaFunctions, EVENT_DISABLE_TIMING, EventHandle, GpuRuntime,
     MEMORY_OF_DEVICE, PointerAttributes, StreamHandle,
 };
-use super::{GpuNumbers, error::NcclError};
+use crate::DeviceBuffer;
 
 /// A GPU and its streams.
 #[derive(Debug)]
@@ -124,10 +125,10 @@ impl Gpu {
         }
     }
 
-    /// Whether `numbers` lie in the memory of this GPU, first byte to last.
-    pub(super) fn holds(&self, numbers: &GpuNumbers) -> bool {
-        let last = numbers.bytes().saturating_sub(1);
-        [Some(numbers.address), numbers.address.checked_add(last)]
+    /// Whether `buffer` lies in the memory of this GPU, first byte to last.
+    pub(super) fn holds(&self, buffer: &DeviceBuffer) -> bool {
+        let last = buffer.bytes().saturating_sub(1);
+        [Some(buffer.address), buffer.address.checked_add(last)]
             .into_iter()
             .all(|address| address.is_some_and(|address| self.holds_byte(address)))
     }

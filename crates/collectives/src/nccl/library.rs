@@ -15,7 +15,7 @@ use std::{
 use libloading::os::unix::Library;
 
 use super::{
-    abi::{Code, Config, Handle, SUCCESS, UNIQUE_ID_BYTES, UniqueId, Version},
+    abi::{Code, Config, Handle, NcclVersion, SUCCESS, UNIQUE_ID_BYTES, UniqueId},
     error::NcclError,
     table::table,
 };
@@ -51,7 +51,7 @@ table! {
 #[derive(Debug, Clone)]
 pub struct NcclLibrary {
     name: String,
-    version: Version,
+    version: NcclVersion,
     pub(super) functions: Functions,
 }
 
@@ -73,7 +73,7 @@ impl NcclLibrary {
         // Functions of the table are called as long as the process lives.
         let library = ManuallyDrop::new(library);
         let version = version(&library, &name)?;
-        if version < Version::LEAST {
+        if version < NcclVersion::LEAST {
             return Err(NcclError::TooOld {
                 library: name,
                 version,
@@ -101,7 +101,7 @@ impl NcclLibrary {
     }
 
     /// Its version.
-    pub fn version(&self) -> Version {
+    pub fn version(&self) -> NcclVersion {
         self.version
     }
 
@@ -151,7 +151,7 @@ unsafe fn text(text: *const c_char) -> Option<String> {
     Some(text.to_string_lossy().trim().to_owned())
 }
 
-fn version(library: &Library, name: &str) -> Result<Version, NcclError> {
+fn version(library: &Library, name: &str) -> Result<NcclVersion, NcclError> {
     // SAFETY: `ncclGetVersion` has had this type since NCCL 2.0; the library is never closed.
     let table = unsafe { VersionTable::look_up(library) }.map_err(|missing| NcclError::MissingSymbol {
         library: name.to_owned(),
@@ -162,5 +162,5 @@ fn version(library: &Library, name: &str) -> Result<Version, NcclError> {
     let mut code = 0;
     // SAFETY: NCCL writes one integer, which lives through the call.
     unsafe { (table.get_version)(&raw mut code) };
-    Ok(Version::from_code(code))
+    Ok(NcclVersion::from_code(code))
 }

@@ -14,8 +14,8 @@ use std::{
 };
 
 use super::{
-    NcclTimes,
-    error::{NcclError, Work},
+    error::{NcclError, NcclWork},
+    times::NcclTimes,
 };
 use crate::Rank;
 
@@ -30,7 +30,7 @@ pub(super) struct Lookout(Arc<Shared>);
 struct Shared {
     rank: Rank,
     limit: Duration,
-    under_way: Mutex<Option<(Instant, Work)>>,
+    under_way: Mutex<Option<(Instant, NcclWork)>>,
     reported: AtomicBool,
     on_failure: OnFailure,
 }
@@ -67,13 +67,13 @@ impl Lookout {
 
     /// `work` is under way until the answer is dropped.
     #[must_use]
-    pub(super) fn watch(&self, work: Work) -> UnderWay {
+    pub(super) fn watch(&self, work: NcclWork) -> UnderWay {
         self.moves_on(work);
         UnderWay(self.clone())
     }
 
     /// The calls for `work` do come back.
-    pub(super) fn moves_on(&self, work: Work) {
+    pub(super) fn moves_on(&self, work: NcclWork) {
         *self.0.under_way() = Some((Instant::now(), work));
     }
 
@@ -83,7 +83,7 @@ impl Lookout {
     }
 }
 
-/// Work that is looked after.
+/// NcclWork that is looked after.
 #[derive(Debug)]
 pub(super) struct UnderWay(Lookout);
 
@@ -94,7 +94,7 @@ impl Drop for UnderWay {
 }
 
 impl Shared {
-    fn under_way(&self) -> MutexGuard<'_, Option<(Instant, Work)>> {
+    fn under_way(&self) -> MutexGuard<'_, Option<(Instant, NcclWork)>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_call_that_does_not_come_back_is_told_once() {
         let (lookout, told) = lookout();
-        let under_way = lookout.watch(Work::SetUp);
+        let under_way = lookout.watch(NcclWork::SetUp);
         let said = told.recv_timeout(Duration::from_mins(1)).unwrap();
         assert!(
             said.starts_with("rank 3: a call of the set-up has not come back"),
@@ -161,10 +161,10 @@ mod tests {
     #[test]
     fn calls_that_come_back_are_no_failure_however_many_they_are() {
         let (lookout, told) = lookout();
-        let under_way = lookout.watch(Work::SetUp);
+        let under_way = lookout.watch(NcclWork::SetUp);
         for _ in 0..6 {
             thread::sleep(TIMES.call / 2);
-            lookout.moves_on(Work::SetUp);
+            lookout.moves_on(NcclWork::SetUp);
         }
         drop(under_way);
         thread::sleep(TIMES.call * 3);

@@ -4,7 +4,7 @@
 use std::{fmt, time::Duration};
 
 use collectives::{
-    Collective, CollectiveError, Gpu, GpuRuntime, GpuSums, Nccl, NcclError, NcclLibrary, NcclTimes, Single,
+    Collective, CollectiveError, Gpu, GpuRuntime, Nccl, NcclError, NcclLibrary, NcclReduce, NcclTimes, Single,
 };
 use model::Precision;
 use tch::Tensor;
@@ -83,7 +83,7 @@ fn steps_of_one_rank(
 ) -> Found {
     let name = format!("NCCL {} ({})", library.version(), library.name());
     let mut single = Single::new();
-    let sums = GpuSums::connect(&mut single, library, gpu, TIMES, Box::new(|_| {}))?;
+    let sums = NcclReduce::connect(&mut single, library, gpu, TIMES, Box::new(|_| {}))?;
     let mut nccl = Nccl::new(&mut single, sums);
     let (begun, found) = learned(checked, Some(way), &mut nccl, before)?;
     nccl.leave()?;

@@ -2,7 +2,7 @@
 //! the model is one on the CPU. It shows what the trainer asks for, not what NCCL does with it.
 
 use ::nccl_stand_in::{Fault, StandIn};
-use collectives::{Gpu, GpuRuntime, GpuSums, Nccl, NcclLibrary, NcclTimes};
+use collectives::{Gpu, GpuRuntime, Nccl, NcclLibrary, NcclReduce, NcclTimes};
 use loader::Step;
 use model::Precision;
 
@@ -10,14 +10,14 @@ use super::*;
 use crate::{Session, data::DataFiles, lineage, ready::ReadyStep, step::train_step};
 
 /// Sums over a stand-in, connected over `collective`.
-pub(crate) fn stand_in_sums(stand_in: &StandIn, collective: &mut dyn Collective, gpu: usize) -> GpuSums {
+pub(crate) fn stand_in_sums(stand_in: &StandIn, collective: &mut dyn Collective, gpu: usize) -> NcclReduce {
     let library = NcclLibrary::open(Some(stand_in.path())).unwrap();
     let gpu = Gpu::open(&GpuRuntime::of_file(stand_in.path()).unwrap(), gpu).unwrap();
     let times = NcclTimes {
         call: Duration::from_secs(3),
         abort: Duration::from_secs(1),
     };
-    GpuSums::connect(collective, library, gpu, times, Box::new(|_| {})).unwrap()
+    NcclReduce::connect(collective, library, gpu, times, Box::new(|_| {})).unwrap()
 }
 
 /// Steps of a run whose gradients are on the stand-in's GPUs from `first_gpu` on, or in host memory

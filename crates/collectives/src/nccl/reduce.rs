@@ -1,34 +1,34 @@
 //! Sums of gradients on the GPU, queued bucket by bucket and waited for together.
 
 use super::{
-    GpuNumbers, NcclTimes,
     aside::aside,
     communicator::{Communicator, Patience},
-    error::{NcclError, Work},
+    error::{NcclError, NcclWork},
     gpu::{Event, Gpu, Stream},
     library::NcclLibrary,
     lookout::OnFailure,
+    times::NcclTimes,
 };
-use crate::{Bucket, Collective, CollectiveError};
+use crate::{Bucket, Collective, CollectiveError, DeviceBuffer, DeviceReduce};
 
-/// Sums numbers in GPU memory over all ranks. A failed call aborts NCCL on this rank, and every
+/// Sums numbers in the memory of GPUs over all ranks. A failed call aborts NCCL on this rank, and every
 /// later one is refused.
 #[derive(Debug)]
-pub struct GpuSums {
+pub struct NcclReduce {
     communicator: Communicator,
     gpu: Gpu,
     /// Behind the gradients of the bucket that is queued.
     ready: Event,
     /// Behind the sums of the buckets, by their place in `queued`.
     done: Vec<Event>,
-    queued: Vec<Work>,
+    queued: Vec<NcclWork>,
     /// How many of them are summed.
     reached: usize,
     /// With the first that is not.
     patience: Patience,
 }
 
-impl GpuSums {
+impl NcclReduce {
     /// Connects all ranks, whose library and GPU are open by now on all of them. `on_failure` hears of
     /// what fails afterwards, and of a call that does not come back, the set-up's included.
     ///
@@ -56,41 +56,6 @@ impl GpuSums {
         })
     }
 
-    /// Queues the sum of `numbers`, in place: behind what libtorch's current stream was given so
-    /// far, beside what it is given from now on. All ranks queue the same buckets in the same
-    /// order. Until [`GpuSums::finish`] nothing else may use these numbers.
-    ///
-    /// # Errors
-    /// [`NcclError`], which names the rank and the bucket.
-    pub fn start(&mut self, numbers: GpuNumbers, bucket: Bucket) -> Result<(), CollectiveError> {
-        let work = Work::Sum {
-            bucket,
-            count: numbers.count,
-            element: numbers.element,
-        };
-        self.all_or_nothing(work, |sums| sums.queue(numbers, work))
-    }
-
-    /// Looks at the sums that are under way, without waiting for them: for whoever waits for something
-    /// else, which may itself wait for a GPU that hangs.
-    ///
-    /// # Errors
-    /// [`NcclError`], which names the rank and the bucket that has failed or is late.
-    pub fn look(&mut self) -> Result<(), CollectiveError> {
-        self.all_or_nothing(Work::Wait, |sums| {
-            sums.gpu.select()?;
-            sums.all_reached().map(drop)
-        })
-    }
-
-    /// Waits until all queued sums are finished; libtorch's current stream goes on after them.
-    ///
-    /// # Errors
-    /// [`NcclError`], which names the rank and the bucket.
-    pub fn finish(&mut self) -> Result<(), CollectiveError> {
-        self.all_or_nothing(Work::Wait, Self::wait_for_all)
-    }
-
     /// Leaves in order, together with all other ranks; without it dropping this aborts. A library
     /// that does not come back is left alone.
     ///
@@ -103,13 +68,13 @@ impl GpuSums {
         let (rank, times) = (communicator.rank(), communicator.times());
         let limit = times.call / 2 + times.abort * 2;
         let left = aside("nccl-leave", limit, move || {
-            communicator.check_usable(Work::Finish)?;
+            communicator.check_usable(NcclWork::Finish)?;
             gpu.select()?;
             communicator.leave()
         });
         Ok(left.unwrap_or(Err(NcclError::NotBack {
             rank,
-            work: Work::Finish,
+            work: NcclWork::Finish,
             waited: limit,
         }))?)
     }
@@ -118,7 +83,7 @@ impl GpuSums {
     /// the GPU any more, because any call may wait for a sum that hangs.
     fn all_or_nothing(
         &mut self,
-        work: Work,
+        work: NcclWork,
         step: impl FnOnce(&mut Self) -> Result<(), NcclError>,
     ) -> Result<(), CollectiveError> {
         self.communicator.check_usable(work)?;
@@ -133,9 +98,9 @@ impl GpuSums {
         Ok(())
     }
 
-    fn queue(&mut self, numbers: GpuNumbers, work: Work) -> Result<(), NcclError> {
+    fn queue(&mut self, buffer: DeviceBuffer, work: NcclWork) -> Result<(), NcclError> {
         self.gpu.select()?;
-        if !self.gpu.holds(&numbers) {
+        if !self.gpu.holds(&buffer) {
             return Err(NcclError::NotOnGpu {
                 work,
                 device: self.gpu.device(),
@@ -144,7 +109,7 @@ impl GpuSums {
         self.gpu.record(&self.ready, Stream::Current)?;
         self.gpu.wait(Stream::Own, &self.ready)?;
         let stream = self.gpu.stream(Stream::Own);
-        self.communicator.all_reduce(&numbers, stream, work)?;
+        self.communicator.all_reduce(&buffer, stream, work)?;
         let index = self.queued.len();
         if index == self.done.len() {
             self.done.push(self.gpu.event()?);
@@ -194,7 +159,7 @@ impl GpuSums {
 
     /// The first sum that is not there, after NCCL was found broken at `work`: those before it may have
     /// come between the two questions.
-    fn first_missing(&mut self, work: Work) -> Work {
+    fn first_missing(&mut self, work: NcclWork) -> NcclWork {
         while let Some(event) = self.done.get(self.reached)
             && self.reached + 1 < self.queued.len()
             && self.gpu.is_reached(event).is_ok_and(|is_reached| is_reached)
@@ -202,5 +167,29 @@ impl GpuSums {
             self.reached += 1;
         }
         self.queued.get(self.reached).copied().unwrap_or(work)
+    }
+}
+
+impl DeviceReduce for NcclReduce {
+    /// Behind what libtorch's current stream was given so far.
+    fn start(&mut self, buffer: DeviceBuffer, bucket: Bucket) -> Result<(), CollectiveError> {
+        let work = NcclWork::Sum {
+            bucket,
+            count: buffer.count,
+            element: buffer.element,
+        };
+        self.all_or_nothing(work, |sums| sums.queue(buffer, work))
+    }
+
+    fn look(&mut self) -> Result<(), CollectiveError> {
+        self.all_or_nothing(NcclWork::Wait, |sums| {
+            sums.gpu.select()?;
+            sums.all_reached().map(drop)
+        })
+    }
+
+    /// libtorch's current stream goes on after the sums.
+    fn finish(&mut self) -> Result<(), CollectiveError> {
+        self.all_or_nothing(NcclWork::Wait, Self::wait_for_all)
     }
 }
