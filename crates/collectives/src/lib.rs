@@ -31,7 +31,7 @@ pub use device_buffer::{DeviceBuffer, DeviceElement};
 pub use device_reduce::DeviceReduce;
 pub use error::CollectiveError;
 pub use faulty::{Fault, Faulty};
-pub use liveness::{Cause, EndNotice, Liveness, LivenessOptions, Loss, Position, Process, Watched};
+pub use liveness::{Cause, EndNotice, Liveness, LivenessOptions, Position, Process, RankFailure, Watched};
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiOptions};
 pub use nccl::{

@@ -149,16 +149,16 @@ fn as_rank(arguments: &[String]) {
 /// Rank 1 lives and stays away; all others wait for it beyond their deadline.
 fn stay_away(mut collective: Mpi) {
     let rank = collective.rank();
-    let on_loss = move |loss: &collectives::Loss| {
+    let on_failure = move |failure: &collectives::RankFailure| {
         if rank != Rank(0) {
             // mpirun ends all ranks once one has ended, and rank 0 may not have said it yet.
             thread::sleep(TIME_LIMIT);
         }
-        eprintln!("{loss}");
+        eprintln!("{failure}");
         std::process::exit(1);
     };
     let options = LivenessOptions::default();
-    let liveness = Liveness::start(&mut collective, "here", options, on_loss).unwrap();
+    let liveness = Liveness::start(&mut collective, "here", options, on_failure).unwrap();
     let liveness = liveness.expect("several ranks have a channel");
     let mut watched = liveness.watch(&mut collective);
     watched.barrier().unwrap();

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use collectives::{Cause, Collective, Liveness, LivenessOptions, Loss, Rank};
+use collectives::{Cause, Collective, Liveness, LivenessOptions, Rank, RankFailure};
 
 use crate::{
     error::{TrainError, chain},
@@ -42,8 +42,8 @@ pub(crate) fn open(
         run_dir: run_dir.to_owned(),
         abort: Duration::from_secs(parallel.abort_s),
     };
-    let on_loss = move |loss: &Loss| own.end_after(loss);
-    Ok(Liveness::start(collective, host, options, on_loss)?)
+    let on_failure = move |failure: &RankFailure| own.end_after(failure);
+    Ok(Liveness::start(collective, host, options, on_failure)?)
 }
 
 /// Says goodbye, or why this rank fails alone. One that waited in vain ends here with what rank 0
@@ -66,63 +66,63 @@ struct Own {
 
 impl Own {
     /// Reports once for all ranks, then ends this process without waiting for anything.
-    fn end_after(&self, loss: &Loss) {
-        let status = status_of(loss);
+    fn end_after(&self, failure: &RankFailure) {
+        let status = status_of(failure);
         let code = i32::from(status.code());
-        let is_silent = matches!(loss.cause, Cause::Silent { .. });
+        let is_silent = matches!(failure.cause, Cause::Silent { .. });
         // Nobody may be left who cleans up on this side.
-        if loss.cause == Cause::Orphaned || is_silent {
+        if failure.cause == Cause::Orphaned || is_silent {
             shared_memory::remove_mapped_segments();
         }
-        if !reports(loss, self.rank) {
-            tracing::debug!("{loss}");
+        if !reports(failure, self.rank) {
+            tracing::debug!("{failure}");
             // The launcher ends this rank with its own message, unless it is gone itself.
             thread::sleep(self.abort / 2);
             signal_hook::low_level::exit(code);
         }
-        if is_silent && loss.process.rank == Rank(0) {
+        if is_silent && failure.process.rank == Rank(0) {
             // Each side of a cut network misses the other; where both write, rank 0 goes first.
             thread::sleep(self.abort / 5);
         }
-        self.report(loss, status);
-        if is_silent && loss.process.host != self.host {
+        self.report(failure, status);
+        if is_silent && failure.process.host != self.host {
             launcher::end();
         }
         signal_hook::low_level::exit(code);
     }
 
-    fn report(&self, loss: &Loss, status: ExitStatus) {
-        let finished = Some(loss.position.step.saturating_sub(1));
-        let (reason, step) = match &loss.cause {
+    fn report(&self, failure: &RankFailure, status: ExitStatus) {
+        let finished = Some(failure.position.step.saturating_sub(1));
+        let (reason, step) = match &failure.cause {
             // What the rank itself writes too; no step of it is in a checkpoint.
             Cause::Ended { message } => (message.clone(), None),
-            _ => (loss.to_string(), finished),
+            _ => (failure.to_string(), finished),
         };
         // A rank that fails or is ended by itself has said why.
-        if !matches!(loss.cause, Cause::Failed { .. } | Cause::Ended { .. }) {
-            tracing::error!("{loss}");
+        if !matches!(failure.cause, Cause::Failed { .. } | Cause::Ended { .. }) {
+            tracing::error!("{failure}");
             // Behind the name, because a disk that is gone with a host may not answer.
             tracing::warn!("{}", stop::what_resumes(&self.run_dir));
         }
-        let rank = loss.process.rank.0;
+        let rank = failure.process.rank.0;
         if let Err(error) = write_last_exit(&self.run_dir, status, &reason, rank, step) {
             tracing::warn!("last_exit.json was not written: {}", chain(&error));
         }
     }
 }
 
-/// How a run ends with this loss.
-fn status_of(loss: &Loss) -> ExitStatus {
-    match loss.cause {
+/// How a run ends with this failure.
+fn status_of(failure: &RankFailure) -> ExitStatus {
+    match failure.cause {
         Cause::Ended { .. } => ExitStatus::Stopped,
         _ => ExitStatus::Failed,
     }
 }
 
-/// Whether this rank is the one that reports a loss: rank 0, and rank 1 where rank 0 is lost.
-fn reports(loss: &Loss, rank: Rank) -> bool {
-    match loss.cause {
-        Cause::Orphaned => rank == loss.process.rank,
-        _ => rank == Rank(u32::from(loss.process.rank == Rank(0))),
+/// Whether this rank is the one that reports a failure: rank 0, and rank 1 where rank 0 is lost.
+fn reports(failure: &RankFailure, rank: Rank) -> bool {
+    match failure.cause {
+        Cause::Orphaned => rank == failure.process.rank,
+        _ => rank == Rank(u32::from(failure.process.rank == Rank(0))),
     }
 }

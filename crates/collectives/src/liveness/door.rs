@@ -15,8 +15,8 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
-    Process,
     greeting::{CALL, PROOF, Secret, Talk},
+    process::Process,
 };
 use crate::Rank;
 

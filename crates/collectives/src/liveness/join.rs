@@ -9,9 +9,10 @@ use std::{
 };
 
 use super::{
-    LivenessOptions, Process,
     door::{ONE_CALLER, admit_all},
     greeting::{Secret, Talk},
+    options::LivenessOptions,
+    process::Process,
 };
 use crate::{Collective, CollectiveError, Rank};
 
@@ -28,9 +29,9 @@ const BACKLOG: i32 = 4096;
 /// The open connections of this process.
 pub(super) enum Joined {
     /// Rank 0: one connection a rank from 1 on, in rank order.
-    Hub(Vec<Process>, Vec<TcpStream>),
+    Coordinator(Vec<Process>, Vec<TcpStream>),
     /// Another rank: its connection to rank 0.
-    Member(Vec<Process>, Rank, TcpStream),
+    Worker(Vec<Process>, Rank, TcpStream),
 }
 
 /// All ranks call it together.
@@ -60,10 +61,10 @@ pub(super) fn join(
     };
     if let Some((listeners, _)) = listening {
         let streams = admit_all(&listeners, &processes, invitation.secret, options.join).map_err(failed)?;
-        Ok(Joined::Hub(processes, streams))
+        Ok(Joined::Coordinator(processes, streams))
     } else {
         let stream = call(&invitation, rank, options.join).map_err(failed)?;
-        Ok(Joined::Member(processes, rank, stream))
+        Ok(Joined::Worker(processes, rank, stream))
     }
 }
 

@@ -11,15 +11,15 @@ use super::{
     wire::{Inbox, Message},
     *,
 };
-use crate::{Bucket, Call, Operation, Threads};
+use crate::{Bucket, Call, Operation, Rank, Threads};
 
 /// Nothing takes as long; a test that waits for it fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// One rank of the channel and what it heard.
-struct Member {
+struct OneRank {
     liveness: Liveness,
-    losses: Receiver<Loss>,
+    failures: Receiver<RankFailure>,
 }
 
 /// No rank is silent for as long as a test takes: a machine under load must not lose one.
@@ -43,7 +43,7 @@ pub(super) fn connection() -> (TcpStream, TcpStream) {
 
 /// Waits until `stream` has something to read.
 pub(super) fn other_end_sees(stream: &TcpStream) {
-    member::wait_readable([stream].into_iter(), TIMEOUT);
+    wire::wait_readable([stream].into_iter(), TIMEOUT);
 }
 
 /// A process on no host of this machine.
@@ -65,19 +65,19 @@ pub(super) fn beat_at(step: u64) -> Message {
 }
 
 /// A channel over threads of this process; each rank with its own options.
-fn channel_of(options: &[LivenessOptions]) -> Vec<Member> {
+fn channel_of(options: &[LivenessOptions]) -> Vec<OneRank> {
     let world = Threads::world(u32::try_from(options.len()).unwrap(), TIMEOUT);
     let starts: Vec<_> = world
         .into_iter()
         .zip(options.iter().copied())
         .map(|(mut collective, options)| {
             thread::spawn(move || {
-                let (tell, losses) = channel();
-                let on_loss = move |loss: &Loss| tell.send(loss.clone()).unwrap();
-                let liveness = Liveness::start(&mut collective, "here", options, on_loss).unwrap();
-                Member {
+                let (tell, failures) = channel();
+                let on_failure = move |failure: &RankFailure| tell.send(failure.clone()).unwrap();
+                let liveness = Liveness::start(&mut collective, "here", options, on_failure).unwrap();
+                OneRank {
                     liveness: liveness.unwrap(),
-                    losses,
+                    failures,
                 }
             })
         })
@@ -85,11 +85,11 @@ fn channel_of(options: &[LivenessOptions]) -> Vec<Member> {
     starts.into_iter().map(|start| start.join().unwrap()).collect()
 }
 
-/// The loss that a rank hears; it must be the only one.
-fn only_loss(losses: &Receiver<Loss>) -> Loss {
-    let loss = losses.recv_timeout(TIMEOUT).unwrap();
-    assert!(losses.recv().is_err(), "a loss is told once");
-    loss
+/// The failure that a rank hears; it must be the only one.
+fn only_failure(failures: &Receiver<RankFailure>) -> RankFailure {
+    let failure = failures.recv_timeout(TIMEOUT).unwrap();
+    assert!(failures.recv().is_err(), "a failure is told once");
+    failure
 }
 
 #[test]
@@ -103,16 +103,16 @@ fn ranks_that_say_goodbye_in_any_order_are_no_loss() {
     for first in 0..3 {
         let mut members = channel_of(&[patient(); 3]);
         members.rotate_left(first);
-        let losses: Vec<_> = members
+        let failures: Vec<_> = members
             .into_iter()
             .map(|member| {
                 let leaving = thread::spawn(move || member.liveness.leave());
-                (leaving, member.losses)
+                (leaving, member.failures)
             })
             .collect();
-        for (leaving, losses) in losses {
+        for (leaving, failures) in failures {
             leaving.join().unwrap();
-            assert!(losses.recv().is_err(), "its thread has ended and told nothing");
+            assert!(failures.recv().is_err(), "its thread has ended and told nothing");
         }
     }
 }
@@ -129,12 +129,16 @@ fn a_death_is_told_to_every_other_rank_within_a_second_with_its_place() {
         let begun = Instant::now();
         drop(members.remove(dead));
         for member in &members {
-            let loss = only_loss(&member.losses);
+            let failure = only_failure(&member.failures);
             assert_eq!(
-                (loss.process.rank.0 as usize, &loss.cause, loss.position.step),
+                (
+                    failure.process.rank.0 as usize,
+                    &failure.cause,
+                    failure.position.step
+                ),
                 (dead, &Cause::Closed, 17)
             );
-            assert!(loss.to_string().contains("(host here, pid "), "{loss}");
+            assert!(failure.to_string().contains("(host here, pid "), "{failure}");
         }
         quickest = quickest.min(begun.elapsed());
     }
@@ -149,9 +153,9 @@ fn a_silent_rank_is_named_by_the_one_that_waits_for_it() {
         options[1 - silent].silence = Duration::from_millis(100);
         let mut members = channel_of(&options);
         let silent_one = members.remove(silent);
-        let loss = only_loss(&members[0].losses);
-        assert_eq!(loss.process.rank.0 as usize, silent);
-        assert!(matches!(loss.cause, Cause::Silent { .. }), "{loss:?}");
+        let failure = only_failure(&members[0].failures);
+        assert_eq!(failure.process.rank.0 as usize, silent);
+        assert!(matches!(failure.cause, Cause::Silent { .. }), "{failure:?}");
         drop(silent_one);
     }
 }
@@ -162,9 +166,9 @@ fn the_reason_of_a_rank_that_gives_up_reaches_the_others() {
         let mut members = channel_of(&[patient(); 3]);
         members.remove(failing).liveness.fail("the disk is full");
         for member in &members {
-            let loss = only_loss(&member.losses);
-            assert_eq!(loss.process.rank.0 as usize, failing);
-            assert!(loss.to_string().ends_with("the disk is full"), "{loss}");
+            let failure = only_failure(&member.failures);
+            assert_eq!(failure.process.rank.0 as usize, failing);
+            assert!(failure.to_string().ends_with("the disk is full"), "{failure}");
         }
     }
 }
@@ -173,16 +177,16 @@ fn the_reason_of_a_rank_that_gives_up_reaches_the_others() {
 fn a_rank_that_is_ended_from_outside_tells_the_others_before_its_process_is_gone() {
     for ended in 0..3 {
         let mut members = channel_of(&[patient(); 3]);
-        let Member { liveness, losses } = members.remove(ended);
+        let OneRank { liveness, failures } = members.remove(ended);
         liveness.end_notice().tell("a second signal");
         // The process ends here, whatever its other threads do.
         for member in &members {
-            let loss = only_loss(&member.losses);
-            assert_eq!(loss.process.rank.0 as usize, ended);
+            let failure = only_failure(&member.failures);
+            assert_eq!(failure.process.rank.0 as usize, ended);
             let message = "a second signal".to_owned();
-            assert_eq!(loss.cause, Cause::Ended { message });
+            assert_eq!(failure.cause, Cause::Ended { message });
         }
-        assert!(losses.recv().is_err(), "it has no loss itself");
+        assert!(failures.recv().is_err(), "it has no failure itself");
     }
 }
 
@@ -208,7 +212,7 @@ fn whoever_ends_a_process_whose_channel_is_closed_waits_for_nobody() {
 }
 
 /// Its ranks are in step 17 with so many calls made; 0 stands for a rank that makes none.
-fn ranks_after_calls(calls: &[u64]) -> Vec<Member> {
+fn ranks_after_calls(calls: &[u64]) -> Vec<OneRank> {
     let members = channel_of(&vec![patient(); calls.len()]);
     for (member, calls) in members.iter().zip(calls) {
         let mut single = crate::Single::new();
@@ -230,22 +234,22 @@ fn the_rank_furthest_behind_is_named_by_all_when_one_has_waited_too_long() {
         (3, 0, [0, 3, 3, 3], vec![]),
     ] {
         let mut members = ranks_after_calls(&calls);
-        let Member { liveness, losses } = members.remove(waiting);
+        let OneRank { liveness, failures } = members.remove(waiting);
         liveness.waited("a minute is over");
-        for losses in members.iter().map(|member| &member.losses).chain([&losses]) {
-            let loss = only_loss(losses);
-            assert_eq!(loss.process.rank, Rank(late), "{loss}");
+        for failures in members.iter().map(|member| &member.failures).chain([&failures]) {
+            let failure = only_failure(failures);
+            assert_eq!(failure.process.rank, Rank(late), "{failure}");
             let waited = "a minute is over".to_owned();
             assert_eq!(
-                loss.cause,
+                failure.cause,
                 Cause::Late {
                     others: others.clone(),
                     waited
                 }
             );
-            assert!(loss.to_string().contains("is late"), "{loss}");
+            assert!(failure.to_string().contains("is late"), "{failure}");
             assert_eq!(
-                loss.position.call.map_or(0, |call| call.sequence),
+                failure.position.call.map_or(0, |call| call.sequence),
                 calls[late as usize]
             );
         }
@@ -256,14 +260,17 @@ fn the_rank_furthest_behind_is_named_by_all_when_one_has_waited_too_long() {
 fn a_wait_for_none_in_particular_is_told_to_all_by_the_rank_that_waited() {
     for waiting in 0..3 {
         let mut members = ranks_after_calls(&[3; 3]);
-        let Member { liveness, losses } = members.remove(waiting);
+        let OneRank { liveness, failures } = members.remove(waiting);
         liveness.waited("a minute is over");
-        for losses in members.iter().map(|member| &member.losses).chain([&losses]) {
-            let loss = only_loss(losses);
-            assert_eq!(loss.process.rank.0 as usize, waiting);
+        for failures in members.iter().map(|member| &member.failures).chain([&failures]) {
+            let failure = only_failure(failures);
+            assert_eq!(failure.process.rank.0 as usize, waiting);
             let waited = "a minute is over".to_owned();
-            assert_eq!(loss.cause, Cause::Stuck { waited });
-            assert!(loss.to_string().contains("waited in vain in step 17"), "{loss}");
+            assert_eq!(failure.cause, Cause::Stuck { waited });
+            assert!(
+                failure.to_string().contains("waited in vain in step 17"),
+                "{failure}"
+            );
         }
     }
 }
@@ -278,7 +285,7 @@ fn the_last_collective_call_is_part_of_the_place() {
     watched.all_reduce_sum_f64(&mut [1.0]).unwrap();
     member.liveness.position.wait_until_told();
     drop(member);
-    let position = only_loss(&members[0].losses).position;
+    let position = only_failure(&members[0].failures).position;
     let call = Call {
         operation: Operation::AllReduceSum,
         sequence: 2,
@@ -305,9 +312,9 @@ fn the_bucket_is_part_of_the_place_until_the_next_step() {
     watched.at_bucket(bucket);
     member.liveness.position.wait_until_told();
     drop(member);
-    let loss = only_loss(&members[0].losses);
-    assert_eq!(loss.position.bucket, Some(bucket));
-    let said = loss.to_string();
+    let failure = only_failure(&members[0].failures);
+    assert_eq!(failure.position.bucket, Some(bucket));
+    let said = failure.to_string();
     assert!(
         said.contains("in step 17, in or after bucket 3 of 11 of its gradients"),
         "{said}"
@@ -318,13 +325,13 @@ fn the_bucket_is_part_of_the_place_until_the_next_step() {
 fn a_stopped_process_is_told_from_a_silent_one() {
     let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
     let pid = rustix::process::Pid::from_child(&child);
-    assert!(!member::is_stopped(child.id()));
+    assert!(!process::is_stopped(child.id()));
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
     let begun = Instant::now();
-    while !member::is_stopped(child.id()) && begun.elapsed() < TIMEOUT {
+    while !process::is_stopped(child.id()) && begun.elapsed() < TIMEOUT {
         thread::sleep(Duration::from_millis(5));
     }
-    assert!(member::is_stopped(child.id()));
+    assert!(process::is_stopped(child.id()));
     child.kill().unwrap();
     child.wait().unwrap();
 }

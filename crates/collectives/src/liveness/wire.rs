@@ -6,7 +6,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 0 | kind: 2 beat, 3 goodbye, 4 failed, 5 lost, 6 waited, 7 ended |
-//! | 1 | cause of a loss: 0 closed, 1 stopped, 2 silent, 3 failed, 4 orphaned, 5 late, 6 stuck, 7 ended |
+//! | 1 | cause of a failure: 0 closed, 1 stopped, 2 silent, 3 failed, 4 orphaned, 5 late, 6 stuck, 7 ended |
 //! | 2-3 | length of the text that follows |
 //! | 4-7 | the lost rank |
 //! | 8-15 | step |
@@ -22,7 +22,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Cause, Position};
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::{position::Position, rank_failure::Cause};
 use crate::{Bucket, Call, Operation, Rank};
 
 pub(super) const HEADER: usize = 40;
@@ -34,7 +36,7 @@ const MAX_TEXT: usize = 4096;
 pub(super) enum Message {
     /// A sign of life.
     Beat { position: Position },
-    /// The sender ends, and that is no loss.
+    /// The sender ends, and that is no failure.
     Goodbye,
     /// The sender gives up.
     Failed { position: Position, message: String },
@@ -104,31 +106,7 @@ impl Message {
             },
             5 => Self::Lost {
                 rank,
-                cause: match header[1] {
-                    0 => Cause::Closed,
-                    1 => Cause::Stopped { silent },
-                    2 => Cause::Silent {
-                        silent,
-                        others: split(text),
-                    },
-                    4 => Cause::Orphaned,
-                    6 => Cause::Stuck {
-                        waited: text.to_owned(),
-                    },
-                    7 => Cause::Ended {
-                        message: text.to_owned(),
-                    },
-                    5 => {
-                        let (others, waited) = text.split_once('\n')?;
-                        Cause::Late {
-                            others: split(others),
-                            waited: waited.to_owned(),
-                        }
-                    }
-                    _ => Cause::Failed {
-                        message: text.to_owned(),
-                    },
-                },
+                cause: decode_cause(header[1], silent, text)?,
                 position,
             },
             6 => Self::Waited {
@@ -142,6 +120,30 @@ impl Message {
             _ => return None,
         })
     }
+}
+
+/// None for a text without its two parts.
+fn decode_cause(code: u8, silent: Duration, text: &str) -> Option<Cause> {
+    let whole = || text.to_owned();
+    Some(match code {
+        0 => Cause::Closed,
+        1 => Cause::Stopped { silent },
+        2 => Cause::Silent {
+            silent,
+            others: split(text),
+        },
+        4 => Cause::Orphaned,
+        6 => Cause::Stuck { waited: whole() },
+        7 => Cause::Ended { message: whole() },
+        5 => {
+            let (others, waited) = text.split_once('\n')?;
+            Cause::Late {
+                others: split(others),
+                waited: waited.to_owned(),
+            }
+        }
+        _ => Cause::Failed { message: whole() },
+    })
 }
 
 /// The ranks of [`joined`].
@@ -252,4 +254,15 @@ pub(super) fn close(stream: &mut TcpStream, within: Duration) {
             return;
         }
     }
+}
+
+/// Waits until one of `streams` has something to read, at most for `within`.
+pub(super) fn wait_readable<'a>(streams: impl Iterator<Item = &'a TcpStream>, within: Duration) {
+    let mut waiting: Vec<PollFd<'_>> = streams.map(|stream| PollFd::new(stream, PollFlags::IN)).collect();
+    let timeout = rustix::event::Timespec {
+        tv_sec: within.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: within.subsec_nanos().into(),
+    };
+    // Interrupted or not, the reads that follow find out what there is.
+    let _ = poll(&mut waiting, Some(&timeout));
 }

@@ -7,12 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags, poll};
-
 use super::{
-    Cause, Farewell, LivenessOptions, Loss, OnLoss, Position, Process,
-    position::PositionCell,
-    wire::{Inbox, Message, close, send},
+    farewell::Farewell,
+    options::LivenessOptions,
+    position::{Position, PositionCell},
+    process::Process,
+    rank_failure::{Cause, OnRankFailure, RankFailure},
+    wire::{Inbox, Message, close, send, wait_readable},
 };
 use crate::Rank;
 
@@ -24,12 +25,12 @@ const CLOSING: Duration = Duration::from_millis(300);
 const VERDICT: Duration = Duration::from_secs(1);
 
 /// The connection to rank 0.
-pub(super) struct Member {
+pub(super) struct Worker {
     processes: Vec<Process>,
     own_host: String,
     stream: TcpStream,
     options: LivenessOptions,
-    /// Dropped with the member: whoever has this process ended waits for it.
+    /// Dropped with the worker: whoever has this process ended waits for it.
     ended: Option<Sender<Infallible>>,
 }
 
@@ -55,10 +56,10 @@ impl First {
 enum Heard {
     Nothing,
     Goodbye,
-    Loss(Loss),
+    Failure(RankFailure),
 }
 
-impl Member {
+impl Worker {
     /// `rank`'s connection.
     pub(super) fn new(
         processes: Vec<Process>,
@@ -79,17 +80,22 @@ impl Member {
         }
     }
 
-    /// Beats until this rank's farewell, rank 0's goodbye, or a loss.
+    /// Beats until this rank's farewell, rank 0's goodbye, or a failure.
     #[expect(clippy::needless_pass_by_value, reason = "it ends with the thread")]
-    pub(super) fn watch(mut self, own: &PositionCell, farewell: &Receiver<Farewell>, on_loss: OnLoss) {
-        let loss = self.listen_and_beat(own, farewell);
+    pub(super) fn watch(
+        mut self,
+        own: &PositionCell,
+        farewell: &Receiver<Farewell>,
+        on_failure: OnRankFailure,
+    ) {
+        let failure = self.listen_and_beat(own, farewell);
         close(&mut self.stream, CLOSING);
-        if let Some(loss) = loss {
-            on_loss(&loss);
+        if let Some(failure) = failure {
+            on_failure(&failure);
         }
     }
 
-    fn listen_and_beat(&mut self, own: &PositionCell, farewell: &Receiver<Farewell>) -> Option<Loss> {
+    fn listen_and_beat(&mut self, own: &PositionCell, farewell: &Receiver<Farewell>) -> Option<RankFailure> {
         let (mut last_beat, mut last_round) = (Instant::now(), Instant::now());
         let mut first = First::new(Instant::now());
         let mut waited: Option<Instant> = None;
@@ -125,7 +131,7 @@ impl Member {
             match self.listen(&mut first, last_round) {
                 Heard::Nothing => {}
                 Heard::Goodbye => {
-                    // Rank 0 may end before this rank does; that is no loss.
+                    // Rank 0 may end before this rank does; that is no failure.
                     if waited.is_none()
                         && let Ok(farewell) = farewell.recv()
                     {
@@ -133,7 +139,7 @@ impl Member {
                     }
                     return None;
                 }
-                Heard::Loss(loss) => return Some(loss),
+                Heard::Failure(failure) => return Some(failure),
             }
         }
     }
@@ -160,72 +166,43 @@ impl Member {
                 Message::Beat { position } => first.position = position,
                 Message::Goodbye => return Heard::Goodbye,
                 Message::Failed { position, message } => {
-                    return self.loss(Rank(0), Cause::Failed { message }, position);
+                    return self.failure(Rank(0), Cause::Failed { message }, position);
                 }
                 Message::Ended { position, message } => {
-                    return self.loss(Rank(0), Cause::Ended { message }, position);
+                    return self.failure(Rank(0), Cause::Ended { message }, position);
                 }
                 Message::Lost {
                     rank,
                     cause,
                     position,
-                } => return self.loss(rank, cause, position),
+                } => return self.failure(rank, cause, position),
                 Message::Waited { .. } => {}
             }
         }
         if !open {
-            return self.loss(Rank(0), Cause::Closed, first.position);
+            return self.failure(Rank(0), Cause::Closed, first.position);
         }
         let silent = now.saturating_duration_since(first.heard);
         if silent < self.options.silence {
             return Heard::Nothing;
         }
-        let process = &self.processes[0];
-        let cause = if process.host == self.own_host && is_stopped(process.pid) {
-            Cause::Stopped { silent }
-        } else {
-            Cause::Silent {
-                silent,
-                others: Vec::new(),
-            }
-        };
-        self.loss(Rank(0), cause, first.position)
+        let cause = Cause::of_silence(&self.processes[0], &self.own_host, silent);
+        self.failure(Rank(0), cause, first.position)
     }
 
-    fn loss(&self, rank: Rank, cause: Cause, position: Position) -> Heard {
+    fn failure(&self, rank: Rank, cause: Cause, position: Position) -> Heard {
         let unknown = || Process {
             rank,
             host: "unknown".to_owned(),
             pid: 0,
         };
         let process = self.processes.get(rank.0 as usize).cloned();
-        Heard::Loss(Loss {
+        Heard::Failure(RankFailure {
             process: process.unwrap_or_else(unknown),
             cause,
             position,
         })
     }
-}
-
-/// Waits until one of `streams` has something to read, at most for `within`.
-pub(super) fn wait_readable<'a>(streams: impl Iterator<Item = &'a TcpStream>, within: Duration) {
-    let mut waiting: Vec<PollFd<'_>> = streams.map(|stream| PollFd::new(stream, PollFlags::IN)).collect();
-    let timeout = rustix::event::Timespec {
-        tv_sec: within.as_secs().try_into().unwrap_or(i64::MAX),
-        tv_nsec: within.subsec_nanos().into(),
-    };
-    // Interrupted or not, the reads that follow find out what there is.
-    let _ = poll(&mut waiting, Some(&timeout));
-}
-
-/// Whether the process on this host is stopped by a signal or a debugger
-/// (state `T` or `t` in `/proc/PID/stat`, proc(5)).
-pub(super) fn is_stopped(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit_once(')')
-        .and_then(|(_, rest)| rest.trim_start().chars().next());
-    matches!(state, Some('T' | 't'))
 }
 
 #[cfg(test)]
@@ -238,20 +215,20 @@ mod tests {
         let silence = LivenessOptions::default().silence;
         let (stream, mut other) = connection();
         let processes = (0..2).map(another_process).collect();
-        let mut member = Member::new(processes, Rank(1), stream, LivenessOptions::default());
+        let mut worker = Worker::new(processes, Rank(1), stream, LivenessOptions::default());
         let begun = Instant::now();
         let mut first = First::new(begun);
         let almost = silence.saturating_sub(Duration::from_millis(1));
-        assert_eq!(member.listen(&mut first, begun + almost), Heard::Nothing);
+        assert_eq!(worker.listen(&mut first, begun + almost), Heard::Nothing);
         send(&mut other, &beat_at(17));
-        other_end_sees(&member.stream);
-        assert_eq!(member.listen(&mut first, begun + almost), Heard::Nothing);
-        assert_eq!(member.listen(&mut first, begun + almost * 2), Heard::Nothing);
-        let Heard::Loss(loss) = member.listen(&mut first, begun + almost + silence) else {
-            panic!("a silent rank 0 is no loss");
+        other_end_sees(&worker.stream);
+        assert_eq!(worker.listen(&mut first, begun + almost), Heard::Nothing);
+        assert_eq!(worker.listen(&mut first, begun + almost * 2), Heard::Nothing);
+        let Heard::Failure(failure) = worker.listen(&mut first, begun + almost + silence) else {
+            panic!("a silent rank 0 is no failure");
         };
         assert_eq!(
-            (loss.process.rank, loss.cause, loss.position.step),
+            (failure.process.rank, failure.cause, failure.position.step),
             (
                 Rank(0),
                 Cause::Silent {

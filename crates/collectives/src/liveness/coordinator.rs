@@ -10,10 +10,13 @@ use std::{
 use rustix::process::{Pid, getppid};
 
 use super::{
-    Cause, Farewell, LivenessOptions, Loss, OnLoss, Position, Process,
-    member::{is_stopped, wait_readable},
-    position::PositionCell,
-    wire::{Inbox, Message, close, send},
+    connected::Connected,
+    farewell::Farewell,
+    options::LivenessOptions,
+    position::{Position, PositionCell},
+    process::Process,
+    rank_failure::{Cause, OnRankFailure, RankFailure},
+    wire::{Message, close, send, wait_readable},
 };
 use crate::Rank;
 
@@ -24,7 +27,7 @@ const GOODBYES: Duration = Duration::from_secs(2);
 const CLOSING: Duration = Duration::from_millis(300);
 
 /// The connections of all ranks from 1 on.
-pub(super) struct Hub {
+pub(super) struct Coordinator {
     own: Process,
     /// What started this process.
     parent: Option<Pid>,
@@ -32,23 +35,11 @@ pub(super) struct Hub {
     options: LivenessOptions,
     /// What this rank said when others did not come in time.
     waited: Option<String>,
-    /// Dropped with the hub: whoever has this process ended waits for it.
+    /// Dropped with the coordinator: whoever has this process ended waits for it.
     ended: Option<Sender<Infallible>>,
 }
 
-struct Connected {
-    process: Process,
-    stream: TcpStream,
-    inbox: Inbox,
-    heard: Instant,
-    position: Position,
-    /// What it said when others did not come in time.
-    waited: Option<String>,
-    /// It said goodbye, or its loss is reported.
-    ended: bool,
-}
-
-impl Hub {
+impl Coordinator {
     /// `streams` are those of ranks 1.. of `processes`.
     pub(super) fn new(
         mut processes: Vec<Process>,
@@ -57,15 +48,7 @@ impl Hub {
     ) -> Self {
         let others = processes.split_off(1);
         let own = processes.remove(0);
-        let connected = |(process, stream)| Connected {
-            process,
-            stream,
-            inbox: Inbox::default(),
-            heard: Instant::now(),
-            position: Position::default(),
-            waited: None,
-            ended: false,
-        };
+        let connected = |(process, stream)| Connected::new(process, stream, Instant::now());
         Self {
             own,
             parent: getppid(),
@@ -76,17 +59,22 @@ impl Hub {
         }
     }
 
-    /// Watches until this rank's farewell, or until a loss was reported.
+    /// Watches until this rank's farewell, or until a failure was reported.
     #[expect(clippy::needless_pass_by_value, reason = "it ends with the thread")]
-    pub(super) fn watch(mut self, own: &PositionCell, farewell: &Receiver<Farewell>, on_loss: OnLoss) {
-        let loss = self.listen_to_all(own, farewell);
+    pub(super) fn watch(
+        mut self,
+        own: &PositionCell,
+        farewell: &Receiver<Farewell>,
+        on_failure: OnRankFailure,
+    ) {
+        let failure = self.listen_to_all(own, farewell);
         self.close();
-        if let Some(loss) = loss {
-            on_loss(&loss);
+        if let Some(failure) = failure {
+            on_failure(&failure);
         }
     }
 
-    fn listen_to_all(&mut self, own: &PositionCell, farewell: &Receiver<Farewell>) -> Option<Loss> {
+    fn listen_to_all(&mut self, own: &PositionCell, farewell: &Receiver<Farewell>) -> Option<RankFailure> {
         let (mut last_beat, mut last_round) = (Instant::now(), Instant::now());
         let mut leaving: Option<Instant> = None;
         loop {
@@ -103,8 +91,8 @@ impl Hub {
             last_round = Instant::now();
             match self.listen(own, last_round) {
                 // It has its result already, as this rank has.
-                Some(loss) if leaving.is_some() && matches!(loss.cause, Cause::Ended { .. }) => {}
-                Some(loss) => return Some(self.tell_loss(loss, last_round)),
+                Some(failure) if leaving.is_some() && matches!(failure.cause, Cause::Ended { .. }) => {}
+                Some(failure) => return Some(self.tell_failure(failure, last_round)),
                 None => {}
             }
             match farewell.try_recv() {
@@ -144,10 +132,10 @@ impl Hub {
         }
     }
 
-    /// Reads what has come from all ranks by `now`; the loss that it is, or that their silence is.
-    fn listen(&mut self, own: &PositionCell, now: Instant) -> Option<Loss> {
+    /// Reads what has come from all ranks by `now`; the failure that it is, or that their silence is.
+    fn listen(&mut self, own: &PositionCell, now: Instant) -> Option<RankFailure> {
         if getppid() != self.parent {
-            return Some(Loss {
+            return Some(RankFailure {
                 process: self.own.clone(),
                 cause: Cause::Orphaned,
                 position: own.get(),
@@ -157,33 +145,33 @@ impl Hub {
         let heard: Vec<_> = self.ranks.iter_mut().map(|rank| rank.listen(now)).collect();
         heard
             .into_iter()
-            .find_map(|loss| loss)
+            .find_map(|failure| failure)
             .or_else(|| self.find_silent(now))
             .or_else(|| self.judge_wait(own, now))
     }
 
-    fn find_silent(&mut self, now: Instant) -> Option<Loss> {
+    fn find_silent(&mut self, now: Instant) -> Option<RankFailure> {
         let mut ranks = self.ranks.iter_mut();
         ranks.find_map(|rank| rank.judge(now, self.options.silence, &self.own.host))
     }
 
-    fn tell_loss(&mut self, mut loss: Loss, now: Instant) -> Loss {
-        self.find_others(&mut loss, now);
+    fn tell_failure(&mut self, mut failure: RankFailure, now: Instant) -> RankFailure {
+        self.find_others(&mut failure, now);
         let message = Message::Lost {
-            rank: loss.process.rank,
-            cause: loss.cause.clone(),
-            position: loss.position,
+            rank: failure.process.rank,
+            cause: failure.cause.clone(),
+            position: failure.position,
         };
         // The lost one too: if it comes back, it must not take the closed connection for a death of
         // rank 0.
         for rank in &mut self.ranks {
             send(&mut rank.stream, &message);
         }
-        loss
+        failure
     }
 
-    /// The loss behind the message of a rank that waited for others in vain.
-    fn judge_wait(&mut self, own: &PositionCell, now: Instant) -> Option<Loss> {
+    /// The failure behind the message of a rank that waited for others in vain.
+    fn judge_wait(&mut self, own: &PositionCell, now: Instant) -> Option<RankFailure> {
         let of_own = |message| (self.own.clone(), own.get(), message);
         let of_rank = |rank: &mut Connected| Some((rank.process.clone(), rank.position, rank.waited.take()?));
         let mut others = self.ranks.iter_mut();
@@ -191,7 +179,7 @@ impl Hub {
         let (process, position, waited) = waiter.or_else(|| others.find_map(of_rank))?;
         let late = self.find_behind(own.get(), position, &waited, now);
         let late = late.or_else(|| self.find_most_silent(now));
-        Some(late.unwrap_or(Loss {
+        Some(late.unwrap_or(RankFailure {
             process,
             cause: Cause::Stuck { waited },
             position,
@@ -199,7 +187,13 @@ impl Hub {
     }
 
     /// The rank that is furthest behind one at `waiter`.
-    fn find_behind(&mut self, own: Position, waiter: Position, waited: &str, now: Instant) -> Option<Loss> {
+    fn find_behind(
+        &mut self,
+        own: Position,
+        waiter: Position,
+        waited: &str,
+        now: Instant,
+    ) -> Option<RankFailure> {
         let others = self.ranks.iter().filter(|rank| !rank.ended);
         let mut behind: Vec<(Rank, Position)> = std::iter::once((self.own.rank, own))
             .chain(others.map(|rank| (rank.process.rank, rank.position)))
@@ -212,7 +206,7 @@ impl Hub {
             waited: waited.to_owned(),
         };
         let Some(rank) = self.ranks.iter_mut().find(|rank| rank.process.rank == late) else {
-            return Some(Loss {
+            return Some(RankFailure {
                 process: self.own.clone(),
                 cause,
                 position,
@@ -223,7 +217,7 @@ impl Hub {
     }
 
     /// The rank that is silent for longest, where none is behind: it is lost in the midst of a call.
-    fn find_most_silent(&mut self, now: Instant) -> Option<Loss> {
+    fn find_most_silent(&mut self, now: Instant) -> Option<RankFailure> {
         let rank = self
             .ranks
             .iter_mut()
@@ -234,13 +228,14 @@ impl Hub {
 
     /// Which other ranks of the host of a silent one are silent too: they were heard last within the
     /// two beats in which a host that leaves the network falls silent.
-    fn find_others(&self, loss: &mut Loss, now: Instant) {
-        let Cause::Silent { silent, others } = &mut loss.cause else {
+    fn find_others(&self, failure: &mut RankFailure, now: Instant) {
+        let Cause::Silent { silent, others } = &mut failure.cause else {
             return;
         };
         let since = silent.saturating_sub(self.options.beat * 2);
         let is_silent = |rank: &&Connected| {
-            let same_host = rank.process.host == loss.process.host && rank.process.rank != loss.process.rank;
+            let same_host =
+                rank.process.host == failure.process.host && rank.process.rank != failure.process.rank;
             same_host && !rank.ended && now.saturating_duration_since(rank.heard) >= since
         };
         *others = self
@@ -251,7 +246,7 @@ impl Hub {
             .collect();
     }
 
-    /// All connections at once: one that does not answer must not delay the report of a loss.
+    /// All connections at once: one that does not answer must not delay the report of a failure.
     fn close(&mut self) {
         let deadline = Instant::now() + CLOSING;
         for rank in &self.ranks {
@@ -270,93 +265,15 @@ impl Hub {
     }
 }
 
-impl Connected {
-    /// Reads what has come by `now`; the loss, if that is one.
-    fn listen(&mut self, now: Instant) -> Option<Loss> {
-        if self.ended {
-            return None;
-        }
-        let open = self.inbox.fill(&mut self.stream).unwrap_or(false);
-        while let Ok(Some(message)) = self.inbox.next() {
-            self.heard = now;
-            match message {
-                Message::Beat { position } => self.position = position,
-                Message::Goodbye => {
-                    self.ended = true;
-                    return None;
-                }
-                Message::Failed { position, message } => {
-                    self.position = position;
-                    return Some(self.lost(Cause::Failed { message }));
-                }
-                Message::Waited { position, message } => {
-                    self.position = position;
-                    self.waited = Some(message);
-                }
-                Message::Ended { position, message } => {
-                    self.position = position;
-                    return Some(self.lost(Cause::Ended { message }));
-                }
-                Message::Lost { .. } => {}
-            }
-        }
-        (!open).then(|| self.lost(Cause::Closed))
-    }
-
-    /// The loss of a rank that has been silent for too long by `now`.
-    fn judge(&mut self, now: Instant, silence: Duration, own_host: &str) -> Option<Loss> {
-        if self.ended {
-            return None;
-        }
-        let silent = now.saturating_duration_since(self.heard);
-        if silent < silence {
-            return None;
-        }
-        let stopped = self.process.host == own_host && is_stopped(self.process.pid);
-        Some(self.lost(if stopped {
-            Cause::Stopped { silent }
-        } else {
-            Cause::Silent {
-                silent,
-                others: Vec::new(),
-            }
-        }))
-    }
-
-    fn lost(&mut self, cause: Cause) -> Loss {
-        self.ended = true;
-        Loss {
-            process: self.process.clone(),
-            cause,
-            position: self.position,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::liveness::tests::{another_process, beat_at, connection, other_end_sees};
+    use crate::liveness::{connected::tests::connected, tests::another_process};
 
     const SILENCE: Duration = Duration::from_secs(15);
 
-    /// Rank 1 as rank 0 sees it, and rank 1's own end.
-    fn connected(heard: Instant) -> (Connected, TcpStream) {
-        let (stream, other) = connection();
-        let connected = Connected {
-            process: another_process(1),
-            stream,
-            inbox: Inbox::default(),
-            heard,
-            position: Position::default(),
-            waited: None,
-            ended: false,
-        };
-        (connected, other)
-    }
-
-    fn hub_of(ranks: Vec<Connected>) -> Hub {
-        Hub {
+    fn coordinator_of(ranks: Vec<Connected>) -> Coordinator {
+        Coordinator {
             own: another_process(0),
             parent: None,
             ranks,
@@ -364,29 +281,6 @@ mod tests {
             waited: None,
             ended: None,
         }
-    }
-
-    #[test]
-    fn a_rank_is_lost_when_it_has_been_silent_for_the_stated_time_and_not_before() {
-        let begun = Instant::now();
-        let (mut rank, mut other) = connected(begun);
-        let almost = SILENCE.saturating_sub(Duration::from_millis(1));
-        assert_eq!(rank.judge(begun + almost, SILENCE, "here"), None);
-        send(&mut other, &beat_at(17));
-        other_end_sees(&rank.stream);
-        assert_eq!(rank.listen(begun + almost), None);
-        assert_eq!(rank.judge(begun + almost * 2, SILENCE, "here"), None);
-        let loss = rank.judge(begun + almost + SILENCE, SILENCE, "here").unwrap();
-        assert_eq!(
-            (loss.cause, loss.position.step),
-            (
-                Cause::Silent {
-                    silent: SILENCE,
-                    others: Vec::new()
-                },
-                17
-            )
-        );
     }
 
     #[test]
@@ -408,19 +302,19 @@ mod tests {
                 (rank_of, end)
             })
             .unzip();
-        let mut hub = hub_of(ranks);
-        let mut loss = hub.ranks[0].judge(begun + SILENCE, SILENCE, "a").unwrap();
-        hub.find_others(&mut loss, begun + SILENCE);
+        let mut coordinator = coordinator_of(ranks);
+        let mut failure = coordinator.ranks[0].judge(begun + SILENCE, SILENCE, "a").unwrap();
+        coordinator.find_others(&mut failure, begun + SILENCE);
         // Rank 3 of the same host was heard of just now, and rank 4 is elsewhere.
         let others = vec![Rank(2)];
         assert_eq!(
-            loss.cause,
+            failure.cause,
             Cause::Silent {
                 silent: SILENCE,
                 others
             }
         );
-        let said = loss.to_string();
+        let said = failure.to_string();
         assert!(
             said.contains("rank 1 (host b") && said.contains(", like rank 2 of its host,"),
             "{said}"
@@ -443,50 +337,34 @@ mod tests {
                 (rank, end)
             })
             .unzip();
-        let mut hub = hub_of(ranks);
+        let mut coordinator = coordinator_of(ranks);
         let own = PositionCell::default();
         own.set_step(17);
-        let judge = |hub: &mut Hub, behind: u64| {
-            hub.ranks[1].position.step = behind;
-            hub.ranks[2].waited = Some("a minute is over".to_owned());
-            hub.ranks.iter_mut().for_each(|rank| rank.ended = false);
-            let loss = hub.judge_wait(&own, now).unwrap();
-            (loss.process.rank, loss.cause)
+        let judge = |coordinator: &mut Coordinator, behind: u64| {
+            coordinator.ranks[1].position.step = behind;
+            coordinator.ranks[2].waited = Some("a minute is over".to_owned());
+            coordinator.ranks.iter_mut().for_each(|rank| rank.ended = false);
+            let failure = coordinator.judge_wait(&own, now).unwrap();
+            (failure.process.rank, failure.cause)
         };
         let late = |waited: &str| Cause::Late {
             others: Vec::new(),
             waited: waited.to_owned(),
         };
-        assert_eq!(judge(&mut hub, 15), (Rank(2), late("a minute is over")));
+        assert_eq!(judge(&mut coordinator, 15), (Rank(2), late("a minute is over")));
         let silent = Cause::Silent {
             silent: options.late_silence,
             others: Vec::new(),
         };
-        assert_eq!(judge(&mut hub, 17), (Rank(1), silent.clone()));
+        assert_eq!(judge(&mut coordinator, 17), (Rank(1), silent.clone()));
         // What is behind and silent is silent.
-        hub.ranks[1].heard = begun;
-        assert_eq!(judge(&mut hub, 15), (Rank(2), silent));
-        for rank in &mut hub.ranks {
+        coordinator.ranks[1].heard = begun;
+        assert_eq!(judge(&mut coordinator, 15), (Rank(2), silent));
+        for rank in &mut coordinator.ranks {
             rank.heard = now;
         }
         let waited = "a minute is over".to_owned();
-        assert_eq!(judge(&mut hub, 17), (Rank(3), Cause::Stuck { waited }));
-        assert_eq!(hub.judge_wait(&own, now), None);
-    }
-
-    #[test]
-    fn a_death_has_the_place_of_the_last_beat_and_is_told_once() {
-        let begun = Instant::now();
-        let (mut rank, mut other) = connected(begun);
-        send(&mut other, &beat_at(16));
-        send(&mut other, &beat_at(17));
-        other_end_sees(&rank.stream);
-        drop(other);
-        let loss = std::iter::repeat_with(|| rank.listen(begun))
-            .find_map(|loss| loss)
-            .unwrap();
-        assert_eq!((loss.cause, loss.position.step), (Cause::Closed, 17));
-        assert_eq!(rank.listen(begun + SILENCE * 2), None);
-        assert_eq!(rank.judge(begun + SILENCE * 2, SILENCE, "here"), None);
+        assert_eq!(judge(&mut coordinator, 17), (Rank(3), Cause::Stuck { waited }));
+        assert_eq!(coordinator.judge_wait(&own, now), None);
     }
 }
