@@ -126,7 +126,7 @@ impl fmt::Display for Element {
 
 /// What a rank brings to a call, as far as it has to be the same on all ranks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Brought {
+pub enum CallPayload {
     /// Nothing, or bytes of which each rank has as many as it likes.
     Anything,
     /// Numbers, each of which is combined with those of the other ranks.
@@ -140,7 +140,7 @@ pub enum Brought {
     From(Rank),
 }
 
-impl fmt::Display for Brought {
+impl fmt::Display for CallPayload {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anything => Ok(()),

@@ -31,10 +31,10 @@ pub struct Tree {
     num_leaves: u64,
 }
 
-/// Nodes that wait for their right neighbours, each with its sum: at most one a level where the
+/// The sums so far: of nodes that wait for their right neighbours, at most one a level where the
 /// leaves come from 0 on, at most two a level where they begin anywhere.
 #[derive(Debug)]
-pub struct Waiting<V> {
+pub struct PartialSums<V> {
     tree: Tree,
     nodes: Vec<(Node, V)>,
 }
@@ -55,22 +55,22 @@ impl Tree {
 
     /// The largest nodes that a run of leaves fills, in order.
     pub fn nodes_of(self, run: Range<u64>) -> Vec<Node> {
-        let mut waiting = Waiting::new(self);
+        let mut partial = PartialSums::new(self);
         for leaf in run {
-            let (_, node) = waiting.complete(self.leaf(leaf));
-            waiting.keep(node, ());
+            let (_, node) = partial.complete(self.leaf(leaf));
+            partial.keep(node, ());
         }
-        waiting.nodes.into_iter().map(|(node, ())| node).collect()
+        partial.nodes.into_iter().map(|(node, ())| node).collect()
     }
 
     /// The sum of all leaves' values, in order of leaves.
     pub fn sum(self, values: impl IntoIterator<Item = f64>) -> f64 {
-        let mut waiting = Waiting::new(self);
+        let mut partial = PartialSums::new(self);
         for (leaf, value) in (0..self.num_leaves).zip(values) {
-            let (lefts, node) = waiting.complete(self.leaf(leaf));
-            waiting.keep(node, lefts.into_iter().fold(value, |right, left| left + right));
+            let (lefts, node) = partial.complete(self.leaf(leaf));
+            partial.keep(node, lefts.into_iter().fold(value, |right, left| left + right));
         }
-        waiting.nodes.into_iter().map(|(_, value)| value).sum()
+        partial.nodes.into_iter().map(|(_, value)| value).sum()
     }
 
     /// The node itself, or the highest ancestor that has the same leaves.
@@ -99,7 +99,7 @@ impl Node {
     }
 }
 
-impl<V> Waiting<V> {
+impl<V> PartialSums<V> {
     /// No leaf has come yet.
     pub fn new(tree: Tree) -> Self {
         Self {
@@ -195,7 +195,7 @@ fn bytes_of<T: Number>(values: &[T]) -> &[u8] {
 
 /// Adds up what the ranks have sent: of every rank its nodes, one after the other.
 fn finish<T: Number>(tree: Tree, nodes: &[Vec<Node>], received: &[Vec<u8>]) -> Vec<T> {
-    let mut waiting: Waiting<Vec<T>> = Waiting::new(tree);
+    let mut partial: PartialSums<Vec<T>> = PartialSums::new(tree);
     for (nodes, bytes) in nodes.iter().zip(received).filter(|(nodes, _)| !nodes.is_empty()) {
         let length = bytes.len() / nodes.len();
         for (index, &node) in nodes.iter().enumerate() {
@@ -204,15 +204,15 @@ fn finish<T: Number>(tree: Tree, nodes: &[Vec<Node>], received: &[Vec<u8>]) -> V
                 .chunks_exact(size_of::<T>())
                 .map(bytemuck::pod_read_unaligned);
             let mut sum: Vec<T> = numbers.collect();
-            let (lefts, node) = waiting.complete(node);
+            let (lefts, node) = partial.complete(node);
             for left in &lefts {
                 add(left, &mut sum);
             }
-            waiting.keep(node, sum);
+            partial.keep(node, sum);
         }
     }
     // All leaves have come, so one node is left: the whole tree.
-    waiting.nodes.pop().map(|(_, sum)| sum).unwrap_or_default()
+    partial.nodes.pop().map(|(_, sum)| sum).unwrap_or_default()
 }
 
 /// Left plus right, into right.
@@ -268,16 +268,16 @@ mod tests {
     /// One rank: adds its leaves, then finishes the tree with the others.
     fn sum_on_rank(collective: &mut dyn Collective, runs: &[Range<u64>], length: usize) -> Vec<f32> {
         let tree = Tree::new(runs.last().unwrap().end);
-        let mut waiting: Waiting<Vec<f32>> = Waiting::new(tree);
+        let mut partial: PartialSums<Vec<f32>> = PartialSums::new(tree);
         for number in runs[collective.rank().0 as usize].clone() {
             let mut sum = leaf(number, length);
-            let (lefts, node) = waiting.complete(tree.leaf(number));
+            let (lefts, node) = partial.complete(tree.leaf(number));
             for left in &lefts {
                 add(left, &mut sum);
             }
-            waiting.keep(node, sum);
+            partial.keep(node, sum);
         }
-        let mut sums: Vec<Vec<f32>> = waiting.nodes.into_iter().map(|(_, sum)| sum).collect();
+        let mut sums: Vec<Vec<f32>> = partial.nodes.into_iter().map(|(_, sum)| sum).collect();
         let mut last = sums.pop().unwrap_or_else(|| vec![0.0; length]);
         let earlier = sums.iter().map(Vec::as_slice).collect();
         let share = Share {
@@ -296,13 +296,13 @@ mod tests {
     fn waiting_sums_are_at_most_one_a_level() {
         for num_leaves in 1..=70_u64 {
             let tree = Tree::new(num_leaves);
-            let mut waiting = Waiting::new(tree);
+            let mut partial = PartialSums::new(tree);
             for leaf in 0..num_leaves {
-                let (_, node) = waiting.complete(tree.leaf(leaf));
-                waiting.keep(node, ());
-                assert!(waiting.nodes.len() <= num_leaves.ilog2() as usize + 1);
+                let (_, node) = partial.complete(tree.leaf(leaf));
+                partial.keep(node, ());
+                assert!(partial.nodes.len() <= num_leaves.ilog2() as usize + 1);
             }
-            assert_eq!(waiting.nodes.len(), 1, "{num_leaves} leaves end in one sum");
+            assert_eq!(partial.nodes.len(), 1, "{num_leaves} leaves end in one sum");
         }
         // Equal shares of a power of two leave one sum a rank.
         for (rank, share) in [(0, 8), (3, 8), (5, 2), (7, 1)] {

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{Brought, Call, NcclError, Rank};
+use crate::{Call, CallPayload, NcclError, Rank};
 
 /// An error of a collective call or of the connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum CollectiveError {
     },
     /// Ranks made different calls.
     #[error(
-        "rank {rank} made {call}{brought} while rank {other} made {other_call}{other_brought}: the ranks do not run the same program on the same configuration"
+        "rank {rank} made {call}{payload} while rank {other} made {other_call}{other_payload}: the ranks do not run the same program on the same configuration"
     )]
     Mismatch {
         /// The lower rank.
@@ -33,13 +33,13 @@ pub enum CollectiveError {
         /// Its call.
         call: Call,
         /// What it brought.
-        brought: Brought,
+        payload: CallPayload,
         /// A rank that differs from it.
         other: Rank,
         /// That rank's call.
         other_call: Call,
         /// What that rank brought.
-        other_brought: Brought,
+        other_payload: CallPayload,
     },
     /// A rank gave up.
     #[error("rank {by} gave up during {call} of rank {rank}: {message}")]

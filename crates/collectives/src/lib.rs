@@ -24,7 +24,7 @@ mod single;
 mod threads;
 
 pub use bf16_sum::all_reduce_sum_bf16;
-pub use call::{Brought, Bucket, Call, Element, Operation, Rank, SumOrder};
+pub use call::{Bucket, Call, CallPayload, Element, Operation, Rank, SumOrder};
 pub use collective::Collective;
 pub use connect::{Backend, Launch, connect};
 pub use device_buffer::{DeviceBuffer, DeviceElement};

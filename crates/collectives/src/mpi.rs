@@ -8,56 +8,43 @@
 //! [`ring`], and all others by MPI's own call (`MPI_IN_PLACE`). The safe path
 //! ([`MpiOptions::zero_copy`] off) copies through a buffer of the communication thread and MPI's own
 //! call, and passes the same tests.
-#![expect(unsafe_code, reason = "implements Send for the pointer to the caller's slice")]
 
-mod announced;
+mod buffer;
+mod communication;
+mod exchange;
+mod fingerprint;
+mod host;
+mod job;
+mod library;
 mod native;
+mod options;
+mod parts;
+mod reduce;
+mod reduction;
 mod ring;
+mod segment;
 mod shared_memory;
 mod thread;
 
 use std::{
-    ffi::c_void,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     thread::JoinHandle,
-    time::Duration,
 };
 
 use bytemuck::Pod;
 
 use crate::{Call, Collective, CollectiveError, Element, Operation, Rank, SumOrder, call::Sequence};
-use native::Reduction;
-use thread::{Job, Place, Reply, Work};
+use buffer::Buffer;
+use job::{Copied, Job, Place, Reply, SliceOfCaller, Work};
+pub use options::MpiOptions;
+use reduction::Reduction;
 
 /// From this size on a reduction works in the caller's slice.
 const LARGE_BYTES: usize = 64 * 1024;
-
-/// How an [`Mpi`] works.
-#[derive(Debug, Clone, Copy)]
-pub struct MpiOptions {
-    /// Deadline of every call.
-    pub timeout: Duration,
-    /// Large reductions work in place in the caller's slice, and sums by this library's own ways,
-    /// instead of through a copy and MPI's own call.
-    pub zero_copy: bool,
-    /// Ranks that are all on one host add up in memory that they share.
-    pub shared_memory: bool,
-}
-
-impl MpiOptions {
-    /// The default way with this deadline.
-    pub fn new(timeout: Duration) -> Self {
-        Self {
-            timeout,
-            zero_copy: true,
-            shared_memory: true,
-        }
-    }
-}
 
 /// The connection of this process to the other ranks. One a process.
 #[derive(Debug)]
@@ -71,16 +58,6 @@ pub struct Mpi {
     /// Whether the communication thread's waits sleep from their beginning.
     asleep: Arc<AtomicBool>,
 }
-
-/// The caller's slice on its way to the communication thread.
-#[derive(Debug)]
-struct SliceOfCaller(*mut c_void);
-
-// SAFETY: the pointer is used by the communication thread only while the caller, who holds
-// the slice's exclusive borrow, waits in `Mpi::reduce` for the reply; the thread answers only
-// when MPI has finished with the memory, and else ends the process (`thread::reduce_in_place`).
-// Sums through shared memory never give it away.
-unsafe impl Send for SliceOfCaller {}
 
 impl Mpi {
     /// Starts MPI on a communication thread and learns this process's place.
@@ -154,24 +131,22 @@ impl Mpi {
         let count = values.len();
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(values);
         if self.options.zero_copy && bytes.len() >= LARGE_BYTES {
-            let slice = SliceOfCaller(bytes.as_mut_ptr().cast());
-            let work = Work::ReduceInPlace {
-                slice,
+            let slice = SliceOfCaller(Buffer {
+                start: bytes.as_mut_ptr().cast(),
                 count,
                 element,
-                reduction,
-            };
+            });
+            let work = Work::ReduceInPlace { slice, reduction };
             return self.submit(operation, work).map(drop);
         }
-        // Words keep the copy aligned for every element type.
         let mut words = vec![0_u64; bytes.len().div_ceil(8)];
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
-        let work = Work::ReduceCopy {
+        let copy = Copied {
             words,
             count,
             element,
-            reduction,
         };
+        let work = Work::ReduceCopy { copy, reduction };
         if let Reply::Words(words) = self.submit(operation, work)? {
             bytes.copy_from_slice(&bytemuck::cast_slice(&words)[..bytes.len()]);
         }
@@ -238,12 +213,12 @@ impl Collective for Mpi {
     }
 
     fn broadcast(&mut self, root: Rank, bytes: &mut Vec<u8>) -> Result<(), CollectiveError> {
-        let brought = if root == self.place.rank {
+        let own = if root == self.place.rank {
             std::mem::take(bytes)
         } else {
             Vec::new()
         };
-        let work = Work::Broadcast { root, bytes: brought };
+        let work = Work::Broadcast { root, bytes: own };
         if let Reply::Bytes(received) = self.submit(Operation::Broadcast, work)? {
             *bytes = received;
         }

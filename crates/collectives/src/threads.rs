@@ -12,19 +12,20 @@ use std::{
 
 use bytemuck::Pod;
 
-use crate::{Brought, Call, Collective, CollectiveError, Element, Operation, Rank, call::Sequence};
+use crate::{Call, CallPayload, Collective, CollectiveError, Element, Operation, Rank, call::Sequence};
 
 /// One rank of a world whose ranks are threads of this process.
 #[derive(Debug)]
 pub struct Threads {
     rank: Rank,
-    hub: Arc<Hub>,
+    meeting: Arc<Meeting>,
     sequence: Sequence,
     timeout: Duration,
 }
 
+/// Where the ranks meet, call by call.
 #[derive(Debug)]
-struct Hub {
+struct Meeting {
     state: Mutex<State>,
     changed: Condvar,
     world_size: u32,
@@ -42,7 +43,7 @@ struct State {
 #[derive(Debug, Clone)]
 struct Deposit {
     call: Call,
-    brought: Brought,
+    payload: CallPayload,
     /// One for all ranks, or one for each.
     parts: Arc<[Vec<u8>]>,
 }
@@ -54,7 +55,7 @@ impl Threads {
     /// When `world_size` is 0.
     pub fn world(world_size: u32, timeout: Duration) -> Vec<Self> {
         assert!(world_size > 0, "a world has at least one rank");
-        let hub = Arc::new(Hub {
+        let meeting = Arc::new(Meeting {
             state: Mutex::new(State {
                 deposits: (0..world_size).map(|_| None).collect(),
                 published: None,
@@ -67,7 +68,7 @@ impl Threads {
         (0..world_size)
             .map(|rank| Self {
                 rank: Rank(rank),
-                hub: Arc::clone(&hub),
+                meeting: Arc::clone(&meeting),
                 sequence: Sequence::default(),
                 timeout,
             })
@@ -77,30 +78,30 @@ impl Threads {
     fn exchange(
         &mut self,
         operation: Operation,
-        brought: Brought,
+        payload: CallPayload,
         parts: Vec<Vec<u8>>,
     ) -> Result<Arc<[Deposit]>, CollectiveError> {
         let call = self.sequence.next(operation);
         let deadline = Instant::now() + self.timeout;
-        let mut state = self.hub.lock();
+        let mut state = self.meeting.lock();
         state = self.wait(state, call, deadline, |state| state.published.is_none())?;
         state.deposits[self.rank.0 as usize] = Some(Deposit {
             call,
-            brought,
+            payload,
             parts: parts.into(),
         });
         if state.deposits.iter().all(Option::is_some) {
             let all: Arc<[Deposit]> = state.deposits.iter_mut().filter_map(Option::take).collect();
             state.published = Some(all);
             state.taken = 0;
-            self.hub.changed.notify_all();
+            self.meeting.changed.notify_all();
         }
         state = self.wait(state, call, deadline, |state| state.published.is_some())?;
         let all = state.published.clone().unwrap_or_else(|| Arc::new([]));
         state.taken += 1;
-        if state.taken == self.hub.world_size {
+        if state.taken == self.meeting.world_size {
             state.published = None;
-            self.hub.changed.notify_all();
+            self.meeting.changed.notify_all();
         }
         drop(state);
         same_calls(&all)?;
@@ -136,10 +137,10 @@ impl Threads {
                     missing: state.missing(),
                 };
                 state.aborted = Some((self.rank, error.to_string()));
-                self.hub.changed.notify_all();
+                self.meeting.changed.notify_all();
                 return Err(error);
             }
-            state = match self.hub.changed.wait_timeout(state, left) {
+            state = match self.meeting.changed.wait_timeout(state, left) {
                 Ok((state, _)) => state,
                 Err(poisoned) => poisoned.into_inner().0,
             };
@@ -148,13 +149,14 @@ impl Threads {
 
     fn reduce<T: Pod>(
         &mut self,
-        (operation, element): (Operation, Element),
+        operation: Operation,
+        element: Element,
         values: &mut [T],
         combine: impl Fn(T, T) -> T,
     ) -> Result<(), CollectiveError> {
         let count = values.len();
-        let brought = Brought::Numbers { element, count };
-        let all = self.exchange(operation, brought, vec![bytemuck::cast_slice(values).to_vec()])?;
+        let payload = CallPayload::Numbers { element, count };
+        let all = self.exchange(operation, payload, vec![bytemuck::cast_slice(values).to_vec()])?;
         for (rank, deposit) in all.iter().enumerate() {
             let others = deposit.part(0).chunks_exact(size_of::<T>());
             for (value, other) in values.iter_mut().zip(others.map(bytemuck::pod_read_unaligned)) {
@@ -171,7 +173,7 @@ impl Deposit {
     }
 }
 
-impl Hub {
+impl Meeting {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -187,16 +189,16 @@ impl State {
 /// Ranks must agree on the call, on what is combined and on who sends.
 fn same_calls(all: &[Deposit]) -> Result<(), CollectiveError> {
     let Some(first) = all.first() else { return Ok(()) };
-    let differs = |other: &Deposit| (other.call, other.brought) != (first.call, first.brought);
+    let differs = |other: &Deposit| (other.call, other.payload) != (first.call, first.payload);
     match (0..).zip(all).find(|(_, other)| differs(other)) {
         None => Ok(()),
         Some((other, deposit)) => Err(CollectiveError::Mismatch {
             rank: Rank(0),
             call: first.call,
-            brought: first.brought,
+            payload: first.payload,
             other: Rank(other),
             other_call: deposit.call,
-            other_brought: deposit.brought,
+            other_payload: deposit.payload,
         }),
     }
 }
@@ -207,7 +209,7 @@ impl Collective for Threads {
     }
 
     fn world_size(&self) -> u32 {
-        self.hub.world_size
+        self.meeting.world_size
     }
 
     fn local_rank(&self) -> u32 {
@@ -215,7 +217,7 @@ impl Collective for Threads {
     }
 
     fn local_size(&self) -> u32 {
-        self.hub.world_size
+        self.meeting.world_size
     }
 
     fn calls_made(&self) -> u64 {
@@ -223,37 +225,37 @@ impl Collective for Threads {
     }
 
     fn barrier(&mut self) -> Result<(), CollectiveError> {
-        self.exchange(Operation::Barrier, Brought::Anything, Vec::new())
+        self.exchange(Operation::Barrier, CallPayload::Anything, Vec::new())
             .map(drop)
     }
 
     fn all_reduce_sum_f32(&mut self, values: &mut [f32]) -> Result<(), CollectiveError> {
-        self.reduce((Operation::AllReduceSum, Element::F32), values, |left, right| {
+        self.reduce(Operation::AllReduceSum, Element::F32, values, |left, right| {
             left + right
         })
     }
 
     fn all_reduce_sum_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.reduce((Operation::AllReduceSum, Element::F64), values, |left, right| {
+        self.reduce(Operation::AllReduceSum, Element::F64, values, |left, right| {
             left + right
         })
     }
 
     fn all_reduce_sum_u64(&mut self, values: &mut [u64]) -> Result<(), CollectiveError> {
-        self.reduce((Operation::AllReduceSum, Element::U64), values, u64::wrapping_add)
+        self.reduce(Operation::AllReduceSum, Element::U64, values, u64::wrapping_add)
     }
 
     fn all_reduce_min_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.reduce((Operation::AllReduceMin, Element::F64), values, f64::min)
+        self.reduce(Operation::AllReduceMin, Element::F64, values, f64::min)
     }
 
     fn all_reduce_max_f64(&mut self, values: &mut [f64]) -> Result<(), CollectiveError> {
-        self.reduce((Operation::AllReduceMax, Element::F64), values, f64::max)
+        self.reduce(Operation::AllReduceMax, Element::F64, values, f64::max)
     }
 
     fn broadcast(&mut self, root: Rank, bytes: &mut Vec<u8>) -> Result<(), CollectiveError> {
         let own = (root == self.rank).then(|| bytes.clone());
-        let all = self.exchange(Operation::Broadcast, Brought::From(root), Vec::from_iter(own))?;
+        let all = self.exchange(Operation::Broadcast, CallPayload::From(root), Vec::from_iter(own))?;
         let Some(deposit) = all.get(root.0 as usize) else {
             return Err(CollectiveError::Failed {
                 rank: self.rank,
@@ -267,22 +269,22 @@ impl Collective for Threads {
     }
 
     fn all_gather(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
-        let all = self.exchange(Operation::AllGather, Brought::Anything, vec![bytes.to_vec()])?;
+        let all = self.exchange(Operation::AllGather, CallPayload::Anything, vec![bytes.to_vec()])?;
         Ok(all.iter().map(|deposit| deposit.part(0).to_vec()).collect())
     }
 
     fn all_to_all(&mut self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, CollectiveError> {
         let own = self.rank.0 as usize;
-        let all = self.exchange(Operation::AllToAll, Brought::Anything, parts)?;
+        let all = self.exchange(Operation::AllToAll, CallPayload::Anything, parts)?;
         Ok(all.iter().map(|deposit| deposit.part(own).to_vec()).collect())
     }
 
     fn abort(&mut self, message: &str) {
-        let mut state = self.hub.lock();
+        let mut state = self.meeting.lock();
         state
             .aborted
             .get_or_insert_with(|| (self.rank, message.to_owned()));
-        self.hub.changed.notify_all();
+        self.meeting.changed.notify_all();
     }
 }
 

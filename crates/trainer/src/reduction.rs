@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use collectives::{
     Collective,
-    canonical::{Number, Share, Tree, Waiting, all_reduce_nodes},
+    canonical::{Number, PartialSums, Share, Tree, all_reduce_nodes},
 };
 use loader::{MicroBatch, micro_batches_of_rank};
 use model::{Parameters, Precision};
@@ -69,7 +69,7 @@ pub(crate) struct GradientSum<'a> {
 struct CanonicalSum {
     tree: Tree,
     num_micro_batches: u64,
-    waiting: Waiting<Tensor>,
+    partial: PartialSums<Tensor>,
     spare: Vec<Tensor>,
 }
 
@@ -80,7 +80,7 @@ impl<'a> GradientSum<'a> {
         let canonical = CanonicalSum {
             tree,
             num_micro_batches: learner.num_micro_batches,
-            waiting: Waiting::new(tree),
+            partial: PartialSums::new(tree),
             spare: Vec::new(),
         };
         Self {
@@ -156,7 +156,7 @@ impl CanonicalSum {
     fn add(&mut self, grad: &Tensor, micro_batch: u64, more: bool) -> Result<(), TrainError> {
         let _no_grad = tch::no_grad_guard();
         let mut grad = grad.shallow_clone();
-        let (lefts, node) = self.waiting.complete(self.tree.leaf(micro_batch));
+        let (lefts, node) = self.partial.complete(self.tree.leaf(micro_batch));
         for left in lefts {
             // Left plus right is right plus left, to the bit.
             let _ = grad.f_add_(&left)?;
@@ -168,7 +168,7 @@ impl CanonicalSum {
                 None => grad.f_empty_like()?,
             };
             kept.f_copy_(&grad)?;
-            self.waiting.keep(node, kept);
+            self.partial.keep(node, kept);
             let _ = grad.f_zero_()?;
         }
         Ok(())
@@ -177,7 +177,7 @@ impl CanonicalSum {
     fn reduce(&self, collective: &mut dyn Collective, grad: &Tensor) -> Result<(), TrainError> {
         let on_host = |tensor: &Tensor| tensor.f_to_device(Device::Cpu);
         let earlier = self
-            .waiting
+            .partial
             .values()
             .map(on_host)
             .collect::<Result<Vec<_>, _>>()?;

@@ -10,54 +10,15 @@ use std::{
 
 use ::mpi::ffi;
 
-use crate::{Element, Operation};
-
-/// What MPI says about a failed call.
-#[derive(Debug)]
-pub(super) struct Failure(pub(super) String);
-
-fn datatype(element: Element) -> ffi::MPI_Datatype {
-    // SAFETY: constants of the MPI library, written before `main` by its shim.
-    unsafe {
-        match element {
-            Element::F32 => ffi::RSMPI_FLOAT,
-            Element::F64 => ffi::RSMPI_DOUBLE,
-            Element::U64 => ffi::RSMPI_UINT64_T,
-        }
-    }
-}
+use super::{
+    buffer::Buffer,
+    library::{Failure, check, check_threads, in_place_of, library_version, number},
+    parts::Parts,
+    reduction::{Reduction, datatype},
+};
 
 /// Of all messages between two ranks.
 const TAG: c_int = 0;
-
-/// How elements of several ranks become one.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Reduction {
-    Sum,
-    Minimum,
-    Maximum,
-}
-
-impl Reduction {
-    pub(super) fn operation(self) -> Operation {
-        match self {
-            Self::Sum => Operation::AllReduceSum,
-            Self::Minimum => Operation::AllReduceMin,
-            Self::Maximum => Operation::AllReduceMax,
-        }
-    }
-
-    fn native(self) -> ffi::MPI_Op {
-        // SAFETY: constants of the MPI library, written before `main` by its shim.
-        unsafe {
-            match self {
-                Self::Sum => ffi::RSMPI_SUM,
-                Self::Minimum => ffi::RSMPI_MIN,
-                Self::Maximum => ffi::RSMPI_MAX,
-            }
-        }
-    }
-}
 
 /// A started, unfinished call.
 pub(super) struct Pending(ffi::MPI_Request);
@@ -76,45 +37,6 @@ impl Pending {
             ))?;
         }
         Ok(finished != 0)
-    }
-}
-
-/// Where the parts of all ranks lie one after the other, in bytes.
-pub(super) struct Parts {
-    pub(super) counts: Vec<c_int>,
-    pub(super) starts: Vec<c_int>,
-    pub(super) end: usize,
-}
-
-impl Parts {
-    /// # Errors
-    /// When they have more bytes than MPI can count.
-    pub(super) fn new(lengths: &[u64]) -> Result<Self, Failure> {
-        let too_long = || {
-            Failure(format!(
-                "the parts of all ranks have {} bytes, more than 2^31",
-                lengths.iter().map(|&length| u128::from(length)).sum::<u128>()
-            ))
-        };
-        let mut end: c_int = 0;
-        let (mut counts, mut starts) = (Vec::new(), Vec::new());
-        for &length in lengths {
-            let count = c_int::try_from(length).map_err(|_| too_long())?;
-            counts.push(count);
-            starts.push(end);
-            end = end.checked_add(count).ok_or_else(too_long)?;
-        }
-        let end = usize::try_from(end).map_err(|_| too_long())?;
-        Ok(Self { counts, starts, end })
-    }
-}
-
-/// Leaves MPI; every rank must have arrived.
-pub(super) fn finalize() {
-    // SAFETY: the last MPI call of the process; nothing is pending.
-    let code = unsafe { ffi::MPI_Finalize() };
-    if code != 0 {
-        tracing::warn!(code, "MPI_Finalize reported a failure");
     }
 }
 
@@ -181,25 +103,23 @@ impl World {
     }
 
     /// # Safety
-    /// `start` points to `count` elements that nobody else touches and that live until
+    /// `buffer` has numbers that nobody else touches and that live until
     /// [`Pending::test`] has said that the call is finished.
     pub(super) unsafe fn start_all_reduce(
         &self,
-        start_of: *mut c_void,
-        count: usize,
-        element: Element,
+        buffer: Buffer,
         reduction: Reduction,
     ) -> Result<Pending, Failure> {
-        let (count, datatype, operation) = (number(count)?, datatype(element), reduction.native());
+        let (count, datatype) = (number(buffer.count)?, datatype(buffer.element));
         // SAFETY: the caller's promise; in place, input and output are the same memory.
         unsafe {
             start(|request| {
                 ffi::MPI_Iallreduce(
                     self.in_place,
-                    start_of,
+                    buffer.start,
                     count,
                     datatype,
-                    operation,
+                    reduction.native(),
                     self.comm,
                     request,
                 )
@@ -384,17 +304,6 @@ impl World {
     }
 }
 
-/// Levels of support for threads rise with their numbers (MPI 4.0, 11.2.1). Below "funneled" a
-/// process must have one thread only, and this one has threads that compute.
-fn check_threads(provided: c_int, wanted: c_int) -> Result<(), Failure> {
-    if provided >= wanted {
-        return Ok(());
-    }
-    Err(Failure(format!(
-        "the MPI library supports threads at level {provided} only, level {wanted} (MPI_THREAD_FUNNELED) is needed; use an MPI library that was built with support for threads"
-    )))
-}
-
 /// # Safety
 /// `begin` must start one MPI call on buffers that outlive it and write its request.
 unsafe fn start(begin: impl FnOnce(*mut ffi::MPI_Request) -> c_int) -> Result<Pending, Failure> {
@@ -417,89 +326,4 @@ unsafe fn place_in(comm: ffi::MPI_Comm) -> Result<(u32, u32), Failure> {
         u32::try_from(value).map_err(|_| Failure(format!("MPI reported the rank or size {value}")))
     };
     Ok((natural(rank)?, natural(size)?))
-}
-
-fn library_version() -> Result<String, Failure> {
-    // SAFETY: the buffer has the length that MPI asks for; MPI writes `length` bytes to it.
-    unsafe {
-        let capacity = usize::try_from(ffi::RSMPI_MAX_LIBRARY_VERSION_STRING).unwrap_or(8192);
-        let mut text = vec![0_u8; capacity + 1];
-        let mut length = 0;
-        check(ffi::MPI_Get_library_version(
-            text.as_mut_ptr().cast(),
-            &raw mut length,
-        ))?;
-        text.truncate(usize::try_from(length).unwrap_or(0));
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    }
-}
-
-/// `MPI_IN_PLACE` is `(void *) 1` in Open MPI's `mpi.h` and `(void *) -1` in that of MPICH and
-/// its relatives.
-fn in_place_of(library: &str) -> Result<*const c_void, Failure> {
-    const OF_MPICH: [&str; 4] = ["MPICH", "Intel(R) MPI", "MVAPICH", "CRAY"];
-    if library.contains("Open MPI") {
-        Ok(ptr::without_provenance(1))
-    } else if OF_MPICH.iter().any(|name| library.contains(name)) {
-        Ok(ptr::without_provenance(usize::MAX))
-    } else {
-        Err(Failure(format!(
-            "the MPI library `{library}` is not known; Open MPI and MPICH are supported"
-        )))
-    }
-}
-
-fn number(count: usize) -> Result<c_int, Failure> {
-    c_int::try_from(count).map_err(|_| Failure(format!("{count} is more than MPI can count")))
-}
-
-fn check(code: c_int) -> Result<(), Failure> {
-    if code == 0 {
-        return Ok(());
-    }
-    let mut text = [0_u8; 8192];
-    let mut length = 0;
-    // SAFETY: the buffer is longer than any MPI_MAX_ERROR_STRING.
-    let known = unsafe { ffi::MPI_Error_string(code, text.as_mut_ptr().cast(), &raw mut length) } == 0;
-    let length = if known {
-        usize::try_from(length).unwrap_or(0)
-    } else {
-        0
-    };
-    Err(Failure(format!(
-        "MPI error {code}: {}",
-        String::from_utf8_lossy(&text[..length.min(text.len())])
-    )))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_lie_one_after_the_other_and_more_than_mpi_can_count_are_refused() {
-        let parts = Parts::new(&[3, 0, 5]).unwrap();
-        assert_eq!(
-            (parts.counts, parts.starts, parts.end),
-            (vec![3, 0, 5], vec![0, 3, 3], 8)
-        );
-        for lengths in [&[1 << 31][..], &[1 << 30, 1 << 30], &[u64::MAX, u64::MAX]] {
-            let Failure(message) = Parts::new(lengths).err().unwrap();
-            assert!(message.contains("more than 2^31"), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_library_without_support_for_threads_is_refused() {
-        assert!(check_threads(1, 1).is_ok() && check_threads(3, 1).is_ok());
-        let Failure(message) = check_threads(0, 1).unwrap_err();
-        assert!(message.contains("MPI_THREAD_FUNNELED"), "{message}");
-    }
-
-    #[test]
-    fn in_place_follows_the_family_and_unknown_ones_are_refused() {
-        assert_eq!(in_place_of("Open MPI v4.1.4, package: Debian").unwrap().addr(), 1);
-        assert_eq!(in_place_of("MPICH Version:\t4.0.2").unwrap().addr(), usize::MAX);
-        assert!(in_place_of("Another MPI 1.0").is_err());
-    }
 }

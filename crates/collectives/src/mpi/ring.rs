@@ -24,7 +24,10 @@ use std::{
 
 use bytemuck::Pod;
 
-use super::native::{Failure, Pending, World};
+use super::{
+    library::Failure,
+    native::{Pending, World},
+};
 
 /// A piece. Open MPI sends up to 64 KiB, with its header, at once over TCP; what is longer waits for a
 /// handshake, which queues behind the data of both directions and leaves half of the link unused:
@@ -122,7 +125,7 @@ impl From<Failure> for Stopped {
     }
 }
 
-/// Replaces the `count` numbers from `values` on by their sums over all ranks, which bring as many.
+/// Replaces `numbers` by their sums over all ranks, which bring as many.
 /// `go_on` is asked again and again while nothing comes, and pauses for as long as it is told.
 ///
 /// # Errors
@@ -132,9 +135,10 @@ impl From<Failure> for Stopped {
 /// Nobody else touches the numbers until this returns, and after an error nobody ever does.
 pub(super) unsafe fn all_reduce_sum<T: Pod + Add<Output = T>>(
     world: &World,
-    (values, count): (*mut T, usize),
+    numbers: *mut [T],
     mut go_on: impl FnMut(Duration) -> bool,
 ) -> Result<(), Stopped> {
+    let (values, count) = (numbers.cast::<T>(), numbers.len());
     let (rank, num_ranks) = (world.rank(), world.size());
     let (right, left) = ((rank + 1) % num_ranks, (rank + num_ranks - 1) % num_ranks);
     let messages = Messages::new::<T>(count, rank as usize, num_ranks as usize);

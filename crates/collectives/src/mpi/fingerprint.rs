@@ -1,5 +1,5 @@
-//! What a rank announces before its data moves, so that a rank that makes another call is
-//! named instead of mixed up, or waited for until the deadline.
+//! The fingerprint of a call. Ranks compare theirs before their data moves, so that a rank that makes
+//! another call is named instead of mixed up, or waited for until the deadline.
 //!
 //! MPI pairs the n-th call of one rank with the n-th of another whatever they are: a sum with
 //! a gather hangs, two lengths or two kinds of numbers give garbage, two roots give each rank
@@ -10,25 +10,25 @@
 //! memory is given to MPI, so gradients pay nothing for it; a small call pays one more round of
 //! 64 bytes. Who differs is asked only when somebody does.
 
-use crate::{Brought, Call, CollectiveError, Element, Operation, Rank};
+use crate::{Call, CallPayload, CollectiveError, Element, Operation, Rank};
 
 /// Numbers that a rank announces.
 pub(super) const WORDS: usize = 4;
 
-/// One rank's call.
+/// What one rank is about to do, as far as it has to be the same on all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Announced {
+pub(super) struct CollectiveFingerprint {
     pub(super) call: Call,
-    brought: Brought,
+    payload: CallPayload,
 }
 
-impl Announced {
-    pub(super) fn new(call: Call, brought: Brought) -> Self {
-        Self { call, brought }
+impl CollectiveFingerprint {
+    pub(super) fn new(call: Call, payload: CallPayload) -> Self {
+        Self { call, payload }
     }
 
     pub(super) fn words(self) -> [u64; WORDS] {
-        let [kind, value] = brought_words(self.brought);
+        let [kind, value] = payload_words(self.payload);
         [self.call.sequence, self.call.operation.code(), kind, value]
     }
 
@@ -37,7 +37,7 @@ impl Announced {
         let operation = Operation::from_code(operation)?;
         Some(Self {
             call: Call { operation, sequence },
-            brought: brought_from_words([kind, value])?,
+            payload: payload_from_words([kind, value])?,
         })
     }
 
@@ -52,24 +52,24 @@ impl Announced {
 }
 
 /// Two numbers by which ranks tell each other what they bring.
-fn brought_words(brought: Brought) -> [u64; 2] {
-    match brought {
-        Brought::Anything => [0, 0],
-        Brought::From(root) => [1, u64::from(root.0)],
-        Brought::Numbers { element, count } => [2 + element as u64, count as u64],
+fn payload_words(payload: CallPayload) -> [u64; 2] {
+    match payload {
+        CallPayload::Anything => [0, 0],
+        CallPayload::From(root) => [1, u64::from(root.0)],
+        CallPayload::Numbers { element, count } => [2 + element as u64, count as u64],
     }
 }
 
 /// What has these two numbers.
-fn brought_from_words([kind, value]: [u64; 2]) -> Option<Brought> {
+fn payload_from_words([kind, value]: [u64; 2]) -> Option<CallPayload> {
     match kind {
-        0 => Some(Brought::Anything),
-        1 => Some(Brought::From(Rank(u32::try_from(value).ok()?))),
+        0 => Some(CallPayload::Anything),
+        1 => Some(CallPayload::From(Rank(u32::try_from(value).ok()?))),
         _ => {
             let mut elements = [Element::F32, Element::F64, Element::U64].into_iter();
             let element = elements.find(|&element| 2 + element as u64 == kind)?;
             let count = usize::try_from(value).ok()?;
-            Some(Brought::Numbers { element, count })
+            Some(CallPayload::Numbers { element, count })
         }
     }
 }
@@ -86,19 +86,19 @@ pub(super) fn all_equal(largest: &[u64; 2 * WORDS]) -> bool {
 
 /// The error that names rank 0's call and the first that differs; `None` when none does.
 pub(super) fn mismatch(words_of_all: &[u64]) -> Option<CollectiveError> {
-    let all: Vec<Announced> = words_of_all
+    let all: Vec<CollectiveFingerprint> = words_of_all
         .chunks_exact(WORDS)
-        .map(Announced::from_words)
+        .map(CollectiveFingerprint::from_words)
         .collect::<Option<_>>()?;
     let first = *all.first()?;
     let (rank, other) = (0..).zip(all).find(|(_, other)| *other != first)?;
     Some(CollectiveError::Mismatch {
         rank: Rank(0),
         call: first.call,
-        brought: first.brought,
+        payload: first.payload,
         other: Rank(rank),
         other_call: other.call,
-        other_brought: other.brought,
+        other_payload: other.payload,
     })
 }
 
@@ -106,15 +106,15 @@ pub(super) fn mismatch(words_of_all: &[u64]) -> Option<CollectiveError> {
 mod tests {
     use super::*;
 
-    fn announced(operation: Operation, sequence: u64, brought: Brought) -> Announced {
-        Announced::new(Call { operation, sequence }, brought)
+    fn fingerprint(operation: Operation, sequence: u64, payload: CallPayload) -> CollectiveFingerprint {
+        CollectiveFingerprint::new(Call { operation, sequence }, payload)
     }
 
-    fn numbers(element: Element, count: usize) -> Brought {
-        Brought::Numbers { element, count }
+    fn numbers(element: Element, count: usize) -> CallPayload {
+        CallPayload::Numbers { element, count }
     }
 
-    fn largest(all: &[Announced]) -> [u64; 2 * WORDS] {
+    fn largest(all: &[CollectiveFingerprint]) -> [u64; 2 * WORDS] {
         let mut largest = [0; 2 * WORDS];
         for words in all.iter().map(|one| one.to_be_maximised()) {
             for (most, word) in largest.iter_mut().zip(words) {
@@ -124,7 +124,7 @@ mod tests {
         largest
     }
 
-    fn assert_differ(own: Announced, other: Announced) {
+    fn assert_differ(own: CollectiveFingerprint, other: CollectiveFingerprint) {
         assert!(
             !all_equal(&largest(&[own, other])) && !all_equal(&largest(&[other, own])),
             "{own:?} {other:?}"
@@ -134,30 +134,33 @@ mod tests {
     #[test]
     fn equal_calls_are_equal_and_any_difference_is_seen() {
         let two = numbers(Element::F64, 2);
-        let own = announced(Operation::AllReduceSum, 7, two);
+        let own = fingerprint(Operation::AllReduceSum, 7, two);
         assert!(all_equal(&largest(&[own, own, own])));
         for other in [
-            announced(Operation::AllGather, 7, Brought::Anything),
-            announced(Operation::AllReduceSum, 8, two),
-            announced(Operation::AllReduceSum, 6, two),
-            announced(Operation::AllReduceSum, 7, numbers(Element::F64, 0)),
+            fingerprint(Operation::AllGather, 7, CallPayload::Anything),
+            fingerprint(Operation::AllReduceSum, 8, two),
+            fingerprint(Operation::AllReduceSum, 6, two),
+            fingerprint(Operation::AllReduceSum, 7, numbers(Element::F64, 0)),
             // As many bytes of another kind.
-            announced(Operation::AllReduceSum, 7, numbers(Element::U64, 2)),
-            announced(Operation::AllReduceSum, 7, numbers(Element::F32, 4)),
+            fingerprint(Operation::AllReduceSum, 7, numbers(Element::U64, 2)),
+            fingerprint(Operation::AllReduceSum, 7, numbers(Element::F32, 4)),
         ] {
             assert_differ(own, other);
         }
         assert_differ(
-            announced(Operation::Broadcast, 7, Brought::From(Rank(0))),
-            announced(Operation::Broadcast, 7, Brought::From(Rank(1))),
+            fingerprint(Operation::Broadcast, 7, CallPayload::From(Rank(0))),
+            fingerprint(Operation::Broadcast, 7, CallPayload::From(Rank(1))),
         );
     }
 
     #[test]
     fn the_first_rank_that_differs_is_named_with_both_calls() {
-        let own = announced(Operation::AllReduceSum, 7, numbers(Element::F32, 4));
-        let other = announced(Operation::Finish, 7, Brought::Anything);
-        let words: Vec<u64> = [own, own, other].into_iter().flat_map(Announced::words).collect();
+        let own = fingerprint(Operation::AllReduceSum, 7, numbers(Element::F32, 4));
+        let other = fingerprint(Operation::Finish, 7, CallPayload::Anything);
+        let words: Vec<u64> = [own, own, other]
+            .into_iter()
+            .flat_map(CollectiveFingerprint::words)
+            .collect();
         let error = mismatch(&words).unwrap().to_string();
         assert!(
             error.contains("rank 0 made all-reduce (sum) number 7 of 4 f32 (16 bytes)")
@@ -170,13 +173,13 @@ mod tests {
     #[test]
     fn what_a_rank_brings_reads_back() {
         let kinds = [Element::F32, Element::F64, Element::U64].map(|element| numbers(element, 3));
-        for brought in kinds
+        for payload in kinds
             .into_iter()
-            .chain([Brought::Anything, Brought::From(Rank(9))])
+            .chain([CallPayload::Anything, CallPayload::From(Rank(9))])
         {
-            assert_eq!(brought_from_words(brought_words(brought)), Some(brought));
+            assert_eq!(payload_from_words(payload_words(payload)), Some(payload));
         }
-        assert_eq!(brought_from_words([5, 0]), None);
+        assert_eq!(payload_from_words([5, 0]), None);
     }
 
     #[test]

@@ -2,23 +2,21 @@
 #![expect(unsafe_code, reason = "takes the caller's slice from its pointer")]
 
 use std::{
-    ffi::c_void,
     io,
     ops::Add,
-    slice,
     time::{Duration, Instant},
 };
 
 use bytemuck::Pod;
 
-use super::{AWAKE, Communication, keep};
-use crate::{
-    Call, CollectiveError, Element, Operation, Rank,
-    mpi::{
-        native::Reduction,
-        shared_memory::{Address, Late, Segment, SharedMemory},
-    },
+use super::{
+    buffer::Buffer,
+    communication::{AWAKE, Communication, keep},
+    reduction::Reduction,
+    segment::{Address, Segment},
+    shared_memory::{Late, SharedMemory},
 };
+use crate::{Call, CollectiveError, Element, Operation, Rank};
 
 /// Of the calls at the start, which all ranks make before those that the caller counts.
 const START: Call = Call {
@@ -70,12 +68,13 @@ impl Communication {
 
     fn all_have(&self, own: bool, deadline: Instant) -> Result<bool, CollectiveError> {
         let mut least = Box::new(u64::from(own));
-        let start: *mut c_void = std::ptr::from_mut(&mut *least).cast();
-        // SAFETY: `least` lives until MPI has finished with it, or for ever (`keep`).
-        let pending = unsafe {
-            self.world
-                .start_all_reduce(start, 1, Element::U64, Reduction::Minimum)
+        let buffer = Buffer {
+            start: std::ptr::from_mut(&mut *least).cast(),
+            count: 1,
+            element: Element::U64,
         };
+        // SAFETY: `least` lives until MPI has finished with it, or for ever (`keep`).
+        let pending = unsafe { self.world.start_all_reduce(buffer, Reduction::Minimum) };
         least = keep(self.finish(START, deadline, AWAKE, pending), least)?;
         Ok(*least == 1)
     }
@@ -84,21 +83,21 @@ impl Communication {
     pub(super) fn sum_in_host(
         &mut self,
         call: Call,
-        (start, count): (*mut c_void, usize),
-        (element, reduction): (Element, Reduction),
+        buffer: Buffer,
+        reduction: Reduction,
     ) -> Option<Result<(), CollectiveError>> {
         let mut memory = self.host.take()?;
         let deadline = Instant::now() + self.timeout;
-        let summed = match (element, reduction) {
+        let summed = match (buffer.element, reduction) {
             // SAFETY: `SliceOfCaller`: the caller waits, with its exclusive borrow of so many
             // numbers of this kind, until this returns.
-            (Element::F32, Reduction::Sum) => Some(self.sum_slice(&mut memory, deadline, unsafe {
-                slice::from_raw_parts_mut(start.cast::<f32>(), count)
-            })),
+            (Element::F32, Reduction::Sum) => {
+                Some(self.sum_slice(&mut memory, deadline, unsafe { &mut *buffer.numbers::<f32>() }))
+            }
             // SAFETY: as above.
-            (Element::F64, Reduction::Sum) => Some(self.sum_slice(&mut memory, deadline, unsafe {
-                slice::from_raw_parts_mut(start.cast::<f64>(), count)
-            })),
+            (Element::F64, Reduction::Sum) => {
+                Some(self.sum_slice(&mut memory, deadline, unsafe { &mut *buffer.numbers::<f64>() }))
+            }
             _ => None,
         };
         self.host = Some(memory);
