@@ -31,7 +31,7 @@ pub struct Tree {
     num_leaves: u64,
 }
 
-/// The sums so far: of nodes that wait for their right neighbours, at most one a level where the
+/// The sums so far: of nodes that wait for their right neighbors, at most one a level where the
 /// leaves come from 0 on, at most two a level where they begin anywhere.
 #[derive(Debug)]
 pub struct PartialSums<V> {
@@ -125,7 +125,7 @@ impl<V> PartialSums<V> {
         (lefts, node)
     }
 
-    /// Keeps the sum of a completed node for the right neighbours that come.
+    /// Keeps the sum of a completed node for the right neighbors that come.
     pub fn keep(&mut self, node: Node, value: V) {
         self.nodes.push((node, value));
     }

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn launchers_are_recognised_by_their_variables() {
+    fn launchers_are_recognized_by_their_variables() {
         assert_eq!(detect(&[]), None);
         assert_eq!(detect(&[("SLURM_PROCID", "0"), ("SLURM_NTASKS", "8")]), None);
         let open_mpi = detect(&[("OMPI_COMM_WORLD_RANK", "1"), ("OMPI_COMM_WORLD_SIZE", "2")]).unwrap();

@@ -251,7 +251,7 @@ impl Collective for Mpi {
 }
 
 impl Drop for Mpi {
-    /// Leaving is a collective too: MPI is finalised when all ranks arrive before the deadline,
+    /// Leaving is a collective too: MPI is finalized when all ranks arrive before the deadline,
     /// and aborted when not, or when this rank leaves by an error or a panic.
     fn drop(&mut self) {
         if std::thread::panicking() {

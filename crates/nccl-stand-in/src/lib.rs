@@ -108,7 +108,7 @@ impl StandIn {
     /// Where there is no C compiler.
     pub fn load() -> Self {
         let path = compiled(&[]);
-        // SAFETY: the stand-in has no initialisers.
+        // SAFETY: the stand-in has no initializers.
         let library = unsafe { Library::new(&path) }.unwrap();
         Self { library, path }
     }

@@ -2,8 +2,8 @@
 //!
 //! Nothing but the key is saved for the backward pass: both passes make the bits anew while
 //! they read the data. An element is kept when its 16 random bits are below a threshold, so
-//! the probability is quantised to multiples of 1/65,536 (0.1 becomes 0.100006); kept
-//! elements are scaled by the exact inverse of the quantised keep probability, so the
+//! the probability is quantized to multiples of 1/65,536 (0.1 becomes 0.100006); kept
+//! elements are scaled by the exact inverse of the quantized keep probability, so the
 //! expectation is exact. Which bits an element has stands in `dropout_mask.rs`.
 
 use std::sync::{Mutex, PoisonError};
@@ -61,7 +61,7 @@ impl DropoutRate {
         clippy::cast_sign_loss,
         reason = "between 1 and 65,535 by clamp"
     )]
-    pub fn quantise(probability: f64) -> Result<Option<Self>, TorchError> {
+    pub fn quantize(probability: f64) -> Result<Option<Self>, TorchError> {
         if !(0.0..1.0).contains(&probability) {
             return Err(TorchError::OutOfRange {
                 name: "dropout probability",
@@ -159,7 +159,7 @@ pub fn with_seeded_generator<T>(key: &DropoutKey, site: u32, draw: impl FnOnce()
 /// [`TorchError::OutOfRange`] for a probability outside [0, 1) or a tensor beyond the
 /// counter; [`TorchError::UnsupportedKind`] for another kind.
 pub fn dropout(input: &Tensor, probability: f64, key: &DropoutKey, site: u32) -> Result<Tensor, TorchError> {
-    let Some(rate) = DropoutRate::quantise(probability)? else {
+    let Some(rate) = DropoutRate::quantize(probability)? else {
         return Ok(input.shallow_clone());
     };
     if !has_own_kernels(input.device()) {
@@ -199,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_the_quantised_probability_within_four_deviations() {
+    fn the_rate_is_the_quantized_probability_within_four_deviations() {
         for probability in [0.1, 0.5, 0.01] {
             let len = 4_000_000;
             let dropped = mask_of(len, probability, &KEY, 0)
                 .iter()
                 .filter(|&&kept| !kept)
                 .count();
-            let keep = DropoutRate::quantise(probability)
+            let keep = DropoutRate::quantize(probability)
                 .unwrap()
                 .unwrap()
                 .keep_probability();
@@ -219,17 +219,17 @@ mod tests {
     #[test]
     fn the_scale_makes_the_expectation_exact() {
         for probability in [0.1, 0.3, 1e-9, 0.999_999] {
-            let rate = DropoutRate::quantise(probability).unwrap().unwrap();
+            let rate = DropoutRate::quantize(probability).unwrap().unwrap();
             assert!((rate.scale() * rate.keep_probability() - 1.0).abs() < 1e-15);
             assert!(rate.keep_probability() < 1.0 && rate.keep_probability() > 0.0);
         }
-        assert!(DropoutRate::quantise(0.0).unwrap().is_none());
+        assert!(DropoutRate::quantize(0.0).unwrap().is_none());
         assert!(matches!(
-            DropoutRate::quantise(1.0),
+            DropoutRate::quantize(1.0),
             Err(TorchError::OutOfRange { .. })
         ));
         assert!(matches!(
-            DropoutRate::quantise(f64::NAN),
+            DropoutRate::quantize(f64::NAN),
             Err(TorchError::OutOfRange { .. })
         ));
     }
@@ -330,7 +330,7 @@ mod tests {
         let input =
             Tensor::arange_start(-500, 500, (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16) * 0.137;
         let output = dropout(&input, 0.1, &KEY, 1).unwrap();
-        let rate = DropoutRate::quantise(0.1).unwrap().unwrap();
+        let rate = DropoutRate::quantize(0.1).unwrap().unwrap();
         let scaled = (input.to_kind(Kind::Float) * rate.scale()).to_kind(Kind::BFloat16);
         let kept = output.ne(0.0);
         assert_eq!(output.masked_select(&kept), scaled.masked_select(&kept));

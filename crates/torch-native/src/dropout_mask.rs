@@ -230,7 +230,7 @@ mod tests {
         let input: Vec<f32> = (0..1000u16)
             .map(|index| f32::from(index) * 0.37 - 100.0)
             .collect();
-        let rate = DropoutRate::quantise(0.1).unwrap().unwrap();
+        let rate = DropoutRate::quantize(0.1).unwrap().unwrap();
         let stream = Stream::new(&key, 4, rate);
         let (mut portable, mut best) = (vec![0.0; 1000], vec![0.0; 1000]);
         mask_groups(stream, rate.scale(), 0, &input, &mut portable);
@@ -245,7 +245,7 @@ mod tests {
             step: 2,
             micro_batch: 1,
         };
-        let rate = DropoutRate::quantise(0.4).unwrap().unwrap();
+        let rate = DropoutRate::quantize(0.4).unwrap().unwrap();
         let stream = Stream::new(&key, 9, rate);
         let mut masked = vec![0.0f32; 5 * GROUP];
         mask_groups(stream, 1.0, 0, &vec![1.0; 5 * GROUP], &mut masked);

@@ -42,7 +42,7 @@ pub(crate) fn keep_stream(
             expected: "at most 34,359,738,240",
         });
     }
-    let rate = DropoutRate::quantise(probability)?;
+    let rate = DropoutRate::quantize(probability)?;
     Ok(rate.map(|rate| (Stream::new(key, site, rate), rate.scale() as f32)))
 }
 

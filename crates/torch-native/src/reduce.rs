@@ -11,7 +11,7 @@ use crate::parallel::{SharedSlice, parallel_for};
 
 /// Elements of one partial sum; fixed, so that the order of additions is fixed.
 const CHUNK: usize = 1 << 14;
-/// Independent sums inside a chunk, so that the additions vectorise in a fixed order.
+/// Independent sums inside a chunk, so that the additions vectorize in a fixed order.
 const LANES: usize = 16;
 
 fn chunk_sum<T: Copy + Into<f64>>(chunk: &[T]) -> f64 {

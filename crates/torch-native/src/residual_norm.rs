@@ -35,7 +35,7 @@ pub struct LayerNormWeights<'a> {
     pub epsilon: f64,
 }
 
-/// What goes into the sum that is normalised.
+/// What goes into the sum that is normalized.
 #[derive(Debug, Clone, Copy)]
 pub struct ResidualInputs<'a> {
     /// [.., D], the product without its bias.

@@ -42,7 +42,7 @@ impl CollectiveFingerprint {
     }
 
     /// Every number, then the complement of every number.
-    pub(super) fn to_be_maximised(self) -> [u64; 2 * WORDS] {
+    pub(super) fn to_be_maximized(self) -> [u64; 2 * WORDS] {
         let words = self.words();
         std::array::from_fn(|index| match words.get(index) {
             Some(word) => *word,
@@ -116,7 +116,7 @@ mod tests {
 
     fn largest(all: &[CollectiveFingerprint]) -> [u64; 2 * WORDS] {
         let mut largest = [0; 2 * WORDS];
-        for words in all.iter().map(|one| one.to_be_maximised()) {
+        for words in all.iter().map(|one| one.to_be_maximized()) {
             for (most, word) in largest.iter_mut().zip(words) {
                 *most = word.max(*most);
             }

@@ -296,7 +296,7 @@ impl World {
 
     /// Ends this process and, through the launcher, all others.
     pub(super) fn abort(&self) -> ! {
-        // SAFETY: allowed at any time between initialisation and finalisation.
+        // SAFETY: allowed at any time between initialization and finalization.
         unsafe {
             ffi::MPI_Abort(self.comm, 1);
         }

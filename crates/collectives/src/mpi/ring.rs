@@ -197,14 +197,14 @@ pub(super) unsafe fn all_reduce_sum<T: Pod + Add<Output = T>>(
 
 /// As long as [`PAUSE_PIECES`] took so far: every look at MPI costs system calls, on cores that
 /// compute meanwhile, and what is left of the window keeps the link busy. Of a short chunk it is
-/// less, because a rank has no more to send until its neighbour has looked.
+/// less, because a rank has no more to send until its neighbor has looked.
 fn pause(elapsed: Duration, num_finished: usize, pieces_per_chunk: usize) -> Duration {
     let whole = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let pieces = PAUSE_PIECES.min(whole(pieces_per_chunk / 2));
     (elapsed * pieces / whole(num_finished / 2).max(1)).clamp(PAUSE.0, PAUSE.1)
 }
 
-/// The messages to one neighbour or from the other, which are told finished in the order in which they
+/// The messages to one neighbor or from the other, which are told finished in the order in which they
 /// began.
 #[derive(Default)]
 struct Direction {

@@ -130,7 +130,7 @@ impl Communication {
     /// Waits until all ranks have arrived, and refuses a call that is not the same on all.
     fn arrive(&self, own: CollectiveFingerprint, deadline: Instant) -> Result<(), CollectiveError> {
         let call = own.call;
-        let mut largest = Box::new(own.to_be_maximised());
+        let mut largest = Box::new(own.to_be_maximized());
         let buffer = Buffer {
             start: largest.as_mut_ptr().cast(),
             count: largest.len(),

@@ -172,7 +172,7 @@ impl Communicator {
         let code = unsafe { (self.library.functions.comm_finalize)(handle) };
         self.settle(code, "ncclCommFinalize", NcclWork::Finish, patience)?;
         self.live = None;
-        // SAFETY: the communicator is finalised, and its handle is gone from here on.
+        // SAFETY: the communicator is finalized, and its handle is gone from here on.
         let code = unsafe { (self.library.functions.comm_destroy)(handle) };
         if code == SUCCESS {
             return Ok(());

@@ -64,7 +64,7 @@ impl NcclLibrary {
     pub fn open(path: Option<&Path>) -> Result<Self, NcclError> {
         let name = path.map_or_else(|| SONAME.to_owned(), |path| path.display().to_string());
         let file = path.map_or_else(|| SONAME.as_ref(), Path::as_os_str);
-        // SAFETY: the initialisers of NCCL itself run here; they set up its own memory only. A
+        // SAFETY: the initializers of NCCL itself run here; they set up its own memory only. A
         // file that is no NCCL has no `ncclGetVersion` and is refused below.
         let library = unsafe { Library::new(file) }.map_err(|error| NcclError::NotFound {
             library: name.clone(),

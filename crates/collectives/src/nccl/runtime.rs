@@ -176,7 +176,7 @@ impl GpuRuntime {
     /// # Errors
     /// [`NcclError::NotFound`] and [`NcclError::NoGpuRuntime`].
     pub fn of_file(path: &Path) -> Result<Self, NcclError> {
-        // SAFETY: the file's initialisers run here; a file of a test has none.
+        // SAFETY: the file's initializers run here; a file of a test has none.
         let library = unsafe { Library::new(path) }.map_err(|error| NcclError::NotFound {
             library: path.display().to_string(),
             message: error.to_string(),

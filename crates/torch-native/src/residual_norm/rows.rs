@@ -196,8 +196,8 @@ fn backward_rows<L: Lanes, T: Stored>(pass: &Backward<'_, T>, rows: Range<usize>
     }
 }
 
-/// Means over the row of g and of g times the normalised value, where g is the gradient of the
-/// normalised value; adds to the gradients of weight and bias.
+/// Means over the row of g and of g times the normalized value, where g is the gradient of the
+/// normalized value; adds to the gradients of weight and bias.
 #[inline(always)]
 fn gradient_means<L: Lanes, T: Stored>(pass: &Backward<'_, T>, row: usize, norm_sums: &mut [f32]) -> [L; 2] {
     let width = pass.norm_weight.len();
