@@ -23,7 +23,7 @@ pub(super) enum Farewell {
 }
 
 /// For the last word of a process that is told to end at once.
-const LAST_WORD: Duration = Duration::from_secs(1);
+pub(super) const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// By which any thread ends this process's part in the channel.
 #[derive(Debug, Clone)]

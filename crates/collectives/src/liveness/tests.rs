@@ -8,6 +8,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::{
+    farewell::LAST_WORD,
     wire::{Inbox, Message},
     *,
 };

@@ -88,17 +88,18 @@ impl Communication {
     ) -> Option<Result<(), CollectiveError>> {
         let mut memory = self.host.take()?;
         let deadline = Instant::now() + self.timeout;
-        let summed = match (buffer.element, reduction) {
-            // SAFETY: `SliceOfCaller`: the caller waits, with its exclusive borrow of so many
-            // numbers of this kind, until this returns.
-            (Element::F32, Reduction::Sum) => {
-                Some(self.sum_slice(&mut memory, deadline, unsafe { &mut *buffer.numbers::<f32>() }))
+        // SAFETY: `SliceOfCaller`: the caller waits, with its exclusive borrow of so many numbers of
+        // this kind, until this returns.
+        let summed = unsafe {
+            match (buffer.element, reduction) {
+                (Element::F32, Reduction::Sum) => {
+                    Some(self.sum_slice(&mut memory, deadline, &mut *buffer.numbers::<f32>()))
+                }
+                (Element::F64, Reduction::Sum) => {
+                    Some(self.sum_slice(&mut memory, deadline, &mut *buffer.numbers::<f64>()))
+                }
+                _ => None,
             }
-            // SAFETY: as above.
-            (Element::F64, Reduction::Sum) => {
-                Some(self.sum_slice(&mut memory, deadline, unsafe { &mut *buffer.numbers::<f64>() }))
-            }
-            _ => None,
         };
         self.host = Some(memory);
         let late = |Late(rank)| {

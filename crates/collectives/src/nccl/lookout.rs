@@ -83,7 +83,7 @@ impl Lookout {
     }
 }
 
-/// NcclWork that is looked after.
+/// Work that is looked after.
 #[derive(Debug)]
 pub(super) struct UnderWay(Lookout);
 

@@ -21,7 +21,7 @@ use super::{
 /// `cudaError_t`, as a plain integer for the same reason as NCCL's codes.
 pub(super) type CudaCode = c_int;
 pub(super) const CUDA_SUCCESS: CudaCode = 0;
-/// NcclWork before an event is still going on.
+/// Work before an event is still going on.
 pub(super) const CUDA_NOT_READY: CudaCode = 600;
 /// An event that is not asked for times is the cheapest.
 pub(super) const EVENT_DISABLE_TIMING: c_uint = 2;
