@@ -2,42 +2,21 @@
 //!
 //! Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
 
+mod kernel;
+mod numbers;
+
 use std::ops::Range;
 
 use tch::{Kind, Tensor};
 
 use crate::TorchError;
-use crate::adamw_kernel::{Part, Real, Segment, segments, step_slices};
 use crate::gpu::has_own_kernels;
-use crate::memory::{with_slice, with_slice_mut};
+use crate::memory::{slice, slice_mut};
+
+use kernel::{Part, Real, Segment, segments, step_slices};
+pub use numbers::AdamW;
 
 const OPERATION: &str = "adamw_step";
-
-/// The numbers of one `AdamW` step.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AdamW {
-    /// Learning rate of this step.
-    pub learning_rate: f64,
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the root of the second moment, outside the root.
-    pub epsilon: f64,
-    /// Decoupled weight decay, on the decay ranges only.
-    pub weight_decay: f64,
-    /// Number of this step, counted from 1: the optimizer steps finished after it.
-    pub step: u64,
-}
-
-impl AdamW {
-    /// 1 - beta^step for both moments: the same bits on every processor, as every rank multiplies its
-    /// parameters with them.
-    pub fn bias_corrections(&self) -> (f64, f64) {
-        let of = |beta| 1.0 - libm::pow(beta, self.step as f64);
-        (of(self.beta1), of(self.beta2))
-    }
-}
 
 /// The four flat buffers of an optimizer step, all of one length and kind.
 #[derive(Clone, Copy)]
@@ -77,24 +56,13 @@ impl Buffers<'_> {
         // Handles of their own; that no two share memory was checked.
         let [mut parameters, mut exp_avg, mut exp_avg_sq] =
             [self.parameters, self.exp_avg, self.exp_avg_sq].map(Tensor::shallow_clone);
-        with_slice_mut(OPERATION, &mut parameters, |parameters: &mut [T]| {
-            with_slice(OPERATION, self.gradients, |gradients: &[T]| {
-                with_slice_mut(OPERATION, &mut exp_avg, |exp_avg: &mut [T]| {
-                    with_slice_mut(OPERATION, &mut exp_avg_sq, |exp_avg_sq: &mut [T]| {
-                        step_slices(
-                            Part {
-                                parameters,
-                                gradients,
-                                exp_avg,
-                                exp_avg_sq,
-                            },
-                            adamw,
-                            segments,
-                        )
-                    })
-                })
-            })
-        })????
+        let whole = Part {
+            parameters: slice_mut::<T>(OPERATION, &mut parameters)?,
+            gradients: slice(OPERATION, self.gradients)?,
+            exp_avg: slice_mut(OPERATION, &mut exp_avg)?,
+            exp_avg_sq: slice_mut(OPERATION, &mut exp_avg_sq)?,
+        };
+        step_slices(whole, adamw, segments)
     }
 
     /// The same step in libtorch's own operations: for other devices, and to test the kernel.
@@ -181,6 +149,7 @@ pub fn adamw_step(
         }),
     }
 }
+
 #[cfg(test)]
 #[expect(
     clippy::single_range_in_vec_init,

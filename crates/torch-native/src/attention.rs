@@ -9,89 +9,30 @@
 //!
 //! B sequences, T positions, D hidden, N heads, H per head.
 
-#![expect(unsafe_code, reason = "calls a copy once the processor was seen to have it")]
-
+mod attend;
 mod backward;
 #[cfg(target_arch = "x86_64")]
 mod bf16;
 mod forward;
 mod head;
+mod operands;
+mod pack;
 mod product;
-
-use std::ops::Range;
+mod softmax_rows;
 
 use tch::{Device, Kind, Tensor};
 
 use crate::autograd::attach_backward;
-use crate::dropout_mask::Stream;
-use crate::instructions::{Instructions, each_copy};
-use crate::keep_bits::keep_stream;
-use crate::memory::{Element, slice, slice_mut};
+use crate::dropout::keep_bits::{KeepStream, keep_stream};
+use crate::instructions::Instructions;
+use crate::memory::{slice, slice_mut};
 use crate::parallel::{SharedSlice, parallel_for};
 use crate::{Dropout, TorchError};
 
-use backward::{Saved, backward_heads};
-use forward::{Outputs, forward_heads};
-use head::{Inputs, MASKED, Shape};
+use attend::Attend;
+use head::{Inputs, MASKED, Outputs, Saved, Shape};
 
 const OPERATION: &str = "fused_attention";
-
-each_copy!(
-    fn forward_on = forward_heads(
-        inputs: &Inputs<'_, f32>,
-        outputs: &Outputs<'_, f32>,
-        heads: Range<usize>,
-    )
-);
-each_copy!(
-    fn backward_on = backward_heads(
-        inputs: &Inputs<'_, f32>,
-        saved: &Saved<'_, f32>,
-        gradient: &SharedSlice<'_, f32>,
-        heads: Range<usize>,
-    )
-);
-
-/// A kind that attention has kernels for.
-trait Attend: Element {
-    /// Attention of the heads `heads` (of B N).
-    fn forward(
-        instructions: Instructions,
-        inputs: &Inputs<'_, Self>,
-        outputs: &Outputs<'_, Self>,
-        heads: Range<usize>,
-    );
-
-    /// Gradients of their queries, keys and values into `gradient`, [rows, 3D].
-    fn backward(
-        instructions: Instructions,
-        inputs: &Inputs<'_, Self>,
-        saved: &Saved<'_, Self>,
-        gradient: &SharedSlice<'_, Self>,
-        heads: Range<usize>,
-    );
-}
-
-impl Attend for f32 {
-    fn forward(
-        instructions: Instructions,
-        inputs: &Inputs<'_, Self>,
-        outputs: &Outputs<'_, Self>,
-        heads: Range<usize>,
-    ) {
-        forward_on(instructions, inputs, outputs, heads);
-    }
-
-    fn backward(
-        instructions: Instructions,
-        inputs: &Inputs<'_, Self>,
-        saved: &Saved<'_, Self>,
-        gradient: &SharedSlice<'_, Self>,
-        heads: Range<usize>,
-    ) {
-        backward_on(instructions, inputs, saved, gradient, heads);
-    }
-}
 
 /// How the rows of a fused projection make sequences.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +54,7 @@ struct Plan {
     shape: Shape,
     starts: Vec<usize>,
     bias: Vec<f32>,
-    dropout: Option<(Stream, f32)>,
+    dropout: Option<KeepStream>,
     instructions: Instructions,
 }
 

@@ -60,7 +60,8 @@ fn gelu_row<L: Lanes, T: Stored>(input: &[T], bias: &[f32], output: &mut [T]) {
 /// Writes the gradient of the row's input, and adds it to `sums`.
 #[inline(always)]
 fn gradient_row<L: Lanes, T: Stored>(
-    (input, bias): (&[T], &[f32]),
+    input: &[T],
+    bias: &[f32],
     output_gradient: &[T],
     gradient: &mut [T],
     sums: &mut [f32],
@@ -84,7 +85,8 @@ fn gradient_row<L: Lanes, T: Stored>(
 
 each_copy!(fn gelu_on<T: Stored> = gelu_row(input: &[T], bias: &[f32], output: &mut [T]));
 each_copy!(fn gradient_on<T: Stored> = gradient_row(
-    inputs: (&[T], &[f32]),
+    input: &[T],
+    bias: &[f32],
     output_gradient: &[T],
     gradient: &mut [T],
     sums: &mut [f32],
@@ -131,7 +133,8 @@ fn backward<T: Stored>(
             let gradient = unsafe { gradient.part(range.clone()) };
             gradient_on(
                 instructions,
-                (&input[range.clone()], bias),
+                &input[range.clone()],
+                bias,
                 &output_gradient[range],
                 gradient,
                 sums,

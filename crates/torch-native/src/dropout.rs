@@ -4,7 +4,14 @@
 //! they read the data. An element is kept when its 16 random bits are below a threshold, so
 //! the probability is quantized to multiples of 1/65,536 (0.1 becomes 0.100006); kept
 //! elements are scaled by the exact inverse of the quantized keep probability, so the
-//! expectation is exact. Which bits an element has stands in `dropout_mask.rs`.
+//! expectation is exact. Which bits an element has stands in `dropout/stream.rs`.
+
+pub(crate) mod keep_bits;
+#[cfg(target_arch = "x86_64")]
+mod keep_bits_avx512;
+mod mask;
+mod rate;
+mod stream;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,94 +19,29 @@ use tch::{Kind, Tensor};
 
 use crate::TorchError;
 use crate::autograd::attach_backward;
-use crate::dropout_mask::{MAX_ELEMENTS, Scale, Stream, mask_slices};
 use crate::gpu::has_own_kernels;
-use crate::memory::{Bf16, with_slice, with_slice_mut};
+use crate::memory::{Bf16, slice, slice_mut};
 use crate::philox::{halves, philox4x32_10, purpose_key};
+
+use mask::{Scale, mask_slices};
+pub use rate::{Dropout, DropoutKey, DropoutRate};
+use stream::MAX_ELEMENTS;
+pub(crate) use stream::Stream;
 
 /// Purpose of the seeds of [`with_seeded_generator`]: "gene" in ASCII.
 const GENERATOR_PURPOSE: u32 = 0x6765_6e65;
-/// Values that 16 random bits take.
-const STEPS: u32 = 1 << 16;
-
-/// What the masks of one forward and backward pass depend on, beside the site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DropoutKey {
-    /// The run's seed.
-    pub seed: u64,
-    /// Optimizer steps finished before this pass.
-    pub step: u64,
-    /// Global micro-batch index within the step: the same at any world size.
-    pub micro_batch: u64,
-}
-
-/// Dropout at one place of the model in one pass, for the kernels that include it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Dropout<'a> {
-    /// Probability that an element is dropped.
-    pub probability: f64,
-    /// The pass.
-    pub key: &'a DropoutKey,
-    /// The place in the model.
-    pub site: u32,
-}
-
-/// A dropout probability on the grid that the kernel has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DropoutRate {
-    /// An element is kept when its bits are below this, 1..=65,535.
-    threshold: u32,
-}
-
-impl DropoutRate {
-    /// The nearest rate on the grid; a positive probability never becomes 0. `None` for 0.
-    ///
-    /// # Errors
-    /// [`TorchError::OutOfRange`] unless 0 <= `probability` < 1.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 1 and 65,535 by clamp"
-    )]
-    pub fn quantize(probability: f64) -> Result<Option<Self>, TorchError> {
-        if !(0.0..1.0).contains(&probability) {
-            return Err(TorchError::OutOfRange {
-                name: "dropout probability",
-                value: probability,
-                expected: "at least 0 and below 1",
-            });
-        }
-        let kept = ((1.0 - probability) * f64::from(STEPS)).round();
-        let threshold = kept.clamp(1.0, f64::from(STEPS - 1)) as u32;
-        Ok((probability > 0.0).then_some(Self { threshold }))
-    }
-
-    /// An element is kept when its 16 bits are below this.
-    pub(crate) fn threshold(self) -> u32 {
-        self.threshold
-    }
-
-    /// The probability with which an element is kept.
-    pub fn keep_probability(self) -> f64 {
-        f64::from(self.threshold) / f64::from(STEPS)
-    }
-
-    /// What kept elements are multiplied by.
-    pub fn scale(self) -> f64 {
-        f64::from(STEPS) / f64::from(self.threshold)
-    }
-}
 fn mask_tensor<T: Scale>(
     stream: Stream,
     scale: f64,
     input: &Tensor,
     output: &mut Tensor,
 ) -> Result<(), TorchError> {
-    with_slice("dropout", input, |input: &[T]| {
-        with_slice_mut("dropout", output, |output: &mut [T]| {
-            mask_slices(stream, scale, input, output)
-        })
-    })??
+    mask_slices::<T>(
+        stream,
+        scale,
+        slice("dropout", input)?,
+        slice_mut("dropout", output)?,
+    )
 }
 
 /// `input` times its mask times the scale; no gradient.
@@ -179,7 +121,7 @@ mod tests {
     use super::*;
     use tch::Device;
 
-    use crate::dropout_mask::PURPOSE;
+    use super::stream::PURPOSE;
     use crate::{num_threads, set_num_threads};
 
     const KEY: DropoutKey = DropoutKey {

@@ -6,21 +6,16 @@
 //! maps, rows of a tied matrix) and the fused optimizer step. It knows no model.
 
 mod adamw;
-mod adamw_kernel;
 mod attention;
 mod autograd;
 mod bias_gelu;
 mod cross_entropy;
 mod dropout;
-mod dropout_mask;
 mod error;
 mod ffi;
 mod gpu;
 mod gradient_ready;
 mod instructions;
-mod keep_bits;
-#[cfg(target_arch = "x86_64")]
-mod keep_bits_avx512;
 mod lanes;
 mod large_blocks;
 mod linear;

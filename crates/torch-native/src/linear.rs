@@ -45,7 +45,7 @@ const OPERATION: &str = "linear";
 pub fn linear(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, TorchError> {
     let leaf = weight.shallow_clone();
     let of_weight = move |product: Product| product.add_to(&leaf);
-    linear_with(input, (weight, bias), of_weight)
+    linear_with(input, weight, bias, of_weight)
 }
 
 /// A leaf that a pass needs first and last, as embeddings and as the weight of the decoder: its gradient
@@ -87,7 +87,7 @@ impl LateWeight {
     pub fn linear(self, input: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, TorchError> {
         let options = (self.weight.f_kind()?, self.weight.device());
         let nothing = Tensor::f_zeros([1, 1], options)?.f_expand_as(&self.weight)?;
-        linear_with(input, (&self.weight, bias), move |product| {
+        linear_with(input, &self.weight, bias, move |product| {
             *self.product.lock().unwrap_or_else(PoisonError::into_inner) = Some(product);
             // Which only brings the node of the weight to its turn.
             Ok(Some(nothing))
@@ -98,7 +98,8 @@ impl LateWeight {
 /// [`linear`], with what becomes of the product that is the gradient of the weight.
 fn linear_with(
     input: &Tensor,
-    (weight, bias): (&Tensor, Option<&Tensor>),
+    weight: &Tensor,
+    bias: Option<&Tensor>,
     of_weight: impl FnOnce(Product) -> Result<Option<Tensor>, TorchError> + Send + 'static,
 ) -> Result<Tensor, TorchError> {
     let kind = input.f_kind()?;

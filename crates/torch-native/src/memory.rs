@@ -6,6 +6,10 @@
 //! slice must not use another handle of the same elements, and nothing in this workspace does.
 
 #![expect(unsafe_code, reason = "views of tensor memory as slices")]
+#![expect(
+    clippy::inline_always,
+    reason = "a function is compiled for AVX2 by being inlined into one that is"
+)]
 
 use std::borrow::Cow;
 
@@ -35,6 +39,24 @@ impl Element for i64 {
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub(crate) struct Bf16(pub(crate) u16);
+
+impl Bf16 {
+    #[inline(always)]
+    pub(crate) fn to_f32(self) -> f32 {
+        f32::from_bits(u32::from(self.0) << 16)
+    }
+
+    /// Rounded to nearest even; a NaN stays one.
+    #[inline(always)]
+    pub(crate) fn from_f32(value: f32) -> Self {
+        if value.is_nan() {
+            return Self(0x7fc0);
+        }
+        let bits = value.to_bits();
+        let rounding = 0x7fff + ((bits >> 16) & 1);
+        Self((bits.wrapping_add(rounding) >> 16) as u16)
+    }
+}
 
 impl Element for Bf16 {
     const KIND: Kind = Kind::BFloat16;

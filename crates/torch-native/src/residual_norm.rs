@@ -10,10 +10,9 @@ mod rows;
 use tch::{Device, Kind, Tensor};
 
 use crate::autograd::attach_backward;
-use crate::dropout_mask::Stream;
+use crate::dropout::keep_bits::{KeepStream, keep_stream};
 use crate::gpu::has_own_kernels;
 use crate::instructions::Instructions;
-use crate::keep_bits::keep_stream;
 use crate::memory::{Bf16, slice, slice_mut};
 use crate::parallel::SharedSlice;
 use crate::row_kernels::{column_sums, for_row_blocks, has_row_kernel, in_kind_of};
@@ -54,7 +53,7 @@ struct Saved {
     statistics: Vec<Statistics>,
     /// `[D]`.
     weight: Tensor,
-    dropout: Option<(Stream, f32)>,
+    dropout: Option<KeepStream>,
     instructions: Instructions,
 }
 
@@ -62,7 +61,7 @@ fn forward<T: Stored>(
     instructions: Instructions,
     inputs: ResidualInputs<'_>,
     norm: LayerNormWeights<'_>,
-    dropout: Option<(Stream, f32)>,
+    dropout: Option<KeepStream>,
 ) -> Result<(Tensor, Saved), TorchError> {
     let (input, residual) = (inputs.input.f_contiguous()?, inputs.residual.f_contiguous()?);
     let (mut sum, mut output) = (input.f_empty_like()?, input.f_empty_like()?);
@@ -210,7 +209,7 @@ fn by_kernel<T: Stored>(
     instructions: Instructions,
     inputs: ResidualInputs<'_>,
     norm: LayerNormWeights<'_>,
-    dropout: Option<(Stream, f32)>,
+    dropout: Option<KeepStream>,
 ) -> Result<Tensor, TorchError> {
     let (output, saved) = tch::no_grad(|| forward::<T>(instructions, inputs, norm, dropout))?;
     let leaves = [inputs.input, inputs.bias, inputs.residual, norm.weight, norm.bias];

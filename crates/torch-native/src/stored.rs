@@ -46,15 +46,10 @@ impl Stored for Bf16 {
     }
     #[inline(always)]
     fn widened(self) -> f32 {
-        f32::from_bits(u32::from(self.0) << 16)
+        self.to_f32()
     }
     #[inline(always)]
     fn narrowed(value: f32) -> Self {
-        if value.is_nan() {
-            return Self(0x7fc0);
-        }
-        let bits = value.to_bits();
-        let rounding = 0x7fff + ((bits >> 16) & 1);
-        Self((bits.wrapping_add(rounding) >> 16) as u16)
+        Self::from_f32(value)
     }
 }

@@ -5,7 +5,6 @@
 //!
 //! B sequences, T positions, D hidden, N heads, H per head.
 
-#![expect(unsafe_code, reason = "heads write disjoint parts of the gradient")]
 #![expect(
     clippy::inline_always,
     reason = "a function is compiled for AVX2 by being inlined into one that is"
@@ -13,25 +12,16 @@
 
 use std::ops::Range;
 
-use super::head::{Buffer, Inputs, Part, QUERY_BLOCK, Shape, blocks, pack_panels, pack_rows, panels, rows};
-use super::product::{Into, Left, Right, Size, Target, multiply};
-use crate::keep_bits::{KeepBits, word};
+use super::head::{Buffer, HeadPart, Inputs, Part, QUERY_BLOCK, Saved, Shape, blocks};
+use super::operands::{Left, Size, Target};
+use super::pack::{ScaledRows, pack_panels, pack_rows, panels, rows, write_part, write_row};
+use super::product::multiply;
+use crate::dropout::keep_bits::KeepBits;
 use crate::lanes::{Lanes, WIDTH};
 use crate::parallel::SharedSlice;
 
 /// Keys handled together. Measured, see `docs/decisions/0007-cpu-kernels.md`.
 const KEY_BLOCK: usize = 96;
-
-/// What the forward pass left and what comes back through it.
-#[derive(Clone, Copy)]
-pub(crate) struct Saved<'a, T> {
-    /// [rows, D].
-    pub(super) context: &'a [T],
-    /// [rows, D].
-    pub(super) context_gradient: &'a [T],
-    /// [B, N, T].
-    pub(super) log_sums: &'a [f32],
-}
 
 /// One thread's memory, used for one head after another.
 struct Scratch {
@@ -97,21 +87,29 @@ pub(super) fn backward_heads<L: Lanes>(
         for queries in blocks(length, QUERY_BLOCK) {
             load_queries::<L>(inputs, saved, &mut scratch, head, &queries);
             for keys in inputs.key_blocks(head, KEY_BLOCK) {
-                backward_block::<L>(inputs, saved, &mut scratch, head, (&queries, &keys));
+                backward_block::<L>(inputs, saved, &mut scratch, head, &queries, &keys);
             }
-            let rows = scratch.query_gradient.values();
-            write_rows(
-                inputs,
-                (rows, shape.scale()),
-                gradient,
-                (head, Part::Query),
-                queries,
-            );
+            let rows = ScaledRows {
+                values: scratch.query_gradient.values(),
+                factor: shape.scale(),
+            };
+            let place = HeadPart {
+                head,
+                part: Part::Query,
+            };
+            write_part(inputs, gradient, place, queries, rows, write_row);
         }
-        let all = 0..length;
-        let (keys, values) = (scratch.key_gradient.values(), scratch.value_gradient.values());
-        write_rows(inputs, (keys, 1.0), gradient, (head, Part::Key), all.clone());
-        write_rows(inputs, (values, 1.0), gradient, (head, Part::Value), all);
+        for (part, rows) in [
+            (Part::Key, &scratch.key_gradient),
+            (Part::Value, &scratch.value_gradient),
+        ] {
+            let rows = ScaledRows {
+                values: rows.values(),
+                factor: 1.0,
+            };
+            let place = HeadPart { head, part };
+            write_part(inputs, gradient, place, 0..length, rows, write_row);
+        }
     }
 }
 
@@ -147,8 +145,10 @@ fn load_queries<L: Lanes>(
     );
     row_sums::<L>(inputs, saved, head, queries, &mut scratch.row_sums);
     scratch.query_gradient.values_mut().fill(0.0);
-    if let Some((stream, _)) = inputs.dropout {
-        scratch.bits.fill(stream, &inputs.query_rows(head, queries));
+    if let Some(dropout) = inputs.dropout {
+        scratch
+            .bits
+            .fill(dropout.stream, &inputs.query_rows(head, queries));
     }
 }
 
@@ -186,9 +186,11 @@ fn backward_block<L: Lanes>(
     saved: &Saved<'_, f32>,
     scratch: &mut Scratch,
     head: usize,
-    (queries, keys): (&Range<usize>, &Range<usize>),
+    queries: &Range<usize>,
+    keys: &Range<usize>,
 ) {
     let (head_size, padded_head) = (inputs.shape.head_size, inputs.shape.padded_head());
+    let (num_queries, num_keys) = (queries.len(), keys.len());
     for (left, right, target) in [
         (&scratch.queries, &scratch.key_panels, &mut scratch.probabilities),
         (
@@ -198,27 +200,15 @@ fn backward_block<L: Lanes>(
         ),
     ] {
         multiply::<L>(
-            Size {
-                rows: queries.len(),
-                columns: keys.len(),
-                depth: head_size,
-            },
-            Left {
-                values: left.values(),
-                row_stride: padded_head,
-                depth_stride: 1,
-            },
+            Size::new(num_queries, num_keys, head_size),
+            Left::by_rows(left.values(), padded_head),
             panels(right.values(), keys.start, head_size),
-            &mut Target {
-                values: target.values_mut(),
-                row_stride: KEY_BLOCK,
-                into: Into::Overwrite,
-            },
+            &mut Target::overwrite(target.values_mut(), KEY_BLOCK),
         );
     }
-    for row in 0..queries.len() {
+    for row in 0..num_queries {
         let log_sum = saved.log_sums[head * inputs.shape.positions + queries.start + row];
-        score_gradient_row::<L>(inputs, scratch, head, (row, log_sum), keys);
+        score_gradient_row::<L>(inputs, scratch, head, row, log_sum, keys);
     }
     let first = keys.start * padded_head;
     for (left, right, target) in [
@@ -234,42 +224,17 @@ fn backward_block<L: Lanes>(
         ),
     ] {
         multiply::<L>(
-            Size {
-                rows: keys.len(),
-                columns: head_size,
-                depth: queries.len(),
-            },
-            Left {
-                values: left.values(),
-                row_stride: 1,
-                depth_stride: KEY_BLOCK,
-            },
+            Size::new(num_keys, head_size, num_queries),
+            Left::transposed(left.values(), KEY_BLOCK),
             rows(right.values(), 0, padded_head),
-            &mut Target {
-                values: &mut target.values_mut()[first..],
-                row_stride: padded_head,
-                into: Into::Add,
-            },
+            &mut Target::add(&mut target.values_mut()[first..], padded_head),
         );
     }
-    let keys_as_right: Right<'_, f32> = rows(scratch.keys.values(), keys.start, padded_head);
     multiply::<L>(
-        Size {
-            rows: queries.len(),
-            columns: head_size,
-            depth: keys.len(),
-        },
-        Left {
-            values: scratch.score_gradient.values(),
-            row_stride: KEY_BLOCK,
-            depth_stride: 1,
-        },
-        keys_as_right,
-        &mut Target {
-            values: scratch.query_gradient.values_mut(),
-            row_stride: padded_head,
-            into: Into::Add,
-        },
+        Size::new(num_queries, head_size, num_keys),
+        Left::by_rows(scratch.score_gradient.values(), KEY_BLOCK),
+        rows(scratch.keys.values(), keys.start, padded_head),
+        &mut Target::add(scratch.query_gradient.values_mut(), padded_head),
     );
 }
 
@@ -280,7 +245,8 @@ fn score_gradient_row<L: Lanes>(
     inputs: &Inputs<'_, f32>,
     scratch: &mut Scratch,
     head: usize,
-    (row, log_sum): (usize, f32),
+    row: usize,
+    log_sum: f32,
     keys: &Range<usize>,
 ) {
     let padded = keys.len().next_multiple_of(WIDTH);
@@ -291,10 +257,10 @@ fn score_gradient_row<L: Lanes>(
     let (log_sum, row_sum) = (L::splat(log_sum), L::splat(scratch.row_sums[row]));
     let chunks = scores.iter_mut().zip(gradients).zip(bias);
     if inputs.dropout.is_some() {
-        let (bytes, shift) = scratch.bits.row(row, keys.start);
-        let selector = L::selector(shift);
+        let bits = scratch.bits.row(row, keys.start);
+        let selector = L::selector(bits.shift);
         for (chunk, ((scores, gradients), bias)) in chunks.enumerate() {
-            let word = word(bytes, chunk);
+            let word = bits.word(chunk);
             let probabilities = L::load(scores).plus(L::load(bias)).minus(log_sum).exp();
             probabilities.keep(word, selector).store(scores);
             let gradient = L::load(gradients).keep(word, selector);
@@ -306,25 +272,6 @@ fn score_gradient_row<L: Lanes>(
             probabilities.store(scores);
             let gradient = L::load(gradients).minus(row_sum);
             probabilities.times(gradient).store(gradients);
-        }
-    }
-}
-
-/// Writes rows of H numbers, times a factor, into their part of the gradient.
-#[inline(always)]
-fn write_rows(
-    inputs: &Inputs<'_, f32>,
-    (rows, factor): (&[f32], f32),
-    gradient: &SharedSlice<'_, f32>,
-    (head, part): (usize, Part),
-    positions: Range<usize>,
-) {
-    for (position, row) in positions.zip(rows.chunks_exact(inputs.shape.padded_head())) {
-        // SAFETY: a head's rows belong to the one thread that has the head, which takes them one
-        // after another.
-        let target = unsafe { gradient.part(inputs.part_range(head, position, part)) };
-        for (target, value) in target.iter_mut().zip(row) {
-            *target = value * factor;
         }
     }
 }

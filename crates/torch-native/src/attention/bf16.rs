@@ -12,10 +12,8 @@ mod vector;
 
 use std::ops::Range;
 
-use super::Attend;
-use super::backward::Saved;
-use super::forward::Outputs;
-use super::head::Inputs;
+use super::attend::Attend;
+use super::head::{Inputs, Outputs, Saved};
 use crate::instructions::Instructions;
 use crate::memory::Bf16;
 use crate::parallel::SharedSlice;

@@ -5,7 +5,6 @@
 //!
 //! B sequences, T positions, D hidden, N heads, H per head.
 
-#![expect(unsafe_code, reason = "heads write disjoint parts of the outputs")]
 #![expect(
     clippy::inline_always,
     reason = "a function is compiled for AVX2 by being inlined into one that is"
@@ -13,23 +12,16 @@
 
 use std::ops::Range;
 
-use super::head::{Buffer, Inputs, Part, QUERY_BLOCK, Shape, blocks, pack_panels, pack_rows, panels, rows};
-use super::product::{Into, Left, Size, Target, multiply};
-use crate::keep_bits::{KeepBits, word};
+use super::head::{Buffer, Inputs, Outputs, Part, QUERY_BLOCK, Shape, blocks};
+use super::operands::{Left, Size, Target};
+use super::pack::{pack_panels, pack_rows, panels, rows, write_row};
+use super::product::multiply;
+use super::softmax_rows::SoftmaxRows;
+use crate::dropout::keep_bits::KeepBits;
 use crate::lanes::{Lanes, WIDTH};
-use crate::parallel::SharedSlice;
 
 /// Keys handled together. Measured, see `docs/decisions/0007-cpu-kernels.md`.
 const KEY_BLOCK: usize = 192;
-
-/// What the pass writes.
-pub(crate) struct Outputs<'a, T> {
-    /// [rows, D].
-    pub(super) context: SharedSlice<'a, T>,
-    /// [B, N, T]: logarithm of the sum of the exponentials of a row's scores, to the base that the
-    /// kernel's backward pass reads.
-    pub(super) log_sums: SharedSlice<'a, f32>,
-}
 
 /// One thread's memory, used for one head after another.
 struct Scratch {
@@ -37,9 +29,7 @@ struct Scratch {
     values: Buffer<f32>,
     queries: Buffer<f32>,
     scores: Buffer<f32>,
-    context: Buffer<f32>,
-    largest: Vec<f32>,
-    sums: Vec<f32>,
+    rows: SoftmaxRows,
     bits: KeepBits,
 }
 
@@ -51,9 +41,7 @@ impl Scratch {
             values: Buffer::new(positions * head),
             queries: Buffer::new(QUERY_BLOCK * head),
             scores: Buffer::new(QUERY_BLOCK * KEY_BLOCK),
-            context: Buffer::new(QUERY_BLOCK * head),
-            largest: vec![0.0; QUERY_BLOCK],
-            sums: vec![0.0; QUERY_BLOCK],
+            rows: SoftmaxRows::new(shape),
             bits: KeepBits::new(QUERY_BLOCK, shape.positions),
         }
     }
@@ -103,54 +91,33 @@ fn forward_block<L: Lanes>(
         shape.scale(),
         scratch.queries.values_mut(),
     );
-    if let Some((stream, _)) = inputs.dropout {
-        scratch.bits.fill(stream, &inputs.query_rows(head, &queries));
+    if let Some(dropout) = inputs.dropout {
+        scratch
+            .bits
+            .fill(dropout.stream, &inputs.query_rows(head, &queries));
     }
-    scratch.largest.fill(f32::NEG_INFINITY);
-    scratch.sums.fill(0.0);
-    scratch.context.values_mut().fill(0.0);
+    scratch.rows.clear();
     for keys in inputs.key_blocks(head, KEY_BLOCK) {
+        let (num_queries, num_keys) = (queries.len(), keys.len());
         multiply::<L>(
-            Size {
-                rows: queries.len(),
-                columns: keys.len(),
-                depth: head_size,
-            },
-            Left {
-                values: scratch.queries.values(),
-                row_stride: padded_head,
-                depth_stride: 1,
-            },
+            Size::new(num_queries, num_keys, head_size),
+            Left::by_rows(scratch.queries.values(), padded_head),
             panels(scratch.keys.values(), keys.start, head_size),
-            &mut Target {
-                values: scratch.scores.values_mut(),
-                row_stride: KEY_BLOCK,
-                into: Into::Overwrite,
-            },
+            &mut Target::overwrite(scratch.scores.values_mut(), KEY_BLOCK),
         );
-        for row in 0..queries.len() {
+        for row in 0..num_queries {
             softmax_row::<L>(inputs, scratch, head, row, &keys);
         }
         multiply::<L>(
-            Size {
-                rows: queries.len(),
-                columns: head_size,
-                depth: keys.len(),
-            },
-            Left {
-                values: scratch.scores.values(),
-                row_stride: KEY_BLOCK,
-                depth_stride: 1,
-            },
+            Size::new(num_queries, head_size, num_keys),
+            Left::by_rows(scratch.scores.values(), KEY_BLOCK),
             rows(scratch.values.values(), keys.start, padded_head),
-            &mut Target {
-                values: scratch.context.values_mut(),
-                row_stride: padded_head,
-                into: Into::Add,
-            },
+            &mut Target::add(scratch.rows.context.values_mut(), padded_head),
         );
     }
-    write_block(inputs, outputs, scratch, head, queries);
+    scratch
+        .rows
+        .write(inputs, outputs, head, queries, write_row, f32::ln);
 }
 
 /// Scores of one row and block become exponentials under the row's largest score so far; what
@@ -168,7 +135,7 @@ fn softmax_row<L: Lanes>(
     let (bias, _) = bias.as_chunks::<WIDTH>();
     let scores = &mut scratch.scores.values_mut()[row * KEY_BLOCK..][..padded];
     let (scores, _) = scores.as_chunks_mut::<WIDTH>();
-    let before = scratch.largest[row];
+    let before = scratch.rows.largest[row];
     let mut largest = L::splat(before);
     for (scores, bias) in scores.iter_mut().zip(bias) {
         let biased = L::load(scores).plus(L::load(bias));
@@ -179,21 +146,21 @@ fn softmax_row<L: Lanes>(
     if now > before {
         let head_size = inputs.shape.padded_head();
         let shrink = (before - now).exp();
-        scratch.largest[row] = now;
-        scratch.sums[row] *= shrink;
-        for value in &mut scratch.context.values_mut()[row * head_size..][..head_size] {
+        scratch.rows.largest[row] = now;
+        scratch.rows.sums[row] *= shrink;
+        for value in &mut scratch.rows.context.values_mut()[row * head_size..][..head_size] {
             *value *= shrink;
         }
     }
     let now = L::splat(now);
     let mut sum = L::splat(0.0);
     if inputs.dropout.is_some() {
-        let (bytes, shift) = scratch.bits.row(row, keys.start);
-        let selector = L::selector(shift);
+        let bits = scratch.bits.row(row, keys.start);
+        let selector = L::selector(bits.shift);
         for (chunk, scores) in scores.iter_mut().enumerate() {
             let exponentials = L::load(scores).minus(now).exp();
             sum = sum.plus(exponentials);
-            exponentials.keep(word(bytes, chunk), selector).store(scores);
+            exponentials.keep(bits.word(chunk), selector).store(scores);
         }
     } else {
         for scores in scores.iter_mut() {
@@ -202,29 +169,5 @@ fn softmax_row<L: Lanes>(
             exponentials.store(scores);
         }
     }
-    scratch.sums[row] += sum.sum();
-}
-
-#[inline(always)]
-fn write_block(
-    inputs: &Inputs<'_, f32>,
-    outputs: &Outputs<'_, f32>,
-    scratch: &Scratch,
-    head: usize,
-    queries: Range<usize>,
-) {
-    let shape = inputs.shape;
-    // SAFETY: a head's rows belong to the one thread that has the head, which takes them once.
-    let log_sums = unsafe { outputs.log_sums.part(inputs.query_rows(head, &queries)) };
-    let rows = scratch.context.values().chunks_exact(shape.padded_head());
-    let statistics = scratch.largest.iter().zip(&scratch.sums);
-    for (((position, log_sum), row), (largest, sum)) in queries.zip(log_sums).zip(rows).zip(statistics) {
-        let factor = inputs.dropout_scale() / sum;
-        // SAFETY: as above.
-        let context = unsafe { outputs.context.part(inputs.context_range(head, position)) };
-        for (target, value) in context.iter_mut().zip(row) {
-            *target = value * factor;
-        }
-        *log_sum = largest + sum.ln();
-    }
+    scratch.rows.sums[row] += sum.sum();
 }

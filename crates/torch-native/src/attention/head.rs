@@ -1,21 +1,17 @@
-//! Sizes of an attention call, and one head's rows brought into the order that products read.
+//! What an attention call reads and writes, and which part of it is whose head's.
 //!
 //! B sequences, T positions, D hidden, N heads, H per head.
 
-#![expect(
-    clippy::inline_always,
-    reason = "a function is compiled for AVX2 by being inlined into one that is"
-)]
-
 use std::ops::Range;
 
-use super::product::{PANEL, Right, STRIP};
-use crate::dropout_mask::Stream;
+use super::operands::PANEL;
+use crate::dropout::keep_bits::KeepStream;
+use crate::parallel::SharedSlice;
 
-/// Queries handled together. A multiple of [`STRIP`] and [`PANEL`], as all blocks: no block but
+/// Queries handled together. A multiple of the rows and columns of a tile, as all blocks: no block but
 /// the last has padding.
 pub(super) const QUERY_BLOCK: usize = 96;
-/// Buffers of a head hold whole multiples of this many positions: of [`STRIP`] and [`PANEL`].
+/// Buffers of a head hold whole multiples of this many positions: of the rows and columns of a tile.
 pub(super) const POSITION_UNIT: usize = 48;
 /// Buffers start at a cache line.
 const ALIGNMENT_BYTES: usize = 64;
@@ -76,8 +72,7 @@ pub(crate) struct Inputs<'a, T> {
     pub(super) query_key_value: &'a [T],
     /// [B, T padded]: 0 or [`MASKED`], added to scores.
     pub(super) bias: &'a [f32],
-    /// The stream of bits and the scale of what is kept.
-    pub(super) dropout: Option<(Stream, f32)>,
+    pub(super) dropout: Option<KeepStream>,
 }
 
 impl<'a, T> Inputs<'a, T> {
@@ -124,7 +119,7 @@ impl<'a, T> Inputs<'a, T> {
 
     /// What kept probabilities are multiplied by.
     pub(super) fn dropout_scale(&self) -> f32 {
-        self.dropout.map_or(1.0, |(_, scale)| scale)
+        self.dropout.map_or(1.0, |dropout| dropout.scale)
     }
 
     /// Blocks of keys of `head`, up to the last that is not masked, in whole units: a strip of
@@ -134,6 +129,33 @@ impl<'a, T> Inputs<'a, T> {
         let used = used.map_or(0, |last| (last + 1).next_multiple_of(POSITION_UNIT));
         blocks(used.min(self.length(head)), size)
     }
+}
+
+/// What the forward pass writes.
+pub(crate) struct Outputs<'a, T> {
+    /// [rows, D].
+    pub(super) context: SharedSlice<'a, T>,
+    /// [B, N, T]: logarithm of the sum of the exponentials of a row's scores, to the base that the
+    /// kernel's backward pass reads.
+    pub(super) log_sums: SharedSlice<'a, f32>,
+}
+
+/// What the forward pass left and what comes back through it.
+#[derive(Clone, Copy)]
+pub(crate) struct Saved<'a, T> {
+    /// [rows, D].
+    pub(super) context: &'a [T],
+    /// [rows, D].
+    pub(super) context_gradient: &'a [T],
+    /// [B, N, T].
+    pub(super) log_sums: &'a [f32],
+}
+
+/// One part of one head (of B N).
+#[derive(Clone, Copy)]
+pub(super) struct HeadPart {
+    pub(super) head: usize,
+    pub(super) part: Part,
 }
 
 /// `0..count` in blocks of `size`; the last may be short.
@@ -163,56 +185,5 @@ impl<T: Copy + Default> Buffer<T> {
 
     pub(super) fn values_mut(&mut self) -> &mut [T] {
         &mut self.memory[self.start..]
-    }
-}
-
-/// Rows of H numbers, padded to whole panels, times `factor`. Rows up to the next whole strip
-/// become 0.
-#[inline(always)]
-pub(super) fn pack_rows<'a>(
-    rows: impl ExactSizeIterator<Item = &'a [f32]>,
-    padded_head: usize,
-    factor: f32,
-    target: &mut [f32],
-) {
-    let count = rows.len();
-    for (row, target) in rows.zip(target.chunks_exact_mut(padded_head)) {
-        for (value, target) in row.iter().zip(target) {
-            *target = value * factor;
-        }
-    }
-    let end = count.next_multiple_of(STRIP) * padded_head;
-    target[count * padded_head..end].fill(0.0);
-}
-
-/// Rows of H numbers, transposed, in panels of 16 rows: element (h, row) of panel
-/// `row / 16` stands at `h * 16 + row % 16`.
-#[inline(always)]
-pub(super) fn pack_panels<'a>(rows: impl Iterator<Item = &'a [f32]>, head_size: usize, target: &mut [f32]) {
-    for (index, row) in rows.enumerate() {
-        let panel = &mut target[index / PANEL * PANEL * head_size..][..PANEL * head_size];
-        for (value, column) in row.iter().zip(panel.as_chunks_mut::<PANEL>().0) {
-            column[index % PANEL] = *value;
-        }
-    }
-}
-
-/// The panels of [`pack_panels`] from row `first` on, a multiple of [`PANEL`].
-#[inline(always)]
-pub(super) fn panels(packed: &[f32], first: usize, head_size: usize) -> Right<'_, f32> {
-    Right {
-        values: &packed[first * head_size..],
-        panel_stride: PANEL * head_size,
-        depth_stride: PANEL,
-    }
-}
-
-/// The rows of [`pack_rows`] from row `first` on, as the right operand of a product.
-#[inline(always)]
-pub(super) fn rows(packed: &[f32], first: usize, padded_head: usize) -> Right<'_, f32> {
-    Right {
-        values: &packed[first * padded_head..],
-        panel_stride: PANEL,
-        depth_stride: padded_head,
     }
 }

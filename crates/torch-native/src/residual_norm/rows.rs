@@ -11,9 +11,8 @@
 
 use std::ops::Range;
 
-use crate::dropout_mask::Stream;
+use crate::dropout::keep_bits::{KeepBits, KeepStream, RowBits};
 use crate::instructions::each_copy;
-use crate::keep_bits::{KeepBits, word};
 use crate::lanes::{Lanes, WIDTH};
 use crate::parallel::SharedSlice;
 use crate::stored::Stored;
@@ -34,7 +33,7 @@ pub(super) struct Forward<'a, T> {
     pub(super) norm_weight: &'a [f32],
     pub(super) norm_bias: &'a [f32],
     pub(super) epsilon: f64,
-    pub(super) dropout: Option<(Stream, f32)>,
+    pub(super) dropout: Option<KeepStream>,
     pub(super) sum: SharedSlice<'a, T>,
     pub(super) output: SharedSlice<'a, T>,
     pub(super) statistics: SharedSlice<'a, Statistics>,
@@ -46,37 +45,50 @@ pub(super) struct Backward<'a, T> {
     pub(super) statistics: &'a [Statistics],
     pub(super) norm_weight: &'a [f32],
     pub(super) output_gradient: &'a [T],
-    pub(super) dropout: Option<(Stream, f32)>,
+    pub(super) dropout: Option<KeepStream>,
     pub(super) residual_gradient: SharedSlice<'a, T>,
     /// Empty without dropout.
     pub(super) input_gradient: SharedSlice<'a, T>,
 }
 
-/// The bits of a row, or none where all is kept.
-type RowBits<'a> = Option<(&'a [u8], u32, f32)>;
-
-/// Bits for the rows `rows`, where there is dropout.
-#[inline(always)]
-fn block_bits(dropout: Option<(Stream, f32)>, rows: &Range<usize>, width: usize) -> Option<(KeepBits, f32)> {
-    let (stream, scale) = dropout?;
-    let mut bits = KeepBits::new(rows.len(), width);
-    bits.fill(stream, rows);
-    Some((bits, scale))
+/// The bits of a block of rows, and what kept elements are multiplied by.
+struct BlockBits {
+    bits: KeepBits,
+    scale: f32,
 }
 
-#[inline(always)]
-fn row_bits(bits: Option<&(KeepBits, f32)>, row: usize) -> RowBits<'_> {
-    let (bits, scale) = bits?;
-    let (bytes, shift) = bits.row(row, 0);
-    Some((bytes, shift, *scale))
+impl BlockBits {
+    /// Bits for the rows `rows`, where there is dropout.
+    #[inline(always)]
+    fn new(dropout: Option<KeepStream>, rows: &Range<usize>, width: usize) -> Option<Self> {
+        let KeepStream { stream, scale } = dropout?;
+        let mut bits = KeepBits::new(rows.len(), width);
+        bits.fill(stream, rows);
+        Some(Self { bits, scale })
+    }
+
+    #[inline(always)]
+    fn row(&self, row: usize) -> ScaledBits<'_> {
+        ScaledBits {
+            bits: self.bits.row(row, 0),
+            scale: self.scale,
+        }
+    }
 }
 
-/// Eight values under dropout.
+/// The bits of one row, and what kept elements are multiplied by.
+#[derive(Clone, Copy)]
+struct ScaledBits<'a> {
+    bits: RowBits<'a>,
+    scale: f32,
+}
+
+/// Eight values under dropout, which may be none.
 #[inline(always)]
-fn kept<L: Lanes>(value: L, bits: RowBits<'_>, chunk: usize) -> L {
-    match bits {
-        Some((bytes, shift, scale)) => value
-            .keep(word(bytes, chunk), L::selector(shift))
+fn kept<L: Lanes>(value: L, dropout: Option<ScaledBits<'_>>, chunk: usize) -> L {
+    match dropout {
+        Some(ScaledBits { bits, scale }) => value
+            .keep(bits.word(chunk), L::selector(bits.shift))
             .times(L::splat(scale)),
         None => value,
     }
@@ -85,14 +97,14 @@ fn kept<L: Lanes>(value: L, bits: RowBits<'_>, chunk: usize) -> L {
 #[inline(always)]
 fn forward_rows<L: Lanes, T: Stored>(pass: &Forward<'_, T>, rows: Range<usize>) {
     let width = pass.bias.len();
-    let bits = block_bits(pass.dropout, &rows, width);
+    let bits = BlockBits::new(pass.dropout, &rows, width);
     // SAFETY: a row is in one block.
     let statistics = unsafe { pass.statistics.part(rows.clone()) };
     for (index, row) in rows.enumerate() {
         let range = row * width..(row + 1) * width;
         // SAFETY: as above.
         let (sum, output) = unsafe { (pass.sum.part(range.clone()), pass.output.part(range.clone())) };
-        add_row::<L, T>(pass, range, row_bits(bits.as_ref(), index), sum);
+        add_row::<L, T>(pass, range, bits.as_ref().map(|bits| bits.row(index)), sum);
         statistics[index] = row_statistics::<L, T>(sum, pass.epsilon);
         normalize_row::<L, T>(pass, sum, statistics[index], output);
     }
@@ -102,7 +114,7 @@ fn forward_rows<L: Lanes, T: Stored>(pass: &Forward<'_, T>, rows: Range<usize>) 
 fn add_row<L: Lanes, T: Stored>(
     pass: &Forward<'_, T>,
     range: Range<usize>,
-    bits: RowBits<'_>,
+    bits: Option<ScaledBits<'_>>,
     sum: &mut [T],
 ) {
     let inputs = pass.input[range.clone()].as_chunks().0.iter();
@@ -165,7 +177,7 @@ fn normalize_row<L: Lanes, T: Stored>(
 #[inline(always)]
 fn backward_rows<L: Lanes, T: Stored>(pass: &Backward<'_, T>, rows: Range<usize>, sums: &mut [f32]) {
     let width = pass.norm_weight.len();
-    let bits = block_bits(pass.dropout, &rows, width);
+    let bits = BlockBits::new(pass.dropout, &rows, width);
     let (norm_sums, bias_sums) = sums.split_at_mut(2 * width);
     for (index, row) in rows.enumerate() {
         let range = row * width..(row + 1) * width;
@@ -175,7 +187,7 @@ fn backward_rows<L: Lanes, T: Stored>(pass: &Backward<'_, T>, rows: Range<usize>
         gradient_row::<L, T>(pass, row, means, residual_gradient);
         let residual_gradient = residual_gradient.as_chunks::<WIDTH>().0;
         let bias_sums = bias_sums.as_chunks_mut::<WIDTH>().0.iter_mut();
-        let Some(bits) = row_bits(bits.as_ref(), index) else {
+        let Some(bits) = bits.as_ref().map(|bits| bits.row(index)) else {
             for (gradient, sum) in residual_gradient.iter().zip(bias_sums) {
                 L::load(sum).plus(T::read(gradient)).store(sum);
             }

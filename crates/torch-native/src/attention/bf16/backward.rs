@@ -12,10 +12,10 @@ use super::forward::binary_scale;
 use super::pack::{Rows, pack_panels, pack_row_pairs, pack_rows, panels, row_pairs, words_of_head};
 use super::product::multiply;
 use super::vector::{LANES, dot, exp2, kept, load, rounded_rows, store_half, store_words, write_row};
-use crate::attention::backward::Saved;
-use crate::attention::head::{Buffer, Inputs, Part, QUERY_BLOCK, Shape, blocks};
-use crate::attention::product::{Into, Left, Size, Target};
-use crate::keep_bits::KeepBits;
+use crate::attention::head::{Buffer, HeadPart, Inputs, Part, QUERY_BLOCK, Saved, Shape, blocks};
+use crate::attention::operands::{Left, Size, Target};
+use crate::attention::pack::{ScaledRows, write_part};
+use crate::dropout::keep_bits::{KeepBits, RowBits};
 use crate::memory::Bf16;
 use crate::parallel::SharedSlice;
 
@@ -98,53 +98,50 @@ pub(super) fn backward_heads(
 ) {
     let shape = inputs.shape;
     let mut scratch = Scratch::new(shape);
+    // A function of these instructions is no value; what it is called in is compiled for them.
+    let write_row = |row: &[f32], factor, target: &mut [Bf16]| write_row(row, factor, target);
     for head in heads {
         let all = 0..inputs.length(head);
         load_keys(inputs, &mut scratch, head, &all);
         for queries in blocks(all.end, QUERY_BLOCK) {
             load_queries(inputs, saved, &mut scratch, head, &queries);
             for keys in inputs.key_blocks(head, KEY_BLOCK) {
-                backward_block(inputs, &mut scratch, head, (&queries, &keys));
+                backward_block(inputs, &mut scratch, head, &queries, &keys);
             }
-            let rows = scratch.query_gradient.values();
-            write_rows(
-                inputs,
-                (rows, shape.scale()),
-                gradient,
-                (head, Part::Query),
-                queries,
-            );
+            let rows = ScaledRows {
+                values: scratch.query_gradient.values(),
+                factor: shape.scale(),
+            };
+            let place = HeadPart {
+                head,
+                part: Part::Query,
+            };
+            write_part(inputs, gradient, place, queries, rows, write_row);
         }
-        let (keys, values) = (scratch.key_gradient.values(), scratch.value_gradient.values());
-        write_rows(
-            inputs,
-            (keys, shape.scale()),
-            gradient,
-            (head, Part::Key),
-            all.clone(),
-        );
-        // The scale of kept probabilities.
-        let scale = inputs.dropout_scale();
-        write_rows(inputs, (values, scale), gradient, (head, Part::Value), all);
+        for (part, rows, factor) in [
+            (Part::Key, &scratch.key_gradient, shape.scale()),
+            // The scale of kept probabilities.
+            (Part::Value, &scratch.value_gradient, inputs.dropout_scale()),
+        ] {
+            let rows = ScaledRows {
+                values: rows.values(),
+                factor,
+            };
+            let place = HeadPart { head, part };
+            write_part(inputs, gradient, place, all.clone(), rows, write_row);
+        }
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
 fn load_keys(inputs: &Inputs<'_, Bf16>, scratch: &mut Scratch, head: usize, all: &Range<usize>) {
-    let words = words_of_head(inputs.shape);
     let keys = Rows::Part(inputs, Part::Key);
     for (rows, target) in [
         (keys, &mut scratch.key_panels),
         (Rows::Part(inputs, Part::Value), &mut scratch.value_panels),
     ] {
-        pack_panels(
-            rows,
-            head,
-            all.end,
-            words,
-            (&mut scratch.row[..], target.values_mut()),
-        );
+        pack_panels(rows, head, all.end, &mut scratch.row, target.values_mut());
     }
     pack_row_pairs(
         keys,
@@ -194,8 +191,11 @@ fn load_queries(
         *sum = dot(&saved.context[range.clone()], &saved.context_gradient[range]);
     }
     scratch.query_gradient.values_mut().fill(0.0);
-    if let Some((stream, _)) = inputs.dropout {
-        scratch.block.bits.fill(stream, &inputs.query_rows(head, queries));
+    if let Some(dropout) = inputs.dropout {
+        scratch
+            .block
+            .bits
+            .fill(dropout.stream, &inputs.query_rows(head, queries));
     }
 }
 
@@ -206,9 +206,11 @@ fn backward_block(
     inputs: &Inputs<'_, Bf16>,
     scratch: &mut Scratch,
     head: usize,
-    (queries, keys): (&Range<usize>, &Range<usize>),
+    queries: &Range<usize>,
+    keys: &Range<usize>,
 ) {
     let (words, padded_head) = (words_of_head(inputs.shape), inputs.shape.padded_head());
+    let (num_queries, num_keys, head_size) = (queries.len(), keys.len(), inputs.shape.head_size);
     for (left, right, target) in [
         (&scratch.queries, &scratch.key_panels, &mut scratch.block.scores),
         (
@@ -218,25 +220,13 @@ fn backward_block(
         ),
     ] {
         multiply(
-            Size {
-                rows: queries.len(),
-                columns: keys.len(),
-                depth: words,
-            },
-            Left {
-                values: left.values(),
-                row_stride: words,
-                depth_stride: 1,
-            },
+            Size::new(num_queries, num_keys, words),
+            Left::by_rows(left.values(), words),
             panels(right.values(), keys.start, words),
-            &mut Target {
-                values: target.values_mut(),
-                row_stride: KEY_BLOCK,
-                into: Into::Overwrite,
-            },
+            &mut Target::overwrite(target.values_mut(), KEY_BLOCK),
         );
     }
-    for first in (0..queries.len()).step_by(2) {
+    for first in (0..num_queries).step_by(2) {
         score_gradient_rows(inputs, scratch, head, first, keys);
     }
     let first = keys.start * padded_head;
@@ -253,49 +243,33 @@ fn backward_block(
         ),
     ] {
         multiply(
-            Size {
-                rows: keys.len(),
-                columns: inputs.shape.head_size,
-                depth: queries.len().div_ceil(2),
-            },
-            Left {
-                values: left.values(),
-                row_stride: 1,
-                depth_stride: KEY_BLOCK,
-            },
+            Size::new(num_keys, head_size, num_queries.div_ceil(2)),
+            Left::transposed(left.values(), KEY_BLOCK),
             row_pairs(right.values(), 0, padded_head),
-            &mut Target {
-                values: &mut target.values_mut()[first..],
-                row_stride: padded_head,
-                into: Into::Add,
-            },
+            &mut Target::add(&mut target.values_mut()[first..], padded_head),
         );
     }
     multiply(
-        Size {
-            rows: queries.len(),
-            columns: inputs.shape.head_size,
-            depth: keys.len().div_ceil(2),
-        },
-        Left {
-            values: scratch.score_gradient_rows.values(),
-            row_stride: WORD_BLOCK,
-            depth_stride: 1,
-        },
+        Size::new(num_queries, head_size, num_keys.div_ceil(2)),
+        Left::by_rows(scratch.score_gradient_rows.values(), WORD_BLOCK),
         row_pairs(scratch.key_pairs.values(), keys.start, padded_head),
-        &mut Target {
-            values: scratch.query_gradient.values_mut(),
-            row_stride: padded_head,
-            into: Into::Add,
-        },
+        &mut Target::add(scratch.query_gradient.values_mut(), padded_head),
     );
+}
+
+/// What scores and the gradients of kept probabilities are multiplied by.
+#[derive(Clone, Copy)]
+struct Scales {
+    score: __m512,
+    /// That of dropout.
+    kept: __m512,
 }
 
 /// One query's scores and what belongs to them.
 struct Query<'a> {
     scores: &'a [[f32; LANES]],
     probability_gradient: &'a [[f32; LANES]],
-    bits: Option<(&'a [u8], u32)>,
+    bits: Option<RowBits<'a>>,
     log_sum: __m512,
     row_sum: __m512,
 }
@@ -316,12 +290,11 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// The kept probabilities of chunk `chunk` and the gradients of its scores, which are first
-    /// multiplied by `scale`; `kept_scale` is that of dropout.
+    /// The kept probabilities of chunk `chunk` and the gradients of its scores.
     #[inline]
     #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
-    fn chunk(&self, chunk: usize, bias: __m512, (scale, kept_scale): (__m512, __m512)) -> [__m512; 2] {
-        let score = _mm512_fmadd_ps(load(&self.scores[chunk]), scale, bias);
+    fn chunk(&self, chunk: usize, bias: __m512, scales: Scales) -> [__m512; 2] {
+        let score = _mm512_fmadd_ps(load(&self.scores[chunk]), scales.score, bias);
         let probability = exp2(_mm512_sub_ps(score, self.log_sum));
         let gradient = load(&self.probability_gradient[chunk]);
         let (kept_probability, gradient) = match self.bits {
@@ -334,7 +307,7 @@ impl<'a> Query<'a> {
             }
             None => (probability, gradient),
         };
-        let gradient = _mm512_fmsub_ps(gradient, kept_scale, self.row_sum);
+        let gradient = _mm512_fmsub_ps(gradient, scales.kept, self.row_sum);
         [kept_probability, _mm512_mul_ps(probability, gradient)]
     }
 }
@@ -371,10 +344,10 @@ fn score_gradient_rows(
         .iter_mut()
         .zip(gradients.as_chunks_mut().0)
         .zip(by_keys);
-    let scales = (
-        _mm512_set1_ps(binary_scale(inputs.shape)),
-        _mm512_set1_ps(inputs.dropout_scale()),
-    );
+    let scales = Scales {
+        score: _mm512_set1_ps(binary_scale(inputs.shape)),
+        kept: _mm512_set1_ps(inputs.dropout_scale()),
+    };
     for ((chunk, bias), ((probabilities, gradients), by_keys)) in bias.iter().enumerate().zip(targets) {
         let bias = load(bias);
         let [upper_kept, upper_gradient] = upper.chunk(chunk, bias, scales);
@@ -384,23 +357,5 @@ fn score_gradient_rows(
         store_words(rounded, gradients);
         store_half(_mm512_castsi512_si256(rounded), by_keys.0);
         store_half(_mm512_extracti64x4_epi64::<1>(rounded), by_keys.1);
-    }
-}
-
-/// Writes rows of H numbers, times a factor, into their part of the gradient.
-#[inline]
-#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
-fn write_rows(
-    inputs: &Inputs<'_, Bf16>,
-    (rows, factor): (&[f32], f32),
-    gradient: &SharedSlice<'_, Bf16>,
-    (head, part): (usize, Part),
-    positions: Range<usize>,
-) {
-    for (position, row) in positions.zip(rows.chunks_exact(inputs.shape.padded_head())) {
-        // SAFETY: a head's rows belong to the one thread that has the head, which takes them one
-        // after another.
-        let target = unsafe { gradient.part(inputs.part_range(head, position, part)) };
-        write_row(row, factor, target);
     }
 }

@@ -11,10 +11,10 @@ use std::ops::Range;
 use super::pack::{Rows, pack_panels, pack_row_pairs, pack_rows, panels, row_pairs, words_of_head};
 use super::product::multiply;
 use super::vector::{LANES, exp2, kept, load, store, store_rounded, write_row};
-use crate::attention::forward::Outputs;
-use crate::attention::head::{Buffer, Inputs, Part, QUERY_BLOCK, Shape, blocks};
-use crate::attention::product::{Into, Left, Size, Target};
-use crate::keep_bits::KeepBits;
+use crate::attention::head::{Buffer, Inputs, Outputs, Part, QUERY_BLOCK, Shape, blocks};
+use crate::attention::operands::{Left, Size, Target};
+use crate::attention::softmax_rows::SoftmaxRows;
+use crate::dropout::keep_bits::KeepBits;
 use crate::memory::Bf16;
 
 /// Keys handled together. Measured, see `docs/decisions/0007-cpu-kernels.md`.
@@ -29,9 +29,7 @@ struct Scratch {
     queries: Buffer<u32>,
     scores: Buffer<f32>,
     probabilities: Buffer<u32>,
-    context: Buffer<f32>,
-    largest: Vec<f32>,
-    sums: Vec<f32>,
+    rows: SoftmaxRows,
     bits: KeepBits,
 }
 
@@ -49,9 +47,7 @@ impl Scratch {
             queries: Buffer::new(QUERY_BLOCK * words),
             scores: Buffer::new(QUERY_BLOCK * KEY_BLOCK),
             probabilities: Buffer::new(QUERY_BLOCK * WORD_BLOCK),
-            context: Buffer::new(QUERY_BLOCK * head),
-            largest: vec![0.0; QUERY_BLOCK],
-            sums: vec![0.0; QUERY_BLOCK],
+            rows: SoftmaxRows::new(shape),
             bits: KeepBits::new(QUERY_BLOCK, shape.positions),
         }
     }
@@ -64,13 +60,12 @@ pub(super) fn forward_heads(inputs: &Inputs<'_, Bf16>, outputs: &Outputs<'_, Bf1
     let mut scratch = Scratch::new(shape);
     for head in heads {
         let length = inputs.length(head);
-        let buffers = (&mut scratch.row[..], scratch.keys.values_mut());
         pack_panels(
             Rows::Part(inputs, Part::Key),
             head,
             length,
-            words_of_head(shape),
-            buffers,
+            &mut scratch.row,
+            scratch.keys.values_mut(),
         );
         pack_row_pairs(
             Rows::Part(inputs, Part::Value),
@@ -103,54 +98,35 @@ fn forward_block(
         words,
         scratch.queries.values_mut(),
     );
-    if let Some((stream, _)) = inputs.dropout {
-        scratch.bits.fill(stream, &inputs.query_rows(head, &queries));
+    if let Some(dropout) = inputs.dropout {
+        scratch
+            .bits
+            .fill(dropout.stream, &inputs.query_rows(head, &queries));
     }
-    scratch.largest.fill(f32::NEG_INFINITY);
-    scratch.sums.fill(0.0);
-    scratch.context.values_mut().fill(0.0);
+    scratch.rows.clear();
     for keys in inputs.key_blocks(head, KEY_BLOCK) {
+        let (num_queries, num_keys) = (queries.len(), keys.len());
         multiply(
-            Size {
-                rows: queries.len(),
-                columns: keys.len(),
-                depth: words,
-            },
-            Left {
-                values: scratch.queries.values(),
-                row_stride: words,
-                depth_stride: 1,
-            },
+            Size::new(num_queries, num_keys, words),
+            Left::by_rows(scratch.queries.values(), words),
             panels(scratch.keys.values(), keys.start, words),
-            &mut Target {
-                values: scratch.scores.values_mut(),
-                row_stride: KEY_BLOCK,
-                into: Into::Overwrite,
-            },
+            &mut Target::overwrite(scratch.scores.values_mut(), KEY_BLOCK),
         );
-        for row in 0..queries.len() {
+        for row in 0..num_queries {
             softmax_row(inputs, scratch, head, row, &keys);
         }
         multiply(
-            Size {
-                rows: queries.len(),
-                columns: shape.head_size,
-                depth: keys.len().div_ceil(2),
-            },
-            Left {
-                values: scratch.probabilities.values(),
-                row_stride: WORD_BLOCK,
-                depth_stride: 1,
-            },
+            Size::new(num_queries, shape.head_size, num_keys.div_ceil(2)),
+            Left::by_rows(scratch.probabilities.values(), WORD_BLOCK),
             row_pairs(scratch.values.values(), keys.start, padded_head),
-            &mut Target {
-                values: scratch.context.values_mut(),
-                row_stride: padded_head,
-                into: Into::Add,
-            },
+            &mut Target::add(scratch.rows.context.values_mut(), padded_head),
         );
     }
-    write_block(inputs, outputs, scratch, head, queries);
+    // A function of these instructions is no value; what it is called in is compiled for them.
+    let write_row = |row: &[f32], factor, target: &mut [Bf16]| write_row(row, factor, target);
+    scratch
+        .rows
+        .write(inputs, outputs, head, queries, write_row, f32::log2);
 }
 
 /// What scores are multiplied by, to be the powers of 2 that softmax adds up.
@@ -174,7 +150,7 @@ fn softmax_row(
     let scores = &mut scratch.scores.values_mut()[row * KEY_BLOCK..][..padded];
     let scores = scores.as_chunks_mut::<LANES>().0;
     let scale = _mm512_set1_ps(binary_scale(inputs.shape));
-    let before = scratch.largest[row];
+    let before = scratch.rows.largest[row];
     let mut largest = _mm512_set1_ps(before);
     for (scores, bias) in scores.iter_mut().zip(bias) {
         let biased = _mm512_fmadd_ps(load(scores), scale, load(bias));
@@ -185,10 +161,10 @@ fn softmax_row(
     let now = _mm512_reduce_max_ps(largest);
     if now > before {
         let shrink = (before - now).exp2();
-        scratch.largest[row] = now;
-        scratch.sums[row] *= shrink;
+        scratch.rows.largest[row] = now;
+        scratch.rows.sums[row] *= shrink;
         let head_size = inputs.shape.padded_head();
-        for value in scratch.context.values_mut()[row * head_size..][..head_size]
+        for value in scratch.rows.context.values_mut()[row * head_size..][..head_size]
             .as_chunks_mut::<LANES>()
             .0
         {
@@ -208,27 +184,5 @@ fn softmax_row(
         }
         store_rounded(exponentials, probabilities);
     }
-    scratch.sums[row] += _mm512_reduce_add_ps(sum);
-}
-
-#[inline]
-#[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
-fn write_block(
-    inputs: &Inputs<'_, Bf16>,
-    outputs: &Outputs<'_, Bf16>,
-    scratch: &Scratch,
-    head: usize,
-    queries: Range<usize>,
-) {
-    let shape = inputs.shape;
-    // SAFETY: a head's rows belong to the one thread that has the head, which takes them once.
-    let log_sums = unsafe { outputs.log_sums.part(inputs.query_rows(head, &queries)) };
-    let rows = scratch.context.values().chunks_exact(shape.padded_head());
-    let statistics = scratch.largest.iter().zip(&scratch.sums);
-    for (((position, log_sum), row), (largest, sum)) in queries.zip(log_sums).zip(rows).zip(statistics) {
-        // SAFETY: as above.
-        let context = unsafe { outputs.context.part(inputs.context_range(head, position)) };
-        write_row(row, inputs.dropout_scale() / sum, context);
-        *log_sum = largest + sum.log2();
-    }
+    scratch.rows.sums[row] += _mm512_reduce_add_ps(sum);
 }

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use crate::attention::head::{Inputs, POSITION_UNIT, Part, Shape};
-use crate::attention::product::{PANEL, Right};
+use crate::attention::operands::{PANEL, Right};
 use crate::memory::Bf16;
 
 /// Words that a row of H numbers takes.
@@ -72,15 +72,16 @@ pub(super) fn pack_rows(
 }
 
 /// Panels of 16 rows, pairs along the row: the right operand of a product whose depth is H. Rows up
-/// to the next whole unit become 0.
+/// to the next whole unit become 0. `row_buffer` is as long as a row in words.
 #[inline(always)]
 pub(super) fn pack_panels(
     rows: Rows<'_>,
     head: usize,
     length: usize,
-    words: usize,
-    (row_buffer, target): (&mut [u32], &mut [u32]),
+    row_buffer: &mut [u32],
+    target: &mut [u32],
 ) {
+    let words = row_buffer.len();
     for position in 0..length.next_multiple_of(POSITION_UNIT) {
         if position < length {
             row_words(rows.row(head, position), row_buffer);

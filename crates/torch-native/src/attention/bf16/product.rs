@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 
 use super::vector::pairs;
 use crate::attention::head::POSITION_UNIT;
-use crate::attention::product::{Into, Left, PANEL, Right, Size, Target, num_tiles};
+use crate::attention::operands::{Left, Operand, PANEL, Right, Size, Target, TileTarget, Update, num_tiles};
 
 /// Rows of a tile. Blocks that end by the mask are whole units: no tile may reach from them into rows
 /// that count.
@@ -26,40 +26,39 @@ const _: () = assert!(POSITION_UNIT.is_multiple_of(STRIP) && POSITION_UNIT.is_mu
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
 unsafe fn tile<const PANELS: usize>(
     depth: usize,
-    (left, row_stride, left_step): (*const u32, usize, usize),
-    (right, panel_stride, right_step): (*const u32, usize, usize),
-    (result, result_stride): (*mut f32, usize),
-    into: Into,
+    left_operand: Operand<u32>,
+    right_operand: Operand<u32>,
+    target: TileTarget,
 ) {
     let mut sums = [[_mm512_setzero_ps(); PANELS]; STRIP];
-    let (mut left, mut right) = (left, right);
+    let (mut left, mut right) = (left_operand.ptr, right_operand.ptr);
     for _ in 0..depth {
         let mut columns = [pairs(_mm512_set1_epi32(0)); PANELS];
         for (panel, columns) in columns.iter_mut().enumerate() {
             // SAFETY: by the caller's promise.
-            *columns = pairs(unsafe { _mm512_loadu_si512(right.add(panel * panel_stride).cast()) });
+            *columns = pairs(unsafe { _mm512_loadu_si512(right.add(panel * right_operand.stride).cast()) });
         }
         for (row, sums) in sums.iter_mut().enumerate() {
             // SAFETY: by the caller's promise.
-            let factor = unsafe { *left.add(row * row_stride) };
+            let factor = unsafe { *left.add(row * left_operand.stride) };
             let factor = pairs(_mm512_set1_epi32(factor.cast_signed()));
             for (sum, columns) in sums.iter_mut().zip(columns) {
                 *sum = _mm512_dpbf16_ps(*sum, factor, columns);
             }
         }
-        left = left.wrapping_add(left_step);
-        right = right.wrapping_add(right_step);
+        left = left.wrapping_add(left_operand.step);
+        right = right.wrapping_add(right_operand.step);
     }
     for (row, sums) in sums.iter().enumerate() {
         for (panel, sum) in sums.iter().enumerate() {
             // SAFETY: by the caller's promise.
             unsafe {
-                let target = result.add(row * result_stride + panel * PANEL);
-                let sum = match into {
-                    Into::Add => _mm512_add_ps(*sum, _mm512_loadu_ps(target)),
-                    Into::Overwrite => *sum,
+                let place = target.ptr.add(row * target.row_stride + panel * PANEL);
+                let sum = match target.update {
+                    Update::Add => _mm512_add_ps(*sum, _mm512_loadu_ps(place)),
+                    Update::Overwrite => *sum,
                 };
-                _mm512_storeu_ps(target, sum);
+                _mm512_storeu_ps(place, sum);
             }
         }
     }
@@ -69,33 +68,19 @@ unsafe fn tile<const PANELS: usize>(
 #[inline]
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
 pub(super) fn multiply(size: Size, left: Left<'_, u32>, right: Right<'_, u32>, target: &mut Target<'_>) {
-    let depth = size.depth;
-    let (strips, panels) = num_tiles(size, STRIP, (&left, &right), target);
-    let result = target.values.as_mut_ptr();
+    let (strips, panels) = num_tiles(size, STRIP, &left, &right, target);
     for panel in (0..panels).step_by(2) {
         for strip in 0..strips {
             let row = strip * STRIP;
             // SAFETY: `num_tiles` covers the last row, column and depth of all three, and offsets
             // grow with each of them.
             unsafe {
-                let left = (
-                    left.values.as_ptr().add(row * left.row_stride),
-                    left.row_stride,
-                    left.depth_stride,
-                );
-                let right = (
-                    right.values.as_ptr().add(panel * right.panel_stride),
-                    right.panel_stride,
-                    right.depth_stride,
-                );
-                let result = (
-                    result.add(row * target.row_stride + panel * PANEL),
-                    target.row_stride,
-                );
+                let (left, right) = (left.from_row(row), right.from_panel(panel));
+                let target = target.tile(row, panel);
                 if panel + 1 < panels {
-                    tile::<2>(depth, left, right, result, target.into);
+                    tile::<2>(size.depth, left, right, target);
                 } else {
-                    tile::<1>(depth, left, right, result, target.into);
+                    tile::<1>(size.depth, left, right, target);
                 }
             }
         }
@@ -130,7 +115,7 @@ mod tests {
             .map(|index| [number(index, 13), number(index, 5)])
             .collect();
         for (row_stride, depth_stride) in [(24, 1), (1, 24)] {
-            for (into, start) in [(Into::Overwrite, 0.0), (Into::Add, 100.0)] {
+            for (update, start) in [(Update::Overwrite, 0.0), (Update::Add, 100.0)] {
                 let mut result = vec![100.0; 24 * 48];
                 let left_words = words(&left);
                 let right_words = words(&right);
@@ -147,7 +132,7 @@ mod tests {
                 let mut target = Target {
                     values: &mut result,
                     row_stride: 48,
-                    into,
+                    update,
                 };
                 // SAFETY: the processor has the instructions.
                 unsafe {

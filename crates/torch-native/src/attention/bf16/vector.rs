@@ -8,7 +8,7 @@ use std::arch::x86_64::{
     _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps,
 };
 
-use crate::keep_bits::word;
+use crate::dropout::keep_bits::RowBits;
 use crate::memory::Bf16;
 
 /// Numbers side by side.
@@ -38,15 +38,15 @@ pub(super) fn exp2(power: __m512) -> __m512 {
     _mm512_scalef_ps(sum, whole)
 }
 
-/// The lanes of chunk `chunk` that a row of [`crate::keep_bits::KeepBits`] keeps.
+/// The lanes of chunk `chunk` that the bits of a row keep.
 #[inline]
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
 #[expect(
     clippy::cast_possible_truncation,
     reason = "sixteen bits of the word are the lanes'"
 )]
-pub(super) fn kept((bytes, shift): (&[u8], u32), chunk: usize) -> __mmask16 {
-    (word(bytes, chunk * LANES / 8) >> shift) as u16
+pub(super) fn kept(bits: RowBits<'_>, chunk: usize) -> __mmask16 {
+    (bits.word(chunk * LANES / 8) >> bits.shift) as u16
 }
 
 /// Rounds sixteen numbers to bf16.
@@ -156,7 +156,6 @@ mod tests {
     use super::*;
     use crate::attention::bf16::has_kernel;
     use crate::instructions::Instructions;
-    use crate::stored::Stored;
 
     #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
     fn exp2_of(power: f32) -> f32 {
@@ -192,10 +191,10 @@ mod tests {
         }
         for length in [1, 15, 16, 17, 32, 33, 64] {
             let row: Vec<f32> = (0..64u8).map(|index| f32::from(index) - 9.0).collect();
-            let mut written = [Bf16::narrowed(-1.0); 65];
+            let mut written = [Bf16::from_f32(-1.0); 65];
             // SAFETY: the processor has the instructions.
             unsafe { write_row(&row, 2.0, &mut written[..length]) };
-            let values: Vec<f32> = written.iter().map(|value| value.widened()).collect();
+            let values: Vec<f32> = written.iter().map(|value| value.to_f32()).collect();
             let expected = row[..length].iter().map(|value| 2.0 * value);
             assert!(values[..length].iter().copied().eq(expected), "{length}");
             assert!(

@@ -1,9 +1,4 @@
 //! Masks slices with the random bits of a stream.
-//!
-//! Elements are cut into groups of 128 = 16 Philox blocks. In group g the element
-//! 32 w + 16 h + l takes half h (0 low, 1 high) of word w of block 16 g + l. The counter is
-//! (block, site, micro-batch, step), the key a purpose key of the seed; high words of step
-//! and micro-batch go into the key.
 
 #![expect(
     unsafe_code,
@@ -14,102 +9,18 @@
     reason = "a function is compiled for AVX2 by being inlined into one that is"
 )]
 
-use std::ops::Range;
-
-use crate::instructions::{Instructions, best_copy};
-#[cfg(target_arch = "x86_64")]
-use crate::keep_bits_avx512;
-#[cfg(target_arch = "x86_64")]
-use crate::lanes::Avx2;
-use crate::lanes::{Lanes, Portable};
+use super::stream::{GROUP, Stream};
+use crate::TorchError;
+use crate::instructions::best_copy;
 use crate::memory::{Bf16, Element};
 use crate::parallel::{SharedSlice, parallel_for};
-use crate::philox::{LANES, halves, philox_lanes, purpose_key};
-use crate::stored::Stored;
-use crate::{DropoutKey, DropoutRate, TorchError};
+use crate::philox::{LANES, philox_lanes};
 
-/// Purpose of the streams of this module, see [`purpose_key`]: "drop" in ASCII.
-pub(crate) const PURPOSE: u32 = 0x6472_6f70;
-/// Elements whose bits come from one call of the sixteen-lane generator.
-const GROUP: usize = LANES * 8;
-/// The longest slice: blocks are numbered in 32 bits.
-pub(crate) const MAX_ELEMENTS: usize = (u32::MAX as usize / LANES) * GROUP;
 /// Least number of groups a thread takes: 32,768 elements.
 const GRAIN_GROUPS: usize = 256;
 
-/// One site's stream of bits.
-#[derive(Clone, Copy)]
-pub(crate) struct Stream {
-    rest: [u32; 3],
-    key: [u32; 2],
-    threshold: u32,
-}
-
-impl Stream {
-    pub(crate) fn new(key: &DropoutKey, site: u32, rate: DropoutRate) -> Self {
-        let [step, step_high] = halves(key.step);
-        let [micro_batch, micro_batch_high] = halves(key.micro_batch);
-        Self {
-            rest: [site, micro_batch, step],
-            key: purpose_key(key.seed, PURPOSE, micro_batch_high, step_high),
-            threshold: rate.threshold(),
-        }
-    }
-
-    /// The words of the counter behind the block's number.
-    pub(crate) fn rest(self) -> [u32; 3] {
-        self.rest
-    }
-
-    pub(crate) fn key(self) -> [u32; 2] {
-        self.key
-    }
-
-    /// Halves of random words below it are kept.
-    pub(crate) fn threshold(self) -> u32 {
-        self.threshold
-    }
-
-    /// Elements of a group.
-    pub(crate) const GROUP: usize = GROUP;
-
-    /// One bit an element, set where it is kept, in the order of elements, for whole groups. Every copy
-    /// gives the same.
-    pub(crate) fn keep_bits(self, instructions: Instructions, groups: Range<usize>, bytes: &mut [u8]) {
-        match instructions {
-            Instructions::Portable => self.keep_bits_by::<Portable>(groups, bytes),
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `detect` saw AVX2 and FMA.
-            Instructions::Avx2 => unsafe { self.keep_bits_avx2(groups, bytes) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `detect` saw these features of AVX-512.
-            Instructions::Avx512 => unsafe { keep_bits_avx512::keep_bits(self, groups, bytes) },
-        }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    fn keep_bits_avx2(self, groups: Range<usize>, bytes: &mut [u8]) {
-        self.keep_bits_by::<Avx2>(groups, bytes);
-    }
-
-    #[inline(always)]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "callers keep to `MAX_ELEMENTS`: blocks are numbered in 32 bits"
-    )]
-    fn keep_bits_by<L: Lanes>(self, groups: Range<usize>, bytes: &mut [u8]) {
-        for (group, bytes) in groups.zip(bytes.as_chunks_mut::<{ GROUP / 8 }>().0) {
-            let words = philox_lanes((group * LANES) as u32, self.rest, self.key);
-            for (words, bytes) in words.iter().zip(bytes.as_chunks_mut::<4>().0) {
-                *bytes = L::halves_below(words, self.threshold).to_le_bytes();
-            }
-        }
-    }
-}
-
 /// An element that can be scaled.
-pub(crate) trait Scale: Element {
+pub(super) trait Scale: Element {
     const ZERO: Self;
     fn scaled(self, scale: f64) -> Self;
 }
@@ -143,7 +54,7 @@ impl Scale for Bf16 {
         reason = "the scale in the kernels' precision"
     )]
     fn scaled(self, scale: f64) -> Self {
-        Self::narrowed(self.widened() * scale as f32)
+        Self::from_f32(self.to_f32() * scale as f32)
     }
 }
 
@@ -200,7 +111,7 @@ best_copy!(fn mask_groups_best = mask_groups<T: Scale>(
 ));
 
 /// Masks a whole tensor, in parallel.
-pub(crate) fn mask_slices<T: Scale>(
+pub(super) fn mask_slices<T: Scale>(
     stream: Stream,
     scale: f64,
     input: &[T],
@@ -219,6 +130,8 @@ pub(crate) fn mask_slices<T: Scale>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instructions::Instructions;
+    use crate::{DropoutKey, DropoutRate};
 
     #[test]
     fn the_portable_kernel_gives_the_same_bits_as_the_best() {

@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
-use crate::dropout_mask::Stream;
+use super::stream::{GROUP, Stream};
 use crate::philox::{LANES, MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1};
 
 /// Both halves of the 64-bit products of sixteen words by one, and where they go: high, low.
@@ -32,14 +32,14 @@ fn multiply_words(words: __m512i, factor: __m512i) -> (__m512i, __m512i) {
     clippy::cast_possible_truncation,
     reason = "callers keep to `MAX_ELEMENTS`: blocks are numbered in 32 bits"
 )]
-pub(crate) fn keep_bits(stream: Stream, groups: Range<usize>, bytes: &mut [u8]) {
+pub(super) fn keep_bits(stream: Stream, groups: Range<usize>, bytes: &mut [u8]) {
     let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     let same = [MULTIPLIER_0, MULTIPLIER_1].map(u32::cast_signed);
     let (multiplier_0, multiplier_1) = (_mm512_set1_epi32(same[0]), _mm512_set1_epi32(same[1]));
-    let threshold = _mm512_set1_epi32(stream.threshold().cast_signed());
+    let threshold = _mm512_set1_epi32(stream.threshold.cast_signed());
     let lower_half = _mm512_set1_epi32(0xffff);
-    let [r0, r1, r2] = stream.rest().map(u32::cast_signed);
-    for (group, bytes) in groups.zip(bytes.as_chunks_mut::<{ Stream::GROUP / 8 }>().0) {
+    let [r0, r1, r2] = stream.rest.map(u32::cast_signed);
+    for (group, bytes) in groups.zip(bytes.as_chunks_mut::<{ GROUP / 8 }>().0) {
         let first = ((group * LANES) as u32).cast_signed();
         let mut c0 = _mm512_add_epi32(_mm512_set1_epi32(first), lanes);
         let (mut c1, mut c2, mut c3) = (
@@ -47,7 +47,7 @@ pub(crate) fn keep_bits(stream: Stream, groups: Range<usize>, bytes: &mut [u8]) 
             _mm512_set1_epi32(r1),
             _mm512_set1_epi32(r2),
         );
-        let [mut k0, mut k1] = stream.key();
+        let [mut k0, mut k1] = stream.key;
         for _ in 0..ROUNDS {
             let (high_0, low_0) = multiply_words(c0, multiplier_0);
             let (high_1, low_1) = multiply_words(c2, multiplier_1);

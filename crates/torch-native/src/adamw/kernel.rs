@@ -14,13 +14,14 @@
 
 use std::ops::{Add, Div, Mul, Range, Sub};
 
+use super::numbers::AdamW;
+use crate::TorchError;
 use crate::instructions::best_copy;
 use crate::memory::Element;
 use crate::parallel::{GRAIN, SharedSlice, parallel_for};
-use crate::{AdamW, TorchError};
 
 /// A float of the kernel.
-pub(crate) trait Real:
+pub(super) trait Real:
     Element + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
 {
     fn of(value: f64) -> Self;
@@ -85,11 +86,11 @@ impl<T: Real> Scalars<T> {
 }
 
 /// The same elements of the four buffers.
-pub(crate) struct Part<'a, T> {
-    pub(crate) parameters: &'a mut [T],
-    pub(crate) gradients: &'a [T],
-    pub(crate) exp_avg: &'a mut [T],
-    pub(crate) exp_avg_sq: &'a mut [T],
+pub(super) struct Part<'a, T> {
+    pub(super) parameters: &'a mut [T],
+    pub(super) gradients: &'a [T],
+    pub(super) exp_avg: &'a mut [T],
+    pub(super) exp_avg_sq: &'a mut [T],
 }
 
 #[inline(always)]
@@ -116,13 +117,13 @@ best_copy!(fn update_best = update<T: Real>(part: Part<'_, T>, scalars: Scalars<
 
 /// A run of elements with or without decay.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Segment {
-    pub(crate) range: Range<usize>,
-    pub(crate) decays: bool,
+pub(super) struct Segment {
+    pub(super) range: Range<usize>,
+    pub(super) decays: bool,
 }
 
 /// Cuts `0..len` at the borders of the decay ranges.
-pub(crate) fn segments(len: usize, decay_ranges: &[Range<usize>]) -> Result<Vec<Segment>, TorchError> {
+pub(super) fn segments(len: usize, decay_ranges: &[Range<usize>]) -> Result<Vec<Segment>, TorchError> {
     let mut result = Vec::with_capacity(2 * decay_ranges.len() + 1);
     let mut position = 0;
     for range in decay_ranges {
@@ -155,7 +156,7 @@ pub(crate) fn segments(len: usize, decay_ranges: &[Range<usize>]) -> Result<Vec<
 }
 
 /// Updates all elements, in parallel.
-pub(crate) fn step_slices<T: Real>(
+pub(super) fn step_slices<T: Real>(
     whole: Part<'_, T>,
     adamw: &AdamW,
     segments: &[Segment],
