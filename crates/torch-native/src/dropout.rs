@@ -121,6 +121,7 @@ mod tests {
     use super::*;
     use tch::Device;
 
+    use super::rate::STEPS;
     use super::stream::PURPOSE;
     use crate::{num_threads, set_num_threads};
 

@@ -4,6 +4,8 @@
 //!
 //! The rounding is that of Dao, "`FlashAttention`-2", arXiv 2307.08691, as it runs in half precision.
 
+#![expect(unsafe_code, reason = "instructions that the processor was seen to have")]
+
 mod backward;
 mod forward;
 mod pack;

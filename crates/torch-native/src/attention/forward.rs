@@ -115,9 +115,9 @@ fn forward_block<L: Lanes>(
             &mut Target::add(scratch.rows.context.values_mut(), padded_head),
         );
     }
-    scratch
-        .rows
-        .write(inputs, outputs, head, queries, write_row, f32::ln);
+    let rows = &scratch.rows;
+    rows.write_log_sums(inputs, outputs, head, &queries, f32::ln);
+    rows.write_context(inputs, outputs, head, queries, write_row);
 }
 
 /// Scores of one row and block become exponentials under the row's largest score so far; what

@@ -66,7 +66,7 @@ impl<'a, T> Left<'a, T> {
     /// # Safety
     /// The row's first element lies inside of the values.
     #[inline(always)]
-    pub(super) unsafe fn from_row(self, row: usize) -> Operand<T> {
+    pub(super) unsafe fn at_row(self, row: usize) -> Operand<T> {
         Operand {
             // SAFETY: by the caller's promise.
             ptr: unsafe { self.values.as_ptr().add(row * self.row_stride) },
@@ -90,7 +90,7 @@ impl<T> Right<'_, T> {
     /// # Safety
     /// The panel's first element lies inside of the values.
     #[inline(always)]
-    pub(super) unsafe fn from_panel(self, panel: usize) -> Operand<T> {
+    pub(super) unsafe fn at_panel(self, panel: usize) -> Operand<T> {
         Operand {
             // SAFETY: by the caller's promise.
             ptr: unsafe { self.values.as_ptr().add(panel * self.panel_stride) },

@@ -15,7 +15,7 @@
     reason = "a function is compiled for AVX2 by being inlined into one that is"
 )]
 
-use super::operands::{Left, Operand, PANEL, Right, Size, Target, TileTarget, Update, num_tiles};
+use super::operands::{Left, Operand, Right, Size, Target, TileTarget, Update, num_tiles};
 use crate::lanes::{Lanes, WIDTH};
 
 /// Rows of a tile; left operands and results hold whole strips of rows.
@@ -81,7 +81,7 @@ pub(super) fn multiply<L: Lanes>(
             // SAFETY: `num_tiles` covers the last row, column and depth of all three, and
             // offsets grow with each of them.
             unsafe {
-                let (left, right) = (left.from_row(row), right.from_panel(panel));
+                let (left, right) = (left.at_row(row), right.at_panel(panel));
                 tile::<L>(size.depth, left, right, target.tile(row, panel));
             }
         }
@@ -91,6 +91,7 @@ pub(super) fn multiply<L: Lanes>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attention::operands::PANEL;
     use crate::lanes::Portable;
 
     #[test]

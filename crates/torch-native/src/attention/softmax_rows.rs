@@ -39,26 +39,37 @@ impl SoftmaxRows {
         self.context.values_mut().fill(0.0);
     }
 
-    /// Writes what the queries `queries` of head `head` (of B N) have after the last key. `log`: to the
-    /// base of the exponentials.
+    /// Writes the contexts of the queries `queries` of head `head` (of B N), after the last key.
     #[inline(always)]
-    pub(super) fn write<T>(
+    pub(super) fn write_context<T>(
         &self,
         inputs: &Inputs<'_, T>,
         outputs: &Outputs<'_, T>,
         head: usize,
         queries: Range<usize>,
         write_row: impl Fn(&[f32], f32, &mut [T]),
-        log: impl Fn(f32) -> f32,
     ) {
-        // SAFETY: a head's rows belong to the one thread that has the head, which takes them once.
-        let log_sums = unsafe { outputs.log_sums.part(inputs.query_rows(head, &queries)) };
         let rows = self.context.values().chunks_exact(inputs.shape.padded_head());
-        let statistics = self.largest.iter().zip(&self.sums);
-        for (((position, log_sum), row), (largest, sum)) in queries.zip(log_sums).zip(rows).zip(statistics) {
-            // SAFETY: as above.
+        for ((position, row), sum) in queries.zip(rows).zip(&self.sums) {
+            // SAFETY: a head's rows belong to the one thread that has the head, which takes them once.
             let context = unsafe { outputs.context.part(inputs.context_range(head, position)) };
             write_row(row, inputs.dropout_scale() / sum, context);
+        }
+    }
+
+    /// Writes the logarithms of their sums. `log`: to the base of the exponentials.
+    #[inline(always)]
+    pub(super) fn write_log_sums<T>(
+        &self,
+        inputs: &Inputs<'_, T>,
+        outputs: &Outputs<'_, T>,
+        head: usize,
+        queries: &Range<usize>,
+        log: impl Fn(f32) -> f32,
+    ) {
+        // SAFETY: as above.
+        let log_sums = unsafe { outputs.log_sums.part(inputs.query_rows(head, queries)) };
+        for (log_sum, (largest, sum)) in log_sums.iter_mut().zip(self.largest.iter().zip(&self.sums)) {
             *log_sum = largest + log(*sum);
         }
     }

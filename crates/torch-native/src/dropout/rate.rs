@@ -3,7 +3,7 @@
 use crate::TorchError;
 
 /// Values that 16 random bits take.
-const STEPS: u32 = 1 << 16;
+pub(super) const STEPS: u32 = 1 << 16;
 
 /// What the masks of one forward and backward pass depend on, beside the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

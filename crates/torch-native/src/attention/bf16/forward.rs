@@ -124,9 +124,9 @@ fn forward_block(
     }
     // A function of these instructions is no value; what it is called in is compiled for them.
     let write_row = |row: &[f32], factor, target: &mut [Bf16]| write_row(row, factor, target);
-    scratch
-        .rows
-        .write(inputs, outputs, head, queries, write_row, f32::log2);
+    let rows = &scratch.rows;
+    rows.write_log_sums(inputs, outputs, head, &queries, f32::log2);
+    rows.write_context(inputs, outputs, head, queries, write_row);
 }
 
 /// What scores are multiplied by, to be the powers of 2 that softmax adds up.

@@ -75,7 +75,7 @@ pub(super) fn multiply(size: Size, left: Left<'_, u32>, right: Right<'_, u32>, t
             // SAFETY: `num_tiles` covers the last row, column and depth of all three, and offsets
             // grow with each of them.
             unsafe {
-                let (left, right) = (left.from_row(row), right.from_panel(panel));
+                let (left, right) = (left.at_row(row), right.at_panel(panel));
                 let target = target.tile(row, panel);
                 if panel + 1 < panels {
                     tile::<2>(size.depth, left, right, target);
