@@ -5,43 +5,26 @@
 //! the earlier programs, because this tree has to read what they wrote.
 
 mod checkout;
+mod compared;
 mod jobs;
 mod output;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::contest::last_line;
-use crate::figures::remove;
+use crate::inputs::remove;
+use compared::{Compared, Run, Side};
 use jobs::{Job, Written};
 use output::Output;
 
 /// Inputs, outputs and the table.
 const FOLDER: &str = "runs/bench-before";
-
-/// One of the two trees that are compared.
-#[derive(Debug)]
-struct Side {
-    /// Folder of its release programs, `benches` included.
-    bin: PathBuf,
-    /// Where its jobs write.
-    out: PathBuf,
-}
-
-/// What one run of a job took and wrote.
-#[derive(Debug)]
-struct Run {
-    processor_seconds: f64,
-    peak_bytes: f64,
-    /// What the job itself measured.
-    rate: Option<f64>,
-    output: Output,
-}
 
 /// The last line of `usage.py`.
 #[derive(Debug, Deserialize)]
@@ -49,13 +32,6 @@ struct Usage {
     processor_seconds: f64,
     peak_bytes: f64,
     last_line: String,
-}
-
-/// The runs of a job, the earlier commit's and this tree's, or why there are none.
-#[derive(Debug)]
-struct Compared {
-    name: &'static str,
-    runs: Result<Vec<[Run; 2]>>,
 }
 
 /// Builds `revision` beside this tree, runs the jobs of the chosen groups and writes the table.

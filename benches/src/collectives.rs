@@ -6,106 +6,25 @@
 //! `runs/bench-collectives/` as soon as it is done, and a call goes on where the one before
 //! stopped.
 
+mod contestant;
 mod host_sums;
 mod hosts;
 mod inputs;
 mod table;
 mod watching;
 
-use std::path::Path;
-
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 
+use crate::arguments::Arguments;
+use crate::contest;
 use crate::record::Record;
-use crate::{Arguments, contest};
+use contestant::{
+    AFTERWARDS, CANONICAL, CHECKED, Contestant, ONE_RANK, OVERLAPPED, PADDED, PADDED_ALONE, PLANNED,
+    TWO_RANKS, TWO_THREADS, TrainRun,
+};
 pub(crate) use host_sums::{all_reduce, arrivals};
 use hosts::Hosts;
 use inputs::Inputs;
-
-/// Steps that are timed, and one before them that warms up.
-const COUNTED_STEPS: u64 = 2;
-const WARM_UP_STEPS: u64 = 1;
-
-/// Who trains in a round, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Contestant {
-    /// Ranks of this machine.
-    Local {
-        num_ranks: u32,
-        num_threads: u32,
-        setting: Setting,
-    },
-    /// Two ranks of a thread, each on a host of its own, over a link of limited rate.
-    Limited { overlap: bool },
-    /// Ranks of a thread that train a model of two layers and this width.
-    Wide { num_ranks: u32, width: usize },
-    /// What `plan --device cpu` says of them.
-    Planned { num_ranks: u32, width: usize },
-}
-
-/// The ranks and widths that are planned for.
-const PLANNED: [(u32, usize); 3] = [(1, 512), (1, 768), (2, 768)];
-
-/// What a run does otherwise than by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Setting {
-    Default,
-    /// `parallel.reduction = "canonical"`
-    Canonical,
-    /// `parallel.check_every = 1`
-    Checked,
-    /// `data.packing = "full-sentences"`: ranks pad differently much, so their work is unequal.
-    Padded,
-}
-
-const TWO_RANKS: Contestant = local(2, 1, Setting::Default);
-const ONE_RANK: Contestant = local(1, 1, Setting::Default);
-const TWO_THREADS: Contestant = local(1, 2, Setting::Default);
-const CANONICAL: Contestant = local(2, 1, Setting::Canonical);
-const CHECKED: Contestant = local(2, 1, Setting::Checked);
-const PADDED: Contestant = local(2, 1, Setting::Padded);
-const PADDED_ALONE: Contestant = local(1, 1, Setting::Padded);
-const OVERLAPPED: Contestant = Contestant::Limited { overlap: true };
-const AFTERWARDS: Contestant = Contestant::Limited { overlap: false };
-
-const fn local(num_ranks: u32, num_threads: u32, setting: Setting) -> Contestant {
-    Contestant::Local {
-        num_ranks,
-        num_threads,
-        setting,
-    }
-}
-
-impl Contestant {
-    /// The name under which its runs are noted.
-    fn name(self) -> String {
-        match self {
-            Self::Local {
-                num_ranks,
-                num_threads,
-                setting,
-            } => format!("{num_ranks} x {num_threads}, {setting:?}"),
-            Self::Limited { overlap } => format!("limited link, overlap {overlap}"),
-            Self::Wide { num_ranks, width } => format!("{num_ranks} x 1, {width} wide"),
-            Self::Planned { num_ranks, width } => format!("{num_ranks} x 1, {width} wide, planned"),
-        }
-    }
-}
-
-/// What a run came to, or is expected to. Seconds are of one counted step.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct TrainRun {
-    tokens_per_second: f64,
-    step_seconds: f64,
-    /// Of rank 0 in collective calls, its waiting for a rank whose passes took longer left out.
-    communication_seconds: f64,
-    /// In which rank 0's thread of the liveness channel was on a core.
-    liveness_seconds: f64,
-    gradient_bytes: f64,
-    /// The part of them that is the word matrix's.
-    tied_bytes: f64,
-}
 
 /// Runs what is missing of `arguments.runs` rounds and, when nothing is, writes the table.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -187,9 +106,4 @@ fn measure(inputs: &Inputs, record: &Record<TrainRun>, contestant: Contestant) -
 #[expect(clippy::print_stderr, reason = "progress of a run of a quarter of an hour")]
 fn note(text: &str) {
     eprintln!("collectives: {text}");
-}
-
-/// The script that starts ranks on this machine.
-pub(crate) fn mpirun() -> &'static Path {
-    Path::new("scripts/mpirun.sh")
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::contest::Figure;
-use crate::figures::{Inputs, corpus_command, ours, peer};
+use crate::inputs::{Inputs, corpus_command, ours, peer};
 
 /// The two figures.
 pub(crate) fn figures(inputs: &Inputs) -> Result<Vec<Figure>> {

@@ -6,90 +6,18 @@
 //! as it is done, and a call goes on where the one before stopped.
 
 mod beside;
+mod contestant;
 mod inputs;
 mod table;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::record::Record;
-use beside::Sharer;
-use inputs::{Inputs, ModelSize, Precision};
-
-/// Steps that are timed, behind those that warm up.
-const COUNTED_STEPS: u64 = 1;
-
-/// What a run came to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Measured {
-    /// Tokens a second; seconds for the products, percent for the data wait.
-    pub(crate) rate: f64,
-    /// Most memory that the process held; 0 where it was not asked.
-    #[serde(default)]
-    pub(crate) peak_bytes: f64,
-}
-
-/// Who takes part in a round, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Contestant {
-    Ours {
-        size: ModelSize,
-        precision: Precision,
-        dropout: bool,
-    },
-    Peer {
-        size: ModelSize,
-        script: &'static str,
-        precision: Precision,
-    },
-    /// Ours, a rank of one thread for each core.
-    RankPerCore { size: ModelSize, precision: Precision },
-    /// Ours or a peer beside a process that always wants a core.
-    Beside {
-        sharer: Sharer,
-        size: ModelSize,
-        precision: Precision,
-    },
-    /// The matrix products of a step alone; its rate is seconds.
-    Products { precision: Precision },
-    /// Our masks and micro-batches, one thread.
-    Loader,
-    /// Those of transformers.
-    Collator,
-    /// How long a null model waits for data; its rate is percent of the time.
-    DataWait,
-}
-
-impl Contestant {
-    /// The name under which its runs are noted.
-    pub(crate) fn name(self) -> String {
-        match self {
-            Self::Ours {
-                size,
-                precision,
-                dropout,
-            } => format!("{size:?} {precision:?} ours, dropout {dropout}"),
-            Self::Peer {
-                size,
-                script,
-                precision,
-            } => format!("{size:?} {precision:?} {script}"),
-            Self::RankPerCore { size, precision } => format!("{size:?} {precision:?} ours, a rank a core"),
-            Self::Beside {
-                sharer,
-                size,
-                precision,
-            } => format!("{size:?} {precision:?} {sharer:?} beside a busy process"),
-            Self::Products { precision } => format!("{precision:?} products"),
-            Self::Loader => "loader".to_owned(),
-            Self::Collator => "collator".to_owned(),
-            Self::DataWait => "data wait".to_owned(),
-        }
-    }
-}
+use contestant::{Contestant, ModelSize, Precision, ours, peer};
+use inputs::Inputs;
 
 /// The best precision of this processor: what `training.precision = "auto"` comes to.
 fn best_precision() -> Precision {
@@ -98,22 +26,6 @@ fn best_precision() -> Precision {
         Precision::Bf16
     } else {
         Precision::F32
-    }
-}
-
-fn ours(size: ModelSize, precision: Precision, dropout: bool) -> Contestant {
-    Contestant::Ours {
-        size,
-        precision,
-        dropout,
-    }
-}
-
-fn peer(size: ModelSize, script: &'static str, precision: Precision) -> Contestant {
-    Contestant::Peer {
-        size,
-        script,
-        precision,
     }
 }
 

@@ -6,11 +6,11 @@ use std::process::Command;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::Side;
-use crate::Arguments;
-use crate::collectives::mpirun;
-use crate::figures::{dump, filings, html_files, make_corpus};
+use super::compared::Side;
+use crate::arguments::Arguments;
+use crate::inputs::{dump, filings, html_files, make_corpus};
 use crate::measure::write_text;
+use crate::mpirun::mpirun;
 use crate::wiki::make_dump;
 
 /// Stands in a job's arguments for the folder in which it writes.
@@ -144,65 +144,67 @@ fn of_corpus(bin: &Path, folder: &Path, filings: &Path) -> Result<Vec<Job>> {
     let inside = |name: &str| folder.join(name).display().to_string();
     let [docs, tokenizer, text, plain] = ["docs", "tokenizer", "text.txt", "dump.xml"].map(inside);
     write_text(Path::new(&docs), Path::new(&text))?;
-    let filings = filings.display().to_string();
     let xml_bytes = dump.xml_bytes.to_string();
-    let corpus = "tenk-corpus";
+    let printed = |name, arguments: &[&str]| Job::new(name, Written::Printed, "benches", arguments);
     Ok(vec![
-        Job::new(
+        printed(
             "HTML to blocks",
-            Written::Printed,
-            "benches",
             &[&["html-text"], strs(&html).as_slice()].concat(),
         ),
-        Job::new(
-            "wiki markup to text",
-            Written::Printed,
-            "benches",
-            &["wiki-text", &plain, &xml_bytes, "1"],
-        ),
-        Job::new(
-            "encode",
-            Written::Printed,
-            "benches",
-            &["encode", &tokenizer, &text],
-        ),
-        Job::new(
-            "ingest filings",
-            Written::Files(&["zst"]),
-            corpus,
-            &["ingest", "--filings", &filings, "--out", "{out}/docs"],
-        ),
-        Job::new(
-            "train a tokenizer",
-            Written::Files(&["txt"]),
-            corpus,
-            &[
-                "tokenizer",
-                "--vocab-size",
-                "8192",
-                "--docs",
-                &docs,
-                "--out",
-                "{out}/tokenizer",
-            ],
-        ),
-        Job::new(
-            "build shards",
-            Written::Files(&["bin", "idx"]),
-            corpus,
-            &[
-                "build",
-                "--shards",
-                "4",
-                "--docs",
-                &docs,
-                "--tokenizer",
-                &tokenizer,
-                "--out",
-                "{out}/corpus",
-            ],
-        ),
+        printed("wiki markup to text", &["wiki-text", &plain, &xml_bytes, "1"]),
+        printed("encode", &["encode", &tokenizer, &text]),
+        ingest(&filings.display().to_string()),
+        train_a_tokenizer(&docs),
+        build_shards(&docs, &tokenizer),
     ])
+}
+
+fn ingest(filings: &str) -> Job {
+    let arguments = ["ingest", "--filings", filings, "--out", "{out}/docs"];
+    Job::new(
+        "ingest filings",
+        Written::Files(&["zst"]),
+        "tenk-corpus",
+        &arguments,
+    )
+}
+
+fn train_a_tokenizer(docs: &str) -> Job {
+    let arguments = [
+        "tokenizer",
+        "--vocab-size",
+        "8192",
+        "--docs",
+        docs,
+        "--out",
+        "{out}/tokenizer",
+    ];
+    Job::new(
+        "train a tokenizer",
+        Written::Files(&["txt"]),
+        "tenk-corpus",
+        &arguments,
+    )
+}
+
+fn build_shards(docs: &str, tokenizer: &str) -> Job {
+    let arguments = [
+        "build",
+        "--shards",
+        "4",
+        "--docs",
+        docs,
+        "--tokenizer",
+        tokenizer,
+        "--out",
+        "{out}/corpus",
+    ];
+    Job::new(
+        "build shards",
+        Written::Files(&["bin", "idx"]),
+        "tenk-corpus",
+        &arguments,
+    )
 }
 
 /// 256 wide, 4 layers; as many steps as outweigh the start.

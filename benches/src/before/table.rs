@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Compared, Run};
+use super::compared::{Compared, Run};
 use crate::{machine, report};
 
 /// Prints the table and writes it to `path`.

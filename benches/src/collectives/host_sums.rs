@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use ::collectives::{Backend, Collective, Rank, connect};
 use anyhow::{Result, ensure};
 
-use super::mpirun;
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::contest::{Contestant, Figure, last_line};
 use crate::measure::print_rate;
+use crate::mpirun::mpirun;
 
 /// As the peer's script has it.
 const NUM_VALUES: usize = 16 << 20;

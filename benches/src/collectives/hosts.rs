@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::TrainRun;
+use super::contestant::TrainRun;
 use crate::contest::succeed;
 
 const SCRIPT: &str = "benches/peers/hosts.sh";

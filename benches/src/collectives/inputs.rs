@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value};
 
+use super::contestant::{COUNTED_STEPS, Setting, TrainRun, WARM_UP_STEPS};
 use super::hosts::Hosts;
-use super::{COUNTED_STEPS, Setting, TrainRun, WARM_UP_STEPS, mpirun, watching};
+use super::watching;
 use crate::contest::{last_line, succeed};
-use crate::figures::{filings, make_corpus, remove};
+use crate::inputs::{filings, make_corpus, remove};
 use crate::measure::counted_steps;
+use crate::mpirun::mpirun;
 
 const SEQUENCE_LENGTH: usize = 128;
 const GLOBAL_BATCH_SIZE: usize = 32;

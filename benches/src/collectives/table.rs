@@ -2,11 +2,12 @@
 
 use anyhow::{Result, anyhow};
 
-use super::inputs::{self, Inputs};
-use super::{
+use super::contestant::{
     AFTERWARDS, CANONICAL, CHECKED, Contestant, ONE_RANK, OVERLAPPED, PADDED, PADDED_ALONE, PLANNED,
-    TWO_RANKS, TWO_THREADS, TrainRun, host_sums, hosts,
+    TWO_RANKS, TWO_THREADS, TrainRun,
 };
+use super::inputs::{self, Inputs};
+use super::{host_sums, hosts};
 use crate::contest::Outcome;
 use crate::machine;
 use crate::record::Record;
@@ -42,46 +43,8 @@ pub(super) fn table(
         None => Ok((&sums.ours[..], &sums.peer[..])),
     };
     text += &row(&sums.name, sums.unit, rates, sums.peer_name);
-    for (name, asked, ours, peer, peer_name) in [
-        (
-            "2 ranks x 1 thread",
-            "at least 1.8",
-            TWO_RANKS,
-            ONE_RANK,
-            "1 rank x 1 thread",
-        ),
-        (
-            "2 ranks x 1 thread",
-            "at least 0.92",
-            TWO_RANKS,
-            TWO_THREADS,
-            "1 rank x 2 threads",
-        ),
-        ("the same, `canonical`", "shown", CANONICAL, TWO_RANKS, "`fast`"),
-        (
-            "2 ranks x 1 thread, unequal work: packing `full-sentences`",
-            "shown",
-            PADDED,
-            PADDED_ALONE,
-            "1 rank x 1 thread",
-        ),
-    ] {
-        let rate = |run: &TrainRun| run.tokens_per_second;
-        text += &line((name, asked), figures.pairs([ours, peer], rate), peer_name);
-    }
-    for (num_ranks, width) in PLANNED {
-        let seconds = |run: &TrainRun| run.step_seconds;
-        let contestants = [
-            Contestant::Planned { num_ranks, width },
-            Contestant::Wide { num_ranks, width },
-        ];
-        let name = format!("`plan --device cpu`: {num_ranks} x 1 thread, {width} wide, two layers, s a step");
-        text += &line(
-            (&name, "0.8 to 1.2"),
-            figures.pairs(contestants, seconds),
-            "measured",
-        );
-    }
+    text += &figures.beside_other_ranks();
+    text += &figures.planned();
     let hidden = match no_hosts {
         Some(reason) => Err(anyhow!("not measured: {reason}")),
         None => figures.hidden(),
@@ -123,6 +86,59 @@ impl Figures<'_> {
 
     fn pairs(&self, [ours, peer]: [Contestant; 2], of: impl Fn(&TrainRun) -> f64) -> Result<Pairs> {
         Ok((self.each(ours, &of)?, self.each(peer, &of)?))
+    }
+
+    /// Rates of two ranks beside other ways to use the same cores.
+    fn beside_other_ranks(&self) -> String {
+        let mut text = String::new();
+        for (name, asked, ours, peer, peer_name) in [
+            (
+                "2 ranks x 1 thread",
+                "at least 1.8",
+                TWO_RANKS,
+                ONE_RANK,
+                "1 rank x 1 thread",
+            ),
+            (
+                "2 ranks x 1 thread",
+                "at least 0.92",
+                TWO_RANKS,
+                TWO_THREADS,
+                "1 rank x 2 threads",
+            ),
+            ("the same, `canonical`", "shown", CANONICAL, TWO_RANKS, "`fast`"),
+            (
+                "2 ranks x 1 thread, unequal work: packing `full-sentences`",
+                "shown",
+                PADDED,
+                PADDED_ALONE,
+                "1 rank x 1 thread",
+            ),
+        ] {
+            let rate = |run: &TrainRun| run.tokens_per_second;
+            text += &line((name, asked), self.pairs([ours, peer], rate), peer_name);
+        }
+        text
+    }
+
+    /// What is measured beside what was planned.
+    fn planned(&self) -> String {
+        let mut text = String::new();
+        for (num_ranks, width) in PLANNED {
+            let seconds = |run: &TrainRun| run.step_seconds;
+            let contestants = [
+                Contestant::Planned { num_ranks, width },
+                Contestant::Wide { num_ranks, width },
+            ];
+            let name =
+                format!("`plan --device cpu`: {num_ranks} x 1 thread, {width} wide, two layers, s a step");
+            text += &line(
+                (&name, "0.8 to 1.2"),
+                self.pairs(contestants, seconds),
+                "measured",
+            );
+        }
+        text
     }
 
     /// The limited link in words.

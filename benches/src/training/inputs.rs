@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::beside::BusyProcess;
-use super::{COUNTED_STEPS, Contestant, Measured};
+use super::contestant::{COUNTED_STEPS, Contestant, Measured, ModelSize, Precision};
 use crate::contest::{last_line, succeed};
-use crate::figures::{filings, make_corpus, remove};
+use crate::inputs::{filings, make_corpus, remove};
 use crate::measure::counted_steps;
 
 /// The second one still takes memory, where its sequences are longer together.
@@ -18,41 +18,6 @@ pub(super) const WARM_UP_STEPS: u64 = 2;
 const SEQUENCE_LENGTH: usize = 512;
 /// Largest difference of the two losses of the first micro-batch, relative.
 const LOSS_TOLERANCE: f64 = 1e-5;
-
-/// The two models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ModelSize {
-    /// RoBERTa-base, 8 sequences a step.
-    Base,
-    /// 256 wide, 4 layers, 16 sequences a step.
-    Small,
-}
-
-impl ModelSize {
-    /// Width, layers, sequences a step.
-    fn numbers(self) -> (usize, usize, usize) {
-        match self {
-            Self::Base => (768, 12, 8),
-            Self::Small => (256, 4, 16),
-        }
-    }
-}
-
-/// Arithmetic of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Precision {
-    F32,
-    Bf16,
-}
-
-impl Precision {
-    fn key(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-        }
-    }
-}
 
 /// The last line that a peer prints.
 #[derive(Deserialize)]

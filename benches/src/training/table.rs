@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use super::beside::{AT_MOST, Sharer};
-use super::inputs::{Inputs, ModelSize, Precision, WARM_UP_STEPS};
-use super::{COUNTED_STEPS, Contestant, Measured, ours, peer};
+use super::beside::AT_MOST;
+use super::contestant::{COUNTED_STEPS, Contestant, Measured, ModelSize, Precision, Sharer, ours, peer};
+use super::inputs::{Inputs, WARM_UP_STEPS};
 use crate::machine;
 use crate::record::Record;
 use crate::report::row;
@@ -31,6 +31,15 @@ impl Line {
             }
         }
     }
+}
+
+/// A model whose steps are timed.
+struct TimedModel {
+    name: &'static str,
+    size: ModelSize,
+    precision: Precision,
+    /// Of the steps that are timed.
+    tokens: f64,
 }
 
 /// Where the figures come from.
@@ -147,10 +156,16 @@ impl Figures<'_> {
         ]
     }
 
-    /// Seconds of a step of `tokens` of each model.
-    fn beside_a_busy_process(&self, models: [(&'static str, ModelSize, Precision, f64); 2]) -> Vec<Line> {
+    /// Seconds of a step of each model.
+    fn beside_a_busy_process(&self, models: [TimedModel; 2]) -> Vec<Line> {
         let mut lines = Vec::new();
-        for (model, size, precision, tokens) in models {
+        for TimedModel {
+            name,
+            size,
+            precision,
+            tokens,
+        } in models
+        {
             let seconds = |contestant| {
                 let rates = self.rates(contestant)?;
                 Ok(rates
@@ -160,7 +175,7 @@ impl Figures<'_> {
             };
             lines.extend(Sharer::ALL.map(|sharer| Line {
                 name: format!(
-                    "{model}, {}, beside one busy process, s a step",
+                    "{name}, {}, beside one busy process, s a step",
                     sharer.described()
                 ),
                 asked: if sharer == Sharer::Tuned { "shown" } else { AT_MOST }.to_owned(),
@@ -212,18 +227,18 @@ pub(super) fn table(
     let lines = lines
         .chain(figures.beside_ourselves(inputs.counted_tokens(ModelSize::Base)?))
         .chain(figures.beside_a_busy_process([
-            (
-                "RoBERTa-base, `auto`",
-                ModelSize::Base,
-                best,
-                inputs.counted_tokens(ModelSize::Base)?,
-            ),
-            (
-                "small model, f32",
-                ModelSize::Small,
-                Precision::F32,
-                inputs.counted_tokens(ModelSize::Small)?,
-            ),
+            TimedModel {
+                name: "RoBERTa-base, `auto`",
+                size: ModelSize::Base,
+                precision: best,
+                tokens: inputs.counted_tokens(ModelSize::Base)?,
+            },
+            TimedModel {
+                name: "small model, f32",
+                size: ModelSize::Small,
+                precision: Precision::F32,
+                tokens: inputs.counted_tokens(ModelSize::Small)?,
+            },
         ]))
         .chain(figures.of_the_loader());
     text.extend(lines.map(|line| line.row()));
