@@ -16,7 +16,9 @@ mod hosts;
 mod info;
 mod json;
 mod limits;
+mod media_type;
 mod metrics;
+mod options;
 mod requests;
 mod routes;
 mod socket;
@@ -27,7 +29,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use embedding::{EmbeddingModel, EncodeOptions};
+use embedding::EmbeddingModel;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
@@ -37,8 +39,8 @@ use self::budget::Budget;
 use self::connections::Connections;
 use self::hosts::Hosts;
 use self::limits::Limits;
-pub use self::limits::Patience;
 use self::metrics::Metrics;
+pub use self::options::{Patience, ServerOptions};
 use self::routes::Server;
 use self::stop::Signals;
 
@@ -46,31 +48,6 @@ use self::stop::Signals;
 const HTTP_THREADS: usize = 2;
 /// Threads that unpack and parse bodies, turn texts into tokens and write answers.
 const WORK_THREADS: usize = 2;
-
-/// Where the server listens and how much it takes on.
-#[derive(Debug, Clone)]
-pub struct ServerOptions {
-    /// Name or address to listen on.
-    pub host: String,
-    /// Port; 0 takes any free one.
-    pub port: u16,
-    /// Names that requests may give besides this machine's own.
-    pub allowed_hosts: Vec<String>,
-    /// How texts become vectors.
-    pub encode: EncodeOptions,
-    /// While this many tokens wait, new requests are turned away with 503.
-    pub max_queued_tokens: usize,
-    /// Largest body of a request.
-    pub max_body_bytes: usize,
-    /// Bytes of bodies and answers that are held together; what suits the largest request where there
-    /// is none.
-    pub max_held_bytes: Option<usize>,
-    /// Connections that are open together; as many as the process may open files, up to 1024, where
-    /// there is none.
-    pub max_connections: Option<usize>,
-    /// How long a client is waited for.
-    pub patience: Patience,
-}
 
 /// Serves `model` until SIGTERM or SIGINT, then answers what it has accepted and returns.
 /// `listening` hears the address once connections are taken.

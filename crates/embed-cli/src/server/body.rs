@@ -9,8 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 use http_body_util::BodyExt;
 
 use super::budget::{Budget, Charge};
-use super::error::ApiError;
-use super::requests::bad;
+use super::error::{ApiError, bad};
 
 /// A body that is refused is read so many times its largest size before the connection is closed,
 /// because a client that is still sending does not read the answer that says so.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::limits::Patience;
+use super::options::Patience;
 
 /// Slowest rate at which a client may take an answer over its whole length.
 const MIN_BYTES_PER_SECOND: u64 = 256 << 10;

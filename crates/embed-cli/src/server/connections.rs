@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::{Closed, Connection, Phase};
-use super::limits::Patience;
 use super::metrics::Metrics;
+use super::options::Patience;
 
 /// How often overdue connections are looked for.
 const LOOK: Duration = Duration::from_millis(250);

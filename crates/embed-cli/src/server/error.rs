@@ -6,7 +6,8 @@ use axum::response::{IntoResponse, Response};
 use embedding::EmbeddingError;
 use serde_json::json;
 
-use super::requests::{JSON, MAX_TEXTS};
+use super::media_type::JSON;
+use super::options::MAX_TEXTS;
 
 /// Characters of a message: it may repeat what a client sent.
 const MAX_MESSAGE: usize = 600;
@@ -102,6 +103,11 @@ impl ApiError {
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
+}
+
+/// A request that is not what is expected, in words.
+pub(crate) fn bad(message: String) -> ApiError {
+    ApiError::BadRequest { message }
 }
 
 impl IntoResponse for ApiError {

@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::error::ApiError;
-use super::requests::{MAX_TEXTS, bad};
+use super::error::{ApiError, bad};
+use super::options::MAX_TEXTS;
 
 /// Characters of a client's key that a message repeats.
 const SHOWN: usize = 60;

@@ -1,13 +1,10 @@
 //! How much the server takes on, checked once at the start.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, getrlimit};
 
-use super::ServerOptions;
 use super::answers::max_answer_bytes;
-use super::requests::MAX_TEXTS;
+use super::options::{MAX_TEXTS, ServerOptions};
 
 /// Connections that are open together, where the process may open as many files.
 const CONNECTIONS: usize = 1024;
@@ -21,30 +18,6 @@ const HELD_BYTES: usize = 512 << 20;
 /// A body is held as it came, unpacked, and as texts: as many times its largest size, its buffers'
 /// unused halves included.
 const BODY_COPIES: usize = 4;
-
-/// How long the server waits for a client.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// For the head of a request, from its first byte or the connection's beginning.
-    pub head: Duration,
-    /// For the next request on a connection.
-    pub idle: Duration,
-    /// For the whole body of a request.
-    pub body: Duration,
-    /// For a client to take any part of its answer.
-    pub write: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            head: Duration::from_secs(10),
-            idle: Duration::from_secs(75),
-            body: Duration::from_mins(1),
-            write: Duration::from_secs(20),
-        }
-    }
-}
 
 /// Most of what one server has together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -39,71 +39,31 @@ impl Metrics {
     /// Where two of them have one name, which no input brings about.
     pub(crate) fn new() -> Result<Self> {
         let registry = Registry::new();
-        let seconds = HistogramOpts::new(
-            "tenk_request_seconds",
-            "From the head of a request to its answer.",
-        );
-        let together = HistogramOpts::new(
-            "tenk_texts_together",
-            "Texts that went through the model together.",
-        );
-        let metrics = Self {
-            requests: register(
-                &registry,
-                IntCounterVec::new(
-                    Opts::new("tenk_requests_total", "Requests by path and status."),
-                    &["path", "status"],
-                ),
+        let counter = |name, help| register(&registry, IntCounter::new(name, help));
+        let gauge = |name, help| register(&registry, IntGauge::new(name, help));
+        Ok(Self {
+            requests: requests(&registry)?,
+            request_seconds: request_seconds(&registry)?,
+            texts: counter("tenk_texts_total", "Texts embedded.")?,
+            truncated_texts: counter(
+                "tenk_truncated_texts_total",
+                "Texts that were cut because the model takes no more tokens.",
             )?,
-            request_seconds: register(
-                &registry,
-                HistogramVec::new(seconds.buckets(SECONDS.to_vec()), &["path"]),
-            )?,
-            texts: register(&registry, IntCounter::new("tenk_texts_total", "Texts embedded."))?,
-            truncated_texts: register(
-                &registry,
-                IntCounter::new(
-                    "tenk_truncated_texts_total",
-                    "Texts that were cut because the model takes no more tokens.",
-                ),
-            )?,
-            tokens: register(
-                &registry,
-                IntCounter::new("tenk_tokens_total", "Tokens embedded, without padding."),
-            )?,
+            tokens: counter("tenk_tokens_total", "Tokens embedded, without padding.")?,
             model_seconds: register(
                 &registry,
                 Counter::new("tenk_model_seconds_total", "Time that the model computed."),
             )?,
-            texts_together: register(&registry, Histogram::with_opts(together.buckets(TEXTS.to_vec())))?,
-            queued_tokens: register(
-                &registry,
-                IntGauge::new(
-                    "tenk_queued_tokens",
-                    "Tokens of requests that are not embedded yet.",
-                ),
+            texts_together: texts_together(&registry)?,
+            queued_tokens: gauge(
+                "tenk_queued_tokens",
+                "Tokens of requests that are not embedded yet.",
             )?,
-            closed_connections: register(
-                &registry,
-                IntCounterVec::new(
-                    Opts::new(
-                        "tenk_closed_connections_total",
-                        "Connections that the server closed, by reason.",
-                    ),
-                    &["reason"],
-                ),
-            )?,
-            open_connections: register(
-                &registry,
-                IntGauge::new("tenk_open_connections", "Connections that are open."),
-            )?,
-            held_bytes: register(
-                &registry,
-                IntGauge::new("tenk_held_bytes", "Bytes of bodies and answers that are held."),
-            )?,
+            closed_connections: closed_connections(&registry)?,
+            open_connections: gauge("tenk_open_connections", "Connections that are open.")?,
+            held_bytes: gauge("tenk_held_bytes", "Bytes of bodies and answers that are held.")?,
             registry,
-        };
-        Ok(metrics)
+        })
     }
 
     /// A request was answered.
@@ -165,6 +125,36 @@ impl Metrics {
     pub(crate) fn render(&self) -> prometheus::Result<String> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
+}
+
+fn requests(registry: &Registry) -> Result<IntCounterVec> {
+    let options = Opts::new("tenk_requests_total", "Requests by path and status.");
+    register(registry, IntCounterVec::new(options, &["path", "status"]))
+}
+
+fn request_seconds(registry: &Registry) -> Result<HistogramVec> {
+    let options = HistogramOpts::new(
+        "tenk_request_seconds",
+        "From the head of a request to its answer.",
+    );
+    let options = options.buckets(SECONDS.to_vec());
+    register(registry, HistogramVec::new(options, &["path"]))
+}
+
+fn texts_together(registry: &Registry) -> Result<Histogram> {
+    let options = HistogramOpts::new(
+        "tenk_texts_together",
+        "Texts that went through the model together.",
+    );
+    register(registry, Histogram::with_opts(options.buckets(TEXTS.to_vec())))
+}
+
+fn closed_connections(registry: &Registry) -> Result<IntCounterVec> {
+    let options = Opts::new(
+        "tenk_closed_connections_total",
+        "Connections that the server closed, by reason.",
+    );
+    register(registry, IntCounterVec::new(options, &["reason"]))
 }
 
 fn register<C: Collector + Clone + 'static>(

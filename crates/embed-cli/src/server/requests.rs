@@ -3,16 +3,10 @@
 use axum::http::{HeaderMap, header};
 
 use super::answers::Form;
-use super::error::ApiError;
+use super::error::{ApiError, bad};
 use super::json::{self, EmbeddingsObject, Input, Invocation, Room};
+use super::media_type::{JSON, JSON_LINES, TEXT};
 use crate::lines::BYTE_ORDER_MARK;
-
-pub(crate) const JSON: &str = "application/json";
-pub(crate) const JSON_LINES: &str = "application/jsonlines";
-const TEXT: &str = "application/x-text";
-
-/// Texts of one request, and lines. `OpenAI` takes as many; the answer is held in memory whole.
-pub(crate) const MAX_TEXTS: usize = 2048;
 
 /// The texts of a request and the form of its answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -158,10 +152,6 @@ fn text(body: &[u8]) -> Result<&str, ApiError> {
             error.valid_up_to()
         ))
     })
-}
-
-pub(crate) fn bad(message: String) -> ApiError {
-    ApiError::BadRequest { message }
 }
 
 #[cfg(test)]

@@ -23,8 +23,9 @@ use super::connection::Connection;
 use super::connections::Connections;
 use super::error::ApiError;
 use super::hosts::Hosts;
+use super::media_type::{JSON, JSON_LINES};
 use super::metrics::Metrics;
-use super::requests::{Asked, JSON, JSON_LINES, Kind};
+use super::requests::{Asked, Kind};
 
 const PATHS: &str = "/ping, /health, /info, /metrics, /execution-parameters, /invocations, \
                      /endpoints/NAME/invocations and /v1/embeddings";

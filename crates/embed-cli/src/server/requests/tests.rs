@@ -1,3 +1,4 @@
+use super::super::options::MAX_TEXTS;
 use super::*;
 use crate::server::json::EncodingFormat;
 
