@@ -173,7 +173,7 @@ fn an_output_that_exists_is_refused_and_left_alone() {
     ] {
         let said = fail(arguments);
         assert!(
-            said.contains("exists already") && said.contains("remove it"),
+            said.contains("already exists") && said.contains("remove it"),
             "{said}"
         );
     }

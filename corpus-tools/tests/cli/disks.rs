@@ -204,7 +204,7 @@ fn of_two_builds_started_at_once_one_makes_the_corpus_and_the_other_says_why_not
         .collect();
     assert_eq!(failed.len(), 1, "{failed:?}");
     assert!(
-        failed[0].contains("in use by") || failed[0].contains("exists already"),
+        failed[0].contains("in use by") || failed[0].contains("already exists"),
         "{failed:?}"
     );
     run(["verify", "--corpus", &text(&out)]);

@@ -14,7 +14,7 @@ pub enum CheckpointError {
     Durable(#[from] DurableError),
     /// Another training run has saved this step here.
     #[error(
-        "{} holds this step already, and its {file} differs: it is from another run; choose another run folder or remove that checkpoint",
+        "{} already holds this step, but its {file} differs: it is from another run; choose another run folder, or remove that checkpoint",
         path.display()
     )]
     Conflict {
@@ -82,7 +82,7 @@ pub enum CheckpointError {
     /// A checkpoint that may be whole but cannot be used here and now: an older one in its
     /// place would throw steps away without anybody having asked for that.
     #[error(
-        "the checkpoint {} is newer than any that can be used and is not known to be damaged, so no older one is taken in its place; mend the reason and run the command again, or move it out of {} to go on without it",
+        "the checkpoint {} is newer than every checkpoint that can be used. It may not be damaged, so tenk does not go on from an older one; fix the cause and run the command again, or move it out of {} to go on without it",
         path.display(),
         path.parent().unwrap_or(path).display()
     )]
@@ -126,7 +126,7 @@ pub enum CheckpointError {
         found: String,
     },
     /// A file that is as it was written and still not what it should be.
-    #[error("{} is not what a checkpoint holds: {problem}", path.display())]
+    #[error("{} does not belong in a checkpoint: {problem}", path.display())]
     Content {
         /// The file.
         path: PathBuf,

@@ -83,7 +83,7 @@ pub enum ConfigError {
         message: String,
     },
     /// A configuration that TOML or JSON cannot express.
-    #[error("the configuration cannot be written down: {message}")]
+    #[error("the configuration cannot be written: {message}")]
     Unwritable {
         /// What the serializer says.
         message: String,

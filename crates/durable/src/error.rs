@@ -62,7 +62,7 @@ pub enum DurableError {
     },
     /// A folder is committed only under a name that is free.
     #[error(
-        "{} exists already and is not overwritten; remove it or choose another name",
+        "{} already exists and is not overwritten; remove it, or choose another name",
         path.display()
     )]
     AlreadyExists {
@@ -80,8 +80,7 @@ pub enum DurableError {
     },
     /// A manifest names what is not a file of its folder.
     #[error(
-        "{name} is not the name of a file: {problem}; a manifest names files of its own folder alone: \
-         make the folder again, and do not use one of somebody whom you do not trust"
+        "{name} is not the name of a file: {problem}; a manifest may only name files of its own folder: make the folder again, and do not use a folder that you do not trust"
     )]
     NotAFileName {
         /// The name, quoted and shortened.
@@ -99,8 +98,7 @@ pub enum DurableError {
     },
     /// Another user could put another folder in the place of this one.
     #[error(
-        "{} is not used: others can write to {} and rename what is in it; `{}` mends it if that folder \
-         is yours, or choose a place below a folder of your own",
+        "{} is not used: others can write to {} and rename what is in it; if that folder is yours, run `{}`, or choose a place below a folder of your own",
         path.display(),
         above.display(),
         chmod_line(above)

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use embed_cli::Patience;
 use embedding::{PoolingMode, PrecisionChoice};
 
-/// Vectors of texts by a Hugging Face folder with a RoBERTa encoder.
+/// Turn texts into vectors with a RoBERTa model from a Hugging Face folder.
 #[derive(Debug, Parser)]
 #[command(name = "tenk-embed", version)]
 pub(crate) struct Arguments {
@@ -18,39 +18,39 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write the vectors of a file's lines as a .npy file.
+    /// Turn each line of a file into a vector, and write a .npy file.
     Encode(EncodeArguments),
-    /// Answer requests for vectors over HTTP until SIGTERM.
+    /// Serve vectors over HTTP until SIGTERM.
     Serve(ServeArguments),
-    /// Fill in the masked words of a file's lines.
+    /// Predict the masked words in each line of a file.
     FillMask(FillMaskArguments),
-    /// Print the lines of a file that are nearest to a query.
+    /// Print the lines of a file that are closest to a query.
     Nearest(NearestArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
-    /// Folder of the model: `tenk-pretrain export` writes one, any Hugging Face RoBERTa is one.
+    /// The model's folder: written by `tenk-pretrain export`, or any Hugging Face RoBERTa.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// Threads of the computation [default: all cores that the process may use].
+    /// Number of computing threads [default: all cores that the process may use].
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Arithmetic of the matrix products.
+    /// Number format of the matrix products.
     #[arg(long, value_enum, default_value_t = PrecisionName::F32)]
     pub(crate) precision: PrecisionName,
-    /// Print the answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum PrecisionName {
-    /// f32 throughout.
+    /// Always f32.
     F32,
-    /// bf16: faster where the processor has instructions for it, vectors differ in the third digit.
+    /// Always bf16. Faster if the processor has bf16 instructions; vectors differ in the third digit.
     Bf16,
-    /// bf16 where the processor has instructions for it, else f32.
+    /// bf16 if the processor has instructions for it, else f32.
     Auto,
 }
 
@@ -66,28 +66,28 @@ impl From<PrecisionName> for PrecisionChoice {
 
 #[derive(Debug, Args)]
 pub(crate) struct PoolingArguments {
-    /// How the vectors of tokens become the vector of a text [default: what the model's folder says,
-    /// else mean].
+    /// How the vectors of the tokens become one vector of the text [default: the mode in the model's
+    /// folder, else mean].
     #[arg(long, value_enum)]
     pub(crate) pooling: Option<PoolingName>,
-    /// Tokens that go through the model together, padding included.
+    /// Most tokens that go through the model together, padding included.
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub(crate) batch_tokens: usize,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum PoolingName {
-    /// The mean over all tokens.
+    /// Mean over all tokens.
     Mean,
-    /// The first token.
+    /// First token.
     Cls,
-    /// The largest value of each component.
+    /// Largest value of each component.
     Max,
-    /// The mean with weights 1, 2, 3 ... by position.
+    /// Mean with weights 1, 2, 3 ... by position.
     TokenWeighted,
-    /// The sum over all tokens, divided by the square root of their number.
+    /// Sum over all tokens, divided by the square root of their number.
     MeanSqrtLen,
-    /// The last token.
+    /// Last token.
     LastToken,
 }
 
@@ -107,10 +107,11 @@ impl From<PoolingName> for PoolingMode {
 /// The texts of the commands that print the best of many.
 #[derive(Debug, Args)]
 pub(crate) struct LinesArguments {
-    /// UTF-8 file, a text a line; `-` is standard input. `fill-mask` masks a word of a line that has no `<mask>`.
+    /// UTF-8 file with one text a line; `-` is standard input. If a line has no `<mask>`, `fill-mask` masks
+    /// one of its words.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// How many to print: tokens for each mask, or lines.
+    /// How many tokens to print for each mask, or how many lines.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) top: usize,
 }
@@ -121,13 +122,13 @@ pub(crate) struct EncodeArguments {
     pub(crate) model: ModelArguments,
     #[command(flatten)]
     pub(crate) pooling: PoolingArguments,
-    /// UTF-8 file, a text a line; an empty line is an empty text. `-` is standard input.
+    /// UTF-8 file with one text a line; `-` is standard input. An empty line is an empty text.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// The .npy file to write: float32, [lines, dimension].
+    /// The .npy file to write: float32, shape [lines, dimension].
     #[arg(long, value_name = "FILE.npy")]
     pub(crate) output: PathBuf,
-    /// Replace the output where it exists.
+    /// Replace the output file if it exists.
     #[arg(long)]
     pub(crate) overwrite: bool,
 }
@@ -138,28 +139,28 @@ pub(crate) struct ServeArguments {
     pub(crate) model: ModelArguments,
     #[command(flatten)]
     pub(crate) pooling: PoolingArguments,
-    /// Name or address to listen on; 0.0.0.0 is every address of this machine.
+    /// Name or address to listen on. 0.0.0.0 means every address of this machine.
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     pub(crate) host: String,
-    /// Port to listen on; 0 takes a free one, which is printed.
+    /// Port to listen on. 0 takes a free port and prints it.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub(crate) port: u16,
-    /// While this many tokens wait, new requests are turned away with 503.
+    /// Most tokens that may wait. New requests then get status 503.
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) queue_tokens: usize,
-    /// Largest body of a request, in MiB.
+    /// Largest request body, in MiB.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub(crate) max_body_mib: usize,
-    /// MiB of bodies and answers that are held together; above, requests are turned away with 503
-    /// [default: 512, more where two of the largest requests need it].
+    /// Most memory for bodies and answers together, in MiB. New requests then get status 503
+    /// [default: 512, or enough for two of the largest requests].
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 24))]
     pub(crate) memory_mib: Option<usize>,
-    /// Connections that are open together; for another one the longest waiting is closed [default: 1024,
-    /// fewer where `ulimit -n` says so].
+    /// Most open connections. For one more, the server closes the one that has waited longest
+    /// [default: 1024, or as many as `ulimit -n` allows].
     #[arg(long, value_name = "N")]
     pub(crate) max_connections: Option<usize>,
-    /// Names that requests may ask for in their Host header, besides localhost and addresses of this
-    /// machine [default: any name where other machines are listened to, none else].
+    /// Names that a request may have in its Host header, besides localhost and this machine's addresses
+    /// [default: any name if --host is open to other machines, else none].
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) allowed_hosts: Vec<String>,
     #[command(flatten)]
@@ -169,17 +170,17 @@ pub(crate) struct ServeArguments {
 /// How many seconds the server waits for a client.
 #[derive(Debug, Args)]
 pub(crate) struct PatienceArguments {
-    /// Seconds for the head of a request to arrive.
+    /// Seconds until the head of a request must have arrived.
     #[arg(long = "head-timeout-s", value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=A_DAY))]
     pub(crate) head: u64,
-    /// Seconds for the next request on a connection to begin.
+    /// Seconds until the next request on a connection must begin.
     #[arg(long = "idle-timeout-s", value_name = "S", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..=A_DAY))]
     pub(crate) idle: u64,
-    /// Seconds for the body of a request to arrive.
+    /// Seconds until the body of a request must have arrived.
     #[arg(long = "body-timeout-s", value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=A_DAY))]
     pub(crate) body: u64,
-    /// Seconds without any part of an answer being taken; the whole may take a second more for each
-    /// 256 KiB.
+    /// Seconds in which the client must take some part of its answer. For the whole answer it has one
+    /// second more for each 256 KiB.
     #[arg(long = "write-timeout-s", value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=A_DAY))]
     pub(crate) write: u64,
 }
@@ -214,7 +215,7 @@ pub(crate) struct NearestArguments {
     pub(crate) pooling: PoolingArguments,
     #[command(flatten)]
     pub(crate) lines: LinesArguments,
-    /// The text to compare with.
+    /// The text to compare the lines with.
     #[arg(long, value_name = "TEXT")]
     pub(crate) query: String,
 }

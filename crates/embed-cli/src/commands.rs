@@ -17,7 +17,7 @@ use crate::arguments::{
 pub(crate) fn encode(arguments: &EncodeArguments) -> Result<()> {
     ensure!(
         arguments.overwrite || !arguments.output.exists(),
-        "{} exists already; name another file, or give --overwrite",
+        "{} already exists; choose another file, or add --overwrite",
         arguments.output.display()
     );
     let model = open_pooled(&arguments.model, &arguments.pooling)?;

@@ -65,10 +65,10 @@ impl LinesAgain {
 fn copied(mut from: File, name: &str, scratch: &Path) -> Result<File> {
     let folder = scratch.display();
     let mut copy = tempfile::tempfile_in(scratch).with_context(|| {
-        format!("cannot make a file in {folder}, which {name} is copied to because it is read twice")
+        format!("cannot create a file in {folder} ({name} is read twice, so it is copied there)")
     })?;
     io::copy(&mut from, &mut copy).with_context(|| {
-        format!("cannot copy {name} to a file in {folder}, which is done because it is read twice")
+        format!("cannot copy {name} to a file in {folder} ({name} is read twice, so it is copied)")
     })?;
     Ok(copy)
 }

@@ -17,16 +17,20 @@ pub enum EmbeddingError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A libtorch operation failed.
-    #[error("libtorch failed while embedding (out of memory? embed fewer tokens a batch)")]
+    #[error("libtorch failed while embedding; if memory ran out, embed fewer tokens a batch")]
     Torch(#[from] tch::TchError),
     /// The folder has no masked-LM head.
-    #[error("{folder} has no masked-LM head (lm_head.*): words cannot be filled in, texts can be embedded")]
+    #[error(
+        "{folder} has no masked-LM head (lm_head.*): this model cannot fill in words, but it can embed texts"
+    )]
     NoMaskedLmHead {
         /// The folder.
         folder: std::path::PathBuf,
     },
     /// The folder's tokenizer has no mask token.
-    #[error("{folder}: its tokenizer has no mask token: words cannot be filled in, texts can be embedded")]
+    #[error(
+        "the tokenizer of {folder} has no mask token: this model cannot fill in words, but it can embed texts"
+    )]
     NoMaskToken {
         /// The folder.
         folder: std::path::PathBuf,
@@ -42,7 +46,7 @@ pub enum EmbeddingError {
     /// bf16 on a processor without instructions for it.
     #[error(
         "this processor has no bf16 instructions, and bf16 would be a hundred times slower than f32: \
-         use precision f32, or auto, which takes bf16 where it is fast"
+         use precision f32, or auto, which uses bf16 only where it is fast"
     )]
     SlowPrecision,
     /// More threads than libtorch takes, or none.

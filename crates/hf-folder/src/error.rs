@@ -22,7 +22,7 @@ pub enum HfFolderError {
         way_out: &'static str,
     },
     /// A file cannot be read.
-    #[error("cannot read {path}; see that it is there and that you may read it")]
+    #[error("cannot read {path}; check that it exists and that you may read it")]
     Read {
         /// The file.
         path: PathBuf,
@@ -31,7 +31,7 @@ pub enum HfFolderError {
         source: std::io::Error,
     },
     /// A JSON file holds something else.
-    #[error("{path} is not the JSON that it should be; copy the folder again")]
+    #[error("{path} is not the JSON that is expected; copy the folder again")]
     Json {
         /// The file.
         path: PathBuf,
@@ -59,7 +59,7 @@ pub enum HfFolderError {
     },
     /// The weights are pickled, which only Python reads.
     #[error(
-        "{folder} has its weights in {file}, which can run code when it is opened and is not read here; \
+        "the weights of {folder} are in {file}. Opening it can run code, so tenk does not read it; \
          convert it once:\n{command}"
     )]
     Pickled {
@@ -90,7 +90,7 @@ pub enum HfFolderError {
     },
     /// The tokenizer has ids that the model lacks.
     #[error(
-        "{folder}: the tokenizer has {tokenizer} tokens and config.json says vocab_size = {model}: \
+        "{folder}: the tokenizer has {tokenizer} tokens, but config.json says vocab_size = {model}: \
          they belong to different models"
     )]
     Vocabulary {
@@ -117,8 +117,8 @@ pub enum HfFolderError {
     },
     /// The checkpoint was trained with another tokenizer.
     #[error(
-        "the checkpoint was trained with tokenizer {checkpoint}, the one given is {given}: \
-         name the folder that the corpus was built with by --tokenizer DIR"
+        "the checkpoint was trained with tokenizer {checkpoint}, but the given one is {given}: \
+         use --tokenizer DIR to name the folder that the corpus was built with"
     )]
     OtherTokenizer {
         /// Hash in the checkpoint.
@@ -137,7 +137,7 @@ pub enum HfFolderError {
     /// The checkpoint belongs to a control experiment.
     #[error(
         "{checkpoint} was trained with its attention outputs permuted over positions (a control \
-         experiment): it is no RoBERTa, so it is not exported"
+         experiment): it is not a RoBERTa, so it is not exported"
     )]
     ControlExperiment {
         /// The checkpoint.

@@ -15,7 +15,7 @@ pub enum LoaderError {
         problem: String,
     },
     /// Phases that do not follow each other.
-    #[error("data.phases: until_step is {ends:?}: it has to begin above 0 and rise from phase to phase")]
+    #[error("data.phases: until_step is {ends:?}: it must start above 0 and rise from phase to phase")]
     Phases {
         /// `until_step` of each phase.
         ends: Vec<u64>,
@@ -41,7 +41,7 @@ pub enum LoaderError {
     },
     /// Steps to pass over that are no range.
     #[error(
-        "data.skip_steps: {text:?} is no range of steps; write \"41200..41250\" (without step 41250), \
+        "data.skip_steps: {text:?} is not a range of steps; write \"41200..41250\" (without step 41250), \
          \"41200..=41250\" (with it) or \"41200\", from step 1 on"
     )]
     SkipSteps {

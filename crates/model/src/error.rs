@@ -16,13 +16,13 @@ pub enum ModelError {
     #[error("config.json cannot be read; write it as transformers does for RobertaForMaskedLM")]
     ConfigJson(#[source] serde_json::Error),
     /// A tensor that the model needs is not there.
-    #[error("the tensor {name} is missing; the file is no RobertaForMaskedLM of this configuration")]
+    #[error("the tensor {name} is missing; the file is not a RobertaForMaskedLM of this configuration")]
     MissingTensor {
         /// Hugging Face name.
         name: String,
     },
     /// A tensor has another shape than the configuration says.
-    #[error("the tensor {name} has shape {found:?}, the configuration asks for {expected:?}")]
+    #[error("the tensor {name} has shape {found:?}, but the configuration needs {expected:?}")]
     TensorShape {
         /// Hugging Face name.
         name: String,
@@ -32,7 +32,7 @@ pub enum ModelError {
         found: Vec<i64>,
     },
     /// A flat buffer of another length than the model's.
-    #[error("a flat buffer holds {found} elements, the model's has {expected}")]
+    #[error("a flat buffer holds {found} elements, but the model's holds {expected}")]
     FlatLength {
         /// The model's number of elements.
         expected: usize,
@@ -40,7 +40,7 @@ pub enum ModelError {
         found: usize,
     },
     /// A micro-batch whose slices do not fit together or the configuration.
-    #[error("micro-batch: {what} at index {index} is {value}, it has to be {expected}")]
+    #[error("micro-batch: {what} at index {index} is {value}, but it must be {expected}")]
     Batch {
         /// Which slice or number.
         what: &'static str,

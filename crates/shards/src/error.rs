@@ -23,7 +23,7 @@ pub enum ShardError {
     #[error(transparent)]
     Durable(#[from] DurableError),
     /// A field of a binary header is not what it must be.
-    #[error("{path}: {field} is {found}, it must be {expected}; the file is damaged or not of this kind")]
+    #[error("{path}: {field} is {found}, but it must be {expected}; the file is damaged or of another kind")]
     Header {
         /// The file.
         path: PathBuf,
@@ -36,8 +36,7 @@ pub enum ShardError {
     },
     /// A file is shorter or longer than its header or its manifest says.
     #[error(
-        "{path} has {found_bytes} bytes, it must have {expected_bytes}; \
-         it was cut or changed after it was written: copy or build it again"
+        "{path} has {found_bytes} bytes, but it must have {expected_bytes}; it was cut or changed after it was written: copy or build it again"
     )]
     Length {
         /// The file.
@@ -48,7 +47,7 @@ pub enum ShardError {
         found_bytes: u64,
     },
     /// An entry of an index column is impossible.
-    #[error("{path}: {column} {index} is {found}, it must be {expected}; build the shard again")]
+    #[error("{path}: {column} {index} is {found}, but it must be {expected}; build the shard again")]
     Column {
         /// The file.
         path: PathBuf,
@@ -94,7 +93,7 @@ pub enum ShardError {
         first_block: usize,
     },
     /// An index lies outside of what the file holds.
-    #[error("{path}: {what} {index} was asked for, there are {count}, counted from 0; ask for a smaller one")]
+    #[error("{path} has no {what} {index}: there are {count}, counted from 0; ask for a smaller one")]
     OutOfRange {
         /// The file.
         path: PathBuf,
@@ -118,7 +117,7 @@ pub enum ShardError {
     },
     /// A field of the manifest does not fit what it describes.
     #[error(
-        "{path}: {field} is {found}, it must be {expected}; build the corpus again with `tenk-corpus build`"
+        "{path}: {field} is {found}, but it must be {expected}; build the corpus again with `tenk-corpus build`"
     )]
     Manifest {
         /// The manifest.
@@ -157,15 +156,16 @@ pub enum ShardError {
         place: Damage,
     },
     /// A sequence length without room for a token.
-    #[error("sequences of {max_length} tokens have no room: <s> and </s> take two; use at least 3")]
+    #[error(
+        "sequences of {max_length} tokens have no room for text: <s> and </s> take two tokens; use at least 3"
+    )]
     SequenceLength {
         /// The length asked for.
         max_length: u32,
     },
     /// A packing file was made from another corpus.
     #[error(
-        "{path}: packed from the corpus {found}, this one is {expected}; \
-         delete the packing file, it is built again"
+        "{path} was packed from the corpus {found}, but this corpus is {expected}; delete the packing file, and it will be built again"
     )]
     PackingOfOtherCorpus {
         /// The packing file.
@@ -177,8 +177,7 @@ pub enum ShardError {
     },
     /// A packing row and its shard do not fit together.
     #[error(
-        "{path}: packing row (block {block}, offset {token_offset}, length {length}) does not fit the shard; \
-         delete the packing file, it is built again"
+        "{path}: packing row (block {block}, offset {token_offset}, length {length}) does not fit the shard; delete the packing file, and it will be built again"
     )]
     PackingRow {
         /// The shard.

@@ -27,8 +27,7 @@ pub enum TokenizerError {
     },
     /// The folder has neither `tokenizer.json` nor `vocab.json` with `merges.txt`.
     #[error(
-        "{folder} holds no tokenizer: neither tokenizer.json nor vocab.json with merges.txt; \
-         make one with `tenk-corpus tokenizer`"
+        "{folder} holds no tokenizer: it has neither tokenizer.json nor vocab.json with merges.txt; make one with `tenk-corpus tokenizer`"
     )]
     NoTokenizer {
         /// The folder that was searched.
@@ -45,8 +44,7 @@ pub enum TokenizerError {
     },
     /// The files describe a tokenizer that cannot be used, or not for what it is wanted.
     #[error(
-        "{path}: this tokenizer does not serve: {lacks}; \
-         choose another tokenizer folder of RoBERTa or train one with `tenk-corpus tokenizer`"
+        "{path}: this tokenizer cannot be used: {lacks}; choose another RoBERTa tokenizer folder, or train one with `tenk-corpus tokenizer`"
     )]
     Unfit {
         /// The file or folder.
@@ -56,8 +54,7 @@ pub enum TokenizerError {
     },
     /// The crate `tokenizers`, which encodes where our own encoder does not, cannot encode a text.
     #[error(
-        "the crate `tokenizers` cannot encode a text by the files of this tokenizer folder: {message}; \
-         choose another tokenizer folder, or take the text out"
+        "the crate `tokenizers` cannot encode a text with the files of this tokenizer folder: {message}; choose another tokenizer folder, or leave the text out"
     )]
     Pipeline {
         /// What the crate says.
@@ -65,8 +62,7 @@ pub enum TokenizerError {
     },
     /// A text of which nothing is left.
     #[error(
-        "text {text_index} (counted from 0) gives no token, and this tokenizer folder puts none around a \
-         text: leave the text out"
+        "text {text_index} (counted from 0) gives no token, and this tokenizer folder puts none around it: leave the text out"
     )]
     NoTokens {
         /// Which of the texts.
@@ -97,8 +93,7 @@ pub enum TokenizerError {
     },
     /// A vocabulary that cannot hold the alphabet and the specials.
     #[error(
-        "a vocabulary of {requested} entries is too small: the 256 bytes and the special tokens \
-         alone are {smallest}; raise --vocab-size"
+        "a vocabulary of {requested} entries is too small: the 256 bytes and the special tokens alone take {smallest}; raise --vocab-size"
     )]
     VocabularyTooSmall {
         /// The size asked for.
@@ -107,7 +102,7 @@ pub enum TokenizerError {
         smallest: usize,
     },
     /// The texts to train on hold nothing.
-    #[error("there is no text to train a tokenizer on; look at what `ingest` wrote and rejected")]
+    #[error("there is no text to train a tokenizer on; check what `ingest` wrote and what it rejected")]
     NoText,
     /// Writing the folder failed.
     #[error(transparent)]

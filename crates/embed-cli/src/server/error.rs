@@ -21,43 +21,43 @@ pub(crate) enum ApiError {
     #[error("{message}")]
     BadRequest { message: String },
     /// The content type is missing or none of those known.
-    #[error("content type {found} is not known here: send {expected}")]
+    #[error("content type {found} is not supported: send {expected}")]
     ContentType { found: String, expected: &'static str },
     /// The body is too large.
     #[error(
-        "the body has more than {max_bytes} bytes: send fewer texts a request, or start the server \
+        "the body has more than {max_bytes} bytes: send fewer texts in one request, or start the server \
          with a larger --max-body-mib"
     )]
     TooLarge { max_bytes: usize },
     /// The body is packed in a way that is not undone.
-    #[error("content encoding {found} is not known here: send the body by gzip, once, or as it is")]
+    #[error("content encoding {found} is not supported: compress the body once with gzip, or not at all")]
     Encoding { found: String },
     /// The request has too many texts or lines.
-    #[error("more than {MAX_TEXTS} texts or lines in one request: send them in several requests")]
+    #[error("the request has more than {MAX_TEXTS} texts or lines: split it into several requests")]
     TooManyTexts,
     /// The server is asked by a name that is not its own.
     #[error(
-        "the server does not answer to the name {found}: ask it by localhost or its address, or start it \
-         with the name in --allowed-hosts"
+        "the server does not answer to the name {found}: use localhost or its address, or start the server \
+         with this name in --allowed-hosts"
     )]
     Host { found: String },
     /// The body did not come in time.
     #[error("the body did not arrive within {seconds} s: send the request again")]
     Slow { seconds: u64 },
     /// The queue is full.
-    #[error("{queued_tokens} tokens wait already: try again in {retry_after_s} s")]
+    #[error("{queued_tokens} tokens are already waiting: try again in {retry_after_s} s")]
     Full {
         queued_tokens: usize,
         retry_after_s: u64,
     },
     /// Bodies and answers take all the memory that is set aside for them.
-    #[error("other requests hold all the memory for bodies and answers: try again in {BUSY_RETRY_S} s")]
+    #[error("other requests use all the memory for bodies and answers: try again in {BUSY_RETRY_S} s")]
     NoRoom,
     /// As many requests are being answered as there may be.
-    #[error("as many requests as can be held wait already: try again in {BUSY_RETRY_S} s")]
+    #[error("the server already holds as many requests as it can: try again in {BUSY_RETRY_S} s")]
     Busy,
     /// The server ends before it could answer.
-    #[error("the server is stopping: send the request to another one")]
+    #[error("the server is stopping: send the request to another server")]
     Stopped,
     /// The model failed.
     #[error("the texts could not be embedded: {message}")]
@@ -69,10 +69,10 @@ pub(crate) enum ApiError {
     #[error("the answer could not be written: {message}")]
     Unwritten { message: String },
     /// There is no such path.
-    #[error("there is no {path} here; there are {paths}")]
+    #[error("the server has no path {path}; it has {paths}")]
     NoSuchPath { path: String, paths: &'static str },
     /// The path takes another method.
-    #[error("{path} does not take {method}")]
+    #[error("{path} does not accept {method}")]
     Method { path: String, method: String },
 }
 

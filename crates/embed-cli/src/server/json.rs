@@ -303,10 +303,7 @@ fn value<'de, A: MapAccess<'de>, T: DeserializeSeed<'de>>(
 }
 
 fn unknown<E: Error>(key: &str, expected: &str) -> E {
-    E::custom(format!(
-        "the key `{}` is not known here; there is {expected}",
-        shown(key)
-    ))
+    E::custom(format!("unknown key `{}`; expected {expected}", shown(key)))
 }
 
 fn shown(name: &str) -> String {

@@ -55,17 +55,17 @@ fn max_connections(asked: Option<usize>, files: usize) -> Result<usize> {
     let least = SPARE_CONNECTIONS + 1;
     ensure!(
         most >= least,
-        "this process may open {files} files, and the server needs {} at least: raise `ulimit -n`",
+        "this process may open {files} files, and the server needs at least {}: raise `ulimit -n`",
         OTHER_FILES + least
     );
     let Some(asked) = asked else {
         return Ok(most.min(CONNECTIONS));
     };
-    ensure!(asked >= least, "--max-connections {asked}: give {least} at least");
+    ensure!(asked >= least, "--max-connections {asked}: give at least {least}");
     ensure!(
         asked <= most,
         "--max-connections {asked}: this process may open {files} files and keeps {OTHER_FILES} for itself; \
-         give {most} at most, or raise `ulimit -n`"
+         give at most {most}, or raise `ulimit -n`"
     );
     Ok(asked)
 }
@@ -81,8 +81,8 @@ fn max_held_bytes(asked: Option<usize>, max_body_bytes: usize, dimension: usize)
     };
     ensure!(
         asked >= largest,
-        "--memory-mib {}: the largest request and its answer take {} MiB; give that at least, or a smaller \
-         --max-body-mib",
+        "--memory-mib {}: the largest request and its answer take {} MiB; give at least that much, or a \
+         smaller --max-body-mib",
         asked >> 20,
         largest.div_ceil(1 << 20)
     );

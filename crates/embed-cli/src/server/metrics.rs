@@ -164,6 +164,6 @@ fn register<C: Collector + Clone + 'static>(
     let collector = collector.context("a metric has no valid name")?;
     registry
         .register(Box::new(collector.clone()))
-        .context("a metric comes twice")?;
+        .context("two metrics have the same name")?;
     Ok(collector)
 }

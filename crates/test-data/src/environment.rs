@@ -1,8 +1,0 @@
-//! What the caller of a test set.
-
-use std::ffi::OsString;
-
-/// The variable of the environment, unless it is empty.
-pub(crate) fn environment(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
-}
