@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use loader::{Loader, LoaderConfig, SkippedSteps, Step};
-use masking::MaskingConfig;
+use masking::{MaskingConfig, MaskingScheme};
 use rustix::fs::{Advice, fadvise};
 use shards::{Corpus, Packing, PackingMode};
 use tokenizer::Tokenizer;
@@ -32,7 +32,7 @@ fn open(corpus: &Path, tokenizer: &Path, global_batch_size: u64) -> Result<Loade
         phases: Vec::new(),
         global_batch_size,
         micro_batch_size: MICRO_BATCH_SIZE,
-        masking: MaskingConfig::new(0.15, false)?,
+        masking: MaskingConfig::new(0.15, MaskingScheme::Token)?,
         exclude: Vec::new(),
         skip_steps: SkippedSteps::default(),
     };

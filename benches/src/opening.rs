@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use loader::{Loader, LoaderConfig, SkippedSteps, Step};
-use masking::MaskingConfig;
+use masking::{MaskingConfig, MaskingScheme};
 use shards::{Corpus, Packing, PackingMode, TOKENIZER_FOLDER, packing_name};
 use tokenizer::Tokenizer;
 
@@ -57,7 +57,7 @@ pub(crate) fn first_batch(folder: &Path) -> Result<()> {
         phases: Vec::new(),
         global_batch_size: BATCH_SIZE,
         micro_batch_size: BATCH_SIZE,
-        masking: MaskingConfig::new(0.15, false)?,
+        masking: MaskingConfig::new(0.15, MaskingScheme::Token)?,
         exclude: Vec::new(),
         skip_steps: SkippedSteps::default(),
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use loader::{Loader, LoaderConfig, SkippedSteps, Step};
-use masking::MaskingConfig;
+use masking::{MaskingConfig, MaskingScheme};
 use shards::{Corpus, Packing, PackingMode, TOKENIZER_FOLDER, packing_name};
 use tests::{program, run_ok};
 use tokenizer::Tokenizer;
@@ -49,7 +49,7 @@ fn first_batch(folder: &Path) -> Result<u64> {
         phases: Vec::new(),
         global_batch_size: 8,
         micro_batch_size: 8,
-        masking: MaskingConfig::new(0.15, false)?,
+        masking: MaskingConfig::new(0.15, MaskingScheme::Token)?,
         exclude: Vec::new(),
         skip_steps: SkippedSteps::default(),
     };

@@ -169,6 +169,8 @@ fn signed(index: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use masking::MaskingScheme;
+
     use super::*;
 
     fn format(sequence_length: usize) -> RowFormat {
@@ -178,7 +180,7 @@ mod tests {
             eos: 2,
             pad: 1,
             sequence_length,
-            masking: MaskingConfig::new(0.25, false).unwrap(),
+            masking: MaskingConfig::new(0.25, MaskingScheme::Token).unwrap(),
             vocabulary: Vocabulary::new(19, &is_special, &[true; 20]).unwrap(),
         }
     }

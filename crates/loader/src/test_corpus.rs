@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use durable::DISK;
-use masking::MaskingConfig;
+use masking::{MaskingConfig, MaskingScheme};
 use shards::{
     Balance, Corpus, DocumentRow, DocumentSpan, DocumentsFile, DocumentsWriter, HeldOut, HeldOutFile,
     Manifest, Packing, PackingMode, ShardEntry, ShardWriter, SourceCounts, SourceRange, TokenWidth,
@@ -80,7 +80,7 @@ pub(crate) fn config(global_batch_size: u64, micro_batch_size: u64) -> LoaderCon
         phases: Vec::new(),
         global_batch_size,
         micro_batch_size,
-        masking: MaskingConfig::new(0.15, false).unwrap(),
+        masking: MaskingConfig::new(0.15, MaskingScheme::Token).unwrap(),
         exclude: Vec::new(),
         skip_steps: SkippedSteps::default(),
     }

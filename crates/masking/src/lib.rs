@@ -5,12 +5,12 @@
 //! 2019, section 4.1): another epoch draws other masks.
 //!
 //! ```
-//! use masking::{MaskKey, MaskedPositions, MaskingConfig, Vocabulary, mask_sequence};
+//! use masking::{MaskKey, MaskedPositions, MaskingConfig, MaskingScheme, Vocabulary, mask_sequence};
 //!
 //! let is_special = [true, true, true, true, false, false, false, false, true];
 //! let word_starts = [true; 9];
 //! let vocabulary = Vocabulary::new(8, &is_special, &word_starts)?;
-//! let config = MaskingConfig::new(0.5, false)?;
+//! let config = MaskingConfig::new(0.5, MaskingScheme::Token)?;
 //! let key = MaskKey { seed: 1, epoch: 0, sample: 7 };
 //! let mut input_ids = [0, 4, 5, 6, 7, 2];
 //! let mut masked = MaskedPositions::default();
@@ -19,16 +19,21 @@
 //! # Ok::<(), masking::MaskingError>(())
 //! ```
 
+mod config;
+mod draws;
 mod error;
 mod random;
 mod replace;
 mod select;
 mod sequence;
+mod single_tokens;
 mod vocabulary;
 mod whole_word;
 
+pub use config::{MaskingConfig, MaskingScheme};
+pub use draws::MaskKey;
 pub use error::MaskingError;
 pub use random::philox4x32_10;
 pub use select::mask_capacity;
-pub use sequence::{MaskKey, MaskedPositions, MaskingConfig, mask_sequence};
+pub use sequence::{MaskedPositions, mask_sequence};
 pub use vocabulary::Vocabulary;

@@ -5,20 +5,73 @@
 //! the rest (Google's BERT, whole-word release of May 2019, does the same), so the count is
 //! never exceeded and may be missed when no word fits.
 
+use crate::draws::Draws;
+use crate::error::MaskingError;
+use crate::select::position_key;
+use crate::vocabulary::Vocabulary;
+
+/// Scratch that is reused from sequence to sequence.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WholeWords {
+    words: Vec<Word>,
+}
+
+impl WholeWords {
+    /// Leaves the positions to mask in `positions`, in order; `count` says how many of the
+    /// maskable ones at most.
+    pub(crate) fn select(
+        &mut self,
+        draws: &Draws,
+        vocabulary: &Vocabulary,
+        input_ids: &[u32],
+        count: impl Fn(usize) -> usize,
+        positions: &mut Vec<u32>,
+    ) -> Result<(), MaskingError> {
+        let num_maskable = rank_words(draws, vocabulary, input_ids, &mut self.words)?;
+        positions.clear();
+        select_words(&mut self.words, count(num_maskable), positions);
+        Ok(())
+    }
+}
+
+/// Leaves the words of the sequence with their random keys in `words`, and counts the
+/// maskable positions.
+fn rank_words(
+    draws: &Draws,
+    vocabulary: &Vocabulary,
+    input_ids: &[u32],
+    words: &mut Vec<Word>,
+) -> Result<usize, MaskingError> {
+    words.clear();
+    let mut num_maskable = 0;
+    draws.rank(input_ids, |position, token, word| {
+        if vocabulary.check_special(position as usize, token)? {
+            return Ok(());
+        }
+        num_maskable += 1;
+        let previous = (position as usize).checked_sub(1).map(|before| input_ids[before]);
+        let starts_word = vocabulary.starts_word(previous, token);
+        let key = position_key(word, position);
+        push_position(words, key, position, starts_word);
+        Ok(())
+    })?;
+    Ok(num_maskable)
+}
+
 /// One word of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Word {
+struct Word {
     /// Random key of the word's first position.
-    pub(crate) key: u64,
+    key: u64,
     /// First position.
-    pub(crate) start: u32,
+    start: u32,
     /// Number of tokens.
-    pub(crate) length: u32,
+    length: u32,
 }
 
 /// Adds the next maskable position to `words`: to the last word where it continues it.
 #[inline]
-pub(crate) fn push_position(words: &mut Vec<Word>, key: u64, position: u32, starts_word: bool) {
+fn push_position(words: &mut Vec<Word>, key: u64, position: u32, starts_word: bool) {
     match words.last_mut() {
         Some(word) if !starts_word && word.start + word.length == position => word.length += 1,
         _ => words.push(Word {
@@ -31,7 +84,7 @@ pub(crate) fn push_position(words: &mut Vec<Word>, key: u64, position: u32, star
 
 /// Appends the positions of whole words, smallest keys first, at most `count` of them, in
 /// order of position.
-pub(crate) fn select_words(words: &mut [Word], count: usize, positions: &mut Vec<u32>) {
+fn select_words(words: &mut [Word], count: usize, positions: &mut Vec<u32>) {
     words.sort_unstable_by_key(|word| word.key);
     let end = positions.len() + count;
     for word in words.iter() {
@@ -48,6 +101,7 @@ pub(crate) fn select_words(words: &mut [Word], count: usize, positions: &mut Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draws::MaskKey;
     use proptest::prelude::*;
 
     fn words_of(starts: &[(u32, bool)]) -> Vec<Word> {
@@ -87,6 +141,29 @@ mod tests {
         positions.clear();
         select_words(&mut [word(1, 1, 5)], 4, &mut positions);
         assert!(positions.is_empty());
+    }
+
+    #[test]
+    fn whole_word_masking_begins_a_word_after_a_newline() {
+        // Token 6 begins a word, 5 and 7 do not: 7 joins the word of 6 unless 6 ends the line.
+        let is_special = [true, true, true, true, false, false, false, false, true];
+        let word_starts = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|id| id % 2 == 0);
+        let vocabulary = Vocabulary::new(8, &is_special, &word_starts).unwrap();
+        let draws = Draws::new(MaskKey {
+            seed: 20,
+            epoch: 3,
+            sample: 1,
+        });
+        let spans = |vocabulary: &Vocabulary| {
+            let mut words = Vec::new();
+            rank_words(&draws, vocabulary, &[0, 5, 6, 7, 2], &mut words).unwrap();
+            words
+                .iter()
+                .map(|word| (word.start, word.length))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(spans(&vocabulary), [(1, 1), (2, 2)]);
+        assert_eq!(spans(&vocabulary.with_newline(6)), [(1, 1), (2, 1), (3, 1)]);
     }
 
     proptest! {

@@ -10,16 +10,18 @@ use std::{
 
 use collectives::Backend;
 use config_file::{ConfigError, Places};
-use masking::{MaskingConfig, MaskingError};
 use model::Precision;
 use serde::{Deserialize, Serialize};
 use shards::{PackingMode, ReadMode};
+
+pub(crate) mod masking_section;
 
 pub use crate::model_section::ModelSection;
 use crate::{
     reduction::{ReduceDtype, Reduction},
     stop::StopAfter,
 };
+pub use masking_section::MaskingSection;
 
 /// A run, whole. Unknown keys are refused in every section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,42 +148,6 @@ impl DataSection {
             .last()
             .copied()
             .unwrap_or(self.sequence_length)
-    }
-}
-
-/// `[masking]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MaskingSection {
-    /// Share of tokens that is predicted; 15 % (Devlin et al. 2019, 3.1; Liu et al. 2019).
-    pub mlm_probability: f64,
-    /// Mask whole words instead of single tokens; RoBERTa does not.
-    pub whole_word: bool,
-    /// Share of the predicted tokens that become the mask (Devlin et al. 2019, 3.1).
-    pub mask_replace_prob: f64,
-    /// Share that become a random token; the rest stays as it is (Devlin et al. 2019, 3.1).
-    pub random_replace_prob: f64,
-}
-
-impl Default for MaskingSection {
-    fn default() -> Self {
-        Self {
-            mlm_probability: 0.15,
-            whole_word: false,
-            mask_replace_prob: 0.8,
-            random_replace_prob: 0.1,
-        }
-    }
-}
-
-impl MaskingSection {
-    /// The section as the masks are made with.
-    ///
-    /// # Errors
-    /// When one of its shares is none.
-    pub fn config(&self) -> Result<MaskingConfig, MaskingError> {
-        MaskingConfig::new(self.mlm_probability, self.whole_word)?
-            .with_replacement(self.mask_replace_prob, self.random_replace_prob)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    config::{ParallelSection, RunConfig},
+    config::{ParallelSection, RunConfig, masking_section},
     error::TrainError,
     gradients::GradientWay,
     reduction::{ReduceDtype, Reduction},
@@ -71,6 +71,7 @@ pub(crate) fn essential(config: &RunConfig) -> Result<Value, TrainError> {
         ..config.clone()
     })?;
     remove(&mut value, &FREE_KEYS);
+    masking_section::name_as_checkpoints_do(&mut value["masking"]);
     Ok(value)
 }
 
@@ -80,14 +81,20 @@ pub(crate) fn essential(config: &RunConfig) -> Result<Value, TrainError> {
 /// # Errors
 /// As [`essential`].
 pub(crate) fn differing_from(saved: &Value, config: &RunConfig) -> Result<String, TrainError> {
-    let mut own = essential(config)?;
+    let (mut saved, mut own) = (saved.clone(), essential(config)?);
+    for section in [&mut saved, &mut own]
+        .into_iter()
+        .filter_map(|side| side.get_mut("masking"))
+    {
+        masking_section::name_as_files_do(section);
+    }
     let kind = config.schedule.kind;
     let (before, now) = (saved["training"]["max_steps"].as_u64(), config.training.max_steps);
     if before.is_some_and(|before| before < now) && kind.may_be_lengthened() {
         own["training"]["max_steps"] = saved["training"]["max_steps"].clone();
-        return Ok(differing(saved, &own));
+        return Ok(differing(&saved, &own));
     }
-    let mut fields = differing(saved, &own);
+    let mut fields = differing(&saved, &own);
     if before.is_some_and(|before| before != now) {
         fields.push_str(if kind.may_be_lengthened() {
             " (training.max_steps may be raised, not lowered: the run has been planned up to there)"
@@ -334,6 +341,7 @@ mod tests {
             "training.global_batch_size=16",
             "model.attention_permutation=1",
             "masking.whole_word=true",
+            "masking.scheme='whole-word'",
             "masking.mask_replace_prob=0.7",
             "data.phases=[{until_step=3, sequence_length=16}]",
             "data.packing='contiguous'",
@@ -367,6 +375,25 @@ mod tests {
         });
         assert_eq!(differing(&old, &essential(&tiny(&[])).unwrap()), "");
         assert_eq!(fingerprint(&[]), config_file::fingerprint(&old).unwrap());
+    }
+
+    /// The key of the masking scheme was `whole_word` in files, and is so in checkpoints.
+    #[test]
+    fn a_run_goes_on_under_either_key_of_its_masking_scheme() {
+        for (older, newer) in [
+            ("masking.whole_word=false", "masking.scheme='token'"),
+            ("masking.whole_word=true", "masking.scheme='whole-word'"),
+        ] {
+            assert_eq!(fingerprint(&[older]), fingerprint(&[newer]));
+            let saved = essential(&tiny(&[older])).unwrap();
+            assert!(saved["masking"]["whole_word"].is_boolean());
+            assert_eq!(differing_from(&saved, &tiny(&[newer])).unwrap(), "");
+        }
+        let saved = essential(&tiny(&["masking.whole_word=true"])).unwrap();
+        assert_eq!(
+            differing_from(&saved, &tiny(&[])).unwrap(),
+            r#"`masking.scheme`: "whole-word" against "token""#
+        );
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use masking::{MaskKey, MaskedPositions, MaskingConfig, Vocabulary, mask_capacity, mask_sequence};
+use masking::{
+    MaskKey, MaskedPositions, MaskingConfig, MaskingScheme, Vocabulary, mask_capacity, mask_sequence,
+};
 use proptest::prelude::*;
 use tokenizer::Tokenizer;
 
@@ -84,7 +86,7 @@ proptest! {
         let vocabulary =
             Vocabulary::new(special.mask, &tokenizer.special_table(), tokenizer.word_starts()).unwrap();
         let vocabulary = vocabulary.with_newline(tokenizer.newline());
-        let config = MaskingConfig::new(probability, true).unwrap();
+        let config = MaskingConfig::new(probability, MaskingScheme::WholeWord).unwrap();
         let key = MaskKey { seed: 3, epoch: 1, sample };
         let (mut shown, mut masked) = (ids.clone(), MaskedPositions::default());
         mask_sequence(key, config, &vocabulary, &mut shown, &mut masked).unwrap();

@@ -5,6 +5,14 @@ use super::*;
 use crate::select::mask_capacity;
 use proptest::prelude::*;
 
+use MaskingScheme::{Token, WholeWord};
+
+const SCHEMES: [MaskingScheme; 2] = [Token, WholeWord];
+
+fn scheme() -> impl Strategy<Value = MaskingScheme> {
+    proptest::sample::select(SCHEMES.to_vec())
+}
+
 const BOS: u32 = 0;
 const PAD: u32 = 1;
 const EOS: u32 = 2;
@@ -49,9 +57,9 @@ fn row(num_content: usize, num_padding: usize) -> Vec<u32> {
     ids
 }
 
-fn mask(sample: u64, whole_word: bool, ids: &[u32]) -> (Vec<u32>, MaskedPositions) {
+fn mask(sample: u64, scheme: MaskingScheme, ids: &[u32]) -> (Vec<u32>, MaskedPositions) {
     let tables = Tables::new();
-    let config = MaskingConfig::new(0.15, whole_word).unwrap();
+    let config = MaskingConfig::new(0.15, scheme).unwrap();
     let mut shown = ids.to_vec();
     let mut masked = MaskedPositions::default();
     mask_sequence(key(sample), config, &tables.vocabulary(), &mut shown, &mut masked).unwrap();
@@ -74,30 +82,9 @@ fn assert_chi_square(observed: &[u64], expected: impl Fn(usize) -> f64) {
 }
 
 #[test]
-fn whole_word_masking_begins_a_word_after_a_newline() {
-    // Token 6 begins a word, 5 and 7 do not: 7 joins the word of 6 unless 6 ends the line.
-    let ids = [BOS, 5, 6, 7, EOS];
-    let tables = Tables::new();
-    let spans = |vocabulary: &Vocabulary| {
-        let mut masked = MaskedPositions::default();
-        rank_words(&Draws::new(key(1)), vocabulary, &ids, &mut masked).unwrap();
-        masked
-            .words
-            .iter()
-            .map(|word| (word.start, word.length))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(spans(&tables.vocabulary()), [(1, 1), (2, 2)]);
-    assert_eq!(
-        spans(&tables.vocabulary().with_newline(6)),
-        [(1, 1), (2, 1), (3, 1)]
-    );
-}
-
-#[test]
 fn masks_are_a_function_of_seed_epoch_sequence_and_position() {
     let tables = Tables::new();
-    let config = MaskingConfig::new(0.15, false).unwrap();
+    let config = MaskingConfig::new(0.15, Token).unwrap();
     let mut reused = MaskedPositions::default();
     let mut run = |key: MaskKey| {
         let mut ids = row(126, 0);
@@ -132,16 +119,16 @@ fn masks_are_a_function_of_seed_epoch_sequence_and_position() {
 #[test]
 fn the_masks_of_a_known_sequence_never_change() {
     // A change here changes the order promise of every run that exists.
-    let (_, masked) = mask(7, false, &row(62, 0));
+    let (_, masked) = mask(7, Token, &row(62, 0));
     assert_eq!(masked.positions, GOLDEN_POSITIONS);
-    let (_, masked) = mask(7, true, &row(62, 0));
+    let (_, masked) = mask(7, WholeWord, &row(62, 0));
     assert_eq!(masked.positions, GOLDEN_WHOLE_WORD_POSITIONS);
 }
 
 #[test]
 fn what_a_known_sequence_shows_at_its_masked_positions_never_changes() {
     // 99 tokens and 15 masks: neither fills the last four calls of the generator.
-    let (shown, masked) = mask(7, false, &row(97, 0));
+    let (shown, masked) = mask(7, Token, &row(97, 0));
     let at_masks: Vec<(u32, u32)> = masked.positions.iter().map(|&p| (p, shown[p as usize])).collect();
     assert_eq!(at_masks, GOLDEN_SHOWN);
 }
@@ -168,7 +155,7 @@ const GOLDEN_SHOWN: [(u32, u32); 15] = [
 
 #[test]
 fn short_and_special_sequences_are_masked_without_fault() {
-    for whole_word in [false, true] {
+    for scheme in SCHEMES {
         for ids in [
             vec![],
             vec![BOS],
@@ -177,7 +164,7 @@ fn short_and_special_sequences_are_masked_without_fault() {
             row(1, 0),
             row(1, 5),
         ] {
-            let masked = (0..200).map(|sample| mask(sample, whole_word, &ids).1.positions.len());
+            let masked = (0..200).map(|sample| mask(sample, scheme, &ids).1.positions.len());
             assert!(masked.max().unwrap() <= 1);
         }
     }
@@ -186,7 +173,7 @@ fn short_and_special_sequences_are_masked_without_fault() {
 #[test]
 fn a_token_outside_the_vocabulary_is_refused_and_nothing_touched() {
     let tables = Tables::new();
-    let config = MaskingConfig::new(1.0, false).unwrap();
+    let config = MaskingConfig::new(1.0, Token).unwrap();
     let mut ids = [BOS, 5, 6, 41, EOS];
     let mut masked = MaskedPositions::default();
     let error = mask_sequence(key(0), config, &tables.vocabulary(), &mut ids, &mut masked);
@@ -205,7 +192,7 @@ fn a_token_outside_the_vocabulary_is_refused_and_nothing_touched() {
 fn other_shares_of_mask_and_random_tokens_are_met() {
     let tables = Tables::new();
     let vocabulary = tables.vocabulary();
-    let config = MaskingConfig::new(0.3, false).unwrap();
+    let config = MaskingConfig::new(0.3, Token).unwrap();
     let config = config.with_replacement(0.5, 0.25).unwrap();
     let (mut kinds, mut masked) = ([0_u64; 3], MaskedPositions::default());
     for sample in 0..20_000 {
@@ -229,17 +216,17 @@ fn other_shares_of_mask_and_random_tokens_are_met() {
 
 #[test]
 fn a_configuration_says_what_it_was_made_of() {
-    for (mlm_probability, whole_word) in [(0.3, true), (0.15, false)] {
-        let config = MaskingConfig::new(mlm_probability, whole_word).unwrap();
+    for (mlm_probability, scheme) in [(0.3, WholeWord), (0.15, Token)] {
+        let config = MaskingConfig::new(mlm_probability, scheme).unwrap();
         assert!((config.mlm_probability() - mlm_probability).abs() < 1e-12);
-        assert_eq!(config.whole_word(), whole_word);
+        assert_eq!(config.scheme(), scheme);
     }
 }
 
 #[test]
 fn a_probability_that_is_none_is_refused() {
     for probability in [-0.1, 1.1, f64::NAN] {
-        let error = MaskingConfig::new(probability, false).unwrap_err();
+        let error = MaskingConfig::new(probability, Token).unwrap_err();
         assert!(error.to_string().contains("masking.mlm_probability"));
     }
 }
@@ -252,7 +239,7 @@ fn every_position_is_masked_equally_often() {
     let num_samples = 90_100;
     let mut total = 0;
     for sample in 0..num_samples {
-        for position in mask(sample, false, &ids).1.positions {
+        for position in mask(sample, Token, &ids).1.positions {
             observed[position as usize] += 1;
             total += 1;
         }
@@ -273,7 +260,7 @@ fn whole_word_masking_masks_the_same_share_of_tokens() {
     let ids = row(102, 7);
     let num_samples = 4000;
     let masked: usize = (0..num_samples)
-        .map(|sample| mask(sample, true, &ids).1.positions.len())
+        .map(|sample| mask(sample, WholeWord, &ids).1.positions.len())
         .sum();
     let rate = masked as f64 / (num_samples as f64 * 101.0);
     // Words of two tokens leave one position unused where the count is odd.
@@ -288,7 +275,7 @@ fn replacements_are_80_10_10_and_uniform_over_the_whole_vocabulary() {
     let mut drawn = vec![0_u64; VOCAB_SIZE];
     // 10^7 tokens
     for sample in 0..63_300 {
-        let (shown, masked) = mask(sample, false, &ids);
+        let (shown, masked) = mask(sample, Token, &ids);
         for (&position, &label) in masked.positions.iter().zip(&masked.labels) {
             match shown[position as usize] {
                 MASK => kinds[0] += 1,
@@ -319,9 +306,9 @@ proptest! {
     #[test]
     fn only_ordinary_tokens_are_masked_and_labels_are_the_originals(
         ids in proptest::collection::vec(0_u32..VOCAB_SIZE as u32, 0..160),
-        sample: u64, whole_word: bool,
+        sample: u64, scheme in scheme(),
     ) {
-        let (shown, masked) = mask(sample, whole_word, &ids);
+        let (shown, masked) = mask(sample, scheme, &ids);
         prop_assert!(masked.positions.is_sorted_by(|a, b| a < b));
         prop_assert_eq!(masked.positions.len(), masked.labels.len());
         let mut restored = shown.clone();
@@ -337,17 +324,17 @@ proptest! {
     #[test]
     fn no_sequence_has_more_masks_than_the_capacity(
         num_content in 0_usize..300, num_padding in 0_usize..20,
-        sample: u64, whole_word: bool, probability in 0.0..=1.0,
+        sample: u64, scheme in scheme(), probability in 0.0..=1.0,
     ) {
         let tables = Tables::new();
-        let config = MaskingConfig::new(probability, whole_word).unwrap();
+        let config = MaskingConfig::new(probability, scheme).unwrap();
         let mut ids = row(num_content, num_padding);
         let length = ids.len();
         let num_maskable = ids.iter().filter(|&&id| id > 3).count();
         let mut masked = MaskedPositions::default();
         mask_sequence(key(sample), config, &tables.vocabulary(), &mut ids, &mut masked).unwrap();
         prop_assert!(masked.positions.len() <= mask_capacity(length, probability));
-        if !whole_word {
+        if scheme == Token {
             let exact = probability * num_maskable as f64;
             prop_assert!((masked.positions.len() as f64 - exact).abs() < 1.0 + 1e-9);
         }
@@ -357,7 +344,7 @@ proptest! {
     fn whole_word_masking_masks_whole_words_or_nothing(
         ids in proptest::collection::vec(0_u32..VOCAB_SIZE as u32, 0..200), sample: u64,
     ) {
-        let (_, masked) = mask(sample, true, &ids);
+        let (_, masked) = mask(sample, WholeWord, &ids);
         let is_masked = |p: usize| masked.positions.binary_search(&(p as u32)).is_ok();
         for p in 1..ids.len() {
             let inside_one_word = ids[p] > 3 && ids[p] != MASK && ids[p] % 2 == 1
