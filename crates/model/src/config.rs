@@ -2,10 +2,21 @@
 //!
 //! It does not say at which precision or length a run trains.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ModelError;
+use crate::hidden_act::HiddenAct;
+
+/// `position_embedding_type`: how positions enter the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PositionEmbedding {
+    /// A learned vector for each position, the only kind that `RoBERTa` has.
+    #[default]
+    Absolute,
+}
 
 /// Configuration of `RobertaForMaskedLM`.
 ///
@@ -31,9 +42,9 @@ pub struct RobertaConfig {
     pub num_attention_heads: usize,
     /// Width between the two feed-forward matrices.
     pub intermediate_size: usize,
-    /// Activation of the feed-forward part; only `gelu` (by the error function) is supported.
-    #[serde(default = "default_hidden_act")]
-    pub hidden_act: String,
+    /// Activation of the feed-forward part.
+    #[serde(default)]
+    pub hidden_act: HiddenAct,
     /// Dropout after embeddings, attention and feed-forward. Liu et al. 2019, table 9.
     #[serde(default = "default_dropout")]
     pub hidden_dropout_prob: f64,
@@ -60,9 +71,9 @@ pub struct RobertaConfig {
     /// Id of `</s>`.
     #[serde(default = "default_eos_token_id")]
     pub eos_token_id: u32,
-    /// `absolute` is the only kind that RoBERTa has.
-    #[serde(default = "default_position_embedding_type")]
-    pub position_embedding_type: String,
+    /// How positions enter the model.
+    #[serde(default)]
+    pub position_embedding_type: PositionEmbedding,
     /// The decoder's matrix is the word embedding; `false` is not supported.
     #[serde(default = "default_tie_word_embeddings")]
     pub tie_word_embeddings: bool,
@@ -73,9 +84,6 @@ fn default_architectures() -> Vec<String> {
 }
 fn default_model_type() -> String {
     "roberta".to_owned()
-}
-fn default_hidden_act() -> String {
-    "gelu".to_owned()
 }
 fn default_dropout() -> f64 {
     0.1
@@ -94,9 +102,6 @@ fn default_pad_token_id() -> u32 {
 }
 fn default_eos_token_id() -> u32 {
     2
-}
-fn default_position_embedding_type() -> String {
-    "absolute".to_owned()
 }
 fn default_tie_word_embeddings() -> bool {
     true
@@ -119,6 +124,16 @@ fn transformers_defaults() -> Map<String, Value> {
     }
 }
 
+/// The problem of a key whose value is none of the names that it may have. The value is taken out,
+/// so that the problems of the other keys are found too.
+fn refuse_unknown<T: DeserializeOwned>(key: &str, fields: &mut Map<String, Value>) -> Option<String> {
+    let error = T::deserialize(fields.get(key)?).err()?.to_string();
+    // The names stand in serde's words alone: `unknown variant `x`, expected one of `y`, `z``.
+    let (_, names) = error.rsplit_once("expected ")?;
+    let value = fields.remove(key)?;
+    Some(format!("{key} = {value}: it has to be {names}"))
+}
+
 impl RobertaConfig {
     /// Reads a `config.json` of any RoBERTa folder. Missing keys take the values that
     /// `transformers` gives them; keys that do not change the computation are skipped.
@@ -134,8 +149,15 @@ impl RobertaConfig {
                 *value = given.clone();
             }
         }
+        let mut problems: Vec<String> = [
+            refuse_unknown::<HiddenAct>("hidden_act", &mut fields),
+            refuse_unknown::<PositionEmbedding>("position_embedding_type", &mut fields),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         let config: Self = serde_json::from_value(Value::Object(fields)).map_err(ModelError::ConfigJson)?;
-        let mut problems = config.problems();
+        problems.extend(config.problems());
         for key in ["is_decoder", "add_cross_attention"] {
             if given.get(key) == Some(&Value::Bool(true)) {
                 problems.push(format!("{key} = true: only encoders are supported"));
@@ -175,19 +197,8 @@ impl RobertaConfig {
             format!("num_attention_heads = {heads}: it has to divide hidden_size = {width}"),
         );
         require(
-            self.hidden_act == "gelu",
-            format!("hidden_act = {:?}: only \"gelu\" is supported", self.hidden_act),
-        );
-        require(
             self.model_type == "roberta",
             format!("model_type = {:?}: it has to be \"roberta\"", self.model_type),
-        );
-        require(
-            self.position_embedding_type == "absolute",
-            format!(
-                "position_embedding_type = {:?}: only \"absolute\" is supported",
-                self.position_embedding_type
-            ),
         );
         require(
             self.tie_word_embeddings,
@@ -344,7 +355,7 @@ mod tests {
     fn every_problem_is_listed_with_its_key() {
         let mut config = RobertaConfig::from_json(MINIMAL).unwrap();
         config.num_attention_heads = 5;
-        config.hidden_act = "swish".to_owned();
+        config.tie_word_embeddings = false;
         config.hidden_dropout_prob = 1.0;
         config.pad_token_id = 60_000;
         config.max_position_embeddings = 2;
@@ -354,7 +365,7 @@ mod tests {
         };
         for key in [
             "num_attention_heads",
-            "hidden_act",
+            "tie_word_embeddings",
             "hidden_dropout_prob",
             "pad_token_id",
             "max_position_embeddings",
@@ -366,6 +377,30 @@ mod tests {
             );
         }
         assert_eq!(problems.len(), 6);
+    }
+
+    #[test]
+    fn choices_that_no_model_has_are_refused_with_the_list_and_the_other_problems() {
+        let text = MINIMAL.replace(
+            '}',
+            r#", "hidden_act": "swish", "position_embedding_type": "relative_key", "vocab_size": 0}"#,
+        );
+        let Err(ModelError::Config { problems }) = RobertaConfig::from_json(&text) else {
+            panic!("it has problems")
+        };
+        for problem in [
+            r#"hidden_act = "swish": it has to be"#,
+            r#"position_embedding_type = "relative_key": it has to be `absolute`"#,
+            "vocab_size = 0:",
+        ] {
+            assert!(
+                problems.iter().any(|own| own.starts_with(problem)),
+                "{problems:?}"
+            );
+        }
+        assert!(problems[0].contains("`gelu`"), "{problems:?}");
+        let text = MINIMAL.replace('}', r#", "hidden_act": 7}"#);
+        assert!(RobertaConfig::from_json(&text).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use torch_native::recomputed;
 
 use crate::attention::{Pass, SelfAttention};
 use crate::dropout_site::DropoutSite;
+use crate::hidden_act::HiddenAct;
 use crate::modules::{LayerNorm, Linear};
 use crate::names::layer_module;
 use crate::{ModelError, Parameters, RobertaConfig};
@@ -17,6 +18,7 @@ struct Layer {
     attention: SelfAttention,
     attention_norm: LayerNorm,
     intermediate: Linear,
+    hidden_act: HiddenAct,
     output: Linear,
     output_norm: LayerNorm,
     dropout_probability: f64,
@@ -32,6 +34,7 @@ impl Layer {
             attention: SelfAttention::new(parameters, config, layer)?,
             attention_norm: norm("attention.output.LayerNorm")?,
             intermediate: linear("intermediate.dense")?,
+            hidden_act: config.hidden_act,
             output: linear("output.dense")?,
             output_norm: norm("output.LayerNorm")?,
             dropout_probability: config.hidden_dropout_prob,
@@ -80,7 +83,7 @@ impl Layer {
             &hidden,
             DropoutSite::AttentionOutput { layer }.dropout(self.dropout_probability, pass.dropout.as_ref()),
         )?;
-        let inner = self.intermediate.forward_gelu(&hidden)?; // [.., intermediate]
+        let inner = self.intermediate.forward_activated(&hidden, self.hidden_act)?; // [.., intermediate]
         let outer = self.output.product(&inner)?; // [.., D]
         self.output_norm.forward_residual(
             (&outer, &self.output.bias),

@@ -11,6 +11,7 @@ mod embeddings;
 mod encoder;
 mod error;
 mod flops;
+mod hidden_act;
 mod initialize;
 mod layout;
 mod loss;
@@ -24,8 +25,9 @@ mod roberta;
 
 pub use attention::attention;
 pub use batch::{BatchSlices, BatchTensors};
-pub use config::RobertaConfig;
+pub use config::{PositionEmbedding, RobertaConfig};
 pub use error::ModelError;
+pub use hidden_act::HiddenAct;
 pub use layout::ParameterInfo;
 pub use loss::{summed_loss, token_losses};
 pub use parameters::Parameters;

@@ -40,6 +40,7 @@ impl MlmHead {
 
     /// As [`MlmHead::forward`], with the padded columns: [.., V padded].
     pub(crate) fn forward_padded(&self, rows: &Tensor, word: LateWeight) -> Result<Tensor, ModelError> {
+        // GELU whatever `hidden_act` is, as in transformers.
         let features = self.layer_norm.forward(&self.dense.forward_gelu(rows)?)?; // [.., D]
         Ok(word.linear(&features, Some(&self.bias))?)
     }

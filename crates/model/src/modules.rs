@@ -6,6 +6,7 @@ use torch_native::{
     Dropout, LayerNormWeights, ResidualInputs, bias_gelu, layer_norm, linear, residual_layer_norm,
 };
 
+use crate::hidden_act::HiddenAct;
 use crate::{ModelError, Parameters};
 
 /// `x W^T + b`.
@@ -42,7 +43,14 @@ impl Linear {
         Ok(linear(input, &self.weight, None)?)
     }
 
-    /// GELU of the map.
+    /// The activation of the map.
+    pub(crate) fn forward_activated(&self, input: &Tensor, act: HiddenAct) -> Result<Tensor, ModelError> {
+        match act {
+            HiddenAct::Gelu => self.forward_gelu(input),
+        }
+    }
+
+    /// GELU of the map, whose kernel adds the bias.
     pub(crate) fn forward_gelu(&self, input: &Tensor) -> Result<Tensor, ModelError> {
         Ok(bias_gelu(&self.product(input)?, &self.bias)?)
     }

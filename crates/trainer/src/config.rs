@@ -470,6 +470,17 @@ micro_batch_size = 2
     }
 
     #[test]
+    fn a_choice_that_no_model_has_is_refused_with_its_line_and_the_list() {
+        for (key, listed) in [("hidden_act", "gelu"), ("position_embedding_type", "absolute")] {
+            let text = TINY.replace("[model]\n", &format!("[model]\n{key} = \"swish\"\n"));
+            let error = load(&text, &[]).unwrap_err().to_string();
+            for part in [&format!("model.{key}"), "line 9", "swish", listed] {
+                assert!(error.contains(part), "{part}: {error}");
+            }
+        }
+    }
+
+    #[test]
     fn a_misspelt_key_is_refused_with_its_line_in_every_section() {
         for (section, line) in [("run", 5), ("model", 9), ("training", 20)] {
             let text = TINY.replace(

@@ -17,11 +17,19 @@ use crate::plan::TrainPlan;
 use crate::reduction::ReduceDtype;
 
 /// Numbers a token and column of width that a layer keeps for its backward pass
-/// (`model.checkpoint_activations` off).
-pub(crate) const KEPT_BY_A_LAYER: u64 = 14;
+/// (`model.checkpoint_activations` off), without the input of its activation.
+const KEPT_BY_A_LAYER: u64 = 10;
+/// The input of the activation, four times as wide as the layer.
+const KEPT_BY_THE_ACTIVATION: u64 = 4;
 /// The same of the last layer, which computes only masked rows behind its attention: its input,
 /// queries, keys, values and contexts.
 const KEPT_BY_THE_LAST: u64 = 5;
+
+/// Numbers a token and column of width that a layer of the plan's model keeps.
+pub(crate) fn kept_by_a_layer(plan: &TrainPlan) -> u64 {
+    let keeps_input = plan.config.model.config.hidden_act.keeps_its_input();
+    KEPT_BY_A_LAYER + u64::from(keeps_input) * KEPT_BY_THE_ACTIVATION
+}
 
 /// Numbers a token and column of width that all layers keep for the backward pass.
 pub(crate) fn kept_by_layers(plan: &TrainPlan) -> u64 {
@@ -29,7 +37,7 @@ pub(crate) fn kept_by_layers(plan: &TrainPlan) -> u64 {
     if plan.config.model.checkpoint_activations {
         kept_checkpointed(layers)
     } else {
-        layers.saturating_sub(1) * KEPT_BY_A_LAYER + KEPT_BY_THE_LAST
+        layers.saturating_sub(1) * kept_by_a_layer(plan) + KEPT_BY_THE_LAST
     }
 }
 

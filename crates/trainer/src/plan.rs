@@ -603,7 +603,7 @@ mod tests {
         let bad = [
             (
                 "num_attention_heads = 2",
-                "num_attention_heads = 3\nhidden_act = \"swish\"",
+                "num_attention_heads = 3\ntie_word_embeddings = false",
             ),
             ("sequence_length = 32", "sequence_length = 64"),
             ("micro_batch_size = 2", "micro_batch_size = 3"),
@@ -621,7 +621,7 @@ mod tests {
         let problems = TrainPlan::new(config, &Facts::default()).unwrap_err().problems;
         for key in [
             "model.num_attention_heads",
-            "model.hidden_act",
+            "model.tie_word_embeddings",
             "data.sequence_length",
             "training.global_batch_size",
         ] {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{device::Device, work::num_parameters};
 use crate::{
     gradients::GradientWay,
-    memory::{KEPT_BY_A_LAYER, bytes_of, kept_by_layers},
+    memory::{bytes_of, kept_by_a_layer, kept_by_layers},
     plan::TrainPlan,
     reduction::{ReduceDtype, Reduction},
 };
@@ -152,7 +152,7 @@ fn bytes_of_a_logit_on_gpu(number: f64, product: f64) -> f64 {
 /// The same on a CPU, whose own passes keep less; of a layer that is computed again it is there whole.
 fn kept_on_cpu(plan: &TrainPlan, product: f64) -> f64 {
     let kept = if plan.config.model.checkpoint_activations {
-        plan.config.model.config.num_hidden_layers as u64 + KEPT_BY_A_LAYER
+        plan.config.model.config.num_hidden_layers as u64 + kept_by_a_layer(plan)
     } else {
         kept_by_layers(plan)
     };

@@ -5,7 +5,7 @@
 //! positions of a sequence were computed. It has to be fewer than all: counted whole, the FP32
 //! row of a V100 (19 a second) would be 19.4 TFLOPS, above the device's peak of 15.7.
 
-use model::RobertaConfig;
+use model::{HiddenAct, PositionEmbedding, RobertaConfig};
 
 use super::{
     device::BesideProducts,
@@ -97,7 +97,7 @@ fn bert_large() -> RobertaConfig {
         num_hidden_layers: 24,
         num_attention_heads: 16,
         intermediate_size: 4096,
-        hidden_act: "gelu".to_owned(),
+        hidden_act: HiddenAct::Gelu,
         hidden_dropout_prob: 0.1,
         attention_probs_dropout_prob: 0.1,
         max_position_embeddings: 512,
@@ -107,7 +107,7 @@ fn bert_large() -> RobertaConfig {
         pad_token_id: 0,
         bos_token_id: 0,
         eos_token_id: 2,
-        position_embedding_type: "absolute".to_owned(),
+        position_embedding_type: PositionEmbedding::Absolute,
         tie_word_embeddings: true,
     }
 }

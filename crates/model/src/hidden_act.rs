@@ -1,0 +1,22 @@
+//! Which activation stands between the feed-forward matrices.
+
+use serde::{Deserialize, Serialize};
+
+/// `hidden_act`, by the names of `transformers`; the arithmetic of each is in `modules.rs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HiddenAct {
+    /// GELU by the error function.
+    #[default]
+    Gelu,
+}
+
+impl HiddenAct {
+    /// Whether the backward pass needs the input of the activation beside its output, which the next
+    /// matrix keeps in any case.
+    pub fn keeps_its_input(self) -> bool {
+        match self {
+            Self::Gelu => true,
+        }
+    }
+}
