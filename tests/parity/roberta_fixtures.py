@@ -35,6 +35,12 @@ CASES = {
     # Sequences of one token; another padding id.
     "one-token": (dict(vocab_size=33, hidden_size=8, num_hidden_layers=3, num_attention_heads=2, intermediate_size=8,
                        max_position_embeddings=9, type_vocab_size=1, layer_norm_eps=1e-5, pad_token_id=3), [1, 1], 1, 1),
+    # Other activations. New names go to the end of the alphabet: a case's place is its seed.
+    "relu": (dict(vocab_size=40, hidden_size=12, num_hidden_layers=2, num_attention_heads=2, intermediate_size=20,
+                  max_position_embeddings=20, type_vocab_size=1, layer_norm_eps=1e-5, hidden_act="relu"), [12, 7], 12, 2),
+    "tanh-gelu": (dict(vocab_size=40, hidden_size=12, num_hidden_layers=2, num_attention_heads=2, intermediate_size=20,
+                       max_position_embeddings=20, type_vocab_size=1, layer_norm_eps=1e-5, hidden_act="gelu_new"),
+                  [12, 7], 12, 2),
 }
 SCALE = 0.25
 OPTIMIZED = "odd"
@@ -43,7 +49,7 @@ STEPS, WARMUP, PEAK = 20, 8, 2e-3
 
 
 def random_case(generator):
-    """Width, depth, heads, vocabulary, padding and lengths; lengths of every order up to the longest."""
+    """Width, depth, heads, activation, vocabulary, padding and lengths; lengths of every order up to the longest."""
     def number(low, high):
         return int(generator.integers(low, high + 1))
 
@@ -51,6 +57,7 @@ def random_case(generator):
     fields = dict(vocab_size=number(9, 300), hidden_size=heads * 2 * number(1, 8), num_hidden_layers=number(1, 4),
                   num_attention_heads=heads, intermediate_size=number(1, 90), type_vocab_size=number(1, 2),
                   layer_norm_eps=float(generator.choice([1e-5, 1e-12])), pad_token_id=number(0, 3))
+    fields["hidden_act"] = str(generator.choice(["gelu", "gelu_new", "relu"]))
     fields["max_position_embeddings"] = length + fields["pad_token_id"] + 1 + number(0, 9)
     lengths = [length] + [number(1, length) for _ in range(number(0, 3))]
     return fields, lengths, length, number(1, min(min(lengths), 9))

@@ -9,6 +9,11 @@ pub enum HiddenAct {
     /// GELU by the error function.
     #[default]
     Gelu,
+    /// GELU by the hyperbolic tangent, as in GPT-2; `gelu_pytorch_tanh` of `transformers` is
+    /// the same function under another name.
+    GeluNew,
+    /// What is positive, else 0.
+    Relu,
 }
 
 impl HiddenAct {
@@ -16,7 +21,8 @@ impl HiddenAct {
     /// matrix keeps in any case.
     pub fn keeps_its_input(self) -> bool {
         match self {
-            Self::Gelu => true,
+            Self::Gelu | Self::GeluNew => true,
+            Self::Relu => false,
         }
     }
 }

@@ -47,6 +47,8 @@ impl Linear {
     pub(crate) fn forward_activated(&self, input: &Tensor, act: HiddenAct) -> Result<Tensor, ModelError> {
         match act {
             HiddenAct::Gelu => self.forward_gelu(input),
+            HiddenAct::GeluNew => Ok(self.forward(input)?.f_gelu("tanh")?),
+            HiddenAct::Relu => Ok(self.forward(input)?.f_relu()?),
         }
     }
 

@@ -6,7 +6,8 @@ use tch::{Device, Kind, Tensor};
 use torch_native::inexact_kernels;
 
 use crate::{
-    BatchSlices, BatchTensors, DropoutKey, ModelError, Precision, RobertaConfig, RobertaForMaskedLm,
+    BatchSlices, BatchTensors, DropoutKey, HiddenAct, ModelError, Precision, RobertaConfig,
+    RobertaForMaskedLm,
 };
 
 /// Two layers, width 12 (odd against every alignment), vocabulary 100 (padded to 104).
@@ -46,6 +47,8 @@ fn batch(config: &RobertaConfig) -> BatchTensors {
     };
     BatchTensors::from_slices(&slices, config, Device::Cpu).unwrap()
 }
+
+const ACTS: [HiddenAct; 3] = [HiddenAct::Gelu, HiddenAct::GeluNew, HiddenAct::Relu];
 
 const KEY: DropoutKey = DropoutKey {
     seed: 1,
@@ -263,13 +266,19 @@ fn a_pass_is_repeated_bit_for_bit_under_its_key_and_changes_with_it() {
 
 #[test]
 fn activations_that_are_computed_twice_give_the_same_loss_and_gradients_bit_for_bit() {
-    for (precision, permutation) in [
-        (Precision::F32, None),
-        (Precision::F32, Some(3)),
-        (Precision::F64, None),
-        (Precision::Bf16, None),
+    for (precision, permutation, hidden_act) in [
+        (Precision::F32, None, HiddenAct::Gelu),
+        (Precision::F32, Some(3), HiddenAct::Gelu),
+        (Precision::F64, None, HiddenAct::Gelu),
+        (Precision::Bf16, None, HiddenAct::Gelu),
+        (Precision::F32, None, HiddenAct::GeluNew),
+        (Precision::F32, None, HiddenAct::Relu),
     ] {
-        let mut model = initialized(&tiny_config(), precision);
+        let config = RobertaConfig {
+            hidden_act,
+            ..tiny_config()
+        };
+        let mut model = initialized(&config, precision);
         model.set_attention_permutation(permutation);
         let mut found = Vec::new();
         for checkpoint in [false, true] {
@@ -310,18 +319,27 @@ fn the_mean_over_dropout_masks_is_near_the_pass_without() {
 
 #[test]
 fn half_precision_stays_near_f32_and_its_gradients_are_f32() {
-    let single = initialized(&tiny_config(), Precision::F32);
     // bf16 keeps 8 bits and fp16 11: 2^-8 and 2^-11 an operation, some ten operations deep.
     for (precision, tolerance) in [(Precision::Bf16, 0.04), (Precision::Fp16, 0.005)] {
-        let half = initialized(&tiny_config(), precision);
-        assert_eq!(half.parameters().grad().kind(), Kind::Float);
-        for key in [None, Some(&KEY)] {
-            let (a, b) = (gradients(&single, key), gradients(&half, key));
-            let scale = a.iter().fold(0.0f64, |max, value| max.max(value.abs()));
-            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < tolerance * scale));
+        for hidden_act in ACTS {
+            let config = RobertaConfig {
+                hidden_act,
+                ..tiny_config()
+            };
+            let (single, half) = (
+                initialized(&config, Precision::F32),
+                initialized(&config, precision),
+            );
+            assert_eq!(half.parameters().grad().kind(), Kind::Float);
+            for key in [None, Some(&KEY)] {
+                let (a, b) = (gradients(&single, key), gradients(&half, key));
+                let scale = a.iter().fold(0.0f64, |max, value| max.max(value.abs()));
+                let near = a.iter().zip(&b).all(|(a, b)| (a - b).abs() < tolerance * scale);
+                assert!(near, "{precision:?} {hidden_act:?}");
+            }
+            let logits = half.masked_logits(&batch(half.config())).unwrap();
+            assert_eq!(logits.kind(), Kind::Float);
         }
-        let logits = half.masked_logits(&batch(half.config())).unwrap();
-        assert_eq!(logits.kind(), Kind::Float);
     }
 }
 

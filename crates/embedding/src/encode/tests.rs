@@ -129,3 +129,22 @@ fn a_folder_that_lacks_and_threads_that_make_no_sense_are_refused() {
     let error = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32, None).unwrap_err();
     assert!(error.to_string().contains("model.safetensors"), "{error}");
 }
+
+#[test]
+fn a_folder_is_computed_with_the_activation_that_it_names() {
+    let (scratch, model) = open();
+    let vectors = |model: &EmbeddingModel| model.encode(&TEXTS, EncodeOptions::default()).unwrap().values;
+    let folder = scratch.path().join("model");
+    let path = folder.join("config.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut found = vec![vectors(&model)];
+    for name in ["gelu_new", "relu"] {
+        let text = text.replace(r#""gelu""#, &format!("{name:?}"));
+        std::fs::remove_file(&path).unwrap();
+        std::io::Write::write_all(&mut std::fs::File::create_new(&path).unwrap(), text.as_bytes()).unwrap();
+        let model = EmbeddingModel::open(&folder, 1, PrecisionChoice::F32, None).unwrap();
+        let vectors = vectors(&model);
+        assert!(!found.contains(&vectors), "{name}");
+        found.push(vectors);
+    }
+}

@@ -2,7 +2,7 @@ use super::*;
 use crate::HfModel;
 use crate::testing::{config, random_model, save, tokenizer, trainer_state, values};
 use durable::{DISK, DurableError};
-use model::Precision;
+use model::{HiddenAct, Precision, RobertaConfig};
 use std::collections::BTreeSet;
 use tch::Device;
 
@@ -138,4 +138,27 @@ fn an_existing_folder_is_not_overwritten() {
         matches!(error, HfFolderError::Durable(DurableError::AlreadyExists { .. })),
         "{error}"
     );
+}
+
+#[test]
+fn an_exported_folder_names_the_activation_of_its_model() {
+    let (scratch, tokenizer) = (tempfile::tempdir().unwrap(), tokenizer());
+    for (hidden_act, name) in [(HiddenAct::GeluNew, "gelu_new"), (HiddenAct::Relu, "relu")] {
+        let config = RobertaConfig {
+            hidden_act,
+            ..config(tokenizer.vocab_size())
+        };
+        let model = random_model(&config);
+        let path = save(
+            &scratch.path().join(name),
+            &model,
+            &trainer_state(&config, &tokenizer),
+        );
+        let out = scratch.path().join(format!("{name}-export"));
+        export(&DISK, &path, &tokenizer, &out, &ModelCard::default()).unwrap();
+        let text = std::fs::read_to_string(out.join("config.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["hidden_act"], name);
+        assert_eq!(HfModel::open(&out).unwrap().config, config);
+    }
 }

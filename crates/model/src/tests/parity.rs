@@ -14,7 +14,7 @@ use torch_native::{AdamW, adamw_step, squared_norm, tensor_from_bytes};
 
 use crate::{BatchSlices, BatchTensors, Precision, RobertaConfig, RobertaForMaskedLm};
 
-const CASES: [&str; 4] = ["long", "odd", "one-head", "one-token"];
+const CASES: [&str; 6] = ["long", "odd", "one-head", "one-token", "relu", "tanh-gelu"];
 const RANDOM_CASES: usize = 24;
 
 fn golden() -> PathBuf {
