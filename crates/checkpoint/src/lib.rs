@@ -13,6 +13,7 @@
 //! and neither the model nor libtorch, so that it does not change when the model does.
 
 mod error;
+mod folder_name;
 mod manifest;
 mod restore;
 mod retention;
@@ -21,9 +22,10 @@ mod state;
 mod tensor_file;
 
 pub use error::CheckpointError;
+pub use folder_name::folder_name;
 pub use manifest::{FileEntry, MANIFEST_FILE, MODEL_FILE, Manifest, OPTIMIZER_FILE, TRAINER_FILE};
 pub use restore::{Latest, Skipped, latest, list, restore, restore_model, restore_trainer, verify};
 pub use retention::{FailedDelete, Retained, apply, plan};
-pub use save::{folder_name, save};
+pub use save::save;
 pub use state::{Checkpoint, Dtype, NamedTensor, SavedModel};
 pub use tensor_file::{read_tensors, write_tensors};

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use durable::{MOST_JSON_BYTES, Sha256Writer, open_file, sha256_file};
 
+use crate::folder_name::step_of;
 use crate::manifest::{FileEntry, MODEL_FILE, OPTIMIZER_FILE, TRAINER_FILE};
-use crate::save::folder_name;
 use crate::tensor_file::read_tensors;
 use crate::{Checkpoint, CheckpointError, MANIFEST_FILE, Manifest, NamedTensor, SavedModel};
 
@@ -53,12 +53,6 @@ pub fn list(checkpoints_dir: &Path) -> Result<Vec<(u64, PathBuf)>, CheckpointErr
     }
     found.sort();
     Ok(found)
-}
-
-/// The step in a folder's name; `None` when it is not exactly what `save` would call it.
-fn step_of(name: &str) -> Option<u64> {
-    let step = name.strip_prefix("step-")?.parse().ok()?;
-    (folder_name(step) == name).then_some(step)
 }
 
 /// The newest checkpoint whose files have the sizes and hashes that its manifest says.

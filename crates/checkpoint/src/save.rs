@@ -6,15 +6,11 @@ use std::path::{Path, PathBuf};
 use durable::{DurableError, FileName, MOST_JSON_BYTES, Operation, Sha256Writer, StagedDir, Storage};
 use serde_json::Value;
 
+use crate::folder_name::folder_name;
 use crate::manifest::{FileEntry, MANIFEST_FILE, MODEL_FILE, OPTIMIZER_FILE, TRAINER_FILE};
 use crate::restore::verify;
 use crate::tensor_file::{TensorFile, Unwritable};
 use crate::{CheckpointError, Manifest, NamedTensor};
-
-/// The name of the folder of a step: `step-00012345`.
-pub fn folder_name(step: u64) -> String {
-    format!("step-{step:08}")
-}
 
 /// Saves one step under `checkpoints_dir` (created when missing); returns its folder.
 ///

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
 
-use crate::flush::Unflushed;
 use crate::partial::partial_path;
+use crate::unflushed::Unflushed;
 use crate::{DurableError, Operation, Storage, StorageFile};
 
 const WRITE_BUFFER_BYTES: usize = 1 << 18;

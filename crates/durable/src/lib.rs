@@ -27,6 +27,7 @@ mod partial;
 mod read;
 mod storage;
 pub mod testing;
+mod unflushed;
 
 pub use checksum::{Sha256Writer, sha256_file, sha256_hex};
 pub use commit::{StagedDir, commit_bytes, commit_dir, commit_file, commit_new_file, remove_dir};

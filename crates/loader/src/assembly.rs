@@ -3,13 +3,14 @@
 use masking::{
     MaskKey, MaskedPositions, MaskingConfig, MaskingError, Vocabulary, mask_capacity, mask_sequence,
 };
-
+use shards::{PackedSequence, ShardError, ShardReader};
 use tokenizer::Tokenizer;
 
+use crate::config::LoaderConfig;
 use crate::digest::{SlotContent, slot_digest};
 use crate::error::LoaderError;
+use crate::excluded::Excluded;
 use crate::ids::Step;
-use crate::load::LoaderConfig;
 use crate::micro_batch::MicroBatch;
 
 /// What rows are made with.
@@ -149,6 +150,34 @@ impl<'a> Assembly<'a> {
         batch.masked_tokens += u64::from(count(&self.masked.positions));
         batch.digest = batch.digest.wrapping_add(digest);
     }
+}
+
+/// Adds one packed sequence of `reader` to `assembly`.
+pub(crate) fn push_packed(
+    assembly: &mut Assembly<'_>,
+    (slot, key): (u64, MaskKey),
+    reader: &ShardReader,
+    packed: &PackedSequence,
+    excluded: &Excluded,
+) -> Result<(), LoaderError> {
+    let format = assembly.format();
+    if packed.length as usize + 2 > format.sequence_length {
+        return Err(LoaderError::Shards(ShardError::PackingRow {
+            path: reader.path().to_owned(),
+            block: packed.block,
+            token_offset: packed.token_offset,
+            length: packed.length,
+        }));
+    }
+    excluded.read(reader, packed, format.eos, assembly.begin_row())?;
+    assembly
+        .end_row(slot, key)
+        .map_err(|source| LoaderError::Sequence {
+            path: reader.path().to_owned(),
+            block: packed.block,
+            token_offset: packed.token_offset,
+            source,
+        })
 }
 
 #[expect(

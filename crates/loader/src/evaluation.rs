@@ -7,11 +7,11 @@ use masking::MaskKey;
 use shards::{PackedSequence, PackingMode, ShardReader, pack_shard};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::assembly::{Assembly, RowFormat};
+use crate::assembly::{Assembly, RowFormat, push_packed};
+use crate::config::LoaderConfig;
 use crate::error::LoaderError;
 use crate::excluded::Excluded;
 use crate::ids::Step;
-use crate::load::{LoaderConfig, push_packed};
 use crate::micro_batch::MicroBatch;
 
 /// The seed of the masks of evaluation, whatever the run's own is: runs of other seeds are evaluated on

@@ -13,6 +13,7 @@
 //! - a digest a slot, summed over slots, proves all of this before a tensor exists.
 
 mod assembly;
+mod config;
 mod digest;
 mod error;
 mod evaluation;
@@ -29,13 +30,13 @@ mod sample_order;
 mod shares;
 mod skipped_steps;
 
+pub use config::{LoaderConfig, Phase};
 pub use digest::format_digest;
 pub use error::LoaderError;
 pub use evaluation::{EVALUATION_MASK_SEED, Evaluation};
 pub use ids::{GlobalIndex, SampleIndex, Step};
-pub use load::{Loader, LoaderConfig};
+pub use load::Loader;
 pub use micro_batch::MicroBatch;
-pub use phases::Phase;
 pub use prefetch::{PrefetchedSteps, StepBatches};
 pub use replay::{DocumentPart, SequenceDescription};
 pub use sample_order::SampleRef;

@@ -1,47 +1,22 @@
 //! The loader: corpus, packing indices and settings in; micro-batches out, by number.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use masking::{MaskKey, MaskingConfig};
-use shards::{Corpus, PackedSequence, Packing, ShardError, ShardReader};
+use masking::MaskKey;
+use shards::{Corpus, PackedSequence, Packing};
 use tokenizer::Tokenizer;
 
-use crate::assembly::{Assembly, RowFormat};
+use crate::assembly::{Assembly, RowFormat, push_packed};
+use crate::config::LoaderConfig;
 use crate::error::LoaderError;
 use crate::evaluation::Evaluation;
 use crate::excluded::Excluded;
 use crate::ids::{GlobalIndex, Step};
 use crate::micro_batch::MicroBatch;
-use crate::phases::{OpenPhase, Phase, open_phases, phase_rows};
+use crate::phases::{OpenPhase, open_phases, phase_rows};
 use crate::sample_order::{SampleOrder, SampleRef};
 use crate::shares;
-use crate::skipped_steps::SkippedSteps;
-
-/// What the data of a run depends on, beside corpus and packing indices.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LoaderConfig {
-    /// Seed of the run.
-    pub seed: u64,
-    /// Weight of each source; without, a source weighs as many as it has sequences.
-    pub weights: Option<BTreeMap<String, u64>>,
-    /// Tokens of a sequence, `<s>` and `</s>` included.
-    pub sequence_length: usize,
-    /// Phases with weights or lengths of their own, in order; after the last one the two keys
-    /// above hold.
-    pub phases: Vec<Phase>,
-    /// Sequences a step, over all ranks.
-    pub global_batch_size: u64,
-    /// Sequences of a micro-batch.
-    pub micro_batch_size: u64,
-    /// How much is masked, and how.
-    pub masking: MaskingConfig,
-    /// Ids of documents that are left out of every sequence.
-    pub exclude: Vec<String>,
-    /// Steps that [`Loader::steps`] passes over.
-    pub skip_steps: SkippedSteps,
-}
 
 /// Makes any micro-batch of any step: a pure function of its settings and the numbers.
 #[derive(Debug)]
@@ -224,34 +199,6 @@ impl Loader {
         let reader = self.corpus.shard(packed.shard)?;
         push_packed(assembly, (slot, key), reader, &packed, &self.excluded)
     }
-}
-
-/// Adds one packed sequence of `reader` to `assembly`.
-pub(crate) fn push_packed(
-    assembly: &mut Assembly<'_>,
-    (slot, key): (u64, MaskKey),
-    reader: &ShardReader,
-    packed: &PackedSequence,
-    excluded: &Excluded,
-) -> Result<(), LoaderError> {
-    let format = assembly.format();
-    if packed.length as usize + 2 > format.sequence_length {
-        return Err(LoaderError::Shards(ShardError::PackingRow {
-            path: reader.path().to_owned(),
-            block: packed.block,
-            token_offset: packed.token_offset,
-            length: packed.length,
-        }));
-    }
-    excluded.read(reader, packed, format.eos, assembly.begin_row())?;
-    assembly
-        .end_row(slot, key)
-        .map_err(|source| LoaderError::Sequence {
-            path: reader.path().to_owned(),
-            block: packed.block,
-            token_offset: packed.token_offset,
-            source,
-        })
 }
 
 fn capacity_hint(num_sequences: u64) -> usize {

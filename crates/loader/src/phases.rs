@@ -1,50 +1,21 @@
 //! The phases of a run: weights and sequence length as a function of the step.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shards::{Corpus, Packing};
 use tokenizer::Tokenizer;
 
 use crate::assembly::RowFormat;
+use crate::config::LoaderConfig;
 use crate::error::LoaderError;
 use crate::ids::Step;
-use crate::load::LoaderConfig;
 use crate::sample_order::{PhaseRows, SourceRows};
-
-/// Weights and sequence length of the steps before `until_step`; what it leaves open is that
-/// of the run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Phase {
-    /// The phase covers the batches drawn at steps below this one.
-    pub until_step: Step,
-    /// Weight of each source.
-    pub weights: Option<BTreeMap<String, u64>>,
-    /// Tokens of a sequence, `<s>` and `</s>` included.
-    pub sequence_length: Option<usize>,
-}
 
 /// One phase with what its sequences are read by.
 #[derive(Debug)]
 pub(crate) struct OpenPhase {
     pub(crate) packing: Arc<Packing>,
     pub(crate) format: RowFormat,
-}
-
-impl LoaderConfig {
-    /// The sequence lengths of all phases in order, the run's own last.
-    pub(crate) fn sequence_lengths(&self) -> impl Iterator<Item = usize> {
-        let lengths = self.phases.iter().map(|phase| phase.sequence_length);
-        let own = self.sequence_length;
-        lengths.map(move |length| length.unwrap_or(own)).chain([own])
-    }
-
-    /// The weights of all phases in order, the run's own last.
-    fn weights_of_phases(&self) -> impl Iterator<Item = Option<&BTreeMap<String, u64>>> {
-        let weights = self.phases.iter().map(|phase| phase.weights.as_ref());
-        let own = self.weights.as_ref();
-        weights.map(move |weights| weights.or(own)).chain([own])
-    }
 }
 
 /// The phases of `config`, each with the packing of its length.

@@ -6,7 +6,8 @@
 //! happened before.
 
 use crate::error::MaskingError;
-use crate::random::{four_philox4x32_10, philox4x32_10, split};
+use crate::four_philox::four_philox4x32_10;
+use crate::philox::{philox4x32_10, split};
 
 /// What a mask depends on, beside the position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,8 @@
 mod config;
 mod draws;
 mod error;
-mod random;
+mod four_philox;
+mod philox;
 mod replace;
 mod select;
 mod sequence;
@@ -33,7 +34,7 @@ mod whole_word;
 pub use config::{MaskingConfig, MaskingScheme};
 pub use draws::MaskKey;
 pub use error::MaskingError;
-pub use random::philox4x32_10;
+pub use philox::philox4x32_10;
 pub use select::mask_capacity;
 pub use sequence::{MaskedPositions, mask_sequence};
 pub use vocabulary::Vocabulary;

@@ -1,7 +1,6 @@
 //! What masking needs to know of a vocabulary: special tokens, word starts, the mask.
 
 use crate::error::MaskingError;
-use crate::random::below;
 
 const SPECIAL: u8 = 1;
 const WORD_START: u8 = 2;
@@ -103,6 +102,15 @@ impl Vocabulary {
     }
 }
 
+/// A whole number below `bound` out of two words: `floor(bound * u)` with u of 64 bits, whose
+/// departure from uniform is below `bound / 2^64`.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the quotient is below `bound`")]
+fn below(bound: u32, high: u32, low: u32) -> u32 {
+    let draw = (u128::from(high) << 32) | u128::from(low);
+    ((draw * u128::from(bound)) >> 64) as u32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +147,14 @@ mod tests {
             Vocabulary::new(2, &[true, false], &[true, true]),
             Err(MaskingError::MaskToken { mask: 2, .. })
         ));
+    }
+
+    #[test]
+    fn a_bounded_draw_reaches_both_ends_and_no_further() {
+        assert_eq!(below(7, 0, 0), 0);
+        assert_eq!(below(7, u32::MAX, u32::MAX), 6);
+        assert_eq!(below(1, u32::MAX, u32::MAX), 0);
+        assert_eq!(below(2, 0x7fff_ffff, u32::MAX), 0);
+        assert_eq!(below(2, 0x8000_0000, 0), 1);
     }
 }

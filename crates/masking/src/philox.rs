@@ -4,15 +4,9 @@
 //! Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011),
 //! section 3.3; the known answers are those of Random123.
 
-#[cfg(target_arch = "x86_64")]
-mod sse2;
-
-#[cfg(target_arch = "x86_64")]
-pub(crate) use sse2::four_philox4x32_10;
-
-const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
+pub(crate) const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
 const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
-const NUM_ROUNDS: usize = 10;
+pub(crate) const NUM_ROUNDS: usize = 10;
 
 /// Four random words for one counter under one key.
 #[inline]
@@ -31,15 +25,8 @@ pub fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
-/// The random words of four counters that differ in their first word.
-#[cfg(not(target_arch = "x86_64"))]
 #[inline]
-pub(crate) fn four_philox4x32_10(first_words: [u32; 4], [a, b, c]: [u32; 3], key: [u32; 2]) -> [[u32; 4]; 4] {
-    first_words.map(|first| philox4x32_10([first, a, b, c], key))
-}
-
-#[inline]
-fn next_key(key: [u32; 2]) -> [u32; 2] {
+pub(crate) fn next_key(key: [u32; 2]) -> [u32; 2] {
     [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])]
 }
 
@@ -55,19 +42,8 @@ pub(crate) fn split(value: u64) -> (u32, u32) {
     ((value >> 32) as u32, value as u32)
 }
 
-/// A whole number below `bound` out of two words: `floor(bound * u)` with u of 64 bits, whose
-/// departure from uniform is below `bound / 2^64`.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the quotient is below `bound`")]
-pub(crate) fn below(bound: u32, high: u32, low: u32) -> u32 {
-    let draw = (u128::from(high) << 32) | u128::from(low);
-    ((draw * u128::from(bound)) >> 64) as u32
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -92,25 +68,5 @@ mod tests {
         for (counter, key, answer) in cases {
             assert_eq!(philox4x32_10(counter, key), answer);
         }
-    }
-
-    proptest! {
-        #[test]
-        fn four_together_are_the_same_as_one_after_the_other(
-            first_words: [u32; 4], others: [u32; 3], key: [u32; 2],
-        ) {
-            let [a, b, c] = others;
-            let single = first_words.map(|first| philox4x32_10([first, a, b, c], key));
-            prop_assert_eq!(four_philox4x32_10(first_words, others, key), single);
-        }
-    }
-
-    #[test]
-    fn a_bounded_draw_reaches_both_ends_and_no_further() {
-        assert_eq!(below(7, 0, 0), 0);
-        assert_eq!(below(7, u32::MAX, u32::MAX), 6);
-        assert_eq!(below(1, u32::MAX, u32::MAX), 0);
-        assert_eq!(below(2, 0x7fff_ffff, u32::MAX), 0);
-        assert_eq!(below(2, 0x8000_0000, 0), 1);
     }
 }

@@ -5,7 +5,7 @@ use safe_arch::{
     shl_imm_u64_m128i, shr_imm_u64_m128i,
 };
 
-use super::{MULTIPLIERS, NUM_ROUNDS, next_key};
+use crate::philox::{MULTIPLIERS, NUM_ROUNDS, next_key};
 
 /// The random words of four counters that differ in their first word: two words are multiplied at once, and
 /// the next two while their products are on their way.
