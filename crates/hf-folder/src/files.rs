@@ -1,11 +1,10 @@
 //! The small files of the folder: how `sentence-transformers` puts encoder and pooling together.
 
 use serde_json::{Value, json};
+pub(crate) use tokenizer::file_names::{CONFIG_JSON, TOKENIZER_CONFIG_JSON};
 
-pub(crate) const CONFIG_JSON: &str = "config.json";
 pub(crate) const MODEL_SAFETENSORS: &str = "model.safetensors";
 pub(crate) const SAFETENSORS_INDEX_JSON: &str = "model.safetensors.index.json";
-pub(crate) const TOKENIZER_CONFIG_JSON: &str = "tokenizer_config.json";
 pub(crate) const MODULES_JSON: &str = "modules.json";
 pub(crate) const POOLING_FOLDER: &str = "1_Pooling";
 pub(crate) const POOLING_CONFIG_JSON: &str = "1_Pooling/config.json";

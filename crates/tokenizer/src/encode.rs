@@ -1,11 +1,13 @@
 //! Turns text into token ids.
 
-use crate::cache::WordCache;
-use crate::merge::{MergeTable, Symbol};
-use crate::pipeline::{Mode, Pipeline};
+use crate::bpe::merge_table::MergeTable;
+use crate::bpe::merge_word::{Symbol, merge_word};
+use crate::bpe::split::word_end;
+use crate::bpe::word_cache::WordCache;
+use crate::library::pipeline::{Mode, Pipeline};
 use crate::spelled::SpelledTokens;
-use crate::split::word_end;
-use crate::{TokenId, Tokenizer, TokenizerError};
+use crate::vocabulary::Vocabulary;
+use crate::{TokenId, TokenizerError};
 
 /// Encodes text with a word cache of its own: one a thread, kept as long as there is text. Its results
 /// do not depend on what it encoded before. Its memory is bounded (a few MiB) but for folders that the
@@ -19,7 +21,7 @@ pub struct Encoder<'t> {
 #[derive(Debug)]
 enum By<'t> {
     Own(OwnEncoder<'t>, &'t SpelledTokens),
-    Library(&'t Pipeline, &'t Tokenizer),
+    Library(&'t Pipeline, &'t Vocabulary),
 }
 
 #[derive(Debug)]
@@ -42,9 +44,9 @@ impl<'t> Encoder<'t> {
         }
     }
 
-    pub(crate) fn by_library(pipeline: &'t Pipeline, tokenizer: &'t Tokenizer, mode: Mode) -> Self {
+    pub(crate) fn by_library(pipeline: &'t Pipeline, vocabulary: &'t Vocabulary, mode: Mode) -> Self {
         Self {
-            by: By::Library(pipeline, tokenizer),
+            by: By::Library(pipeline, vocabulary),
             mode,
         }
     }
@@ -69,11 +71,11 @@ impl<'t> Encoder<'t> {
                     (encode, token),
                 );
             }
-            By::Library(pipeline, tokenizer) => {
+            By::Library(pipeline, vocabulary) => {
                 let start = out.len();
                 pipeline.encode_into(self.mode, text, out)?;
                 if self.mode == Mode::Corpus {
-                    refuse_special(tokenizer, &out[start..])?;
+                    refuse_special(vocabulary, &out[start..])?;
                 }
             }
         }
@@ -82,13 +84,14 @@ impl<'t> Encoder<'t> {
 }
 
 /// A corpus has special tokens between documents only.
-fn refuse_special(tokenizer: &Tokenizer, ids: &[TokenId]) -> Result<(), TokenizerError> {
-    match ids.iter().find(|id| tokenizer.is_special(**id)) {
+fn refuse_special(vocabulary: &Vocabulary, ids: &[TokenId]) -> Result<(), TokenizerError> {
+    let special = vocabulary.special.ids();
+    match ids.iter().find(|id| special.contains(id)) {
         None => Ok(()),
         Some(id) => Err(TokenizerError::Pipeline {
             message: format!(
                 "a document's text gives the special token {:?}, which a corpus has only between documents",
-                tokenizer.token(*id).unwrap_or_default()
+                vocabulary.token(*id).unwrap_or_default()
             ),
         }),
     }
@@ -104,7 +107,7 @@ impl OwnEncoder<'_> {
             let word = &bytes[at..end];
             let (table, scratch) = (self.table, &mut self.scratch);
             self.cache
-                .tokens_into(word, out, |out| table.merge_word(word, scratch, out));
+                .tokens_into(word, out, |out| merge_word(table, word, scratch, out));
             at = end;
         }
     }

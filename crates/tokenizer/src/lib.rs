@@ -7,27 +7,14 @@
 //!
 //! This crate does not read corpora, and it knows nothing about sequences, padding or masks.
 
-mod added;
-mod alphabet;
-mod cache;
-mod canonical;
-mod class;
+mod bpe;
 mod encode;
 mod error;
-mod files;
 mod folder;
 mod library;
-mod merge;
-mod merge_long;
-mod names;
-mod open;
-mod ordered;
-mod pipeline;
-mod read;
-mod settings;
+mod special;
 mod spelled;
-mod split;
-mod tokenizer_json;
+mod tokenizer;
 mod train;
 mod vocabulary;
 
@@ -36,7 +23,8 @@ mod oracle;
 
 pub use encode::Encoder;
 pub use error::TokenizerError;
-pub use folder::{FolderManifest, MANIFEST_FILE, MANIFEST_FORMAT_VERSION};
-pub use settings::TruncationSide;
+pub use folder::file_names;
+pub use folder::manifest::{FolderManifest, MANIFEST_FILE, MANIFEST_FORMAT_VERSION};
+pub use special::{Ends, SpecialTokens, TokenId};
+pub use tokenizer::{Tokenizer, TruncationSide};
 pub use train::{Trainer, train};
-pub use vocabulary::{Ends, SpecialTokens, TokenId, Tokenizer};

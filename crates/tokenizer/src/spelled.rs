@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use tokenizers::AddedToken;
 
 use crate::TokenId;
-use crate::vocabulary::{FIRST_SPECIALS, MASK};
+use crate::special::{FIRST_SPECIALS, MASK};
 
 /// The special tokens that text is searched for.
 #[derive(Debug)]

@@ -12,9 +12,10 @@ use std::path::Path;
 
 use rustc_hash::FxHashMap;
 
-use crate::split::word_end;
-use crate::vocabulary::{FIRST_SPECIALS, MASK};
-use crate::{TokenId, Tokenizer, TokenizerError, alphabet};
+use crate::bpe::alphabet;
+use crate::bpe::split::word_end;
+use crate::special::{FIRST_SPECIALS, MASK};
+use crate::{TokenId, Tokenizer, TokenizerError};
 
 /// A pair seen once says nothing about the language: Hugging Face's byte-level trainer and
 /// the published RoBERTa vocabulary use 2 as well.

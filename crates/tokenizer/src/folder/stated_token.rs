@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tokenizers::AddedToken;
 
 use crate::TokenId;
-use crate::ordered::{Json, Object};
+use crate::folder::ordered::{Json, Object};
 
 /// An added token as a file writes it.
 #[expect(clippy::struct_excessive_bools, reason = "the fields of the file")]

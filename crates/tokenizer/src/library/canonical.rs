@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::TokenId;
-use crate::pipeline::PipelineSpec;
-use crate::vocabulary::Ends;
+use crate::library::pipeline::PipelineSpec;
+use crate::special::Ends;
 
 /// The parts of the pipeline, the added tokens by id and the tokens around a text.
 pub(crate) fn canonical(spec: &PipelineSpec, made: &tokenizers::Tokenizer, ends: &Ends) -> String {

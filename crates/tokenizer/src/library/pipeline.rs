@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use tokenizers::{AddedToken, NormalizedString, Normalizer};
 
-use crate::settings::Tokens;
+use crate::library::added_tokens::AddedTokens;
 use crate::{TokenId, TokenizerError};
 
 /// What text is encoded for.
@@ -30,7 +30,7 @@ pub(crate) enum Mode {
 pub(crate) struct PipelineSpec {
     /// A `tokenizer.json` without added tokens, truncation and padding.
     pub(crate) json: Value,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: AddedTokens,
     /// `split_special_tokens`: special tokens are never recognized.
     pub(crate) split_special_tokens: bool,
 }
@@ -85,7 +85,7 @@ impl Pipeline {
         Self { spec, made }
     }
 
-    pub(crate) fn tokens(&self) -> &Tokens {
+    pub(crate) fn tokens(&self) -> &AddedTokens {
         &self.spec.tokens
     }
 

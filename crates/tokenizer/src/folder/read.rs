@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::TokenizerError;
-use crate::ordered::{Json, Object};
+use crate::folder::ordered::{Json, Object};
 
 /// Most bytes of a file of a tokenizer: those of a vocabulary of a million entries have some 60 MB.
 const MOST_BYTES: u64 = 128 << 20;
@@ -39,7 +39,7 @@ mod tests {
 
     use durable::testing::{lay_pipe, within_a_minute};
 
-    use crate::folder::MANIFEST_FILE;
+    use crate::folder::manifest::MANIFEST_FILE;
     use crate::{Tokenizer, TokenizerError};
 
     /// A tokenizer as `tenk-corpus tokenizer` writes it, with the files that others lay beside.

@@ -1,27 +1,29 @@
 //! Opens a tokenizer folder of ours or anybody's.
 //!
-//! `tokenizer.json` is read if it is there, else `vocab.json` with `merges.txt`, and [`crate::settings`]
+//! `tokenizer.json` is read if it is there, else `vocab.json` with `merges.txt`, and [`crate::folder::settings`]
 //! says what the small files beside ask for. Byte-level BPE as RoBERTa has it is encoded by our own
-//! encoder. Anything else goes through the crate `tokenizers` ([`crate::library`]), and the notes say so.
+//! encoder. Anything else goes through the crate `tokenizers` ([`crate::folder::by_library`]), and the notes say so.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::added::NumberedToken;
-use crate::class::Class;
-use crate::files::with_entry;
-use crate::folder::check_manifest;
-use crate::library::{self, FoundFile};
-use crate::names::{
+use crate::folder::by_library::{self, FoundFile};
+use crate::folder::class::Class;
+use crate::folder::file_names::{
     ADDED_TOKENS_JSON, MERGES_TXT, SPECIAL_TOKENS_MAP_JSON, TOKENIZER_CONFIG_JSON, TOKENIZER_JSON, VOCAB_JSON,
 };
-use crate::read::{parse, read};
-use crate::settings::{Settings, Tokens, TruncationSide};
+use crate::folder::files::with_entry;
+use crate::folder::manifest::check_manifest;
+use crate::folder::read::{parse, read};
+use crate::folder::settings::Settings;
+use crate::folder::stated_token::NumberedToken;
+use crate::folder::tokenizer_json::{Entries, Merge, TokenizerJson, split_merge};
+use crate::library::added_tokens::AddedTokens;
+use crate::special::{FIRST_SPECIALS, MASK};
 use crate::spelled::SpelledTokens;
-use crate::tokenizer_json::{Entries, Merge, TokenizerJson, split_merge};
-use crate::vocabulary::{FIRST_SPECIALS, MASK};
+use crate::tokenizer::TruncationSide;
 use crate::{TokenId, Tokenizer, TokenizerError};
 
 impl Tokenizer {
@@ -179,7 +181,7 @@ fn open_vocab_and_merges(folder: &Path, settings: &Settings) -> Result<Tokenizer
         Err(why) => FoundFile {
             file: &vocab,
             settings,
-            json: library::roberta_json(&parse(&vocab, &bytes)?, &parse_merges(&merges, &text)?),
+            json: by_library::roberta_json(&parse(&vocab, &bytes)?, &parse_merges(&merges, &text)?),
         }
         .open(&why),
     }
@@ -219,7 +221,7 @@ impl Source<'_> {
 }
 
 /// What our own encoder does not cover of the tokens of a folder and its settings.
-fn misfit(settings: &Settings, tokens: &Tokens) -> Result<Option<String>, TokenizerError> {
+fn misfit(settings: &Settings, tokens: &AddedTokens) -> Result<Option<String>, TokenizerError> {
     if settings.class == Class::Roberta && settings.flag("add_prefix_space")? {
         return Ok(Some("add_prefix_space puts a space before every text".to_owned()));
     }
@@ -237,7 +239,7 @@ fn misfit(settings: &Settings, tokens: &Tokens) -> Result<Option<String>, Tokeni
 }
 
 /// Added tokens that the vocabulary lacks get the next ids, in the order in which they are added.
-fn add_missing(entries: &mut Vec<(String, TokenId)>, tokens: &Tokens) {
+fn add_missing(entries: &mut Vec<(String, TokenId)>, tokens: &AddedTokens) {
     let added: HashSet<&str> = tokens.all().map(|token| &*token.content).collect();
     let known = entries.iter().map(|(token, _)| token.as_str());
     let mut known: HashSet<&str> = known.filter(|token| added.contains(token)).collect();

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::TokenId;
-use crate::merge::{MergeTable, NO_RANK};
+use crate::bpe::merge_table::{MergeTable, NO_RANK};
 
 /// End of the list, either way.
 const NONE: u32 = u32::MAX;

@@ -9,8 +9,8 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
 
 use crate::TokenId;
-use crate::added::NumberedToken;
-use crate::vocabulary::FIRST_SPECIALS;
+use crate::folder::stated_token::NumberedToken;
+use crate::special::FIRST_SPECIALS;
 
 /// The parts that change ids.
 #[derive(Deserialize)]

@@ -17,9 +17,11 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::names::{MERGES_TXT, SPECIAL_TOKENS_MAP_JSON, TOKENIZER_CONFIG_JSON, TOKENIZER_JSON, VOCAB_JSON};
-use crate::tokenizer_json::Entries;
-use crate::vocabulary::{FIRST_SPECIALS, MASK};
+use crate::folder::file_names::{
+    MERGES_TXT, SPECIAL_TOKENS_MAP_JSON, TOKENIZER_CONFIG_JSON, TOKENIZER_JSON, VOCAB_JSON,
+};
+use crate::folder::tokenizer_json::Entries;
+use crate::special::{FIRST_SPECIALS, MASK};
 use crate::{TokenId, Tokenizer, TokenizerError};
 
 impl Tokenizer {

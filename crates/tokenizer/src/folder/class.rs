@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use crate::TokenizerError;
-use crate::names::{TOKENIZER_CONFIG_JSON, TOKENIZER_JSON};
-use crate::ordered::{Json, Object};
-use crate::read::object;
-
-const CONFIG_JSON: &str = "config.json";
+use crate::folder::file_names::{CONFIG_JSON, TOKENIZER_CONFIG_JSON, TOKENIZER_JSON};
+use crate::folder::ordered::{Json, Object};
+use crate::folder::read::object;
 
 /// Models whose tokenizer is `RobertaTokenizer` where no file names one.
 const OF_ROBERTA: [&str; 5] = [
