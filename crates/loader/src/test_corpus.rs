@@ -1,16 +1,11 @@
 //! A small corpus on disk for tests: two sources over three shards, one of them held out.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use durable::DISK;
 use masking::{MaskingConfig, MaskingScheme};
-use shards::{
-    Balance, Corpus, DocumentRow, DocumentSpan, DocumentsFile, DocumentsWriter, HeldOut, HeldOutFile,
-    Manifest, Packing, PackingMode, ShardEntry, ShardWriter, SourceCounts, SourceRange, TokenWidth,
-    held_out_name, shard_name,
-};
+use shards::testing::{CorpusBuilder, TestDocument};
+use shards::{Corpus, HeldOut, Manifest, Packing, PackingMode};
 use tempfile::TempDir;
 use tokenizer::Tokenizer;
 
@@ -95,77 +90,48 @@ fn block_text(document: usize, block: usize) -> String {
 }
 
 fn write_corpus(folder: &Path, tokenizer: &Tokenizer, foreign_token: Option<u32>) {
-    let mut documents = DocumentsWriter::create(&DISK, folder).unwrap();
-    let mut shards = Vec::new();
-    let mut sources: BTreeMap<String, SourceCounts> = BTreeMap::new();
+    let mut builder = CorpusBuilder::new(folder, NUM_SHARDS);
     for shard in 0..NUM_SHARDS {
-        let foreign = foreign_token.filter(|_| shard == 1);
-        let entry = write_shard(folder, shard, tokenizer, &mut documents, foreign);
-        for (source, range) in &entry.by_source {
-            let counts = sources.entry(source.clone()).or_default();
-            counts.documents += range.documents;
-            counts.tokens += range.tokens;
-            counts.blocks += range.blocks;
+        let mut documents = Vec::new();
+        for (source, num_documents) in DOCUMENTS_A_SHARD {
+            documents.extend((0..num_documents).map(|document| TestDocument {
+                id: format!("{source}:{shard}:{document}"),
+                source: source.to_owned(),
+                blocks: blocks(tokenizer, shard as usize * 31 + document),
+            }));
         }
-        shards.push(entry);
-    }
-    let held_out = write_held_out(folder, tokenizer, &mut documents);
-    let documents_file = documents.finish().unwrap();
-    manifest(tokenizer, shards, sources, held_out, documents_file)
-        .write(&DISK, folder)
-        .unwrap();
-}
-
-fn write_shard(
-    folder: &Path,
-    shard: u32,
-    tokenizer: &Tokenizer,
-    documents: &mut DocumentsWriter<'_>,
-    mut foreign_token: Option<u32>,
-) -> ShardEntry {
-    let name = shard_name(shard, NUM_SHARDS);
-    let mut writer = ShardWriter::create(&DISK, &folder.join(&name), TokenWidth::U16).unwrap();
-    let mut by_source = BTreeMap::new();
-    let mut next = SourceRange::default();
-    for (source, num_documents) in DOCUMENTS_A_SHARD {
-        let mut range = SourceRange {
-            first_document: next.first_document,
-            first_block: next.first_block,
-            ..next
-        };
-        (range.documents, range.blocks, range.tokens) = (0, 0, 0);
-        for document in 0..num_documents {
-            let number = shard as usize * 31 + document;
-            let span = write_document(&mut writer, tokenizer, number, foreign_token.take());
-            documents
-                .push(&DocumentRow::new(
-                    format!("{source}:{shard}:{document}"),
-                    source,
-                    Some(shard),
-                    &span,
-                ))
-                .unwrap();
-            range.documents += 1;
-            range.blocks += span.blocks;
-            range.tokens += span.tokens;
+        if shard == 1
+            && let Some(token) = foreign_token
+        {
+            documents[0].blocks[0].insert(0, token);
         }
-        next.first_document = range.first_document + range.documents;
-        next.first_block = range.first_block + range.blocks;
-        by_source.insert(source.to_owned(), range);
+        builder = builder.shard(&documents);
     }
-    ShardEntry::new(name, &writer.finish().unwrap(), by_source)
+    let held_out: Vec<TestDocument> = (100..104)
+        .map(|number| TestDocument {
+            id: format!("held-out:{number}"),
+            source: "10-K".to_owned(),
+            blocks: blocks(tokenizer, number),
+        })
+        .collect();
+    builder.held_out("10-K", &held_out).finish(Manifest {
+        tokenizer_hash: tokenizer.hash().to_owned(),
+        vocab_size: tokenizer.vocab_size(),
+        newline_token: tokenizer.newline(),
+        held_out: HeldOut {
+            rule: "documents from 100 on".to_owned(),
+            fraction: 0.1,
+            ..HeldOut::default()
+        },
+        ..Manifest::default()
+    });
 }
 
 /// One to six blocks; the second of every fourth document is longer than a sequence.
-fn write_document(
-    writer: &mut ShardWriter<'_>,
-    tokenizer: &Tokenizer,
-    number: usize,
-    foreign_token: Option<u32>,
-) -> DocumentSpan {
+fn blocks(tokenizer: &Tokenizer, number: usize) -> Vec<Vec<u32>> {
     let mut encoder = tokenizer.encoder();
-    for block in 0..=number % 6 {
-        let mut tokens: Vec<u32> = foreign_token.filter(|_| block == 0).into_iter().collect();
+    let mut block = |block: usize| {
+        let mut tokens = Vec::new();
         let repeats = if block == 1 && number.is_multiple_of(4) {
             3
         } else {
@@ -177,56 +143,7 @@ fn write_document(
                 .unwrap();
         }
         tokens.push(tokenizer.newline());
-        writer.push_block(&tokens).unwrap();
-    }
-    writer.end_document().unwrap()
-}
-
-fn write_held_out(folder: &Path, tokenizer: &Tokenizer, documents: &mut DocumentsWriter<'_>) -> HeldOut {
-    let name = held_out_name("10-K");
-    let mut writer = ShardWriter::create(&DISK, &folder.join(&name), TokenWidth::U16).unwrap();
-    for number in 100..104 {
-        let span = write_document(&mut writer, tokenizer, number, None);
-        documents
-            .push(&DocumentRow::new(
-                format!("held-out:{number}"),
-                "10-K",
-                None,
-                &span,
-            ))
-            .unwrap();
-    }
-    let file = HeldOutFile::new(name, &writer.finish().unwrap());
-    HeldOut {
-        rule: "documents from 100 on".to_owned(),
-        seed: None,
-        fraction: 0.1,
-        sources: BTreeMap::from([("10-K".to_owned(), file)]),
-    }
-}
-
-fn manifest(
-    tokenizer: &Tokenizer,
-    shards: Vec<ShardEntry>,
-    sources: BTreeMap<String, SourceCounts>,
-    held_out: HeldOut,
-    documents_file: DocumentsFile,
-) -> Manifest {
-    Manifest {
-        format_version: 0,
-        kind: String::new(),
-        corpus_hash: String::new(),
-        tokenizer_hash: tokenizer.hash().to_owned(),
-        vocab_size: tokenizer.vocab_size(),
-        newline_token: tokenizer.newline(),
-        token_width: TokenWidth::U16,
-        num_shards: NUM_SHARDS,
-        shards,
-        balance: Balance::default(),
-        largest_document_tokens: 0,
-        sources,
-        held_out,
-        documents_file,
-        ..Manifest::default()
-    }
+        tokens
+    };
+    (0..=number % 6).map(&mut block).collect()
 }

@@ -325,7 +325,7 @@ fn check_length(path: &Path, expected_bytes: u64) -> Result<(), ShardError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{change, small_corpus};
+    use crate::small_corpus::{change, small_corpus};
 
     #[test]
     fn a_corpus_opens_with_all_that_was_written() {

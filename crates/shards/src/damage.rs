@@ -233,7 +233,7 @@ mod tests {
 
     use super::*;
     use crate::PackingMode;
-    use crate::testing::{change, small_corpus};
+    use crate::small_corpus::{change, small_corpus};
 
     fn damage(file: &str, edit: impl FnOnce(&mut Vec<u8>)) -> (String, Damage) {
         let small = small_corpus();

@@ -449,7 +449,7 @@ mod tests {
     use durable::DISK;
 
     use super::*;
-    use crate::testing::change;
+    use crate::small_corpus::change;
 
     fn row(number: u32) -> DocumentRow {
         let span = DocumentSpan {

@@ -27,12 +27,18 @@ mod pipes;
 mod reader;
 mod seek_table;
 mod sequence;
+#[cfg(test)]
+mod small_corpus;
 mod staging;
 mod streamed;
+#[cfg(any(test, feature = "testing"))]
+#[expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "only tests call it"
+)]
+pub mod testing;
 mod writer;
-
-#[cfg(test)]
-mod testing;
 
 pub use balance::{Balance, Spread};
 pub use corpus::Corpus;

@@ -6,7 +6,7 @@ use std::path::Path;
 use durable::DISK;
 use durable::testing::{lay_pipe, within_a_minute};
 
-use crate::testing::{SmallCorpus, small_corpus};
+use crate::small_corpus::{SmallCorpus, small_corpus};
 use crate::{
     Corpus, MANIFEST_FILE, Manifest, Packing, PackingMode, ReadMode, ShardError, ShardReader,
     TOKENIZER_FOLDER, packing_name, stage, verify,

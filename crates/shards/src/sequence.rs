@@ -161,7 +161,7 @@ pub fn read_kept(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::shard_of;
+    use crate::small_corpus::shard_of;
 
     const EOS: u32 = 2;
 

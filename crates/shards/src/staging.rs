@@ -182,7 +182,7 @@ mod tests {
     use durable::{DISK, sha256_hex};
 
     use super::*;
-    use crate::testing::{change, forge, mode_bits, placeholder, small_corpus};
+    use crate::small_corpus::{change, forge, mode_bits, placeholder, small_corpus};
     use crate::{Manifest, PackingMode, ReadMode, verify};
 
     /// The files of a folder with their contents, but for locks and what is being written.
@@ -203,7 +203,7 @@ mod tests {
     }
 
     /// A corpus with a packing index, and an empty folder.
-    fn desk() -> (crate::testing::SmallCorpus, tempfile::TempDir) {
+    fn desk() -> (crate::small_corpus::SmallCorpus, tempfile::TempDir) {
         let small = small_corpus();
         let corpus = Corpus::open(&small.folder).unwrap();
         Packing::open_or_build(&DISK, &corpus, PackingMode::FullSentences, 16).unwrap();

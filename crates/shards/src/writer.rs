@@ -280,7 +280,7 @@ mod tests {
 
     use super::*;
     use crate::ShardReader;
-    use crate::testing::{mode_bits, write_shard};
+    use crate::small_corpus::{mode_bits, write_shard};
 
     fn writer(folder: &Path) -> ShardWriter<'static> {
         ShardWriter::create(&DISK, &folder.join("shard"), TokenWidth::U16).unwrap()

@@ -5,7 +5,7 @@ use std::path::Component;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{change, forge, placeholder, small_corpus};
+use crate::small_corpus::{change, forge, placeholder, small_corpus};
 
 #[test]
 fn a_manifest_reads_as_it_was_written() {

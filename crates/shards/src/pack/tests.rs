@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::read_sequence;
-use crate::testing::{Blocks, documents, numbered, shard_of};
+use crate::small_corpus::{Blocks, documents, numbered, shard_of};
 
 const EOS: u32 = 2;
 use PackingMode::{Contiguous, DocSentences, FullSentences};

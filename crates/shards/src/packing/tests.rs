@@ -2,11 +2,11 @@ use durable::DISK;
 
 use super::*;
 use crate::read_sequence;
-use crate::testing::{change, mode_bits, small_corpus};
+use crate::small_corpus::{change, mode_bits, small_corpus};
 
 const MODE: PackingMode = PackingMode::FullSentences;
 
-fn written() -> (crate::testing::SmallCorpus, PathBuf) {
+fn written() -> (crate::small_corpus::SmallCorpus, PathBuf) {
     let small = small_corpus();
     let corpus = Corpus::open(&small.folder).unwrap();
     Packing::open_or_build(&DISK, &corpus, MODE, 10).unwrap();

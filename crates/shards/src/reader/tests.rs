@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{change, documents, shard_of, write_shard};
+use crate::small_corpus::{change, documents, shard_of, write_shard};
 
 const MODES: [ReadMode; 2] = [ReadMode::Mmap, ReadMode::Pread];
 
