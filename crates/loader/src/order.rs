@@ -5,7 +5,7 @@
 //! (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002, section 5). Position
 //! and seed give the sequence in constant time and memory, at any step.
 
-use masking::philox4x32_10;
+use philox::{philox4x32_10, split};
 
 /// Rounds of the network; an even number leaves the two halves on their sides.
 const NUM_ROUNDS: u32 = 8;
@@ -87,11 +87,6 @@ fn walk(index: u64, size: u64, encrypt: impl Fn(u64) -> u64) -> u64 {
 
 fn low_bits(num_bits: u32) -> u64 {
     (1 << num_bits) - 1
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the low word is wanted")]
-fn split(value: u64) -> (u32, u32) {
-    ((value >> 32) as u32, value as u32)
 }
 
 #[cfg(test)]

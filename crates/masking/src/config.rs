@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::MaskingError;
-use crate::replace::Split;
+use crate::replace::ReplacementShares;
 
 /// What is masked or left as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub enum MaskingScheme {
 pub struct MaskingConfig {
     mlm_probability: f64,
     scheme: MaskingScheme,
-    split: Split,
+    shares: ReplacementShares,
 }
 
 impl MaskingConfig {
@@ -39,7 +39,7 @@ impl MaskingConfig {
         Ok(Self {
             mlm_probability,
             scheme,
-            split: Split::BERT,
+            shares: ReplacementShares::BERT,
         })
     }
 
@@ -53,8 +53,8 @@ impl MaskingConfig {
         mask_replace_prob: f64,
         random_replace_prob: f64,
     ) -> Result<Self, MaskingError> {
-        let split = Split::new(mask_replace_prob, random_replace_prob)?;
-        Ok(Self { split, ..self })
+        let shares = ReplacementShares::new(mask_replace_prob, random_replace_prob)?;
+        Ok(Self { shares, ..self })
     }
 
     /// Share of the tokens that is masked.
@@ -68,7 +68,7 @@ impl MaskingConfig {
     }
 
     /// The shares of what stands at a masked position.
-    pub(crate) fn split(self) -> Split {
-        self.split
+    pub(crate) fn shares(self) -> ReplacementShares {
+        self.shares
     }
 }

@@ -5,9 +5,9 @@
 //! replaces it. So a mask depends on (seed, epoch, sample, position) and on nothing that
 //! happened before.
 
+use philox::{four_philox4x32_10, philox4x32_10, split};
+
 use crate::error::MaskingError;
-use crate::four_philox::four_philox4x32_10;
-use crate::philox::{philox4x32_10, split};
 
 /// What a mask depends on, beside the position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,8 +22,6 @@
 mod config;
 mod draws;
 mod error;
-mod four_philox;
-mod philox;
 mod replace;
 mod select;
 mod sequence;
@@ -34,7 +32,6 @@ mod whole_word;
 pub use config::{MaskingConfig, MaskingScheme};
 pub use draws::MaskKey;
 pub use error::MaskingError;
-pub use philox::philox4x32_10;
 pub use select::mask_capacity;
 pub use sequence::{MaskedPositions, mask_sequence};
 pub use vocabulary::Vocabulary;

@@ -9,14 +9,14 @@ use crate::vocabulary::Vocabulary;
 
 /// The shares of the three as bounds of a random word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Split {
+pub(crate) struct ReplacementShares {
     /// Words below become the mask.
     mask_below: u64,
     /// Words from there to here become a random token.
     random_below: u64,
 }
 
-impl Split {
+impl ReplacementShares {
     /// BERT's shares: 0.8 and 0.9 of 2^32.
     pub(crate) const BERT: Self = Self {
         mask_below: 3_435_973_837,
@@ -58,10 +58,15 @@ fn bound(share: f64) -> u64 {
 
 /// The token to show in place of `original`, out of four random words of its position.
 #[inline]
-pub(crate) fn replacement(split: Split, original: u32, words: [u32; 4], vocabulary: &Vocabulary) -> u32 {
+pub(crate) fn replacement(
+    shares: ReplacementShares,
+    original: u32,
+    words: [u32; 4],
+    vocabulary: &Vocabulary,
+) -> u32 {
     match u64::from(words[0]) {
-        draw if draw < split.mask_below => vocabulary.mask(),
-        draw if draw < split.random_below => vocabulary.ordinary(words[1], words[2]),
+        draw if draw < shares.mask_below => vocabulary.mask(),
+        draw if draw < shares.random_below => vocabulary.ordinary(words[1], words[2]),
         _ => original,
     }
 }
@@ -71,34 +76,34 @@ mod tests {
     use super::*;
 
     /// What stands for token 1 at a draw of `share` of 2^32: 4 is the mask, 3 a random token.
-    fn shown(split: Split, share: f64) -> u32 {
+    fn shown(shares: ReplacementShares, share: f64) -> u32 {
         let is_special = [true, false, false, false, true];
         let vocabulary = Vocabulary::new(4, &is_special, &[true; 5]).unwrap();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
         let draw = (share * 4_294_967_296.0) as u32;
-        replacement(split, 1, [draw, u32::MAX, 0, 0], &vocabulary)
+        replacement(shares, 1, [draw, u32::MAX, 0, 0], &vocabulary)
     }
 
     #[test]
     fn eighty_percent_become_the_mask_ten_another_token_ten_stay() {
-        let shown = |share| shown(Split::BERT, share);
+        let shown = |share| shown(ReplacementShares::BERT, share);
         assert_eq!([shown(0.0), shown(0.4), shown(0.799_999)], [4, 4, 4]);
         assert_eq!([shown(0.800_001), shown(0.899_999)], [3, 3]);
         assert_eq!([shown(0.900_001), shown(0.999_999)], [1, 1]);
-        assert_eq!(Split::new(0.8, 0.1).unwrap(), Split::BERT);
+        assert_eq!(ReplacementShares::new(0.8, 0.1).unwrap(), ReplacementShares::BERT);
     }
 
     #[test]
     fn other_shares_move_the_bounds() {
-        let half = Split::new(0.5, 0.25).unwrap();
+        let half = ReplacementShares::new(0.5, 0.25).unwrap();
         assert_eq!([shown(half, 0.499), shown(half, 0.501)], [4, 3]);
         assert_eq!([shown(half, 0.749), shown(half, 0.751)], [3, 1]);
         let last = 1.0 - 1e-9;
         for (mask, random, at_last) in [(1.0, 0.0, 4), (0.0, 1.0, 3), (0.9, 0.1, 3), (0.0, 0.0, 1)] {
-            let split = Split::new(mask, random).unwrap();
-            assert_eq!(shown(split, last), at_last, "{mask} {random}");
+            let shares = ReplacementShares::new(mask, random).unwrap();
+            assert_eq!(shown(shares, last), at_last, "{mask} {random}");
         }
-        assert_eq!(shown(Split::new(0.0, 0.0).unwrap(), 0.0), 1);
+        assert_eq!(shown(ReplacementShares::new(0.0, 0.0).unwrap(), 0.0), 1);
     }
 
     #[test]
@@ -111,7 +116,7 @@ mod tests {
             (0.8, 0.3),
             (f64::NAN, 0.1),
         ] {
-            let error = Split::new(mask, random).unwrap_err();
+            let error = ReplacementShares::new(mask, random).unwrap_err();
             assert!(error.to_string().contains("masking.mask_replace_prob"), "{error}");
         }
     }

@@ -49,7 +49,7 @@ pub(crate) fn position_key(word: u32, position: u32) -> u64 {
 /// The position that `key` carries.
 #[inline]
 pub(crate) fn key_position(key: u64) -> u32 {
-    crate::philox::split(key).1
+    philox::split(key).1
 }
 
 /// Leaves the positions of the `count` smallest of `keys`, in order of position if `keys` are;

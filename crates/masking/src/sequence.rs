@@ -51,7 +51,7 @@ pub fn mask_sequence(
         for (&position, words) in positions.iter().zip(draws.replacement_words(positions)) {
             let shown = &mut input_ids[position as usize];
             masked.labels.push(*shown);
-            *shown = replacement(config.split(), *shown, words, vocabulary);
+            *shown = replacement(config.shares(), *shown, words, vocabulary);
         }
     }
     Ok(())

@@ -1,8 +1,4 @@
-//! Philox 4x32-10, a generator that is a function of a counter and a key.
-//!
-//! It has no state, so any draw is addressed directly and the order of drawing is free.
-//! Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011),
-//! section 3.3; the known answers are those of Random123.
+//! One call: the words of a counter.
 
 pub(crate) const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
 const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
@@ -35,10 +31,10 @@ fn multiply(a: u32, b: u32) -> (u32, u32) {
     split(u64::from(a) * u64::from(b))
 }
 
-/// The high and the low word of `value`.
+/// The high and the low word of a number.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the low word is wanted")]
-pub(crate) fn split(value: u64) -> (u32, u32) {
+pub fn split(value: u64) -> (u32, u32) {
     ((value >> 32) as u32, value as u32)
 }
 

@@ -5,16 +5,12 @@ use safe_arch::{
     shl_imm_u64_m128i, shr_imm_u64_m128i,
 };
 
-use crate::philox::{MULTIPLIERS, NUM_ROUNDS, next_key};
+use crate::block::{MULTIPLIERS, NUM_ROUNDS, next_key};
 
 /// The random words of four counters that differ in their first word: two words are multiplied at once, and
 /// the next two while their products are on their way.
 #[inline]
-pub(crate) fn four_philox4x32_10(
-    first_words: [u32; 4],
-    others: [u32; 3],
-    mut key: [u32; 2],
-) -> [[u32; 4]; 4] {
+pub fn four_philox4x32_10(first_words: [u32; 4], others: [u32; 3], mut key: [u32; 2]) -> [[u32; 4]; 4] {
     let both = |word| pair(word, word);
     let (multipliers, low_word) = (MULTIPLIERS.map(both), both(u32::MAX));
     let [a, b, c, d] = first_words;

@@ -4,13 +4,13 @@
 mod sse2;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use sse2::four_philox4x32_10;
+pub use sse2::four_philox4x32_10;
 
 /// The random words of four counters that differ in their first word.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline]
-pub(crate) fn four_philox4x32_10(first_words: [u32; 4], [a, b, c]: [u32; 3], key: [u32; 2]) -> [[u32; 4]; 4] {
-    first_words.map(|first| crate::philox::philox4x32_10([first, a, b, c], key))
+pub fn four_philox4x32_10(first_words: [u32; 4], [a, b, c]: [u32; 3], key: [u32; 2]) -> [[u32; 4]; 4] {
+    first_words.map(|first| crate::block::philox4x32_10([first, a, b, c], key))
 }
 
 #[cfg(test)]
@@ -18,7 +18,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::philox::philox4x32_10;
+    use crate::block::philox4x32_10;
 
     proptest! {
         #[test]
