@@ -45,7 +45,7 @@ pub enum ConfigError {
         place: Box<Place>,
         /// The full key, sections included.
         key: String,
-        /// The known key that is spelt most like it, if one is close.
+        /// The known key that is spelled most like it, if one is close.
         nearest: Option<String>,
         /// All keys that are known in this section.
         known: Vec<String>,
@@ -67,7 +67,7 @@ pub enum ConfigError {
         key: String,
         /// The word that was given.
         found: String,
-        /// The choice that is spelt most like it, if one is close.
+        /// The choice that is spelled most like it, if one is close.
         nearest: Option<String>,
         /// All choices.
         known: Vec<String>,

@@ -1,8 +1,8 @@
-//! The known word that a misspelt one was probably meant to be.
+//! The known word that a misspelled one was probably meant to be.
 
 /// The word of `known` with the fewest typing errors from `word`, when they are few.
 ///
-/// At most a third of the letters may differ: `max_step` is `max_steps`, but `colour` is not
+/// At most a third of the letters may differ: `max_step` is `max_steps`, but `color` is not
 /// `cohort`. Of equally near words the first wins.
 pub(crate) fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a String> {
     let limit = (word.chars().count() / 3).max(1);
@@ -14,7 +14,7 @@ pub(crate) fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a String>
         .map(|(_, candidate)| candidate)
 }
 
-/// Letters left out, added, replaced or swapped with their neighbour (optimal string
+/// Letters left out, added, replaced or swapped with their neighbor (optimal string
 /// alignment).
 fn typing_errors(left: &str, right: &str) -> usize {
     let left: Vec<char> = left.chars().collect();

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_lies_beside_and_is_recognised() {
+    fn a_partial_lies_beside_and_is_recognized() {
         let partial = partial_path(Path::new("/run/step-1")).unwrap();
         assert_eq!(partial.parent(), Some(Path::new("/run")));
         let name = partial.file_name().unwrap().to_str().unwrap();

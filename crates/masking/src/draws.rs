@@ -26,7 +26,7 @@ const PURPOSE_SHIFT: u32 = 28;
 pub(crate) const MAX_LENGTH: usize = 1 << PURPOSE_SHIFT;
 /// Calls of Philox that are made together.
 pub(crate) const LANES: usize = 4;
-/// Keeps the draws of masking apart from those of order, initialisation and dropout under
+/// Keeps the draws of masking apart from those of order, initialization and dropout under
 /// the same seed: the letters `mask` and `mlm!`.
 const PURPOSE_KEY: [u32; 2] = [0x6d61_736b, 0x6d6c_6d21];
 

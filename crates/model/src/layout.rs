@@ -191,7 +191,7 @@ impl Layout {
         infos
     }
 
-    /// Ranges with decay, neighbours joined (the gaps between them are zero and stay zero).
+    /// Ranges with decay, neighbors joined (the gaps between them are zero and stay zero).
     pub(crate) fn decay_ranges(&self) -> Vec<Range<usize>> {
         let mut ranges: Vec<Range<usize>> = Vec::new();
         let ends = self.offsets.iter().skip(1).copied().chain([self.len]);

@@ -58,7 +58,7 @@ impl Linear {
     }
 }
 
-/// `LayerNorm` over the last dimension. A bf16 or fp16 input is normalised in f32: the statistics, and
+/// `LayerNorm` over the last dimension. A bf16 or fp16 input is normalized in f32: the statistics, and
 /// the weights, which stay f32.
 #[derive(Debug)]
 pub(crate) struct LayerNorm {

@@ -137,10 +137,10 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_key() {
 
 #[test]
 fn an_unknown_key_unlike_all_others_lists_those_that_are_known() {
-    let text = TEXT.replace("seed", "  colour");
+    let text = TEXT.replace("seed", "  color");
     assert_eq!(
         message(&text, &[]),
-        "run.toml, line 3, column 3: unknown key `run.colour`; the keys here are `dir`, `seed`"
+        "run.toml, line 3, column 3: unknown key `run.color`; the keys here are `dir`, `seed`"
     );
 }
 

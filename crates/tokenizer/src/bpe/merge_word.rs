@@ -8,7 +8,7 @@ use crate::special::TokenId;
 /// of a megabyte is not quadratic.
 const SCAN_LIMIT: usize = 64;
 
-/// A token of the word being merged and the merge with its right neighbour.
+/// A token of the word being merged and the merge with its right neighbor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Symbol {
     token: TokenId,

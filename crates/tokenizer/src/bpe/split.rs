@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn whitespace_is_recognised_in_tokens() {
+    fn whitespace_is_recognized_in_tokens() {
         assert!(starts_with_whitespace(b" the"));
         assert!(starts_with_whitespace("\u{2003}x".as_bytes()));
         assert!(!starts_with_whitespace(&[0xE2, 0x80]));

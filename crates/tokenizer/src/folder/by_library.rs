@@ -9,7 +9,7 @@ use crate::folder::class::Class;
 use crate::folder::file_names::TOKENIZER_JSON;
 use crate::folder::settings::Settings;
 use crate::folder::stated_token::NumberedToken;
-use crate::folder::tokenizer_json::Merge;
+use crate::folder::tokenizer_json::MergeEntry;
 use crate::library::canonical::canonical;
 use crate::library::pipeline::{Mode, Pipeline, PipelineSpec, caught};
 use crate::special::{Ends, Role, SpecialTokens};
@@ -29,10 +29,10 @@ pub(crate) struct FoundFile<'a> {
 }
 
 /// `vocab.json` and `merges.txt` in the form of `tokenizer.json`.
-pub(crate) fn roberta_json(vocab: &Value, merges: &[Merge<'_>]) -> Value {
+pub(crate) fn roberta_json(vocab: &Value, merges: &[MergeEntry<'_>]) -> Value {
     let merges: Vec<[&str; 2]> = merges
         .iter()
-        .map(|Merge(left, right)| [&**left, &**right])
+        .map(|MergeEntry(left, right)| [&**left, &**right])
         .collect();
     json!({"model": {"type": "BPE", "vocab": vocab, "merges": merges}})
 }

@@ -78,7 +78,7 @@ impl Tokenizer {
                 "type": "RobertaProcessing",
             }),
             decoder: byte_level(true),
-            model: Model {
+            model: WrittenModel {
                 r#type: "BPE",
                 dropout: None,
                 unk_token: None,
@@ -223,11 +223,11 @@ struct Written<'a> {
     pre_tokenizer: Value,
     post_processor: Value,
     decoder: Value,
-    model: Model<'a>,
+    model: WrittenModel<'a>,
 }
 
 #[derive(Serialize)]
-struct Model<'a> {
+struct WrittenModel<'a> {
     r#type: &'static str,
     dropout: Option<f32>,
     unk_token: Option<&'static str>,

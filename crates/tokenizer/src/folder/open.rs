@@ -19,7 +19,7 @@ use crate::folder::manifest::check_manifest;
 use crate::folder::read::{parse, read};
 use crate::folder::settings::Settings;
 use crate::folder::stated_token::NumberedToken;
-use crate::folder::tokenizer_json::{Entries, Merge, TokenizerJson, split_merge};
+use crate::folder::tokenizer_json::{Entries, MergeEntry, TokenizerJson, split_merge};
 use crate::library::added_tokens::AddedTokens;
 use crate::special::{FIRST_SPECIALS, MASK};
 use crate::spelled::SpelledTokens;
@@ -191,7 +191,7 @@ fn open_vocab_and_merges(folder: &Path, settings: &Settings) -> Result<Tokenizer
 struct Source<'a> {
     path: &'a Path,
     entries: Vec<(String, TokenId)>,
-    merges: Vec<Merge<'a>>,
+    merges: Vec<MergeEntry<'a>>,
     in_file: Vec<NumberedToken>,
     padding: Option<String>,
     side: TruncationSide,
@@ -257,7 +257,7 @@ fn add_missing(entries: &mut Vec<(String, TokenId)>, tokens: &AddedTokens) {
 fn from_entries(
     origin: &Path,
     entries: Vec<(String, TokenId)>,
-    merges: &[Merge<'_>],
+    merges: &[MergeEntry<'_>],
 ) -> Result<Tokenizer, TokenizerError> {
     let tokens = in_id_order(entries).map_err(|lacks| TokenizerError::unfit(origin, lacks))?;
     let ids: HashMap<&str, TokenId> = tokens.iter().map(String::as_str).zip(0..).collect();
@@ -267,18 +267,18 @@ fn from_entries(
     };
     let merges = merges
         .iter()
-        .map(|Merge(left, right)| Ok((id(left)?, id(right)?)))
+        .map(|MergeEntry(left, right)| Ok((id(left)?, id(right)?)))
         .collect::<Result<_, TokenizerError>>()?;
     drop(ids);
     Tokenizer::from_parts(origin, tokens, merges)
 }
 
-fn parse_merges<'a>(path: &Path, text: &'a str) -> Result<Vec<Merge<'a>>, TokenizerError> {
+fn parse_merges<'a>(path: &Path, text: &'a str) -> Result<Vec<MergeEntry<'a>>, TokenizerError> {
     let lines = (1..).zip(text.lines());
     lines
         .filter(|(_, line)| !line.starts_with("#version") && !line.is_empty())
         .map(|(line, text)| {
-            let pair = split_merge(text).map(|(left, right)| Merge(left.into(), right.into()));
+            let pair = split_merge(text).map(|(left, right)| MergeEntry(left.into(), right.into()));
             pair.ok_or_else(|| TokenizerError::MergeLine {
                 path: path.to_path_buf(),
                 line,

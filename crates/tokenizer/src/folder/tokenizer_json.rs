@@ -47,7 +47,7 @@ pub(crate) struct Model<'a> {
     ignore_merges: bool,
     pub(crate) vocab: Entries<TokenId>,
     #[serde(default, borrow)]
-    pub(crate) merges: Vec<Merge<'a>>,
+    pub(crate) merges: Vec<MergeEntry<'a>>,
 }
 
 fn bpe() -> String {
@@ -140,7 +140,7 @@ struct Token<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// One merge in either form that `tokenizer.json` files have: `"a b"` or `["a", "b"]`.
 #[derive(Debug)]
-pub(crate) struct Merge<'a>(pub(crate) Cow<'a, str>, pub(crate) Cow<'a, str>);
+pub(crate) struct MergeEntry<'a>(pub(crate) Cow<'a, str>, pub(crate) Cow<'a, str>);
 
 /// The two tokens of a merge that are written with a space between.
 pub(crate) fn split_merge(text: &str) -> Option<(&str, &str)> {
@@ -149,26 +149,26 @@ pub(crate) fn split_merge(text: &str) -> Option<(&str, &str)> {
     whole.then_some((left, right))
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Merge<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for MergeEntry<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // by hand, because an untagged enum copies every element first
         struct MergeVisitor;
         impl<'de> Visitor<'de> for MergeVisitor {
-            type Value = Merge<'de>;
+            type Value = MergeEntry<'de>;
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a merge: two tokens in a list, or in a string with a space between")
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Merge<'de>, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<MergeEntry<'de>, E> {
                 let pair = split_merge(text);
                 let (left, right) = pair.ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))?;
-                Ok(Merge(left.to_owned().into(), right.to_owned().into()))
+                Ok(MergeEntry(left.to_owned().into(), right.to_owned().into()))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Merge<'de>, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<MergeEntry<'de>, A::Error> {
                 let wrong = |count| de::Error::invalid_length(count, &MergeVisitor);
                 let Token(left) = list.next_element()?.ok_or_else(|| wrong(0))?;
                 let Token(right) = list.next_element()?.ok_or_else(|| wrong(1))?;
                 match list.next_element::<de::IgnoredAny>()? {
-                    None => Ok(Merge(left, right)),
+                    None => Ok(MergeEntry(left, right)),
                     Some(_) => Err(wrong(3)),
                 }
             }
