@@ -287,24 +287,24 @@ mod tests {
                 },
                 ("masked_positions", 1, 8),
             ),
-            (
-                BatchSlices {
-                    weights: &[1.0],
-                    ..GOOD
-                },
-                ("the length of weights", 0, 1),
-            ),
-            (
-                BatchSlices {
-                    lengths: &[4],
-                    ..GOOD
-                },
-                ("the length of lengths", 0, 1),
-            ),
         ];
         for (slices, expected) in cases {
             assert_eq!(problem(&slices), Some(expected));
         }
+    }
+
+    #[test]
+    fn slices_and_sequences_of_a_wrong_length_are_named() {
+        let few_weights = BatchSlices {
+            weights: &[1.0],
+            ..GOOD
+        };
+        let few_lengths = BatchSlices {
+            lengths: &[4],
+            ..GOOD
+        };
+        assert_eq!(problem(&few_weights), Some(("the length of weights", 0, 1)));
+        assert_eq!(problem(&few_lengths), Some(("the length of lengths", 0, 1)));
         let long = BatchSlices {
             sequence_length: 40,
             ..GOOD

@@ -204,6 +204,19 @@ impl RobertaConfig {
             self.tie_word_embeddings,
             "tie_word_embeddings = false: an untied decoder is not supported".to_owned(),
         );
+        self.check_numbers(&mut require);
+        require(
+            self.max_sequence_length() > 0,
+            format!(
+                "max_position_embeddings = {}: positions start at pad_token_id + 1, so no row is left",
+                self.max_position_embeddings
+            ),
+        );
+        problems
+    }
+
+    /// Probabilities, scales and ids.
+    fn check_numbers(&self, require: &mut impl FnMut(bool, String)) {
         for (key, probability) in [
             ("hidden_dropout_prob", self.hidden_dropout_prob),
             ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
@@ -235,14 +248,6 @@ impl RobertaConfig {
                 ),
             );
         }
-        require(
-            self.max_sequence_length() > 0,
-            format!(
-                "max_position_embeddings = {}: positions start at pad_token_id + 1, so no row is left",
-                self.max_position_embeddings
-            ),
-        );
-        problems
     }
 
     fn sizes(&self) -> [(&'static str, usize); 7] {
