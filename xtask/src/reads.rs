@@ -20,9 +20,9 @@ const EXCEPTIONS: [(&str, &str); 7] = [
     ),
     ("crates/corpus/src/exclude.rs", "a list that a user names"),
     ("crates/embed-cli/src/lines.rs", "texts that a user names"),
-    ("crates/trainer/src/affinity.rs", "/proc"),
-    ("crates/trainer/src/crowd.rs", "/proc"),
-    ("crates/trainer/src/memory.rs", "/sys/fs/cgroup"),
+    ("crates/trainer/src/ranks/affinity.rs", "/proc"),
+    ("crates/trainer/src/ranks/crowd.rs", "/proc"),
+    ("crates/trainer/src/run/memory.rs", "/sys/fs/cgroup"),
 ];
 /// Crates for tests alone, and the one that opens.
 const EXEMPT: [&str; 3] = ["crates/durable/", "crates/nccl-stand-in/", "crates/test-data/"];

@@ -1,7 +1,10 @@
 //! A run's configuration as it stands in its TOML file: sections, keys and defaults.
 //!
-//! Whether the values fit together is checked by [`crate::TrainPlan`]. A key that does nothing
+//! Whether the values fit together is checked by [`crate::config::plan::TrainPlan`]. A key that does nothing
 //! yet is unknown here, so it is refused instead of ignored.
+
+pub(crate) mod model_section;
+pub mod plan;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,10 +19,10 @@ use shards::{PackingMode, ReadMode};
 
 pub(crate) mod masking_section;
 
-pub use crate::model_section::ModelSection;
+pub use crate::config::model_section::ModelSection;
 use crate::{
-    reduction::{ReduceDtype, Reduction},
-    stop::StopAfter,
+    run::stop::StopAfter,
+    step::reduction::{ReduceDtype, Reduction},
 };
 pub use masking_section::MaskingSection;
 
@@ -425,7 +428,7 @@ impl Default for LoggingSection {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::plan::{Facts, TrainPlan};
+    use crate::config::plan::{Facts, TrainPlan};
 
     pub(crate) const TINY: &str = r#"
 [run]

@@ -9,7 +9,7 @@ use std::{
 
 use collectives::{CollectiveError, GpuUuid, NcclError};
 
-use crate::plan::PlanError;
+use crate::config::plan::PlanError;
 
 /// An error of the trainer.
 #[derive(Debug, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use clap::Parser;
 use trainer::{
-    command::{Arguments, run},
-    exit,
+    commands::{Arguments, run},
+    run::exit,
 };
 
 fn main() {

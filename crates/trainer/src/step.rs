@@ -3,6 +3,18 @@
 //! The loss is the sum of all masked tokens' losses divided by their global number, never a
 //! mean of means; gradients are summed over micro-batches and ranks in the parameters' kind.
 
+pub(crate) mod device;
+pub(crate) mod gradients;
+pub(crate) mod loss_scale;
+pub mod meters;
+pub(crate) mod optimizer;
+pub mod overlap;
+pub mod precision;
+pub mod ready;
+pub mod reduction;
+pub mod schedule;
+pub(crate) mod trainee;
+
 use std::time::{Duration, Instant};
 
 use collectives::Collective;
@@ -13,14 +25,16 @@ use torch_native::squared_norm;
 
 use crate::{
     error::TrainError,
-    loss_scale::LossScale,
-    meters::{Times, peak_memory_bytes, timed, training_flops},
-    optimizer::Optimizer,
-    overlap::GradientHooks,
-    ready::ReadyStep,
-    reduction::{GradientSum, Losses, ReduceDtype, Reduction},
-    schedule::Schedule,
-    stop::{Stop, StopRequest},
+    run::stop::{Stop, StopRequest},
+    step::{
+        loss_scale::LossScale,
+        meters::{Times, peak_memory_bytes, timed, training_flops},
+        optimizer::Optimizer,
+        overlap::GradientHooks,
+        ready::ReadyStep,
+        reduction::{GradientSum, Losses, ReduceDtype, Reduction},
+        schedule::Schedule,
+    },
 };
 
 /// What a step changes, and what it needs for that.
@@ -367,7 +381,7 @@ fn scale_gradients(parameters: &Parameters, factor: f64) -> Result<(), TrainErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::on_every_rank;
+    use crate::run::tests::on_every_rank;
 
     /// Three ranks whose own numbers differ in the last bit, as they may between devices.
     #[test]

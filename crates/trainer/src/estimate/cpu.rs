@@ -20,17 +20,15 @@ use super::{
     work::num_parameters,
 };
 use crate::{
-    affinity::{self, Affinity},
-    config::PrecisionChoice,
-    crowd,
+    config::{PrecisionChoice, plan::TrainPlan},
     error::TrainError,
-    memory,
-    meters::product_rate,
-    plan::TrainPlan,
-    precision,
-    processor::Processor,
-    step::StepRecord,
-    trainee::Trainee,
+    ranks::{
+        affinity::{self, Affinity},
+        crowd,
+        processor::Processor,
+    },
+    run::memory,
+    step::{StepRecord, meters::product_rate, precision, trainee::Trainee},
 };
 
 /// The device's name on the command line.
@@ -276,12 +274,11 @@ impl BesideProducts {
 mod tests {
     use super::*;
     use crate::{
-        config::tests::tiny,
+        config::{plan::Facts, tests::tiny},
         estimate::{
             network::{HOST, Network},
             step_time::{Step, StepTime, Sums},
         },
-        plan::Facts,
     };
 
     fn plan(overrides: &[&str]) -> TrainPlan {

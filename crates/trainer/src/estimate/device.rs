@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use model::{Precision, RobertaConfig};
 
 use super::cpu::CPU;
-use crate::{config::RunConfig, error::TrainError, precision, processor::Processor};
+use crate::{config::RunConfig, error::TrainError, ranks::processor::Processor, step::precision};
 
 /// FLOPs a second, and where that comes from.
 pub type Rate = (f64, &'static str);

@@ -4,10 +4,12 @@ use serde::Serialize;
 
 use super::{device::Device, work::num_parameters};
 use crate::{
-    gradients::GradientWay,
-    memory::{bytes_of, kept_by_a_layer, kept_by_layers},
-    plan::TrainPlan,
-    reduction::{ReduceDtype, Reduction},
+    config::plan::TrainPlan,
+    run::memory::{bytes_of, kept_by_a_layer, kept_by_layers},
+    step::{
+        gradients::GradientWay,
+        reduction::{ReduceDtype, Reduction},
+    },
 };
 
 /// Taken by the driver, libraries, workspaces and fragments.

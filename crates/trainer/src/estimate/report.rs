@@ -11,9 +11,11 @@ use super::{
     work,
 };
 use crate::{
-    gradients::{self, GradientWay},
-    plan::{TrainPlan, can_share},
-    reduction::Reduction,
+    config::plan::{TrainPlan, can_share},
+    step::{
+        gradients::{self, GradientWay},
+        reduction::Reduction,
+    },
 };
 
 const SECONDS_PER_HOUR: f64 = 3600.0;
@@ -243,13 +245,12 @@ fn sums_of(plan: &TrainPlan, device: &Device, num_devices: u64, micro_batch: u64
 pub(crate) mod tests {
     use super::*;
     use crate::{
-        config::RunConfig,
+        config::{RunConfig, plan::Facts},
         estimate::{
             device::{ACCELERATORS, Accelerator},
             network::NETWORKS,
             text::text,
         },
-        plan::Facts,
     };
 
     pub(crate) fn recipe(name: &str, overrides: &[&str]) -> TrainPlan {

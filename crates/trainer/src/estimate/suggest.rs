@@ -12,9 +12,11 @@ use super::{
     report::{Asked, Estimate, largest_shared},
 };
 use crate::{
-    config::{BackendChoice, PrecisionChoice, RunConfig},
-    plan::{Facts, TrainPlan},
-    reduction::{ReduceDtype, Reduction},
+    config::{
+        BackendChoice, PrecisionChoice, RunConfig,
+        plan::{Facts, TrainPlan},
+    },
+    step::reduction::{ReduceDtype, Reduction},
 };
 
 /// Shares of the hours and of a device's memory below which nothing is said.

@@ -9,7 +9,10 @@ use super::{
     published::residuals,
     report::{Asked, Estimate},
 };
-use crate::{plan::TrainPlan, precision, reduction::Reduction};
+use crate::{
+    config::plan::TrainPlan,
+    step::{precision, reduction::Reduction},
+};
 
 /// Passes over a corpus above which a warning is given: Muennighoff et al. 2023 found that the
 /// value of repeated text is all but gone by then.

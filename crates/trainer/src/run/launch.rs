@@ -1,0 +1,404 @@
+//! A launch: from a configuration to a trained run, or to the first step of a dry run.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use collectives::Collective;
+use durable::FolderLock;
+use loader::{SequenceDescription, Step};
+use model::Precision;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    config::RunConfig,
+    error::{TrainError, chain},
+    ranks::{
+        agree::{agree, on_first_rank},
+        crowd::CrowdWatch,
+        liveness,
+    },
+    run::{
+        data::DataFiles,
+        evaluate::{Evaluated, Evaluator},
+        exit::{self, ExitStatus, write_last_exit},
+        lineage::{self, Lineage},
+        logs::LogFile,
+        memory,
+        metrics::Metrics,
+        progress_report::ProgressReport,
+        run_folder::RunFolder,
+        saved_state::{Progress, Restored},
+        session::Session,
+        stop::{StopReason, StopRequest},
+        train::{Finish, Reporter, Run, train},
+        unigram::Unigram,
+    },
+    step::{Learner, StepRecord, gradients, meters, precision, ready::ReadyStep, train_step},
+};
+
+/// Where a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Resume {
+    /// At step 0; refused where there are checkpoints.
+    Never,
+    /// At the newest whole checkpoint; at step 0 where there is none.
+    Auto,
+}
+
+/// Trains `config` on all ranks.
+///
+/// # Errors
+/// Whatever ends the run; `last_exit.json` has the reason when the run folder was entered.
+pub fn train_run(
+    config: RunConfig,
+    collective: &mut dyn Collective,
+    resume: Resume,
+    stop: &StopRequest,
+    log_file: &LogFile,
+) -> Result<Finish, TrainError> {
+    let asked = json!({ "command": "train", "resume": resume });
+    let rank = collective.rank().0;
+    let run_dir = config.run.dir.clone();
+    stop.approach(&run_dir, rank);
+    if let Some(after) = &config.run.stop_after {
+        // A time that no clock can hold never comes.
+        if let Some(at) = Instant::now().checked_add(after.duration()) {
+            stop.limit(at, StopReason::StopAfter);
+        }
+    }
+    let session = Session::start(config, collective, DataFiles::Prepare, &asked)
+        .inspect_err(|error| leave_unstarted(&run_dir, error, rank))?;
+    let launch = Launch {
+        session: &session,
+        resume,
+        stop,
+        log_file,
+    };
+    launch.train(collective)
+}
+
+/// A launch that has started: what it trains, where that begins, and by what it is stopped and logged.
+pub(crate) struct Launch<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) resume: Resume,
+    pub(crate) stop: &'a StopRequest,
+    pub(crate) log_file: &'a LogFile,
+}
+
+impl Launch<'_> {
+    /// Trains in the run's folder, and writes `last_exit.json`.
+    pub(crate) fn train(&self, collective: &mut dyn Collective) -> Result<Finish, TrainError> {
+        let rank = collective.rank().0;
+        let session = self.session;
+        let folder = RunFolder::enter(collective, &session.plan.config.run.dir, &session.hosts)?;
+        self.stop.enter(folder.dir(), rank);
+        let result = self.train_watched(&folder, collective);
+        leave(folder.dir(), &result, rank);
+        if result.is_ok() && self.log_file.has_lost_lines() {
+            tracing::warn!("logs/rank-{rank}.jsonl lacks lines that could not be written");
+        }
+        result
+    }
+
+    /// Trains beside the channel that notices lost ranks.
+    fn train_watched(
+        &self,
+        folder: &RunFolder,
+        collective: &mut dyn Collective,
+    ) -> Result<Finish, TrainError> {
+        let log = format!("rank-{}.jsonl", collective.rank());
+        let opened = self.log_file.open(&folder.dir().join("logs").join(log));
+        agree(collective, opened)?;
+        let (session, run_dir) = (self.session, Some(folder.dir()));
+        let train = |collective: &mut dyn Collective| self.train_in(folder, collective);
+        let Some(channel) = liveness::open(collective, session, folder.dir())? else {
+            return gradients::connected(session, collective, run_dir, train);
+        };
+        self.stop.tell_by(channel.end_notice());
+        let watched = &mut channel.watch(collective);
+        let result = gradients::connected(session, watched, run_dir, train);
+        liveness::close(channel, &result);
+        result
+    }
+
+    fn train_in(&self, folder: &RunFolder, collective: &mut dyn Collective) -> Result<Finish, TrainError> {
+        let (session, stop) = (self.session, self.stop);
+        let checkpoints = folder.checkpoints();
+        let restored = Restored::latest(collective, &checkpoints)?;
+        if restored.is_some() && self.resume == Resume::Never {
+            return Err(agreed(&TrainError::HasCheckpoints {
+                dir: folder.dir().to_owned(),
+            }));
+        }
+        let config = &session.plan.config;
+        let precision = precision_of(restored.as_ref(), session, collective)?;
+        session.check_memory(collective, precision)?;
+        on_first_rank(collective, || folder.describe(session, precision))?;
+        let mut learner = session.learner(precision)?;
+        let (progress, lineage) = begin(restored.as_ref(), session, collective, &mut learner)?;
+        agree(collective, lineage.check_skips(config, progress.step))?;
+        let last_checkpoint = restored.map(|restored| restored.path);
+        let resumed = last_checkpoint.is_some();
+        let outputs = on_first_rank(collective, || {
+            let metrics = Metrics::open(folder.dir(), resumed.then_some(progress.step))?;
+            Ok((
+                metrics,
+                ProgressReport::new(progress.step, config.training.max_steps),
+            ))
+        })?;
+        if let Some((_, report)) = outputs.as_ref().filter(|_| resumed) {
+            report.say(&going_on(&folder.checkpoints(), progress.step, config));
+        }
+        let evaluator = open_evaluator(session, collective, lineage.mask_seed(config))?;
+        let peak = meters::peak_flops_per_second(collective, &learner.model)?;
+        let crowd = CrowdWatch::begin(session, collective.rank().0);
+        let mut run = Run {
+            collective,
+            session,
+            learner,
+            progress,
+            lineage: lineage.going_on(config, progress.step),
+            checkpoints: &checkpoints,
+            last_checkpoint,
+            evaluator,
+            stop,
+            reporter: Reporter::new(outputs, peak),
+            crowd,
+        };
+        train(&mut run).map_err(|error| memory::explain(error, &session.plan))
+    }
+}
+
+/// What a resumed run says first.
+fn going_on(checkpoints: &Path, step: u64, config: &RunConfig) -> String {
+    let max_steps = config.training.max_steps;
+    if step < max_steps {
+        return format!("going on after step {step} of {max_steps}");
+    }
+    let longer = if config.schedule.kind.may_be_lengthened() {
+        "; a larger training.max_steps lengthens the run"
+    } else {
+        ""
+    };
+    format!(
+        "the run is finished: all {max_steps} steps of training.max_steps are in {}, and nothing is left to \
+         train; `tenk-pretrain export` writes the model{longer}",
+        checkpoints.display()
+    )
+}
+
+/// The precision of a checkpoint of this run, else the one that is decided now.
+fn precision_of(
+    restored: Option<&Restored>,
+    session: &Session,
+    collective: &mut dyn Collective,
+) -> Result<Precision, TrainError> {
+    let Some(restored) = restored else {
+        return precision::decide(collective, &session.plan.config, &session.processors);
+    };
+    let fits = restored.check_same_run(session);
+    let precision = agree(collective, fits.and_then(|()| restored.precision()))?;
+    if collective.rank().0 == 0 {
+        restored.report_tuple(session);
+        restored.report_lengthening(session);
+    }
+    Ok(precision)
+}
+
+/// Gives `learner` what it begins with: the state of a checkpoint, else the initial weights.
+fn begin(
+    restored: Option<&Restored>,
+    session: &Session,
+    collective: &mut dyn Collective,
+    learner: &mut Learner,
+) -> Result<(Progress, Lineage), TrainError> {
+    let Some(restored) = restored else {
+        let lineage = lineage::initialize(learner, session, collective)?;
+        return Ok((Progress::default(), lineage));
+    };
+    agree(collective, restored.load_into(learner, false))?;
+    let progress = restored.progress()?;
+    let steps = (restored.max_steps(), session.plan.config.training.max_steps);
+    Ok((progress, restored.lineage()?.lengthened(steps, progress.step)))
+}
+
+/// The evaluator of a run that evaluates.
+fn open_evaluator(
+    session: &Session,
+    collective: &mut dyn Collective,
+    mask_seed: u64,
+) -> Result<Option<Evaluator>, TrainError> {
+    let evaluation = &session.plan.config.evaluation;
+    if evaluation.every_steps == 0 {
+        return Ok(None);
+    }
+    let unigram = Unigram::count(
+        collective,
+        &session.text.corpus,
+        session.text.tokenizer.vocab_size(),
+    )?;
+    let evaluated = Evaluated {
+        max_sequences: Some(evaluation.max_sequences as u64),
+        mask_seed,
+    };
+    let evaluator = Evaluator::new(&session.loader, unigram, evaluated);
+    agree(collective, evaluator).map(Some)
+}
+
+/// An error that every rank has found by itself.
+fn agreed(error: &TrainError) -> TrainError {
+    TrainError::Agreed {
+        message: chain(error),
+    }
+}
+
+/// Writes `last_exit.json` of a launch that could not start, where its run folder is there and
+/// no other launch holds it: what the launch before left must not pass for this one's end.
+fn leave_unstarted(run_dir: &Path, error: &TrainError, rank: u32) {
+    if rank != 0 || !run_dir.is_dir() {
+        return;
+    }
+    if let Ok(_lock) = FolderLock::acquire(run_dir, "tenk-pretrain train") {
+        let _ = exit::forget(run_dir);
+        leave(run_dir, &Err(agreed(error)), rank);
+    }
+}
+
+/// Writes `last_exit.json`: rank 0 for all, or the rank that failed alone. Where that fails
+/// too, the error that ends the run is the one to report.
+fn leave(dir: &Path, result: &Result<Finish, TrainError>, rank: u32) {
+    let (status, reason, step) = match result {
+        Ok(Finish::Done { step }) => (ExitStatus::Done, "all steps are finished".to_owned(), Some(*step)),
+        Ok(Finish::Stopped { stop, step }) => {
+            (ExitStatus::Stopped, format!("asked to stop: {stop}"), Some(*step))
+        }
+        Err(error) => (ExitStatus::Failed, chain(error), None),
+    };
+    let alone = result.as_ref().is_err_and(|error| !error.is_on_all_ranks());
+    if rank != 0 && !alone {
+        return;
+    }
+    match write_last_exit(dir, status, &reason, rank, step) {
+        Err(error) if result.is_ok() => {
+            tracing::warn!("last_exit.json was not written: {}", chain(&error));
+        }
+        Err(error) => tracing::debug!("last_exit.json was not written: {}", chain(&error)),
+        Ok(()) => {}
+    }
+}
+
+/// What a dry run found.
+#[derive(Debug)]
+pub struct DryRun {
+    /// The checkpoint that it began with.
+    pub checkpoint: Option<PathBuf>,
+    /// Derived numbers and shapes.
+    pub plan: serde_json::Value,
+    /// The first sequence of the batch.
+    pub first_sequence: SequenceDescription,
+    /// The one step that was taken, and thrown away.
+    pub record: StepRecord,
+}
+
+/// Checks everything, takes the first step or, to resume, the one after the newest checkpoint,
+/// and writes nothing.
+///
+/// # Errors
+/// As [`train_run`]; [`TrainError::Finished`] for a checkpoint of the last step.
+pub fn dry_run(
+    config: RunConfig,
+    collective: &mut dyn Collective,
+    resume: Resume,
+) -> Result<DryRun, TrainError> {
+    let asked = json!({ "command": "train", "dry_run": true, "resume": resume });
+    let session = Session::start(config, collective, DataFiles::OnlyRead, &asked)?;
+    let config = &session.plan.config;
+    let restored = match resume {
+        Resume::Never => None,
+        Resume::Auto => Restored::latest(collective, &config.run.dir.join("checkpoints"))?,
+    };
+    let precision = precision_of(restored.as_ref(), &session, collective)?;
+    session.check_memory(collective, precision)?;
+    let mut learner = session.learner(precision)?;
+    let (progress, _) = begin(restored.as_ref(), &session, collective, &mut learner)?;
+    if progress.step >= config.training.max_steps {
+        return Err(agreed(&TrainError::Finished {
+            dir: config.run.dir.clone(),
+            step: progress.step,
+        }));
+    }
+    let step = Step(progress.step);
+    let place = (collective.rank().0, collective.world_size());
+    let batches = session.loader.step_batches(step, place.0, place.1);
+    let ready = batches
+        .map_err(TrainError::from)
+        .and_then(|batches| ReadyStep::new(batches, learner.model.config(), session.device));
+    let ready = agree(collective, ready)?;
+    let first_sequence = agree(
+        collective,
+        session.loader.describe(step, 0).map_err(TrainError::from),
+    )?;
+    let plan = describe_plan(&session, &learner, precision::name(precision));
+    let step =
+        |collective: &mut dyn Collective| train_step(&mut learner, collective, &ready, &StopRequest::new());
+    let record = gradients::connected(&session, collective, None, step)?;
+    Ok(DryRun {
+        checkpoint: restored.map(|restored| restored.path),
+        plan,
+        first_sequence,
+        record,
+    })
+}
+
+fn describe_plan(session: &Session, learner: &Learner, precision: &str) -> serde_json::Value {
+    let (plan, config) = (&session.plan, &session.plan.config);
+    let (batch, length) = (config.training.micro_batch_size, config.data.sequence_length);
+    let parameters = learner.model.parameters();
+    json!({
+        "parameters": parameters.num_parameters(),
+        "precision": precision,
+        "world_size": plan.world_size,
+        "threads_per_rank": session.threads.num_threads,
+        "micro_batches_per_step": plan.num_micro_batches,
+        "micro_batches_per_rank": plan.micro_batches_per_rank,
+        "positions_per_step": plan.positions_per_step,
+        "shapes": {
+            "input_ids": [batch, length],
+            "masked_positions": [batch, plan.mask_capacity],
+            "hidden_states": [batch, length, config.model.config.hidden_size],
+            "logits": [batch * plan.mask_capacity as u64, config.model.config.padded_vocab_size()],
+            "flat_parameters": parameters.flat().numel(),
+        },
+        "sources": session.loader.sources().map(|(name, rows)| (name.to_owned(), rows)).collect::<std::collections::BTreeMap<_, _>>(),
+        "hashes": session.hashes,
+        "schedule": plan.schedule.describe(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::tiny;
+
+    #[test]
+    fn a_finished_run_says_that_nothing_is_left_to_train() {
+        let folder = Path::new("runs/x/checkpoints");
+        let say = |step, kind: &str| going_on(folder, step, &tiny(&[&format!("schedule.kind='{kind}'")]));
+        assert_eq!(say(4, "linear"), "going on after step 4 of 10");
+        for kind in ["linear", "wsd"] {
+            let text = say(10, kind);
+            assert!(
+                text.contains("nothing is left to train") && text.contains("runs/x/checkpoints"),
+                "{text}"
+            );
+            assert_eq!(
+                text.contains("training.max_steps lengthens"),
+                kind == "wsd",
+                "{text}"
+            );
+        }
+    }
+}
