@@ -3,6 +3,7 @@
 pub(crate) mod data;
 pub mod evaluate;
 pub mod exit;
+pub(crate) mod find_checkpoint;
 pub mod launch;
 pub(crate) mod lineage;
 pub mod logs;

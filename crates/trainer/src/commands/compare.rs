@@ -1,14 +1,40 @@
-//! The held-out figures of several runs side by side, before their first step and after their
+//! `tenk-pretrain compare`: the held-out figures of several runs side by side, before their first step and after their
 //! last, out of their `metrics.jsonl`.
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use durable::{DurableError, Operation};
 use loader::EVALUATION_MASK_SEED;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{config::RunConfig, error::TrainError, ranks::identity::differing, run::run_folder};
+use crate::{
+    commands::output::pretty, config::RunConfig, error::TrainError, ranks::identity::differing,
+    run::run_folder,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// Run folders; the later ones are compared with the first.
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is printed.
+///
+/// # Errors
+/// Those of [`compare_runs`].
+pub(crate) fn run(arguments: &CompareArguments) -> Result<String, TrainError> {
+    let runs = compare_runs(&arguments.runs)?;
+    if arguments.json {
+        return Ok(pretty(&serde_json::to_value(&runs).unwrap_or_default()));
+    }
+    Ok(table(&runs))
+}
 
 /// The figures of one evaluation that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -1,26 +1,85 @@
-//! Evaluating a saved run, and finding its checkpoints.
+//! `tenk-pretrain eval`: evaluates a checkpoint on held-out text.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use checkpoint::folder_name;
-use collectives::Collective;
+use clap::Args;
+use collectives::{Collective, Launch};
 use loader::EVALUATION_MASK_SEED;
 use serde_json::json;
 
 use crate::{
+    commands::{
+        config_arguments::RunArguments,
+        on_all_ranks::on_all_ranks,
+        output::{pretty, print_on_first},
+    },
     config::RunConfig,
     error::TrainError,
     ranks::{agree::agree, crowd::CrowdWatch},
     run::{
         data::DataFiles,
         evaluate::{Evaluated, EvaluationRecord, Evaluator},
+        exit::ExitStatus,
+        find_checkpoint::find_checkpoint,
         lineage,
-        saved_state::{Progress, Restored, newest},
+        saved_state::{Progress, Restored},
         session::Session,
         unigram::Unigram,
     },
     step::precision,
 };
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// A checkpoint: its folder, its name or its step; the newest by default.
+    #[arg(long)]
+    checkpoint: Option<String>,
+    /// Evaluate the weights before the first step instead.
+    #[arg(long, conflicts_with = "checkpoint")]
+    initial: bool,
+    /// At most so many sequences a source, evenly spaced; all by default.
+    #[arg(long)]
+    max_sequences: Option<u64>,
+    /// Seed of the masks; by default that of the run's own evaluations, which is 0 but in runs that an
+    /// older program began: these have their run.seed.
+    #[arg(long, value_name = "N")]
+    mask_seed: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Evaluates on all ranks, and prints the figures.
+pub(crate) fn run(arguments: &EvalArguments, launch: Option<Launch>) -> ExitStatus {
+    let loaded = arguments.run.load().and_then(|mut config| {
+        if let Some(run) = &arguments.run.run {
+            config.run.dir.clone_from(run);
+        }
+        let weights = match (&arguments.checkpoint, arguments.initial) {
+            (_, true) => Weights::Initial,
+            (Some(wanted), false) => Weights::Checkpoint(find_checkpoint(&config.run.dir, Some(wanted))?),
+            (None, false) => Weights::Latest,
+        };
+        Ok((config, weights))
+    });
+    on_all_ranks(loaded, launch, |(config, weights), collective| {
+        let selection = Selection {
+            max_sequences: arguments.max_sequences,
+            mask_seed: arguments.mask_seed,
+        };
+        let (progress, record) = evaluate_run(config, collective, &weights, selection)?;
+        let value = json!({ "step": progress.step, "eval": record });
+        Ok(print_on_first(collective, || {
+            if arguments.json {
+                pretty(&value)
+            } else {
+                evaluation_text(&value)
+            }
+        }))
+    })
+}
 
 /// Which weights are evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,24 +182,49 @@ fn check_tokenizer(restored: &Restored, session: &Session) -> Result<model::Prec
     restored.precision()
 }
 
-/// The folder of a checkpoint of `run_dir`: by path, by name (`step-00000100`), by number, or
-/// the newest whole one.
-///
-/// # Errors
-/// [`TrainError::NoCheckpoint`] when there is none; those of [`newest`].
-pub(crate) fn find_checkpoint(run_dir: &Path, wanted: Option<&str>) -> Result<PathBuf, TrainError> {
-    let checkpoints = run_dir.join("checkpoints");
-    let found = match wanted {
-        None => newest(&checkpoints)?,
-        Some(wanted) => {
-            let number = wanted.strip_prefix("step-").unwrap_or(wanted).parse().ok();
-            let named = number.map(|step| checkpoints.join(folder_name(step)));
-            let candidates = [named, Some(checkpoints.join(wanted)), Some(PathBuf::from(wanted))];
-            candidates.into_iter().flatten().find(|path| path.is_dir())
-        }
-    };
-    found.ok_or(TrainError::NoCheckpoint {
-        dir: checkpoints,
-        wanted: wanted.map(str::to_owned),
-    })
+fn evaluation_text(value: &Value) -> String {
+    let mut lines = vec![
+        format!(
+            "held-out text after {} steps, masks of seed {}",
+            value["step"], value["eval"]["mask_seed"]
+        ),
+        "source             loss  unigram  perplexity   top 1   top 5   masked tokens".to_owned(),
+    ];
+    let eval = &value["eval"];
+    let sources = eval["sources"].as_object();
+    let named = sources
+        .into_iter()
+        .flatten()
+        .map(|(name, figures)| (name.as_str(), figures));
+    for (name, figures) in named.chain([("total", eval)]) {
+        let number = |key: &str| figures[key].as_f64().unwrap_or(f64::NAN);
+        lines.push(format!(
+            "{name:<15} {:>7.4} {:>8.4} {:>11.2} {:>6.2} % {:>6.2} % {:>13}",
+            number("loss"),
+            number("unigram_loss"),
+            number("perplexity"),
+            number("top1_accuracy") * 100.0,
+            number("top5_accuracy") * 100.0,
+            figures["masked_tokens"],
+        ));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_evaluation_is_a_table_by_source() {
+        let figures = json!({ "loss": 2.0, "unigram_loss": 6.5, "perplexity": 7.39, "top1_accuracy": 0.5, "top5_accuracy": 0.75, "masked_tokens": 12 });
+        let mut eval = figures.clone();
+        eval["mask_seed"] = json!(0);
+        eval["sources"] = json!({ "10-K": figures });
+        let text = evaluation_text(&json!({ "step": 3, "eval": eval }));
+        assert!(
+            text.lines().count() == 4 && text.contains("10-K") && text.contains("50.00 %"),
+            "{text}"
+        );
+    }
 }

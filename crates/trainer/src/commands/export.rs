@@ -1,7 +1,8 @@
-//! The Hugging Face folder of a run's checkpoint.
+//! `tenk-pretrain export`: the Hugging Face folder of a run's checkpoint.
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use durable::DISK;
 use hf_folder::{ExportReport, ModelCard, SourceFacts};
 use serde_json::Value;
@@ -9,10 +10,45 @@ use shards::Corpus;
 use tokenizer::Tokenizer;
 
 use crate::{
-    commands::eval::find_checkpoint,
     error::{TrainError, chain},
-    run::run_folder,
+    run::{find_checkpoint::find_checkpoint, run_folder},
 };
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// The run folder.
+    #[arg(long)]
+    run: PathBuf,
+    /// A checkpoint: its folder, its name or its step; the newest by default.
+    #[arg(long)]
+    checkpoint: Option<String>,
+    /// The tokenizer folder; by default the one that the run used.
+    #[arg(long)]
+    tokenizer: Option<PathBuf>,
+    /// The folder to write; it must not exist.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// What is printed.
+///
+/// # Errors
+/// Those of [`export_run`].
+pub(crate) fn run(arguments: &ExportArguments) -> Result<String, TrainError> {
+    let report = export_run(
+        &arguments.run,
+        arguments.checkpoint.as_deref(),
+        arguments.tokenizer.as_deref(),
+        &arguments.out,
+    )?;
+    Ok(format!(
+        "exported step {} ({} tensors, {} parameters) to {}",
+        report.step,
+        report.num_tensors,
+        report.num_parameters,
+        arguments.out.display()
+    ))
+}
 
 /// Writes the Hugging Face folder of a run's checkpoint.
 ///

@@ -24,7 +24,7 @@ use self::{
     runner::{Check, run_checks},
     speed::Speed,
 };
-use crate::{error::TrainError, step::precision};
+use crate::{commands::output::print, error::TrainError, run::exit::ExitStatus, step::precision};
 
 /// All checks together end within it; they take a minute or two. Two more are left for the peer that
 /// `scripts/gpu_check.sh` runs beside them.
@@ -39,6 +39,19 @@ pub struct Finding {
     pub found: String,
     /// Whether it is as it has to be.
     pub passed: bool,
+}
+
+/// A check that did not pass is a failure of the command, after its whole report.
+pub(crate) fn run() -> ExitStatus {
+    let mut status = ExitStatus::Done;
+    gpu_check(&mut |finding| {
+        let verdict = if finding.passed { "ok" } else { "FAILED" };
+        let printed = print(&format!("{verdict:<6} {:<30} {}", finding.what, finding.found));
+        if !finding.passed || printed == ExitStatus::Failed {
+            status = ExitStatus::Failed;
+        }
+    });
+    status
 }
 
 /// Checks the first GPU and tells `report` each finding as soon as it is made; a single one that says so

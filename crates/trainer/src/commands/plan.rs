@@ -8,6 +8,7 @@ use serde::Serialize;
 use shards::Manifest;
 
 use crate::{
+    commands::output::{fail, print},
     config::{
         RunConfig,
         plan::{Facts, TrainPlan},
@@ -23,6 +24,7 @@ use crate::{
         suggest::{Devices, Suggestion, suggest},
         text, text_of_remaining, text_of_suggestions,
     },
+    run::exit::ExitStatus,
 };
 
 #[derive(Debug, Args)]
@@ -61,9 +63,9 @@ pub(crate) struct PlanArguments {
 }
 
 /// What is printed, and why the planned run would be refused where it does not fit.
-pub(crate) struct Planned {
-    pub(crate) text: String,
-    pub(crate) refused: Option<TrainError>,
+struct Planned {
+    text: String,
+    refused: Option<TrainError>,
 }
 
 /// All that is known, as JSON.
@@ -77,11 +79,22 @@ struct Known<'a> {
     from: Option<&'a Remaining>,
 }
 
+/// Prints what is planned also where it is that the run does not fit.
+pub(crate) fn run(arguments: &PlanArguments) -> ExitStatus {
+    match plan(arguments) {
+        Ok(planned) => {
+            let status = print(planned.text.trim_end());
+            planned.refused.map_or(status, |refused| fail(&refused))
+        }
+        Err(error) => fail(&error),
+    }
+}
+
 /// Plans a run, or what is left of one.
 ///
 /// # Errors
 /// Everything that keeps a run from being planned.
-pub(crate) fn plan(arguments: &PlanArguments) -> Result<Planned, TrainError> {
+fn plan(arguments: &PlanArguments) -> Result<Planned, TrainError> {
     let (config, from) = match (&arguments.from, &arguments.config) {
         (Some(run), _) => {
             let config = config_of(run)?;

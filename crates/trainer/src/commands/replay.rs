@@ -1,18 +1,67 @@
-//! What a step was trained on, found again from its number alone.
+//! `tenk-pretrain replay`: what a step was trained on, found again from its number alone.
 
+use clap::Args;
 use collectives::Single;
 use loader::{DocumentPart, MicroBatch, SequenceDescription, Step};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
+    commands::{config_arguments::RunArguments, output::pretty},
     config::{
         RunConfig,
         plan::{Facts, TrainPlan},
     },
     error::TrainError,
-    run::data::{DataFiles, Text, open_loader, open_packings},
+    run::{
+        data::{DataFiles, Text, open_loader, open_packings},
+        lineage,
+    },
 };
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// The step, as metrics.jsonl names it.
+    #[arg(long)]
+    step: u64,
+    /// One slot of its batch; all by default.
+    #[arg(long)]
+    slot: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is printed.
+///
+/// # Errors
+/// When the corpus cannot be opened, or there is no such step or slot.
+pub(crate) fn run(arguments: &ReplayArguments) -> Result<String, TrainError> {
+    let config = arguments.run.load()?;
+    // What is given on the command line is tried instead of what was.
+    let config = match &arguments.run.run {
+        Some(run) if arguments.run.overrides.is_empty() => lineage::as_taken(config, run, arguments.step)?,
+        _ => config,
+    };
+    let replay = replay(config, arguments.step, arguments.slot)?;
+    if arguments.json {
+        return Ok(pretty(&serde_json::to_value(&replay).unwrap_or_default()));
+    }
+    let sequences: Vec<String> = replay.sequences.iter().map(sequence_text).collect();
+    Ok(format!(
+        "step {}  digest {}{}\n\n{}",
+        replay.step,
+        replay.digest,
+        if replay.skipped {
+            "  (skipped: data.skip_steps)"
+        } else {
+            ""
+        },
+        sequences.join("\n\n")
+    ))
+}
 
 /// A replayed step.
 #[derive(Debug, Serialize)]
@@ -133,4 +182,45 @@ fn document(part: &DocumentPart) -> Value {
     value["sequence_tokens"] = json!(part.num_tokens);
     value["excluded"] = json!(part.excluded);
     value
+}
+
+/// A slot as people read it; `sequence` is of [`in_words`].
+pub(crate) fn sequence_text(sequence: &Value) -> String {
+    let documents = sequence["documents"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let documents: Vec<String> = documents.iter().map(document_text).collect();
+    format!(
+        "slot {}  digest {}  {} epoch {} row {}  {} block {} offset {} ({} tokens)\n  {}\n{}",
+        sequence["slot"],
+        bare(&sequence["digest"]),
+        bare(&sequence["source"]),
+        sequence["epoch"],
+        sequence["row"],
+        bare(&sequence["shard"]),
+        sequence["block"],
+        sequence["token_offset"],
+        sequence["length"],
+        documents.join("\n  "),
+        bare(&sequence["text"]),
+    )
+}
+
+/// What is known about a document: company, title, form, accession number, filing date, id, and
+/// which of its tokens are in the sequence.
+fn document_text(document: &Value) -> String {
+    let known = ["company", "title", "source", "accession", "filed", "id"].map(|key| bare(&document[key]));
+    let mut known: Vec<String> = known.into_iter().filter(|text| *text != "null").collect();
+    let (first, tokens) = (&document["sequence_first_token"], &document["sequence_tokens"]);
+    known.push(format!("{tokens} tokens from token {first} on"));
+    if document["excluded"] == true {
+        known.push("left out by data.exclude".to_owned());
+    }
+    known.join(", ")
+}
+
+/// A string without its quotes, anything else as JSON.
+fn bare(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -21,7 +21,7 @@ use crate::{
         agree::{agree, compare, on_first_rank},
         identity::{Hashes, Tuple, differing, differing_from, essential},
     },
-    run::{lineage::Lineage, session::Session, text_dates::text_dates},
+    run::{find_checkpoint::newest, lineage::Lineage, session::Session, text_dates::text_dates},
     step::{Learner, precision, reduction::Reduction, schedule::Schedule},
 };
 
@@ -108,30 +108,6 @@ fn trainer_state(session: &Session, learner: &Learner, progress: Progress) -> Re
         "tokenizer_folder": session.text.tokenizer_dir.to_string_lossy(),
         "program_version": env!("CARGO_PKG_VERSION"),
     }))
-}
-
-/// The newest whole checkpoint of a folder; `None` when there is none. Damaged and unfinished
-/// ones are passed over with a line each.
-///
-/// # Errors
-/// [`TrainError::NoUsableCheckpoint`] when there are some and all are damaged: starting over
-/// would lose the run. What may be whole and cannot be used here is not passed over either.
-pub(crate) fn newest(checkpoints: &Path) -> Result<Option<PathBuf>, TrainError> {
-    let latest = checkpoint::latest(checkpoints)?;
-    for skipped in &latest.skipped {
-        tracing::warn!(
-            "the checkpoint {} is passed over: {}",
-            skipped.path.display(),
-            skipped.reason
-        );
-    }
-    match latest.skipped.into_iter().next() {
-        Some(damaged) if latest.path.is_none() => Err(TrainError::NoUsableCheckpoint {
-            path: damaged.path,
-            source: damaged.reason,
-        }),
-        _ => Ok(latest.path),
-    }
 }
 
 /// A checkpoint in memory, with the place that it came from.

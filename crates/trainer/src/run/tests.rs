@@ -25,13 +25,14 @@ use tempfile::TempDir;
 pub(crate) use self::nccl_stand_in::stand_in_sums;
 use crate::{
     commands::{
-        eval::{Selection, Weights, evaluate_run, find_checkpoint},
+        eval::{Selection, Weights, evaluate_run},
         export::export_run,
         replay::replay,
     },
     config::RunConfig,
     error::{TrainError, chain},
     run::{
+        find_checkpoint::find_checkpoint,
         launch::{Resume, dry_run, train_run},
         logs::LogFile,
         saved_state::Restored,
