@@ -1,14 +1,14 @@
 //! The command line of `tenk-pretrain`: a file a command, with its arguments and what it prints.
 
-pub mod compare;
+pub(crate) mod compare;
 pub(crate) mod config_arguments;
 pub(crate) mod eval;
 pub(crate) mod export;
-pub mod gpu_check;
+pub(crate) mod gpu_check;
 pub(crate) mod on_all_ranks;
 pub(crate) mod output;
 pub(crate) mod plan;
-pub mod replay;
+pub(crate) mod replay;
 pub(crate) mod train;
 
 use clap::{Parser, Subcommand};
@@ -45,7 +45,7 @@ enum Command {
 }
 
 /// Runs a command to its end; `variable` looks up the environment.
-pub fn run(arguments: Arguments, variable: impl Fn(&str) -> Option<String>) -> ExitStatus {
+pub fn run_command(arguments: Arguments, variable: impl Fn(&str) -> Option<String>) -> ExitStatus {
     let launch = Launch::detect(&variable);
     let job_end = variable("SLURM_JOB_END_TIME");
     let rank = launch.and_then(|launch| launch.rank).unwrap_or(0);

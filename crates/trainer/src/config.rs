@@ -4,7 +4,7 @@
 //! yet is unknown here, so it is refused instead of ignored.
 
 pub(crate) mod model_section;
-pub mod plan;
+pub(crate) mod plan;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,17 +19,17 @@ use shards::{PackingMode, ReadMode};
 
 pub(crate) mod masking_section;
 
-pub use crate::config::model_section::ModelSection;
+pub(crate) use crate::config::model_section::ModelSection;
 use crate::{
     run::stop::StopAfter,
     step::reduction::{ReduceDtype, Reduction},
 };
-pub use masking_section::MaskingSection;
+pub(crate) use masking_section::MaskingSection;
 
 /// A run, whole. Unknown keys are refused in every section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RunConfig {
+pub(crate) struct RunConfig {
     /// Where the run lives and which seed it has.
     pub run: RunSection,
     /// What it is trained on.
@@ -77,7 +77,7 @@ impl RunConfig {
 /// `[run]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RunSection {
+pub(crate) struct RunSection {
     /// The run folder.
     pub dir: PathBuf,
     /// Seed of order, masks, initial weights and dropout.
@@ -90,7 +90,7 @@ pub struct RunSection {
 /// `[data]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DataSection {
+pub(crate) struct DataSection {
     /// The corpus folder that `tenk-corpus build` wrote.
     pub corpus: PathBuf,
     /// The tokenizer folder that the corpus was built with. Without it `CORPUS/tokenizer`, the
@@ -127,7 +127,7 @@ pub struct DataSection {
 /// `[[data.phases]]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PhaseSection {
+pub(crate) struct PhaseSection {
     /// The last step of the phase: the batch that finishes it is still drawn by the phase.
     pub until_step: u64,
     /// Integer weight of each source; without it `data.weights`.
@@ -140,13 +140,13 @@ pub struct PhaseSection {
 
 impl DataSection {
     /// The sequence lengths of all phases, each once, in rising order.
-    pub fn sequence_lengths(&self) -> BTreeSet<usize> {
+    pub(crate) fn sequence_lengths(&self) -> BTreeSet<usize> {
         let lengths = self.phases.iter().filter_map(|phase| phase.sequence_length);
         lengths.chain([self.sequence_length]).collect()
     }
 
     /// The longest sequence of any phase.
-    pub fn longest_sequence(&self) -> usize {
+    pub(crate) fn longest_sequence(&self) -> usize {
         self.sequence_lengths()
             .last()
             .copied()
@@ -157,7 +157,7 @@ impl DataSection {
 /// `[optimizer]`: the defaults are RoBERTa's (Liu et al. 2019, table 9 and section 3.1).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OptimizerSection {
+pub(crate) struct OptimizerSection {
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Decay of the first moment.
@@ -193,7 +193,7 @@ fn weight_decay() -> f64 {
 /// `[schedule]`: a key that the kind does not use is refused.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ScheduleSection {
+pub(crate) struct ScheduleSection {
     /// Shape after the warm-up.
     #[serde(default)]
     pub kind: ScheduleKind,
@@ -213,7 +213,7 @@ pub struct ScheduleSection {
 /// Shape of the learning rate after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ScheduleKind {
+pub(crate) enum ScheduleKind {
     /// Linear to 0 at the last step.
     #[default]
     Linear,
@@ -230,7 +230,7 @@ pub enum ScheduleKind {
 /// `[training]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TrainingSection {
+pub(crate) struct TrainingSection {
     /// Optimizer steps of the whole run.
     pub max_steps: u64,
     /// Sequences of a step, over all ranks.
@@ -245,7 +245,7 @@ pub struct TrainingSection {
 /// `training.precision`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum PrecisionChoice {
+pub(crate) enum PrecisionChoice {
     /// bf16 where this machine is faster with it, else f32; decided once a run.
     #[default]
     Auto,
@@ -273,7 +273,7 @@ impl From<Precision> for PrecisionChoice {
 /// `[parallel]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ParallelSection {
+pub(crate) struct ParallelSection {
     /// How ranks talk to each other.
     pub backend: BackendChoice,
     /// NCCL's file, where it is not the one that libtorch brings or the loader finds.
@@ -333,7 +333,7 @@ impl Default for ParallelSection {
 /// `parallel.device`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum DeviceChoice {
+pub(crate) enum DeviceChoice {
     /// A GPU for every rank where libtorch finds one, else the CPU.
     #[default]
     Auto,
@@ -346,7 +346,7 @@ pub enum DeviceChoice {
 /// `parallel.backend`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum BackendChoice {
+pub(crate) enum BackendChoice {
     /// MPI under `mpirun` or `srun`, else one process; gradients of several ranks on GPUs by NCCL.
     #[default]
     Auto,
@@ -371,7 +371,7 @@ impl From<BackendChoice> for Backend {
 /// `[checkpoint]`: one is always written after the last step and on a stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct CheckpointSection {
+pub(crate) struct CheckpointSection {
     /// Also after every so many steps; 0: only at the end.
     pub every_steps: u64,
     /// How many of the newest are kept.
@@ -393,7 +393,7 @@ impl Default for CheckpointSection {
 /// `[evaluation]`: of the held-out text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct EvaluationSection {
+pub(crate) struct EvaluationSection {
     /// Before the first step, after every so many and after the last; 0: never.
     pub every_steps: u64,
     /// At most so many sequences a source, the same at every evaluation. 1,024 of 512 tokens
@@ -413,7 +413,7 @@ impl Default for EvaluationSection {
 /// `[logging]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct LoggingSection {
+pub(crate) struct LoggingSection {
     /// A line in `metrics.jsonl` after every so many steps. Every step by default: 250,000
     /// lines are 60 MB, and each has the digest that makes the step reproducible.
     pub every_steps: u64,

@@ -13,7 +13,7 @@ use crate::config::plan::PlanError;
 
 /// An error of the trainer.
 #[derive(Debug, thiserror::Error)]
-pub enum TrainError {
+pub(crate) enum TrainError {
     /// The configuration file is not what it should be.
     #[error(transparent)]
     Config(#[from] config_file::ConfigError),
@@ -537,7 +537,7 @@ fn after_bad_step(step: u64, checkpoint: Option<&Path>) -> String {
 impl TrainError {
     /// Whether every rank ends with this same error, so that one of them reports it and all
     /// leave in order.
-    pub fn is_on_all_ranks(&self) -> bool {
+    pub(crate) fn is_on_all_ranks(&self) -> bool {
         matches!(
             self,
             Self::Agreed { .. }
@@ -551,13 +551,13 @@ impl TrainError {
     }
 
     /// Whether the error is that other ranks did not come in time.
-    pub fn is_deadline(&self) -> bool {
+    pub(crate) fn is_deadline(&self) -> bool {
         matches!(self, Self::Collective(error) if error.is_deadline())
     }
 
     /// Whether `rank` tells people about an error that all ranks have: rank 0 does, and the
     /// rank that it names does too, so that it is found in that rank's own output.
-    pub fn is_reported_by(&self, rank: u32) -> bool {
+    pub(crate) fn is_reported_by(&self, rank: u32) -> bool {
         rank == 0
             || match self {
                 Self::RanksDiffer { rank: named, .. } | Self::Drift { rank: named, .. } => *named == rank,
@@ -574,7 +574,7 @@ impl From<tch::TchError> for TrainError {
 }
 
 /// An error and its causes in one line.
-pub fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -7,18 +7,18 @@
 //! each; what they predict for the other rows stands in [`published`].
 
 mod advice_text;
-pub mod cpu;
-pub mod device;
-pub mod measured;
-pub mod memory;
-pub mod network;
-pub mod published;
+pub(crate) mod cpu;
+pub(crate) mod device;
+pub(crate) mod measured;
+pub(crate) mod memory;
+pub(crate) mod network;
+pub(crate) mod published;
 mod report;
-pub mod step_time;
-pub mod suggest;
+pub(crate) mod step_time;
+pub(crate) mod suggest;
 mod text;
-pub mod work;
+pub(crate) mod work;
 
-pub use advice_text::{text_of_remaining, text_of_suggestions};
-pub use report::{Asked, Estimate};
-pub use text::text;
+pub(crate) use advice_text::{text_of_remaining, text_of_suggestions};
+pub(crate) use report::{Asked, Estimate};
+pub(crate) use text::text;

@@ -1,10 +1,7 @@
 //! bin tenk-pretrain: reads the arguments and hands over to the library.
 
 use clap::Parser;
-use trainer::{
-    commands::{Arguments, run},
-    run::exit,
-};
+use trainer::{Arguments, end, run_command};
 
 fn main() {
     let arguments = Arguments::parse();
@@ -12,6 +9,6 @@ fn main() {
         clippy::disallowed_methods,
         reason = "this is the start-up code that reads the environment"
     )]
-    let status = run(arguments, |name| std::env::var(name).ok());
-    exit::end(status);
+    let status = run_command(arguments, |name| std::env::var(name).ok());
+    end(status);
 }

@@ -1,7 +1,7 @@
 //! What the ranks of a run have to do with each other: that they are the same, agree, are there, and have
 //! cores of their own.
 
-pub mod affinity;
+pub(crate) mod affinity;
 pub(crate) mod agree;
 pub(crate) mod crowd;
 pub(crate) mod drift;
@@ -9,5 +9,5 @@ pub(crate) mod identity;
 pub(crate) mod last_resort;
 pub(crate) mod launcher;
 pub(crate) mod liveness;
-pub mod processor;
+pub(crate) mod processor;
 pub(crate) mod shared_memory;

@@ -6,13 +6,13 @@
 pub(crate) mod device;
 pub(crate) mod gradients;
 pub(crate) mod loss_scale;
-pub mod meters;
+pub(crate) mod meters;
 pub(crate) mod optimizer;
-pub mod overlap;
-pub mod precision;
-pub mod ready;
-pub mod reduction;
-pub mod schedule;
+pub(crate) mod overlap;
+pub(crate) mod precision;
+pub(crate) mod ready;
+pub(crate) mod reduction;
+pub(crate) mod schedule;
 pub(crate) mod trainee;
 
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ use crate::{
 
 /// What a step changes, and what it needs for that.
 #[derive(Debug)]
-pub struct Learner {
+pub(crate) struct Learner {
     /// The model.
     pub model: RobertaForMaskedLm,
     /// Its optimizer.
@@ -65,7 +65,7 @@ pub struct Learner {
 
 /// What one step did; all but the times is the same on all ranks.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StepRecord {
+pub(crate) struct StepRecord {
     /// Steps finished.
     pub step: Step,
     /// Mean loss of the masked tokens; not finite where fp16 overflowed.
@@ -112,7 +112,7 @@ struct Counts {
 /// # Errors
 /// [`TrainError::NotFinite`] and [`TrainError::NothingMasked`] on all ranks alike, before any
 /// parameter changed; others when the data, libtorch or a rank fails.
-pub fn train_step(
+pub(crate) fn train_step(
     learner: &mut Learner,
     collective: &mut dyn Collective,
     ready: &ReadyStep,

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<String, TrainError> {
 
 /// The figures of one evaluation that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Evaluated {
+pub(crate) struct Evaluated {
     /// Mean cross-entropy in nats.
     pub loss: f64,
     /// Mean cross-entropy of the same tokens by their frequency in the training shards.
@@ -56,7 +56,7 @@ pub struct Evaluated {
 
 /// One evaluation of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EvaluatedStep {
+pub(crate) struct EvaluatedStep {
     /// Steps finished.
     pub step: u64,
     /// The figures.
@@ -65,7 +65,7 @@ pub struct EvaluatedStep {
 
 /// A run's first and last evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ComparedRun {
+pub(crate) struct ComparedRun {
     /// The run folder.
     pub run: PathBuf,
     /// The first evaluation: before the first step.
@@ -112,7 +112,7 @@ impl ComparedRun {
 ///
 /// # Errors
 /// [`TrainError::NotEvaluated`] for a run without any; others when a file cannot be read.
-pub fn compare_runs(runs: &[PathBuf]) -> Result<Vec<ComparedRun>, TrainError> {
+pub(crate) fn compare_runs(runs: &[PathBuf]) -> Result<Vec<ComparedRun>, TrainError> {
     let mut runs: Vec<ComparedRun> = runs.iter().map(|run| compared(run)).collect::<Result<_, _>>()?;
     if let [first, others @ ..] = runs.as_mut_slice() {
         for other in others {
@@ -168,7 +168,7 @@ fn hashes(run: &Path) -> Result<Value, TrainError> {
 
 /// A table for people: losses in nats, and the margin under the unigram baseline and under
 /// each later run.
-pub fn table(runs: &[ComparedRun]) -> String {
+pub(crate) fn table(runs: &[ComparedRun]) -> String {
     let mut lines =
         vec!["                          step     loss  unigram  margin    top 1    top 5".to_owned()];
     for run in runs {

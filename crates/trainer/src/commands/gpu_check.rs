@@ -32,7 +32,7 @@ const LIMIT: Duration = Duration::from_mins(6);
 
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// What was checked.
     pub what: String,
     /// What was found.
@@ -56,7 +56,7 @@ pub(crate) fn run() -> ExitStatus {
 
 /// Checks the first GPU and tells `report` each finding as soon as it is made; a single one that says so
 /// where there is none.
-pub fn gpu_check(report: &mut dyn FnMut(&Finding)) {
+pub(crate) fn gpu_check(report: &mut dyn FnMut(&Finding)) {
     let version = torch_native::libtorch_version();
     if torch_native::num_gpus() == 0 {
         report(&Finding {

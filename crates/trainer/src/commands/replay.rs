@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<String, TrainError> {
 
 /// A replayed step.
 #[derive(Debug, Serialize)]
-pub struct Replay {
+pub(crate) struct Replay {
     /// The step, as `metrics.jsonl` names it: the batch that finished it.
     pub step: u64,
     /// Whether `data.skip_steps` passes it over.
@@ -80,7 +80,7 @@ pub struct Replay {
 ///
 /// # Errors
 /// When the corpus cannot be opened, or there is no such step or slot.
-pub fn replay(config: RunConfig, step: u64, slot: Option<u64>) -> Result<Replay, TrainError> {
+pub(crate) fn replay(config: RunConfig, step: u64, slot: Option<u64>) -> Result<Replay, TrainError> {
     let (max_steps, num_slots) = (config.training.max_steps, config.training.global_batch_size);
     let before = step.checked_sub(1).filter(|_| step <= max_steps);
     let before = Step(before.ok_or(TrainError::NoSuchStep { step, max_steps })?);
@@ -158,7 +158,7 @@ fn with_row(slot: &SequenceDescription, rows: &[Row]) -> Value {
 }
 
 /// A slot's provenance and text.
-pub fn in_words(sequence: &SequenceDescription) -> Value {
+pub(crate) fn in_words(sequence: &SequenceDescription) -> Value {
     json!({
         "slot": sequence.slot,
         "global_index": sequence.global_index.0,

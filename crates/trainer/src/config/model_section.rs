@@ -18,7 +18,7 @@ const CHECKPOINT_ACTIVATIONS: &str = "checkpoint_activations";
 
 /// `[model]`
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ModelSection {
+pub(crate) struct ModelSection {
     /// The model's `config.json`.
     #[serde(flatten)]
     pub config: RobertaConfig,

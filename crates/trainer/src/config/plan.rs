@@ -17,7 +17,7 @@ pub(crate) const LONGEST_TIMEOUT_S: u64 = 366 * 24 * 60 * 60;
 
 /// What a configuration is checked against.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// Ranks of the launch.
     pub world_size: u32,
     /// Entries of the tokenizer, once it is open.
@@ -28,7 +28,7 @@ pub struct Facts<'a> {
 
 /// A checked configuration with its derived numbers.
 #[derive(Debug, Clone)]
-pub struct TrainPlan {
+pub(crate) struct TrainPlan {
     /// The configuration.
     pub config: RunConfig,
     /// Ranks of the launch.
@@ -47,7 +47,7 @@ pub struct TrainPlan {
 
 /// Every problem of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct PlanError {
+pub(crate) struct PlanError {
     /// Each begins with its key, behind the key's place where that is known.
     pub problems: Vec<String>,
 }
@@ -75,7 +75,7 @@ impl TrainPlan {
     ///
     /// # Errors
     /// [`PlanError`] with every problem.
-    pub fn new(config: RunConfig, facts: &Facts<'_>) -> Result<Self, PlanError> {
+    pub(crate) fn new(config: RunConfig, facts: &Facts<'_>) -> Result<Self, PlanError> {
         let mut problems = Vec::new();
         check_model(&config, facts, &mut problems);
         check_data(&config, facts, &mut problems);

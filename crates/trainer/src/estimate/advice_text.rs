@@ -8,7 +8,7 @@ use super::{
 };
 
 /// The suggestions for people; they follow the estimate.
-pub fn text_of_suggestions(suggestions: &[Suggestion]) -> String {
+pub(crate) fn text_of_suggestions(suggestions: &[Suggestion]) -> String {
     if suggestions.is_empty() {
         return "\nno switch makes this run faster or smaller by much\n".to_owned();
     }
@@ -40,7 +40,7 @@ fn switch(key: &str, value: &serde_json::Value) -> String {
 }
 
 /// What is left of a run, for people. `price`: of a device for an hour.
-pub fn text_of_remaining(left: &Remaining, price: Option<f64>) -> String {
+pub(crate) fn text_of_remaining(left: &Remaining, price: Option<f64>) -> String {
     let mut lines = vec![
         format!(
             "{} steps are finished, {} are left",

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The device's name on the command line.
-pub const CPU: &str = "cpu";
+pub(crate) const CPU: &str = "cpu";
 
 const WIDTH: usize = 256;
 const NUM_HEADS: usize = 4;
@@ -52,7 +52,7 @@ const FORWARD: f64 = 1.0 / 3.0;
 
 /// A measured rank of a CPU.
 #[derive(Debug)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// The rank.
     pub device: Device,
     /// Ranks that share the machine.
@@ -67,7 +67,7 @@ pub struct Measured {
 
 impl Measured {
     /// Says that something else used the cores.
-    pub fn warn_if_disturbed(&self) {
+    pub(crate) fn warn_if_disturbed(&self) {
         if self.waited > CROWDED {
             tracing::warn!(
                 "something else runs on this machine, or a quota limits this process: threads waited for a core during {:.0} % of the measurement, and the estimate is of what was left to them; plan again when nothing else runs",
@@ -80,7 +80,7 @@ impl Measured {
     /// reckoned: cores are taken to give the same together whichever ranks share them (two ranks of a
     /// thread reach 0.98 of one with two, `docs/benchmarks.md`), and another precision to change products
     /// alone. `None` where the run would be refused or has ranks without a core.
-    pub fn of_run(&self, plan: &TrainPlan, num_ranks: u32) -> Option<(Device, bool)> {
+    pub(crate) fn of_run(&self, plan: &TrainPlan, num_ranks: u32) -> Option<(Device, bool)> {
         let choice = plan.config.training.precision;
         if (num_ranks, choice) == (self.num_ranks, self.choice) {
             return Some((self.device.clone(), false));
@@ -125,7 +125,7 @@ impl Measured {
 ///
 /// # Errors
 /// When threads and cores do not fit each other, the precision is slow here, or libtorch fails.
-pub fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Measured, TrainError> {
+pub(crate) fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Measured, TrainError> {
     let memory_bytes = memory::available_bytes(TorchDevice::Cpu, num_ranks as usize)? as f64;
     let num_threads = threads_of(plan, num_ranks)?;
     torch_native::set_num_threads(num_threads)?;

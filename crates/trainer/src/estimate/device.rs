@@ -8,11 +8,11 @@ use super::cpu::CPU;
 use crate::{config::RunConfig, error::TrainError, ranks::processor::Processor, step::precision};
 
 /// FLOPs a second, and where that comes from.
-pub type Rate = (f64, &'static str);
+pub(crate) type Rate = (f64, &'static str);
 
 /// An accelerator, or a rank of a CPU, in one precision.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Device {
+pub(crate) struct Device {
     /// Its name on the command line.
     pub name: &'static str,
     /// Memory, in bytes.
@@ -27,7 +27,7 @@ pub struct Device {
 
 /// An accelerator that can be planned for.
 #[derive(Debug)]
-pub struct Accelerator {
+pub(crate) struct Accelerator {
     /// Its name on the command line.
     pub name: &'static str,
     memory_bytes: f64,
@@ -39,7 +39,7 @@ pub struct Accelerator {
 
 /// What a step takes beside matrix products.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BesideProducts {
+pub(crate) struct BesideProducts {
     /// Seconds of a position, layer and unit of width, forward and backward.
     pub seconds_per_element: f64,
     /// The same of the layers' forward pass alone, which comes once more where activations are not kept.
@@ -52,7 +52,7 @@ pub struct BesideProducts {
 
 impl BesideProducts {
     /// Of rates of whole steps.
-    pub const IN_THE_RATE: Self = Self {
+    pub(crate) const IN_THE_RATE: Self = Self {
         seconds_per_element: 0.0,
         seconds_per_element_again: 0.0,
         seconds_per_logit: 0.0,
@@ -61,7 +61,7 @@ impl BesideProducts {
 
     /// Where everything takes so many times as long.
     #[must_use]
-    pub fn times(self, factor: f64) -> Self {
+    pub(crate) fn times(self, factor: f64) -> Self {
         Self {
             seconds_per_element: self.seconds_per_element * factor,
             seconds_per_element_again: self.seconds_per_element_again * factor,
@@ -90,7 +90,7 @@ const F32_BY_PEAK: &str = "assumed: the V100's share of the peak in f32, without
 const AS_ON_V100: &str = "assumed: as far below it as Hugging Face's BERT was below DeepSpeed's on V100";
 
 /// The accelerators that can be planned for.
-pub static ACCELERATORS: [Accelerator; 3] = [
+pub(crate) static ACCELERATORS: [Accelerator; 3] = [
     Accelerator {
         name: "v100-sxm2-32gb",
         memory_bytes: 32.0 * GIB,
@@ -151,7 +151,7 @@ pub static ACCELERATORS: [Accelerator; 3] = [
 
 impl Accelerator {
     /// The accelerator with this name.
-    pub fn find(name: &str) -> Option<&'static Self> {
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
         ACCELERATORS.iter().find(|accelerator| accelerator.name == name)
     }
 
@@ -159,7 +159,7 @@ impl Accelerator {
     ///
     /// # Errors
     /// [`TrainError::SlowPrecision`] as the run itself; [`TrainError::NoPublishedRate`] for f64.
-    pub fn device(&self, config: &RunConfig) -> Result<Device, TrainError> {
+    pub(crate) fn device(&self, config: &RunConfig) -> Result<Device, TrainError> {
         let processor = Processor {
             name: self.name.to_owned(),
             has_bf16: self.has_bf16,
@@ -189,7 +189,7 @@ impl Accelerator {
 
 impl Device {
     /// Whether it is a rank of a CPU.
-    pub fn is_cpu(&self) -> bool {
+    pub(crate) fn is_cpu(&self) -> bool {
         self.name == CPU
     }
 
@@ -205,7 +205,7 @@ impl Device {
     /// FLOPs of a sequence of `length` with `rows` masked positions, forward and backward. On the CPU
     /// only masked rows go on behind the last attention; published rates count all of them.
     /// `recomputes`: `model.checkpoint_activations`.
-    pub fn flops_per_sequence(
+    pub(crate) fn flops_per_sequence(
         &self,
         model: &RobertaConfig,
         (length, rows): (usize, usize),

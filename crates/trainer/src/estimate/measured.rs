@@ -20,7 +20,7 @@ use lines::{Read, StepLine, read};
 use overhead::Overhead;
 
 /// Steps that have to be measured.
-pub const FEWEST_STEPS: u64 = 50;
+pub(crate) const FEWEST_STEPS: u64 = 50;
 /// Lines of them: of one nothing can be said about how much steps differ.
 const FEWEST_LINES: usize = 5;
 /// Lines that count, the newest: what was long ago was perhaps on another machine.
@@ -33,7 +33,7 @@ const SECONDS_PER_HOUR: f64 = 3600.0;
 
 /// A number with the interval that the measured parts of the run span.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Between {
+pub(crate) struct Between {
     /// As most of the steps were.
     pub value: f64,
     /// As the fastest tenth was.
@@ -59,7 +59,7 @@ impl Between {
 
 /// Steps that took far longer than the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Stalls {
+pub(crate) struct Stalls {
     /// How many.
     pub steps: u64,
     /// What they took beyond the others.
@@ -70,7 +70,7 @@ pub struct Stalls {
 
 /// What a started run has left.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Remaining {
+pub(crate) struct Remaining {
     /// Steps that are finished, as the newest line says.
     pub finished_steps: u64,
     /// Steps that are left to take.
@@ -99,7 +99,7 @@ pub struct Remaining {
 ///
 /// # Errors
 /// [`TrainError::NotMeasured`] before enough steps are measured; others where the file cannot be read.
-pub fn remaining(run: &Path, config: &RunConfig, now: Timestamp) -> Result<Remaining, TrainError> {
+pub(crate) fn remaining(run: &Path, config: &RunConfig, now: Timestamp) -> Result<Remaining, TrainError> {
     let read = read(&run.join("metrics.jsonl"))?;
     let work = Work::new(config)?;
     match Measured::new(&read, &work) {

@@ -35,7 +35,7 @@ const LOSS_NUMBERS: f64 = 4.0;
 
 /// Bytes of a device by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// f32 master weights.
     pub weights_bytes: f64,
     /// f32 gradients.
@@ -57,7 +57,7 @@ pub struct Memory {
 
 impl Memory {
     /// Of `device`, for the model and the longest sequence of `plan`.
-    pub fn new(plan: &TrainPlan, device: &Device) -> Self {
+    pub(crate) fn new(plan: &TrainPlan, device: &Device) -> Self {
         let (config, length) = (&plan.config.model.config, plan.config.data.longest_sequence());
         let parameters = num_parameters(config) as f64;
         let (number, product) = bytes_of(device.precision);
@@ -95,7 +95,7 @@ impl Memory {
     }
 
     /// What does not depend on the micro-batch.
-    pub fn fixed_bytes(&self) -> f64 {
+    pub(crate) fn fixed_bytes(&self) -> f64 {
         self.weights_bytes
             + self.gradients_bytes
             + self.optimizer_bytes
@@ -105,13 +105,13 @@ impl Memory {
     }
 
     /// All of a micro-batch of `sequences`.
-    pub fn total_bytes(&self, sequences: u64) -> f64 {
+    pub(crate) fn total_bytes(&self, sequences: u64) -> f64 {
         let each = self.activations_bytes_per_sequence + self.logits_bytes_per_sequence;
         self.fixed_bytes() + each * sequences as f64
     }
 
     /// The largest number of sequences that fits into `memory_bytes`; 0 where not even one does.
-    pub fn largest_micro_batch(&self, memory_bytes: f64) -> u64 {
+    pub(crate) fn largest_micro_batch(&self, memory_bytes: f64) -> u64 {
         let each = self.activations_bytes_per_sequence + self.logits_bytes_per_sequence;
         let left = ((memory_bytes - self.fixed_bytes()) / each).max(0.0);
         #[expect(

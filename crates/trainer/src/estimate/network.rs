@@ -2,7 +2,7 @@
 
 /// What joins the devices of a node, and the nodes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Network {
+pub(crate) struct Network {
     /// Its name on the command line.
     pub name: &'static str,
     /// Devices of a node.
@@ -25,10 +25,10 @@ const LINK_EFFICIENCY: f64 = 0.8;
 const HOST_MEMORY_BYTES_PER_SECOND: f64 = 1.85e9 / LINK_EFFICIENCY;
 
 /// Ranks of one host.
-pub const HOST: &str = "host";
+pub(crate) const HOST: &str = "host";
 
 /// The networks that can be planned for.
-pub const NETWORKS: [Network; 4] = [
+pub(crate) const NETWORKS: [Network; 4] = [
     Network {
         name: "p3dn",
         devices_per_node: 8,
@@ -65,13 +65,13 @@ pub const NETWORKS: [Network; 4] = [
 
 impl Network {
     /// The network with this name.
-    pub fn find(name: &str) -> Option<&'static Self> {
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
         NETWORKS.iter().find(|network| network.name == name)
     }
 
     /// The same between machines that have one device each: ranks of a CPU.
     #[must_use]
-    pub fn of_single_devices(&self) -> Self {
+    pub(crate) fn of_single_devices(&self) -> Self {
         Self {
             devices_per_node: 1,
             ..*self
@@ -80,7 +80,7 @@ impl Network {
 
     /// The same where the devices of a node meet in the memory of its host.
     #[must_use]
-    pub fn through_host_memory(&self) -> Self {
+    pub(crate) fn through_host_memory(&self) -> Self {
         Self {
             inside_bytes_per_second: self.inside_bytes_per_second.min(HOST_MEMORY_BYTES_PER_SECOND),
             ..*self
@@ -88,18 +88,18 @@ impl Network {
     }
 
     /// Whether there are no nodes but one.
-    pub fn is_one_host(&self) -> bool {
+    pub(crate) fn is_one_host(&self) -> bool {
         self.name == HOST
     }
 
     /// Of so many ranks of CPUs, how many share a machine.
-    pub fn ranks_of_a_host(&self, num_ranks: u32) -> u32 {
+    pub(crate) fn ranks_of_a_host(&self, num_ranks: u32) -> u32 {
         if self.is_one_host() { num_ranks } else { 1 }
     }
 
     /// One ring over all devices: each sends 2 (n - 1) / n of the gradients; where the ring leaves
     /// a node, its link is the slowest.
-    pub fn ring_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
+    pub(crate) fn ring_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
         if num_devices < 2 {
             return 0.0;
         }
@@ -113,7 +113,7 @@ impl Network {
 
     /// Summed inside each node, then over nodes with every device sending its share, then
     /// gathered inside: the link of a node carries the gradients once, not once a device.
-    pub fn hierarchical_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
+    pub(crate) fn hierarchical_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
         if num_devices <= self.devices_per_node {
             return self.ring_seconds(bytes, num_devices);
         }
@@ -129,7 +129,7 @@ impl Network {
 
     /// Every device sends every other its part of `bytes`, all at once: devices of a node share its
     /// link. In so many exchanges, each after the one before.
-    pub fn all_to_all_seconds(&self, bytes: f64, num_devices: u64, exchanges: f64) -> f64 {
+    pub(crate) fn all_to_all_seconds(&self, bytes: f64, num_devices: u64, exchanges: f64) -> f64 {
         if num_devices < 2 {
             return 0.0;
         }
@@ -141,7 +141,7 @@ impl Network {
     }
 
     /// The quicker of both ways.
-    pub fn reduce_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
+    pub(crate) fn reduce_seconds(&self, bytes: f64, num_devices: u64) -> f64 {
         let ring = self.ring_seconds(bytes, num_devices);
         ring.min(self.hierarchical_seconds(bytes, num_devices))
     }

@@ -16,7 +16,7 @@ use super::{
 
 /// A published rate.
 #[derive(Debug, Clone, Copy)]
-pub struct Row {
+pub(crate) struct Row {
     /// Device and arithmetic.
     pub device: &'static str,
     /// Number of devices, 8 a node.
@@ -37,7 +37,7 @@ const fn row(device: &'static str, num_devices: u64, length: usize, sequences_pe
 }
 
 /// The rows; the first of each device is the one that its rate is fitted on.
-pub const ROWS: [Row; 26] = [
+pub(crate) const ROWS: [Row; 26] = [
     row("V100 FP32", 1, 128, 50.0),
     row("V100 FP32", 1, 512, 19.0),
     row("V100 FP32", 8, 128, 387.0),
@@ -71,7 +71,7 @@ const LENGTH_ROW: Row = row("V100 FP16", 1, 512, 75.0);
 
 /// A row, and what the fitted constants say of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Residual {
+pub(crate) struct Residual {
     /// The row.
     pub row: Row,
     /// Predicted sequences a second.
@@ -82,7 +82,7 @@ pub struct Residual {
 
 impl Residual {
     /// Predicted over published, less 1.
-    pub fn relative(&self) -> f64 {
+    pub(crate) fn relative(&self) -> f64 {
         self.predicted / self.row.sequences_per_second - 1.0
     }
 }
@@ -127,12 +127,12 @@ fn fitted_row(device: &str) -> Row {
 }
 
 /// FLOPs a second that the device's own row says it reaches.
-pub fn fitted_rate(device: &str) -> f64 {
+pub(crate) fn fitted_rate(device: &str) -> f64 {
     fitted_row(device).sequences_per_second * sequence_flops(&bert_large(), 128)
 }
 
 /// The share of a sequence of 512 positions that was computed.
-pub fn computed_share() -> f64 {
+pub(crate) fn computed_share() -> f64 {
     let whole = LENGTH_ROW.sequences_per_second * sequence_flops(&bert_large(), 512);
     fitted_rate(LENGTH_ROW.device) / whole
 }
@@ -151,7 +151,7 @@ fn network() -> Network {
 }
 
 /// Every row with its prediction.
-pub fn residuals() -> Vec<Residual> {
+pub(crate) fn residuals() -> Vec<Residual> {
     let model = bert_large();
     let predict = |row: &Row| {
         let share = if row.length > 128 { computed_share() } else { 1.0 };

@@ -24,7 +24,7 @@ const WORLDS: [u64; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /// What is asked beside the configuration.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// The devices.
     pub device: &'a Device,
     /// How many.
@@ -39,7 +39,7 @@ pub struct Asked<'a> {
 
 /// What a run will need.
 #[derive(Debug, Clone, Serialize)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// Parameters, as files hold them.
     pub parameters: u64,
     /// FLOPs of a token, forward and backward, masked positions alone through the head.
@@ -72,7 +72,7 @@ pub struct Estimate {
 
 /// The run at one rate.
 #[derive(Debug, Clone, Serialize)]
-pub struct Range {
+pub(crate) struct Range {
     /// FLOPs a second of a device.
     pub flops_per_second: f64,
     /// Where the rate comes from.
@@ -87,7 +87,7 @@ pub struct Range {
 
 /// The run on another number of devices.
 #[derive(Debug, Clone, Serialize)]
-pub struct Scaling {
+pub(crate) struct Scaling {
     /// How many.
     pub num_devices: u64,
     /// Sequences of a micro-batch: those of the configuration, or as many as these devices can
@@ -101,7 +101,7 @@ pub struct Scaling {
 
 impl Estimate {
     /// Estimates the run of `plan`, at the length of `[data]`.
-    pub fn new(plan: &TrainPlan, asked: &Asked<'_>) -> Self {
+    pub(crate) fn new(plan: &TrainPlan, asked: &Asked<'_>) -> Self {
         let (model, training) = (&plan.config.model.config, &plan.config.training);
         let (length, rows) = (plan.config.data.sequence_length, plan.mask_capacity);
         let sparse = work::flops_per_token(model, length, rows);
@@ -176,12 +176,12 @@ impl Estimate {
     }
 
     /// The largest micro-batch that fits and that the devices can share.
-    pub fn largest_that_divides(&self, plan: &TrainPlan) -> Option<u64> {
+    pub(crate) fn largest_that_divides(&self, plan: &TrainPlan) -> Option<u64> {
         largest_shared(plan, plan.world_size.into(), self.largest_micro_batch)
     }
 
     /// Whether the configured micro-batch fits.
-    pub fn fits(&self, plan: &TrainPlan) -> bool {
+    pub(crate) fn fits(&self, plan: &TrainPlan) -> bool {
         self.largest_micro_batch >= plan.config.training.micro_batch_size
     }
 }

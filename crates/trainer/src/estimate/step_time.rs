@@ -15,7 +15,7 @@ const COPY_BYTES_PER_SECOND: f64 = 12e9;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy)]
-pub struct Step<'a> {
+pub(crate) struct Step<'a> {
     /// The model.
     pub model: &'a RobertaConfig,
     /// Positions of a sequence.
@@ -40,7 +40,7 @@ pub struct Step<'a> {
 
 /// How gradients are summed over devices.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Sums {
+pub(crate) enum Sums {
     /// Bucket by bucket while the last micro-batch's backward pass runs.
     Overlapped,
     /// After it (`parallel.overlap = false`).
@@ -54,7 +54,7 @@ pub enum Sums {
 
 /// Seconds of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct StepTime {
+pub(crate) struct StepTime {
     /// Forward and backward passes.
     pub compute_seconds: f64,
     /// The optimizer, where it is not in the rate.
@@ -68,7 +68,7 @@ pub struct StepTime {
 
 impl StepTime {
     /// On `num_devices` that each reach `flops_per_second`.
-    pub fn new(
+    pub(crate) fn new(
         step: &Step<'_>,
         network: &Network,
         num_devices: u64,
@@ -111,7 +111,7 @@ impl StepTime {
     }
 
     /// The whole step.
-    pub fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.compute_seconds + self.optimizer_seconds + self.exposed_seconds
     }
 }

@@ -28,7 +28,7 @@ const WORTH_RECKONED_HOURS: f64 = 0.2;
 
 /// A switch, or a few that go together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Suggestion {
+pub(crate) struct Suggestion {
     /// Keys of the configuration, or options of `plan`, with the values to set.
     pub set: BTreeMap<&'static str, Value>,
     /// The whole run with it, in hours, at the fastest rate.
@@ -54,14 +54,14 @@ struct Candidate {
 }
 
 /// Devices by plan and number, where such a run can be planned.
-pub trait Devices {
+pub(crate) trait Devices {
     /// The device that a run of `plan` would have `num_devices` of, and whether it is reckoned from the
     /// planned run's own, and so compared with more caution; `None` where the run would be refused.
     fn device(&self, plan: &TrainPlan, num_devices: u64) -> Option<(Device, bool)>;
 }
 
 /// The suggestions for a run, the fastest first.
-pub fn suggest(plan: &TrainPlan, asked: &Asked<'_>, devices: &dyn Devices) -> Vec<Suggestion> {
+pub(crate) fn suggest(plan: &TrainPlan, asked: &Asked<'_>, devices: &dyn Devices) -> Vec<Suggestion> {
     let now = Estimate::new(plan, asked);
     let mut candidates = of_switches(plan, asked);
     candidates.extend(of_memory(plan, asked));

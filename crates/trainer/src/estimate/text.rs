@@ -19,7 +19,7 @@ use crate::{
 const MANY_PASSES: f64 = 40.0;
 
 /// The estimate for people.
-pub fn text(estimate: &Estimate, plan: &TrainPlan, asked: &Asked<'_>) -> String {
+pub(crate) fn text(estimate: &Estimate, plan: &TrainPlan, asked: &Asked<'_>) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = write_all(&mut text, estimate, plan, asked);

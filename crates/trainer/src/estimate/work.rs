@@ -3,7 +3,7 @@
 use model::RobertaConfig;
 
 /// Parameters of the model, as files hold them.
-pub fn num_parameters(config: &RobertaConfig) -> u64 {
+pub(crate) fn num_parameters(config: &RobertaConfig) -> u64 {
     let wide = |size: usize| size as u64;
     let (width, inner) = (wide(config.hidden_size), wide(config.intermediate_size));
     let layer = 4 * width * width + 4 * width + 2 * width * inner + inner + width + 4 * width;
@@ -14,7 +14,7 @@ pub fn num_parameters(config: &RobertaConfig) -> u64 {
 
 /// FLOPs of a token of a run, forward and backward: `rows` of each sequence of `length` go
 /// through the head.
-pub fn flops_per_token(config: &RobertaConfig, length: usize, rows: usize) -> f64 {
+pub(crate) fn flops_per_token(config: &RobertaConfig, length: usize, rows: usize) -> f64 {
     config.training_flops(length as u64, rows as u64) as f64 / length as f64
 }
 

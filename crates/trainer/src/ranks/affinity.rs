@@ -10,7 +10,7 @@ use crate::error::TrainError;
 
 /// The cores that a process may use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Affinity {
+pub(crate) struct Affinity {
     /// Its host.
     pub host: String,
     /// Numbers of the cores of its mask.
@@ -19,7 +19,7 @@ pub struct Affinity {
 
 /// The computing threads of a rank and where they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Threads {
+pub(crate) struct Threads {
     /// Computing threads.
     pub num_threads: usize,
     /// Cores of the mask.
@@ -35,7 +35,7 @@ impl Affinity {
     ///
     /// # Errors
     /// When the system does not say.
-    pub fn read() -> Result<Self, TrainError> {
+    pub(crate) fn read() -> Result<Self, TrainError> {
         let io = |path: &str, source| TrainError::Io {
             operation: "read",
             path: path.into(),
@@ -61,7 +61,7 @@ impl Affinity {
 ///
 /// # Errors
 /// When the ranks cannot reach each other.
-pub fn gather(collective: &mut dyn Collective, own: &Affinity) -> Result<Vec<Affinity>, TrainError> {
+pub(crate) fn gather(collective: &mut dyn Collective, own: &Affinity) -> Result<Vec<Affinity>, TrainError> {
     let json = |source| TrainError::Json {
         what: "an affinity mask".to_owned(),
         source,
@@ -79,7 +79,7 @@ pub fn gather(collective: &mut dyn Collective, own: &Affinity) -> Result<Vec<Aff
 /// # Errors
 /// [`TrainError::TooFewCores`] when several configured threads do not have a core each. One
 /// thread always runs: ranks may outnumber cores in tests.
-pub fn choose(
+pub(crate) fn choose(
     configured: Option<usize>,
     own: &Affinity,
     all: &[Affinity],
@@ -110,7 +110,7 @@ pub fn choose(
 }
 
 /// Cores of this machine, whatever the mask says.
-pub fn machine_cores() -> usize {
+pub(crate) fn machine_cores() -> usize {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     text.lines()
         .filter(|line| line.starts_with("processor"))

@@ -18,7 +18,7 @@ use crate::{
 
 /// Hashes that a checkpoint carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hashes {
+pub(crate) struct Hashes {
     /// Of [`essential`] configuration.
     pub config: String,
     /// Of the corpus's manifest.
@@ -157,7 +157,7 @@ pub(crate) fn program() -> Result<Value, TrainError> {
 /// Equal tuples give equal bits; under another one the order is the same and the loss is equal to
 /// rounding (with dropout only for the same micro-batch, whose number is part of its key).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tuple {
+pub(crate) struct Tuple {
     /// Ranks.
     pub world_size: u32,
     /// Computing threads of rank 0.
@@ -183,7 +183,7 @@ pub struct Tuple {
 /// two numbers depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Sums {
+pub(crate) enum Sums {
     /// From rank 0 on: two ranks, ranks of one host, gradients that travel as bf16, and canonical
     /// ones, which have their own order everywhere.
     RankOrder,

@@ -8,7 +8,7 @@ use crate::{error::TrainError, ranks::agree::agree};
 
 /// A GPU, or what `/proc/cpuinfo` says about the first processor.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Processor {
+pub(crate) struct Processor {
     /// Its name.
     pub name: String,
     /// Whether it multiplies bf16 matrices in hardware.
@@ -21,7 +21,7 @@ pub struct Processor {
 
 impl Processor {
     /// This machine's.
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         Self::parse(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
     }
 

@@ -19,7 +19,7 @@ use crate::{
 
 /// Corpus and tokenizer of a run.
 #[derive(Debug, Clone)]
-pub struct Text {
+pub(crate) struct Text {
     /// The corpus.
     pub corpus: Arc<Corpus>,
     /// The tokenizer that it was built with.
@@ -33,7 +33,7 @@ impl Text {
     ///
     /// # Errors
     /// When one of them cannot be opened, or the tokenizer is another one.
-    pub fn open(config: &RunConfig) -> Result<Self, TrainError> {
+    pub(crate) fn open(config: &RunConfig) -> Result<Self, TrainError> {
         let corpus = Corpus::open_with(&config.data.corpus, config.data.read)?;
         let (tokenizer, tokenizer_dir) = match &config.data.tokenizer {
             Some(folder) => (open_tokenizer(folder, &corpus)?, folder.clone()),
@@ -47,7 +47,7 @@ impl Text {
     }
 
     /// Names of the corpus's sources.
-    pub fn sources(&self) -> Vec<String> {
+    pub(crate) fn sources(&self) -> Vec<String> {
         self.corpus.sources().map(str::to_owned).collect()
     }
 }
@@ -94,7 +94,7 @@ fn find_tokenizer(corpus: &Corpus) -> Result<(Tokenizer, PathBuf), TrainError> {
 
 /// What becomes of data files that are not there yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataFiles {
+pub(crate) enum DataFiles {
     /// Rank 0 builds a packing index and writes it into the corpus folder; the copy of
     /// `data.stage_to` is made.
     Prepare,

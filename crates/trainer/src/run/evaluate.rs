@@ -15,7 +15,7 @@ use crate::{error::TrainError, ranks::agree::agree, run::unigram::Unigram, step:
 
 /// The figures of some masked tokens.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// Mean cross-entropy in nats.
     pub loss: f64,
     /// Its exponential.
@@ -35,7 +35,7 @@ pub struct Figures {
 
 /// An evaluation: over all masked tokens, and by source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EvaluationRecord {
+pub(crate) struct EvaluationRecord {
     /// Over the masked tokens of all sources.
     #[serde(flatten)]
     pub total: Figures,
@@ -50,7 +50,7 @@ type Sums = [f64; 6];
 
 /// The held-out text of a corpus, ready to be evaluated again and again.
 #[derive(Debug)]
-pub struct Evaluator {
+pub(crate) struct Evaluator {
     held_out: Vec<Evaluation>,
     mask_seed: u64,
     unigram: Unigram,
@@ -58,7 +58,7 @@ pub struct Evaluator {
 
 /// Which held-out tokens are evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Evaluated {
+pub(crate) struct Evaluated {
     /// At most so many sequences a source.
     pub max_sequences: Option<u64>,
     /// Seed of the masks.
@@ -70,7 +70,7 @@ impl Evaluator {
     ///
     /// # Errors
     /// [`TrainError::NothingHeldOut`] for a corpus without any; others when it cannot be read.
-    pub fn new(loader: &Loader, unigram: Unigram, evaluated: Evaluated) -> Result<Self, TrainError> {
+    pub(crate) fn new(loader: &Loader, unigram: Unigram, evaluated: Evaluated) -> Result<Self, TrainError> {
         let mask_seed = evaluated.mask_seed;
         let held_out = loader.held_out(evaluated.max_sequences, mask_seed)?;
         if held_out.iter().all(|source| source.num_sequences() == 0) {
@@ -87,7 +87,7 @@ impl Evaluator {
     ///
     /// # Errors
     /// When the held-out text, libtorch or a rank fails.
-    pub fn evaluate(
+    pub(crate) fn evaluate(
         &self,
         model: &RobertaForMaskedLm,
         collective: &mut dyn Collective,

@@ -82,7 +82,7 @@ pub(crate) fn forget(run_dir: &Path) -> Result<(), DurableError> {
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn write_last_exit(
+pub(crate) fn write_last_exit(
     run_dir: &Path,
     status: ExitStatus,
     reason: &str,

@@ -41,7 +41,7 @@ use crate::{
 
 /// Where a run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Resume {
+pub(crate) enum Resume {
     /// At step 0; refused where there are checkpoints.
     Never,
     /// At the newest whole checkpoint; at step 0 where there is none.
@@ -52,7 +52,7 @@ pub enum Resume {
 ///
 /// # Errors
 /// Whatever ends the run; `last_exit.json` has the reason when the run folder was entered.
-pub fn train_run(
+pub(crate) fn train_run(
     config: RunConfig,
     collective: &mut dyn Collective,
     resume: Resume,
@@ -292,7 +292,7 @@ fn leave(dir: &Path, result: &Result<Finish, TrainError>, rank: u32) {
 
 /// What a dry run found.
 #[derive(Debug)]
-pub struct DryRun {
+pub(crate) struct DryRun {
     /// The checkpoint that it began with.
     pub checkpoint: Option<PathBuf>,
     /// Derived numbers and shapes.
@@ -308,7 +308,7 @@ pub struct DryRun {
 ///
 /// # Errors
 /// As [`train_run`]; [`TrainError::Finished`] for a checkpoint of the last step.
-pub fn dry_run(
+pub(crate) fn dry_run(
     config: RunConfig,
     collective: &mut dyn Collective,
     resume: Resume,

@@ -22,7 +22,7 @@ use crate::error::TrainError;
 
 /// The log file of this rank, once the run folder is known; lines before are not kept.
 #[derive(Debug, Clone, Default)]
-pub struct LogFile(Arc<Inner>);
+pub(crate) struct LogFile(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -32,13 +32,13 @@ struct Inner {
 
 impl LogFile {
     /// A log file that is never opened.
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self::default()
     }
 
     /// Starts logging for this process. Rank 0 tells people everything, the others only what
     /// is wrong; `RUST_LOG` overrides both.
-    pub fn init(rank: u32) -> Self {
+    pub(crate) fn init(rank: u32) -> Self {
         let log_file = Self::default();
         let level = if rank == 0 { Level::INFO } else { Level::WARN };
         let filter = EnvFilter::builder()
@@ -65,7 +65,7 @@ impl LogFile {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn open(&self, path: &Path) -> Result<(), TrainError> {
+    pub(crate) fn open(&self, path: &Path) -> Result<(), TrainError> {
         // A link that another user laid in a shared run folder is not written through.
         let file = OpenOptions::new()
             .create(true)
@@ -78,7 +78,7 @@ impl LogFile {
     }
 
     /// Whether a line could not be written.
-    pub fn has_lost_lines(&self) -> bool {
+    pub(crate) fn has_lost_lines(&self) -> bool {
         self.0.has_lost_lines.load(Ordering::Relaxed)
     }
 }
@@ -86,7 +86,7 @@ impl LogFile {
 /// Appends whole lines. One that cannot be written must not end a run, nor add its own failure
 /// to the message that a full disk gets anyway: it is only remembered.
 #[derive(Debug)]
-pub struct Lines(LogFile);
+pub(crate) struct Lines(LogFile);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -22,7 +22,7 @@ use crate::{
 
 /// One logged step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StepLine {
+pub(crate) struct StepLine {
     /// Steps finished.
     pub step: u64,
     /// When, RFC 3339 with milliseconds.
@@ -59,7 +59,7 @@ pub struct StepLine {
 
 /// What the steps since the line before came to. Times are rank 0's, but for those of each rank's passes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Meters {
+pub(crate) struct Meters {
     tokens: u64,
     model_flops: u64,
     took: Duration,
@@ -70,7 +70,7 @@ pub struct Meters {
 
 impl Meters {
     /// Nothing yet, on ranks that together reach `peak_flops_per_second`.
-    pub fn new(peak_flops_per_second: f64) -> Self {
+    pub(crate) fn new(peak_flops_per_second: f64) -> Self {
         Self {
             tokens: 0,
             model_flops: 0,
@@ -82,7 +82,7 @@ impl Meters {
     }
 
     /// Adds a step that took `took` from asking for its data on.
-    pub fn add(&mut self, record: &StepRecord, took: Duration, times: Times) {
+    pub(crate) fn add(&mut self, record: &StepRecord, took: Duration, times: Times) {
         self.tokens += record.tokens;
         self.model_flops += record.model_flops;
         self.took += took;
@@ -96,18 +96,18 @@ impl Meters {
 
     /// What there is, and nothing from now on.
     #[must_use]
-    pub fn take(&mut self) -> Self {
+    pub(crate) fn take(&mut self) -> Self {
         let empty = Self::new(self.peak_flops_per_second);
         std::mem::replace(self, empty)
     }
 
     /// Real tokens a second, over all ranks.
-    pub fn tokens_per_second(&self) -> f64 {
+    pub(crate) fn tokens_per_second(&self) -> f64 {
         self.tokens as f64 / self.seconds()
     }
 
     /// Share of the ranks' peak rate that the model's products on real tokens come to.
-    pub fn model_flops_utilization(&self) -> f64 {
+    pub(crate) fn model_flops_utilization(&self) -> f64 {
         self.model_flops as f64 / self.seconds() / self.peak_flops_per_second
     }
 
@@ -139,7 +139,7 @@ impl Serialize for Meters {
 
 /// One evaluation.
 #[derive(Debug, Clone, Serialize)]
-pub struct EvaluationLine<'a> {
+pub(crate) struct EvaluationLine<'a> {
     /// Steps finished.
     pub step: u64,
     /// When, RFC 3339 with milliseconds.
@@ -158,14 +158,14 @@ struct AnyLine {
 
 /// The file, open for appending.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     file: File,
     path: PathBuf,
     last_evaluated: Option<u64>,
 }
 
 /// Now, RFC 3339 in UTC with milliseconds.
-pub fn timestamp() -> String {
+pub(crate) fn timestamp() -> String {
     format!("{:.3}", Timestamp::now())
 }
 
@@ -183,7 +183,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When the file cannot be read, replaced or opened.
-    pub fn open(run_dir: &Path, resumed: Option<u64>) -> Result<Self, TrainError> {
+    pub(crate) fn open(run_dir: &Path, resumed: Option<u64>) -> Result<Self, TrainError> {
         let path = run_dir.join("metrics.jsonl");
         let last_evaluated = keep_until(&path, resumed)?;
         let file = durable::open_own(OpenOptions::new().create(true).append(true), &path);
@@ -196,7 +196,7 @@ impl Metrics {
     }
 
     /// The step after which the last evaluation in the file was made, as it was when opened.
-    pub fn last_evaluated(&self) -> Option<u64> {
+    pub(crate) fn last_evaluated(&self) -> Option<u64> {
         self.last_evaluated
     }
 
@@ -204,7 +204,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn append<T: Serialize>(&mut self, line: &T) -> Result<(), TrainError> {
+    pub(crate) fn append<T: Serialize>(&mut self, line: &T) -> Result<(), TrainError> {
         let write = |file: &mut File| -> io::Result<()> {
             let mut bytes = serde_json::to_vec(line)?;
             bytes.push(b'\n');

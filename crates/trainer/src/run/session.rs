@@ -40,7 +40,7 @@ use crate::{
 
 /// A started command.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// The checked configuration.
     pub plan: TrainPlan,
     /// Corpus and tokenizer.
@@ -69,7 +69,7 @@ impl Session {
     ///
     /// # Errors
     /// Everything that can be wrong before the first step, on all ranks alike.
-    pub fn start(
+    pub(crate) fn start(
         config: RunConfig,
         collective: &mut dyn Collective,
         files: DataFiles,
@@ -152,7 +152,7 @@ impl Session {
     ///
     /// # Errors
     /// When the memory is not there.
-    pub fn learner(&self, precision: Precision) -> Result<Learner, TrainError> {
+    pub(crate) fn learner(&self, precision: Precision) -> Result<Learner, TrainError> {
         let config = &self.plan.config;
         let mut model = RobertaForMaskedLm::new(&config.model.config, precision, self.device)?;
         model.set_attention_permutation(config.model.attention_permutation);

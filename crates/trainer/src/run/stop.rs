@@ -42,7 +42,7 @@ const BEFORE_END: Duration = Duration::from_mins(3);
 
 /// Why a rank was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopReason {
+pub(crate) enum StopReason {
     /// One of [`SIGUSR1`], [`SIGTERM`], [`SIGINT`] and [`SIGHUP`].
     Signal(i32),
     /// The time of `run.stop_after` is over.
@@ -86,7 +86,7 @@ impl fmt::Display for StopReason {
 
 /// What all ranks know of a request once they have agreed on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stop {
+pub(crate) struct Stop {
     /// Why.
     pub reason: StopReason,
     /// The lowest rank that was asked by the step that was the last; `None` where all were.
@@ -116,7 +116,7 @@ impl fmt::Display for Stop {
 
 /// Whether this process was asked to stop.
 #[derive(Debug, Clone, Default)]
-pub struct StopRequest(Arc<Inner>);
+pub(crate) struct StopRequest(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -141,7 +141,7 @@ struct Place {
 
 impl StopRequest {
     /// A request that only [`StopRequest::ask`] and [`StopRequest::limit`] make.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
@@ -150,7 +150,7 @@ impl StopRequest {
     ///
     /// # Errors
     /// When the system refuses a handler or the thread that listens.
-    pub fn on_signals() -> io::Result<Self> {
+    pub(crate) fn on_signals() -> io::Result<Self> {
         let request = Self::default();
         let ending = Arc::new(AtomicBool::new(false));
         let heeded = SIGNALS
@@ -181,12 +181,12 @@ impl StopRequest {
     }
 
     /// Asks to stop; the first reason stays.
-    pub fn ask(&self, reason: StopReason) {
+    pub(crate) fn ask(&self, reason: StopReason) {
         self.0.reason.get_or_init(|| reason);
     }
 
     /// Asks by itself from `at` on; of several limits the earliest counts.
-    pub fn limit(&self, at: Instant, reason: StopReason) {
+    pub(crate) fn limit(&self, at: Instant, reason: StopReason) {
         let mut limit = lock(&self.0.limit);
         if limit.as_ref().is_none_or(|(earlier, _)| at < *earlier) {
             *limit = Some((at, reason));
@@ -194,7 +194,7 @@ impl StopRequest {
     }
 
     /// Whether a stop was asked for.
-    pub fn asked(&self) -> bool {
+    pub(crate) fn asked(&self) -> bool {
         if let Some((at, reason)) = *lock(&self.0.limit)
             && Instant::now() >= at
         {
@@ -316,19 +316,19 @@ pub(crate) fn before_job_end(job_end: &str, now: SystemTime) -> Option<Instant> 
 /// `run.stop_after`: a time as people write it, `11h50m`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct StopAfter {
+pub(crate) struct StopAfter {
     text: String,
     duration: Duration,
 }
 
 impl StopAfter {
     /// The time.
-    pub fn duration(&self) -> Duration {
+    pub(crate) fn duration(&self) -> Duration {
         self.duration
     }
 
     /// The time as it was written.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 }

@@ -33,7 +33,7 @@ const PREFETCH_DEPTH: usize = 2;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
+pub(crate) enum Finish {
     /// All steps are finished.
     Done {
         /// The last step.
@@ -50,7 +50,7 @@ pub enum Finish {
 
 /// A run in its folder.
 #[derive(Debug)]
-pub struct Run<'a> {
+pub(crate) struct Run<'a> {
     pub(crate) collective: &'a mut dyn Collective,
     pub(crate) session: &'a Session,
     pub(crate) learner: Learner,
@@ -80,7 +80,7 @@ pub(crate) struct Reporter {
 ///
 /// # Errors
 /// Whatever ends the run; the last checkpoint stays.
-pub fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
+pub(crate) fn train(run: &mut Run<'_>) -> Result<Finish, TrainError> {
     let max_steps = run.session.plan.config.training.max_steps;
     // From here on every step frees what the next one allocates; what a checkpoint was read
     // into before is not kept.

@@ -10,7 +10,7 @@ use crate::{error::TrainError, ranks::agree::agree};
 
 /// Costs of tokens by their frequency in the training shards.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unigram {
+pub(crate) struct Unigram {
     costs: Vec<f64>,
 }
 
@@ -19,7 +19,7 @@ impl Unigram {
     ///
     /// # Errors
     /// When a shard cannot be read.
-    pub fn count(
+    pub(crate) fn count(
         collective: &mut dyn Collective,
         corpus: &Corpus,
         vocab_size: usize,
@@ -40,7 +40,7 @@ impl Unigram {
     }
 
     /// The cost of one token in nats.
-    pub fn cost(&self, token: i64) -> f64 {
+    pub(crate) fn cost(&self, token: i64) -> f64 {
         usize::try_from(token)
             .ok()
             .and_then(|token| self.costs.get(token))

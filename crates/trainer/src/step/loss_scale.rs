@@ -21,7 +21,7 @@ const LEAST_SCALE: f64 = 1.0;
 
 /// The scale and what its next change depends on; part of a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct LossScale {
+pub(crate) struct LossScale {
     /// What the loss is multiplied by.
     pub scale: f64,
     /// Good steps since the scale last changed.
@@ -34,7 +34,7 @@ impl LossScale {
     /// That of a run's first step, which has so many micro-batches over all ranks. A scale is a power of
     /// two, so that it costs no bits: too high a one costs a few steps that are skipped, one that is too
     /// low would grow for thousands.
-    pub fn first(micro_batches: u64) -> Self {
+    pub(crate) fn first(micro_batches: u64) -> Self {
         let most = 1 << (u64::BITS - 1);
         Self {
             scale: INITIAL_SCALE * micro_batches.min(most).next_power_of_two() as f64,
@@ -44,7 +44,7 @@ impl LossScale {
     }
 
     /// After a step whose gradient was finite.
-    pub fn succeed(&mut self) {
+    pub(crate) fn succeed(&mut self) {
         self.good_steps += 1;
         if self.good_steps >= GROWTH_INTERVAL {
             self.scale *= FACTOR;
@@ -55,7 +55,7 @@ impl LossScale {
     /// After a step whose gradient overflowed. False where the scale is as small as it may be: then
     /// it is not the scale that is at fault.
     #[must_use]
-    pub fn back_off(&mut self) -> bool {
+    pub(crate) fn back_off(&mut self) -> bool {
         let may_shrink = self.scale > LEAST_SCALE;
         if may_shrink {
             self.scale = (self.scale / FACTOR).max(LEAST_SCALE);

@@ -16,7 +16,7 @@ use crate::{error::TrainError, ranks::agree::agree};
 
 /// Time of the parts of steps, on this rank.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Times {
+pub(crate) struct Times {
     /// Waiting for the loader.
     pub data_wait: Duration,
     /// Micro-batches to the device, and forward passes.
@@ -31,12 +31,12 @@ pub struct Times {
 
 impl Times {
     /// All parts together.
-    pub fn sum(&self) -> Duration {
+    pub(crate) fn sum(&self) -> Duration {
         self.data_wait + self.forward + self.backward + self.communication + self.optimizer
     }
 
     /// Adds the parts of another step.
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.data_wait += other.data_wait;
         self.forward += other.forward;
         self.backward += other.backward;

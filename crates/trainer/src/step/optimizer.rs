@@ -8,7 +8,7 @@ use crate::{config::OptimizerSection, error::TrainError};
 
 /// The optimizer's settings and its two moments.
 #[derive(Debug)]
-pub struct Optimizer {
+pub(crate) struct Optimizer {
     settings: OptimizerSection,
     /// First moment, in the layout of the parameters.
     exp_avg: Tensor,
@@ -24,7 +24,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// When the memory is not there.
-    pub fn new(settings: OptimizerSection, model: &RobertaForMaskedLm) -> Result<Self, TrainError> {
+    pub(crate) fn new(settings: OptimizerSection, model: &RobertaForMaskedLm) -> Result<Self, TrainError> {
         let flat = model.parameters().flat();
         Ok(Self {
             settings,
@@ -37,7 +37,12 @@ impl Optimizer {
     ///
     /// # Errors
     /// When libtorch fails.
-    pub fn step(&mut self, parameters: &Parameters, learning_rate: f64, step: u64) -> Result<(), TrainError> {
+    pub(crate) fn step(
+        &mut self,
+        parameters: &Parameters,
+        learning_rate: f64,
+        step: u64,
+    ) -> Result<(), TrainError> {
         let adamw = AdamW {
             learning_rate,
             beta1: self.settings.adam_beta1,
@@ -61,7 +66,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// When libtorch fails.
-    pub fn named_tensors(&self, parameters: &Parameters) -> Result<Vec<(String, Tensor)>, TrainError> {
+    pub(crate) fn named_tensors(&self, parameters: &Parameters) -> Result<Vec<(String, Tensor)>, TrainError> {
         let mut all = Vec::new();
         for (moment, flat) in MOMENTS.into_iter().zip([&self.exp_avg, &self.exp_avg_sq]) {
             let views = parameters.views_of(flat)?;
@@ -78,7 +83,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
-    pub fn load_tensors(
+    pub(crate) fn load_tensors(
         &mut self,
         parameters: &Parameters,
         mut lookup: impl FnMut(&str) -> Option<Tensor>,

@@ -60,14 +60,14 @@ enum Progress {
 
 /// The hooks of a model's leaves; they tell whoever listens, and else nobody.
 #[derive(Debug, Clone, Default)]
-pub struct GradientHooks(Arc<Mutex<Option<Sender<Progress>>>>);
+pub(crate) struct GradientHooks(Arc<Mutex<Option<Sender<Progress>>>>);
 
 impl GradientHooks {
     /// Sets the hooks.
     ///
     /// # Errors
     /// When libtorch refuses one.
-    pub fn new(parameters: &Parameters) -> Result<Self, ModelError> {
+    pub(crate) fn new(parameters: &Parameters) -> Result<Self, ModelError> {
         let hooks = Self::default();
         let heard = hooks.clone();
         parameters.on_gradient_ready(move |leaf| heard.tell(Progress::Ready(leaf)))?;

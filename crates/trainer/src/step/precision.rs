@@ -162,7 +162,7 @@ fn bf16_speed(config: &RunConfig) -> Result<f64, TrainError> {
 }
 
 /// The precision as configurations and checkpoints spell it.
-pub fn name(precision: Precision) -> &'static str {
+pub(crate) fn name(precision: Precision) -> &'static str {
     match precision {
         Precision::F64 => "f64",
         Precision::F32 => "f32",
@@ -172,12 +172,12 @@ pub fn name(precision: Precision) -> &'static str {
 }
 
 /// The precision with this name.
-pub fn parse(name_of: &str) -> Option<Precision> {
+pub(crate) fn parse(name_of: &str) -> Option<Precision> {
     ALL.into_iter().find(|&precision| name(precision) == name_of)
 }
 
 /// Whether a run that asked for `choice` may go on in `precision`.
-pub fn fits(choice: PrecisionChoice, precision: Precision) -> bool {
+pub(crate) fn fits(choice: PrecisionChoice, precision: Precision) -> bool {
     choice == PrecisionChoice::Auto || choice == precision.into()
 }
 

@@ -9,7 +9,7 @@ use crate::error::TrainError;
 
 /// What one rank computes in one step.
 #[derive(Debug)]
-pub struct ReadyStep {
+pub(crate) struct ReadyStep {
     /// As the loader has it.
     pub batches: StepBatches,
     /// Its micro-batches in host memory, in order.
@@ -21,7 +21,11 @@ impl ReadyStep {
     ///
     /// # Errors
     /// When the micro-batches and the model do not fit together.
-    pub fn new(batches: StepBatches, config: &RobertaConfig, device: Device) -> Result<Self, TrainError> {
+    pub(crate) fn new(
+        batches: StepBatches,
+        config: &RobertaConfig,
+        device: Device,
+    ) -> Result<Self, TrainError> {
         let on_host = |batch| Ok(BatchTensors::on_host(&slices_of(batch), config, device)?);
         let tensors = batches.micro_batches.iter().map(on_host);
         Ok(Self {
@@ -40,7 +44,7 @@ impl ReadyStep {
 ///
 /// # Errors
 /// When the micro-batch and the model do not fit together.
-pub fn tensors_of(batch: &MicroBatch, model: &RobertaForMaskedLm) -> Result<BatchTensors, TrainError> {
+pub(crate) fn tensors_of(batch: &MicroBatch, model: &RobertaForMaskedLm) -> Result<BatchTensors, TrainError> {
     Ok(BatchTensors::from_slices(
         &slices_of(batch),
         model.config(),

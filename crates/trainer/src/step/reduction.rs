@@ -23,7 +23,7 @@ use crate::{
 /// `parallel.reduction`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Reduction {
+pub(crate) enum Reduction {
     /// One after the other on each rank, then as the transport likes: equal to rounding at any
     /// number of ranks.
     #[default]
@@ -36,7 +36,7 @@ pub enum Reduction {
 /// `parallel.reduce_dtype`: what gradients travel as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ReduceDtype {
+pub(crate) enum ReduceDtype {
     /// As they are: f32, or f64 where the model is.
     #[default]
     F32,

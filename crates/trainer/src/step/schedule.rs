@@ -24,7 +24,7 @@ const LR_END: f64 = 1e-7;
 
 /// The learning rate over a run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     shape: Shape,
     peak: f64,
     warmup_steps: u64,
@@ -43,7 +43,7 @@ enum Shape {
 
 impl Schedule {
     /// The schedule of a checked configuration.
-    pub fn new(optimizer: &OptimizerSection, schedule: &ScheduleSection, max_steps: u64) -> Self {
+    pub(crate) fn new(optimizer: &OptimizerSection, schedule: &ScheduleSection, max_steps: u64) -> Self {
         let shape = match schedule.kind {
             ScheduleKind::Linear => Shape::Linear,
             ScheduleKind::Cosine => Shape::Cosine,
@@ -69,7 +69,7 @@ impl Schedule {
     }
 
     /// The rate of the update from `finished` steps to one more.
-    pub fn learning_rate(&self, finished: Step) -> f64 {
+    pub(crate) fn learning_rate(&self, finished: Step) -> f64 {
         self.peak * self.factor(finished.0)
     }
 
@@ -100,7 +100,7 @@ impl Schedule {
     }
 
     /// The schedule in words, for a checkpoint.
-    pub fn describe(&self) -> serde_json::Value {
+    pub(crate) fn describe(&self) -> serde_json::Value {
         let mut described = serde_json::json!({
             "kind": self.kind(),
             "peak": self.peak,
@@ -153,7 +153,7 @@ fn decay_steps(share: f64, max_steps: u64) -> u64 {
 impl ScheduleKind {
     /// Whether `training.max_steps` of a run that has begun may be raised: the steps that it has taken
     /// had the rates of the longer run, but for those in the decay of `wsd`.
-    pub fn may_be_lengthened(self) -> bool {
+    pub(crate) fn may_be_lengthened(self) -> bool {
         matches!(self, Self::Constant | Self::Wsd)
     }
 }
