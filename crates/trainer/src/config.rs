@@ -1,30 +1,30 @@
 //! A run's configuration as it stands in its TOML file: sections, keys and defaults.
 //!
-//! Whether the values fit together is checked by [`crate::config::plan::TrainPlan`]. A key that does nothing
+//! Whether the values fit together is checked by [`crate::run::plan::TrainPlan`]. A key that does nothing
 //! yet is unknown here, so it is refused instead of ignored.
 
-pub(crate) mod model_section;
-pub(crate) mod plan;
+pub(crate) mod masking_section;
+mod model_section;
+mod parallel;
+mod stop_after;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use collectives::Backend;
 use config_file::{ConfigError, Places};
 use model::Precision;
 use serde::{Deserialize, Serialize};
 use shards::{PackingMode, ReadMode};
 
-pub(crate) mod masking_section;
-
-pub(crate) use crate::config::model_section::ModelSection;
-use crate::{
-    run::stop::StopAfter,
-    step::reduction::{ReduceDtype, Reduction},
+pub(crate) use self::{
+    masking_section::MaskingSection,
+    model_section::ModelSection,
+    parallel::{BackendChoice, DeviceChoice, ParallelSection, ReduceDtype, Reduction},
+    stop_after::StopAfter,
 };
-pub(crate) use masking_section::MaskingSection;
+
 
 /// A run, whole. Unknown keys are refused in every section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -270,104 +270,6 @@ impl From<Precision> for PrecisionChoice {
     }
 }
 
-/// `[parallel]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ParallelSection {
-    /// How ranks talk to each other.
-    pub backend: BackendChoice,
-    /// NCCL's file, where it is not the one that libtorch brings or the loader finds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nccl_library: Option<PathBuf>,
-    /// What ranks compute on.
-    pub device: DeviceChoice,
-    /// Whether libtorch may use only algorithms that give equal bits for equal inputs. Those of
-    /// the CPU always do; some of a GPU's are slower.
-    pub deterministic: bool,
-    /// Computing threads of a rank; by default the cores that it may use, shared fairly with
-    /// the other ranks on them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub threads: Option<usize>,
-    /// How gradients are summed over micro-batches and ranks.
-    pub reduction: Reduction,
-    /// What gradients travel as between ranks.
-    pub reduce_dtype: ReduceDtype,
-    /// Whether gradients are summed over ranks while the backward pass still runs. The bits are
-    /// the same either way.
-    pub overlap: bool,
-    /// The parameters of all ranks are compared after every so many steps; 0: never. As often
-    /// as checkpoints are written: a replica that has drifted must not fill all that are kept.
-    pub check_every: u64,
-    /// Whether ranks may take shares of the micro-batches that differ by one. Off, because a
-    /// step takes as long as its largest share: who starts a run wants to know.
-    pub allow_uneven: bool,
-    /// Seconds after which a rank that waits for others gives up. Ten minutes: longer than the
-    /// first step of a large model takes, shorter than anybody waits for a hanging job.
-    pub timeout_s: u64,
-    /// Seconds without a sign of life after which a rank counts as stopped or cut off.
-    pub silence_s: u64,
-    /// Seconds within which every rank has ended once one is lost.
-    pub abort_s: u64,
-}
-
-impl Default for ParallelSection {
-    fn default() -> Self {
-        Self {
-            backend: BackendChoice::default(),
-            nccl_library: None,
-            device: DeviceChoice::default(),
-            deterministic: false,
-            threads: None,
-            reduction: Reduction::default(),
-            reduce_dtype: ReduceDtype::default(),
-            overlap: true,
-            check_every: 1000,
-            allow_uneven: false,
-            timeout_s: 600,
-            silence_s: 15,
-            abort_s: 5,
-        }
-    }
-}
-
-/// `parallel.device`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum DeviceChoice {
-    /// A GPU for every rank where libtorch finds one, else the CPU.
-    #[default]
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// A GPU for every rank.
-    Cuda,
-}
-
-/// `parallel.backend`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum BackendChoice {
-    /// MPI under `mpirun` or `srun`, else one process; gradients of several ranks on GPUs by NCCL.
-    #[default]
-    Auto,
-    /// One process.
-    Single,
-    /// MPI, also for gradients on GPUs, which go through host memory.
-    Mpi,
-    /// As `auto`, and gradients by NCCL in any case; needs a GPU for every rank.
-    Nccl,
-}
-
-impl From<BackendChoice> for Backend {
-    fn from(choice: BackendChoice) -> Self {
-        match choice {
-            BackendChoice::Auto | BackendChoice::Nccl => Self::Auto,
-            BackendChoice::Single => Self::Single,
-            BackendChoice::Mpi => Self::Mpi,
-        }
-    }
-}
-
 /// `[checkpoint]`: one is always written after the last step and on a stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -428,7 +330,7 @@ impl Default for LoggingSection {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::config::plan::{Facts, TrainPlan};
+    use crate::run::plan::{Facts, TrainPlan};
 
     pub(crate) const TINY: &str = r#"
 [run]

@@ -9,7 +9,7 @@ use std::{
 
 use collectives::{CollectiveError, GpuUuid, NcclError};
 
-use crate::config::plan::PlanError;
+use crate::run::plan::error::PlanError;
 
 /// An error of the trainer.
 #[derive(Debug, thiserror::Error)]

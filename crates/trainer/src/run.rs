@@ -9,13 +9,16 @@ pub(crate) mod lineage;
 pub(crate) mod logs;
 pub(crate) mod memory;
 pub(crate) mod metrics;
+pub(crate) mod plan;
 pub(crate) mod progress_report;
 pub(crate) mod run_folder;
 pub(crate) mod saved_state;
 pub(crate) mod session;
 pub(crate) mod staging;
 pub(crate) mod stop;
+pub(crate) mod synthetic;
 pub(crate) mod text_dates;
+pub(crate) mod timestamp;
 pub(crate) mod train;
 pub(crate) mod unigram;
 

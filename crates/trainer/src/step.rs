@@ -4,7 +4,9 @@
 //! mean of means; gradients are summed over micro-batches and ranks in the parameters' kind.
 
 pub(crate) mod device;
+pub(crate) mod gradient_way;
 pub(crate) mod gradients;
+pub(crate) mod learner;
 pub(crate) mod loss_scale;
 pub(crate) mod meters;
 pub(crate) mod optimizer;
@@ -13,13 +15,12 @@ pub(crate) mod precision;
 pub(crate) mod ready;
 pub(crate) mod reduction;
 pub(crate) mod schedule;
-pub(crate) mod trainee;
 
 use std::time::{Duration, Instant};
 
 use collectives::Collective;
 use loader::{MicroBatch, Step};
-use model::{BatchTensors, DropoutKey, Parameters, RobertaConfig, RobertaForMaskedLm};
+use model::{BatchTensors, DropoutKey, Parameters, RobertaConfig};
 use tch::Tensor;
 use torch_native::squared_norm;
 
@@ -27,41 +28,13 @@ use crate::{
     error::TrainError,
     run::stop::{Stop, StopRequest},
     step::{
+        learner::Learner,
         loss_scale::LossScale,
         meters::{Times, peak_memory_bytes, timed, training_flops},
-        optimizer::Optimizer,
-        overlap::GradientHooks,
         ready::ReadyStep,
-        reduction::{GradientSum, Losses, ReduceDtype, Reduction},
-        schedule::Schedule,
+        reduction::{GradientSum, Losses},
     },
 };
-
-/// What a step changes, and what it needs for that.
-#[derive(Debug)]
-pub(crate) struct Learner {
-    /// The model.
-    pub model: RobertaForMaskedLm,
-    /// Its optimizer.
-    pub optimizer: Optimizer,
-    /// The learning rate over the steps.
-    pub schedule: Schedule,
-    /// Norm to which larger gradients are scaled down; 0: never.
-    pub max_grad_norm: f64,
-    /// The run's seed, for dropout.
-    pub seed: u64,
-    /// Only there in fp16.
-    pub loss_scale: Option<LossScale>,
-    /// How gradients are summed over micro-batches and ranks.
-    pub reduction: Reduction,
-    /// What gradients travel as.
-    pub reduce_dtype: ReduceDtype,
-    /// Where gradients are summed over ranks during the backward pass: what tells that they are
-    /// ready.
-    pub hooks: Option<GradientHooks>,
-    /// Micro-batches of a step over all ranks.
-    pub num_micro_batches: u64,
-}
 
 /// What one step did; all but the times is the same on all ranks.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,6 +6,7 @@
 
 mod attention;
 mod device;
+mod finding;
 mod memory;
 mod nccl;
 mod runner;
@@ -20,6 +21,7 @@ use tch::Device;
 
 use self::{
     device::{Checked, Padding},
+    finding::Finding,
     nccl::NcclWay,
     runner::{Check, run_checks},
     speed::Speed,
@@ -29,17 +31,6 @@ use crate::{commands::output::print, error::TrainError, run::exit::ExitStatus, s
 /// All checks together end within it; they take a minute or two. Two more are left for the peer that
 /// `scripts/gpu_check.sh` runs beside them.
 const LIMIT: Duration = Duration::from_mins(6);
-
-/// One line of the report.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Finding {
-    /// What was checked.
-    pub what: String,
-    /// What was found.
-    pub found: String,
-    /// Whether it is as it has to be.
-    pub passed: bool,
-}
 
 /// A check that did not pass is a failure of the command, after its whole report.
 pub(crate) fn run() -> ExitStatus {
@@ -171,9 +162,6 @@ fn model_of(hidden_size: usize, layers: usize, vocab_size: usize) -> RobertaConf
     });
     RobertaConfig::from_json(&config.to_string()).expect("these are the fields of a RoBERTa")
 }
-
-/// What a check finds: whether it is as it has to be, and the words for it.
-type Found = Result<(bool, String), TrainError>;
 
 #[cfg(test)]
 mod tests;

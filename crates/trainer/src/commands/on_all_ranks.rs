@@ -6,10 +6,10 @@ use collectives::{Backend, Collective, CollectiveError, Launch, connect};
 
 use crate::{
     commands::output::{fail, fail_on},
-    config::{RunConfig, plan::LONGEST_TIMEOUT_S},
+    config::RunConfig,
     error::{TrainError, chain},
     ranks::agree::agree,
-    run::exit::ExitStatus,
+    run::{exit::ExitStatus, plan::LONGEST_TIMEOUT_S},
 };
 
 /// Connects the ranks and runs `work`. One rank reports what all of them know; a rank that

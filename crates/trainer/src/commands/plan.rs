@@ -9,22 +9,22 @@ use shards::Manifest;
 
 use crate::{
     commands::output::{fail, print},
-    config::{
-        RunConfig,
-        plan::{Facts, TrainPlan},
-    },
+    config::RunConfig,
     error::TrainError,
     estimate::{
         Asked, Estimate,
-        cpu::{self, CPU, Measured},
-        device::{ACCELERATORS, Accelerator, Device},
+        cpu::{self, Measured},
+        device::{ACCELERATORS, Accelerator, CPU, Device},
         measured::{Remaining, remaining},
         memory::Memory,
         network::{HOST, NETWORKS, Network},
         suggest::{Devices, Suggestion, suggest},
         text, text_of_remaining, text_of_suggestions,
     },
-    run::exit::ExitStatus,
+    run::{
+        exit::ExitStatus,
+        plan::{Facts, TrainPlan},
+    },
 };
 
 #[derive(Debug, Args)]

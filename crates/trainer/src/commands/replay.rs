@@ -8,14 +8,12 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::{config_arguments::RunArguments, output::pretty},
-    config::{
-        RunConfig,
-        plan::{Facts, TrainPlan},
-    },
+    config::RunConfig,
     error::TrainError,
     run::{
         data::{DataFiles, Text, open_loader, open_packings},
         lineage,
+        plan::{Facts, TrainPlan},
     },
 };
 

@@ -20,19 +20,16 @@ use super::{
     work::num_parameters,
 };
 use crate::{
-    config::{PrecisionChoice, plan::TrainPlan},
+    config::PrecisionChoice,
     error::TrainError,
     ranks::{
         affinity::{self, Affinity},
         crowd,
         processor::Processor,
     },
-    run::memory,
-    step::{StepRecord, meters::product_rate, precision, trainee::Trainee},
+    run::{memory, plan::TrainPlan, synthetic::Trainee},
+    step::{StepRecord, meters::product_rate, precision},
 };
-
-/// The device's name on the command line.
-pub(crate) const CPU: &str = "cpu";
 
 const WIDTH: usize = 256;
 const NUM_HEADS: usize = 4;
@@ -274,11 +271,12 @@ impl BesideProducts {
 mod tests {
     use super::*;
     use crate::{
-        config::{plan::Facts, tests::tiny},
+        config::tests::tiny,
         estimate::{
             network::{HOST, Network},
             step_time::{Step, StepTime, Sums},
         },
+        run::plan::Facts,
     };
 
     fn plan(overrides: &[&str]) -> TrainPlan {

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use model::{Precision, RobertaConfig};
 
-use super::cpu::CPU;
 use crate::{config::RunConfig, error::TrainError, ranks::processor::Processor, step::precision};
 
 /// FLOPs a second, and where that comes from.
 pub(crate) type Rate = (f64, &'static str);
+
+/// The device's name on the command line.
+pub(crate) const CPU: &str = "cpu";
 
 /// An accelerator, or a rank of a CPU, in one precision.
 #[derive(Debug, Clone, PartialEq)]

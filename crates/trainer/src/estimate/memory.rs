@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use super::{device::Device, work::num_parameters};
 use crate::{
-    config::plan::TrainPlan,
-    run::memory::{bytes_of, kept_by_a_layer, kept_by_layers},
-    step::{
-        gradients::GradientWay,
-        reduction::{ReduceDtype, Reduction},
+    config::{ReduceDtype, Reduction},
+    run::{
+        memory::{bytes_of, kept_by_a_layer, kept_by_layers},
+        plan::TrainPlan,
     },
+    step::gradient_way::GradientWay,
 };
 
 /// Taken by the driver, libraries, workspaces and fragments.

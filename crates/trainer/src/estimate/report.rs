@@ -11,10 +11,11 @@ use super::{
     work,
 };
 use crate::{
-    config::plan::{TrainPlan, can_share},
+    config::Reduction,
+    run::plan::{TrainPlan, can_share},
     step::{
-        gradients::{self, GradientWay},
-        reduction::Reduction,
+        gradient_way::GradientWay,
+        gradients::{self},
     },
 };
 
@@ -245,12 +246,13 @@ fn sums_of(plan: &TrainPlan, device: &Device, num_devices: u64, micro_batch: u64
 pub(crate) mod tests {
     use super::*;
     use crate::{
-        config::{RunConfig, plan::Facts},
+        config::RunConfig,
         estimate::{
             device::{ACCELERATORS, Accelerator},
             network::NETWORKS,
             text::text,
         },
+        run::plan::Facts,
     };
 
     pub(crate) fn recipe(name: &str, overrides: &[&str]) -> TrainPlan {

@@ -12,11 +12,8 @@ use super::{
     report::{Asked, Estimate, largest_shared},
 };
 use crate::{
-    config::{
-        BackendChoice, PrecisionChoice, RunConfig,
-        plan::{Facts, TrainPlan},
-    },
-    step::reduction::{ReduceDtype, Reduction},
+    config::{BackendChoice, PrecisionChoice, ReduceDtype, Reduction, RunConfig},
+    run::plan::{Facts, TrainPlan},
 };
 
 /// Shares of the hours and of a device's memory below which nothing is said.

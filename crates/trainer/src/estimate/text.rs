@@ -9,10 +9,7 @@ use super::{
     published::residuals,
     report::{Asked, Estimate},
 };
-use crate::{
-    config::plan::TrainPlan,
-    step::{precision, reduction::Reduction},
-};
+use crate::{config::Reduction, run::plan::TrainPlan, step::precision};
 
 /// Passes over a corpus above which a warning is given: Muennighoff et al. 2023 found that the
 /// value of repeated text is all but gone by then.

@@ -8,12 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    config::{ParallelSection, RunConfig, masking_section},
+    config::{ParallelSection, ReduceDtype, Reduction, RunConfig, masking_section},
     error::TrainError,
-    step::{
-        gradients::GradientWay,
-        reduction::{ReduceDtype, Reduction},
-    },
+    step::gradient_way::GradientWay,
 };
 
 /// Hashes that a checkpoint carries.

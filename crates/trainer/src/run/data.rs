@@ -12,9 +12,10 @@ use shards::{Corpus, Packing, PackingMode};
 use tokenizer::Tokenizer;
 
 use crate::{
-    config::{PhaseSection, RunConfig, plan::TrainPlan},
+    config::{PhaseSection, RunConfig},
     error::TrainError,
     ranks::agree::{agree, on_first_rank},
+    run::plan::TrainPlan,
 };
 
 /// Corpus and tokenizer of a run.

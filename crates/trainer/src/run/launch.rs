@@ -36,7 +36,7 @@ use crate::{
         train::{Finish, Reporter, Run, train},
         unigram::Unigram,
     },
-    step::{Learner, StepRecord, gradients, meters, precision, ready::ReadyStep, train_step},
+    step::{StepRecord, gradients, learner::Learner, meters, precision, ready::ReadyStep, train_step},
 };
 
 /// Where a run begins.
@@ -115,11 +115,11 @@ impl Launch<'_> {
         let (session, run_dir) = (self.session, Some(folder.dir()));
         let train = |collective: &mut dyn Collective| self.train_in(folder, collective);
         let Some(channel) = liveness::open(collective, session, folder.dir())? else {
-            return gradients::connected(session, collective, run_dir, train);
+            return session.connected(collective, run_dir, train);
         };
         self.stop.tell_by(channel.end_notice());
         let watched = &mut channel.watch(collective);
-        let result = gradients::connected(session, watched, run_dir, train);
+        let result = session.connected(watched, run_dir, train);
         liveness::close(channel, &result);
         result
     }
@@ -344,7 +344,7 @@ pub(crate) fn dry_run(
     let plan = describe_plan(&session, &learner, precision::name(precision));
     let step =
         |collective: &mut dyn Collective| train_step(&mut learner, collective, &ready, &StopRequest::new());
-    let record = gradients::connected(&session, collective, None, step)?;
+    let record = session.connected(collective, None, step)?;
     Ok(DryRun {
         checkpoint: restored.map(|restored| restored.path),
         plan,

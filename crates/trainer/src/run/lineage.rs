@@ -17,7 +17,7 @@ use crate::{
         identity::differing,
     },
     run::session::Session,
-    step::Learner,
+    step::learner::Learner,
 };
 
 /// Fields of a model's configuration that do not decide which tensors it has and what they

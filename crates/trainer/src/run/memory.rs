@@ -10,11 +10,11 @@ use std::path::Path;
 use model::Precision;
 use tch::Device;
 
-use crate::config::plan::TrainPlan;
+use crate::config::ReduceDtype;
 use crate::error::{TrainError, chain};
 use crate::estimate::work::num_parameters;
-use crate::step::gradients::GradientWay;
-use crate::step::reduction::ReduceDtype;
+use crate::run::plan::TrainPlan;
+use crate::step::gradient_way::GradientWay;
 
 /// Numbers a token and column of width that a layer keeps for its backward pass
 /// (`model.checkpoint_activations` off), without the input of its activation.
@@ -197,8 +197,8 @@ fn read(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::plan::Facts;
     use crate::config::tests::tiny;
+    use crate::run::plan::Facts;
 
     /// A plan of one micro-batch of twelve sequences.
     fn plan() -> TrainPlan {

@@ -11,7 +11,6 @@ use std::{
 };
 
 use durable::{DISK, DurableError, Operation};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny, ser::SerializeMap as _};
 
 use crate::{
@@ -164,11 +163,6 @@ pub(crate) struct Metrics {
     last_evaluated: Option<u64>,
 }
 
-/// Now, RFC 3339 in UTC with milliseconds.
-pub(crate) fn timestamp() -> String {
-    format!("{:.3}", Timestamp::now())
-}
-
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "the signature that serde asks for"
@@ -246,6 +240,7 @@ fn replace(path: &Path, text: &str) -> Result<(), DurableError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::timestamp::timestamp;
 
     fn line(step: u64) -> StepLine {
         StepLine {
@@ -280,13 +275,6 @@ mod tests {
                 "{said}"
             );
         }
-    }
-
-    #[test]
-    fn time_stamps_have_milliseconds_and_the_zone() {
-        let time = timestamp();
-        assert!(time.parse::<Timestamp>().is_ok(), "{time}");
-        assert_eq!((time.len(), &time[19..20]), (24, "."), "{time}");
     }
 
     #[test]

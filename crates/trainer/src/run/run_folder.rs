@@ -15,7 +15,7 @@ use crate::{
     config::RunConfig,
     error::TrainError,
     ranks::agree::on_first_rank,
-    run::{exit, metrics::timestamp, session::Session},
+    run::{exit, session::Session, timestamp::timestamp},
     step::precision,
 };
 

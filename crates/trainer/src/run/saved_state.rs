@@ -15,14 +15,14 @@ use tch::{Kind, Tensor};
 use torch_native::{tensor_bytes, tensor_from_bytes};
 
 use crate::{
-    config::CheckpointSection,
+    config::{CheckpointSection, Reduction},
     error::TrainError,
     ranks::{
         agree::{agree, compare, on_first_rank},
         identity::{Hashes, Tuple, differing, differing_from, essential},
     },
     run::{find_checkpoint::newest, lineage::Lineage, session::Session, text_dates::text_dates},
-    step::{Learner, precision, reduction::Reduction, schedule::Schedule},
+    step::{learner::Learner, precision, schedule::Schedule},
 };
 
 /// How far a run is.

@@ -4,7 +4,7 @@
 //! files, the configuration as a whole, and threads against cores. It writes nothing but a
 //! missing packing index and, for a run that is to train, the copy of `data.stage_to`.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use collectives::Collective;
 use loader::Loader;
@@ -13,10 +13,7 @@ use serde_json::{Value, json};
 use tch::Device;
 
 use crate::{
-    config::{
-        RunConfig,
-        plan::{Facts, PlanError, TrainPlan},
-    },
+    config::RunConfig,
     error::{TrainError, chain},
     ranks::{
         affinity::{self, Affinity, Threads},
@@ -27,11 +24,14 @@ use crate::{
     run::{
         data::{DataFiles, Text, open_loader, open_packings, packing_hash},
         memory::{self, Need},
+        plan::{Facts, TrainPlan, error::PlanError},
         staging::stage,
     },
     step::{
-        Learner, device,
-        gradients::{self, GradientWay},
+        device,
+        gradient_way::GradientWay,
+        gradients::{self},
+        learner::Learner,
         loss_scale::LossScale,
         optimizer::Optimizer,
         overlap::GradientHooks,
@@ -148,6 +148,20 @@ impl Session {
         agree(collective, checked)
     }
 
+    /// Runs `work` with the backend that sums gradients, see [`gradients::connected`]. All ranks together.
+    ///
+    /// # Errors
+    /// As [`gradients::connected`].
+    pub(crate) fn connected<T>(
+        &self,
+        collective: &mut dyn Collective,
+        run_dir: Option<&Path>,
+        work: impl FnOnce(&mut dyn Collective) -> Result<T, TrainError>,
+    ) -> Result<T, TrainError> {
+        let config = &self.plan.config;
+        gradients::connected(config, self.device, self.gradients, collective, run_dir, work)
+    }
+
     /// A model of this configuration with parameters of zero, and its optimizer.
     ///
     /// # Errors
@@ -157,7 +171,7 @@ impl Session {
         let mut model = RobertaForMaskedLm::new(&config.model.config, precision, self.device)?;
         model.set_attention_permutation(config.model.attention_permutation);
         model.set_checkpoint_activations(config.model.checkpoint_activations);
-        let hooks = gradients::overlaps(&config.parallel, self.device, self.plan.world_size)
+        let hooks = overlaps(&config.parallel, self.device, self.plan.world_size)
             .then(|| GradientHooks::new(model.parameters()))
             .transpose()?;
         Ok(Learner {

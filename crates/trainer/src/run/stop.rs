@@ -20,8 +20,6 @@ use std::{
 
 use collectives::EndNotice;
 use durable::{DurableError, FolderLock};
-use jiff::SignedDuration;
-use serde::{Deserialize, Serialize};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
     flag,
@@ -313,47 +311,6 @@ pub(crate) fn before_job_end(job_end: &str, now: SystemTime) -> Option<Instant> 
     Instant::now().checked_add(left.saturating_sub(BEFORE_END))
 }
 
-/// `run.stop_after`: a time as people write it, `11h50m`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct StopAfter {
-    text: String,
-    duration: Duration,
-}
-
-impl StopAfter {
-    /// The time.
-    pub(crate) fn duration(&self) -> Duration {
-        self.duration
-    }
-
-    /// The time as it was written.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-}
-
-impl TryFrom<String> for StopAfter {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let parsed: Option<SignedDuration> = text.parse().ok();
-        let duration = parsed.and_then(|duration| Duration::try_from(duration).ok());
-        match duration {
-            Some(duration) if !duration.is_zero() => Ok(Self { text, duration }),
-            _ => Err(format!(
-                "{text:?} is no time above 0; write hours, minutes and seconds as \"11h50m\" or \"90s\""
-            )),
-        }
-    }
-}
-
-impl From<StopAfter> for String {
-    fn from(stop_after: StopAfter) -> Self {
-        stop_after.text
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -466,16 +423,5 @@ mod tests {
         assert!(
             before_job_end("soon", now).is_none() && before_job_end(&u64::MAX.to_string(), now).is_none()
         );
-    }
-
-    #[test]
-    fn times_are_read_as_people_write_them() {
-        let read = |text: &str| StopAfter::try_from(text.to_owned()).map(|after| after.duration().as_secs());
-        assert_eq!(read("11h50m"), Ok(11 * 3600 + 50 * 60));
-        assert_eq!(read("90s"), Ok(90));
-        assert_eq!(read("PT2H"), Ok(7200));
-        for wrong in ["", "11", "0s", "-1h", "soon", "1 day"] {
-            assert!(read(wrong).unwrap_err().contains("11h50m"), "{wrong}");
-        }
     }
 }

@@ -14,14 +14,16 @@ use crate::{
     run::{
         evaluate::Evaluator,
         lineage::Lineage,
-        metrics::{EvaluationLine, Meters, Metrics, StepLine, timestamp},
+        metrics::{EvaluationLine, Meters, Metrics, StepLine},
         progress_report::ProgressReport,
         saved_state::{self, Progress},
         session::Session,
         stop::{Stop, StopRequest},
+        timestamp::timestamp,
     },
     step::{
-        Learner, StepRecord,
+        StepRecord,
+        learner::Learner,
         meters::{Times, timed},
         ready::ReadyStep,
         train_step,

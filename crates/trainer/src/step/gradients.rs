@@ -1,77 +1,41 @@
-//! Which way the gradients of several ranks go: through host memory by MPI, or by NCCL from GPU
-//! to GPU. `parallel.backend` chooses; all else goes over MPI in any case.
+//! Connects the ranks by NCCL where that sums their gradients, and ends it when they are done.
 
 use std::{path::Path, time::Duration};
 
 use collectives::{Collective, Gpu, GpuRuntime, Nccl, NcclError, NcclLibrary, NcclReduce, NcclTimes};
 use serde_json::json;
 use tch::Device;
-use torch_native::has_own_kernels;
 
 use crate::{
-    config::{BackendChoice, ParallelSection, RunConfig},
+    config::RunConfig,
     error::{TrainError, chain},
     ranks::{
         agree::{agree, compare},
         last_resort::LastResort,
     },
-    run::session::Session,
-    step::reduction::Reduction,
+    step::gradient_way::GradientWay,
 };
 
-/// Where gradients are summed over ranks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum GradientWay {
-    /// In host memory, by the backend that carries everything else.
-    HostMemory,
-    /// In the memory of the GPUs.
-    Nccl,
-}
-
-impl GradientWay {
-    /// The canonical tree, which NCCL does not know, is added up in host memory.
-    pub(crate) fn of(parallel: &ParallelSection, device: Device, world_size: u32) -> Self {
-        let wanted = match parallel.backend {
-            BackendChoice::Auto => world_size > 1,
-            BackendChoice::Nccl => true,
-            BackendChoice::Single | BackendChoice::Mpi => false,
-        };
-        if wanted && device.is_cuda() && parallel.reduction == Reduction::Fast {
-            Self::Nccl
-        } else {
-            Self::HostMemory
-        }
-    }
-}
-
-/// Whether gradients are summed beside the backward pass: from a GPU to host memory the pass would have
-/// to wait for them.
-pub(crate) fn overlaps(parallel: &ParallelSection, device: Device, world_size: u32) -> bool {
-    let beside_the_pass = match GradientWay::of(parallel, device, world_size) {
-        GradientWay::Nccl => true,
-        GradientWay::HostMemory => world_size > 1 && has_own_kernels(device),
-    };
-    parallel.overlap && beside_the_pass
-}
-
-/// Runs `work` with the backend that sums gradients as `session` decided. All ranks together. A rank
+/// Runs `work` with the backend that sums gradients as `way` says. All ranks together. A rank
 /// whose GPU hangs says why in `last_exit.json` of `run_dir`, which a dry run has not.
 ///
 /// # Errors
 /// Those of `work`, after which NCCL is aborted; [`TrainError::Agreed`] on all ranks where NCCL
 /// cannot be used on one.
 pub(crate) fn connected<T>(
-    session: &Session,
+    config: &RunConfig,
+    device: Device,
+    way: GradientWay,
     collective: &mut dyn Collective,
     run_dir: Option<&Path>,
     work: impl FnOnce(&mut dyn Collective) -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
-    if session.gradients == GradientWay::HostMemory {
+    if way == GradientWay::HostMemory {
         return work(collective);
     }
-    let within = Duration::from_secs(session.plan.config.parallel.abort_s);
+    let within = Duration::from_secs(config.parallel.abort_s);
     let last_resort = LastResort::new(collective.rank().0, run_dir, within);
-    let sums = connect(&session.plan.config, session.device, collective, &last_resort)?;
+    let sums = connect(config, device, collective, &last_resort)?;
     let mut nccl = Nccl::new(collective, sums);
     let done = work(&mut nccl).inspect_err(|_| last_resort.is_back())?;
     if let Err(error) = nccl.leave() {
@@ -130,30 +94,6 @@ fn number_of(device: Device) -> usize {
 mod tests {
     use super::*;
     use crate::config::tests::tiny;
-
-    fn way(overrides: &[&str], device: Device, world_size: u32) -> GradientWay {
-        GradientWay::of(&tiny(overrides).parallel, device, world_size)
-    }
-
-    #[test]
-    fn nccl_sums_what_several_ranks_have_on_gpus_unless_told_otherwise() {
-        let gpu = Device::Cuda(3);
-        for (overrides, device, world_size, expected) in [
-            (&[][..], gpu, 8, GradientWay::Nccl),
-            (&[], gpu, 1, GradientWay::HostMemory),
-            (&[], Device::Cpu, 8, GradientWay::HostMemory),
-            (&["parallel.backend='nccl'"], gpu, 1, GradientWay::Nccl),
-            (&["parallel.backend='mpi'"], gpu, 8, GradientWay::HostMemory),
-            (
-                &["parallel.reduction='canonical'"],
-                gpu,
-                8,
-                GradientWay::HostMemory,
-            ),
-        ] {
-            assert_eq!(way(overrides, device, world_size), expected, "{overrides:?}");
-        }
-    }
 
     #[test]
     fn a_library_that_the_configuration_names_and_that_is_not_there_is_told_with_its_key() {

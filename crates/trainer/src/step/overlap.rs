@@ -25,7 +25,7 @@ use model::{ModelError, Parameters};
 use tch::{Device, Kind, Tensor};
 use torch_native::{has_own_kernels, with_slice_mut_f32, with_slice_mut_f64};
 
-use crate::{error::TrainError, step::reduction::ReduceDtype};
+use crate::{config::ReduceDtype, error::TrainError};
 
 /// A bucket is full from this size on: small enough that the first one starts early, large
 /// enough that a reduction's fixed cost (two rounds of messages) is small beside it.

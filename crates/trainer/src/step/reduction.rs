@@ -7,53 +7,17 @@ use collectives::{
     canonical::{Number, PartialSums, Share, Tree, all_reduce_nodes},
 };
 use loader::{MicroBatch, micro_batches_of_rank};
-use model::{Parameters, Precision};
-use serde::{Deserialize, Serialize};
+use model::Parameters;
 use tch::{Device, Kind, Tensor};
 use torch_native::{TorchError, slice_f32, slice_f64, with_slice_mut_f32, with_slice_mut_f64};
 
 use crate::{
     error::TrainError,
     step::{
-        Learner,
+        learner::Learner,
         overlap::{GradientHooks, on_host_memory, reduce_after, reduce_during},
     },
 };
-
-/// `parallel.reduction`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Reduction {
-    /// One after the other on each rank, then as the transport likes: equal to rounding at any
-    /// number of ranks.
-    #[default]
-    Fast,
-    /// In one fixed tree over the micro-batches of the step: the same bits at any number of
-    /// ranks.
-    Canonical,
-}
-
-/// `parallel.reduce_dtype`: what gradients travel as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ReduceDtype {
-    /// As they are: f32, or f64 where the model is.
-    #[default]
-    F32,
-    /// Half of the bytes of f32, rounded to 8 bits of precision on the way.
-    Bf16,
-}
-
-impl ReduceDtype {
-    /// Bytes of a number on the wire; the gradients of a run in f64 stay what they are.
-    pub(crate) fn bytes(self, precision: Precision) -> f64 {
-        match (self, precision) {
-            (_, Precision::F64) => 8.0,
-            (Self::F32, _) => 4.0,
-            (Self::Bf16, _) => 2.0,
-        }
-    }
-}
 
 /// The gradients of one step on one rank, as they come. The sum of what has come last is in the
 /// parameters' own gradient.

@@ -9,8 +9,8 @@ use model::{DropoutKey, attention};
 use tch::{Device, Kind, Tensor};
 use torch_native::{Dropout, fill_normal};
 
-use super::Found;
-use crate::{error::TrainError, step::trainee::SEED};
+use super::finding::Found;
+use crate::{error::TrainError, run::synthetic::SEED};
 
 const PROBABILITY: f64 = 0.1;
 /// Kernels that keep an element by 8 random bits miss the rate by at most this; steps of 1/16, the fault

@@ -5,14 +5,11 @@ use std::fmt;
 use model::{DropoutKey, Precision, RobertaConfig, RobertaForMaskedLm};
 use tch::{Device, Kind, Tensor};
 
-use super::Found;
+use super::finding::Found;
 use crate::{
     error::TrainError,
-    step::{
-        precision,
-        ready::tensors_of,
-        trainee::{self, SEED, Trainee},
-    },
+    run::synthetic::{self, SEED, Trainee},
+    step::{precision, ready::tensors_of},
 };
 
 /// Whether sequences are of one length. Where they are not, attention has a mask, and on a GPU another

@@ -2,19 +2,17 @@
 
 use std::{borrow::Cow, path::Path};
 
+use model::{Precision, RobertaConfig};
 use tch::Device;
 
-use super::speed::Speed;
 use crate::{
-    config::{
-        RunConfig,
-        plan::{Facts, TrainPlan},
-    },
+    config::RunConfig,
     error::TrainError,
     estimate::{
         device::{BesideProducts, Device as Planned},
         memory::Memory,
     },
+    run::plan::{Facts, TrainPlan},
 };
 
 /// What `plan` needs to know; model, lengths and micro-batch are replaced by those that were timed.
@@ -43,9 +41,14 @@ micro_batch_size = 1
 "#;
 
 /// Whether `plan` says enough, and both numbers. Where there is no GPU there is nothing beside the plan's.
-pub(super) fn beside_plan(speed: &Speed) -> Result<(bool, String), TrainError> {
-    let planned = planned_bytes(speed)?;
-    let Device::Cuda(index) = speed.device else {
+pub(super) fn beside_plan(
+    device: Device,
+    config: &RobertaConfig,
+    precision: Precision,
+    (sequences, length): (usize, usize),
+) -> Result<(bool, String), TrainError> {
+    let planned = planned_bytes(config, precision, (sequences, length))?;
+    let Device::Cuda(index) = device else {
         return Ok((true, format!("plan: {:.1} GB on a GPU", planned / 1e9)));
     };
     let peak = torch_native::gpu_peak_memory(index)?;
@@ -59,10 +62,13 @@ pub(super) fn beside_plan(speed: &Speed) -> Result<(bool, String), TrainError> {
     Ok((peak.tensors_bytes as f64 <= planned, text))
 }
 
-fn planned_bytes(speed: &Speed) -> Result<f64, TrainError> {
-    let (sequences, length) = speed.shape;
+fn planned_bytes(
+    model: &RobertaConfig,
+    precision: Precision,
+    (sequences, length): (usize, usize),
+) -> Result<f64, TrainError> {
     let mut config: RunConfig = config_file::load_str(RUN, Path::new("gpu-check"), &[])?;
-    config.model.config = speed.config.clone();
+    config.model.config = model.clone();
     config.data.sequence_length = length;
     config.training.micro_batch_size = sequences as u64;
     config.training.global_batch_size = sequences as u64;
@@ -74,7 +80,7 @@ fn planned_bytes(speed: &Speed) -> Result<f64, TrainError> {
     let device = Planned {
         name: "gpu-check",
         memory_bytes: f64::MAX,
-        precision: speed.precision,
+        precision,
         rates: Cow::Borrowed(&[]),
         beside_products: BesideProducts::IN_THE_RATE,
     };

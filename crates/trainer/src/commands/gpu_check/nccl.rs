@@ -10,13 +10,10 @@ use model::Precision;
 use tch::Tensor;
 
 use super::{
-    Found,
     device::{Checked, relative_error},
+    finding::Found,
 };
-use crate::{
-    error::TrainError,
-    step::{overlap::GradientHooks, reduction::ReduceDtype, trainee::Trainee},
-};
+use crate::{config::ReduceDtype, error::TrainError, run::synthetic::Trainee, step::overlap::GradientHooks};
 
 const STEPS: u64 = 3;
 const TIMES: NcclTimes = NcclTimes {

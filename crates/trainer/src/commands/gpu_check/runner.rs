@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Finding, Found};
+use super::finding::{Finding, Found};
 use crate::error::chain;
 
 /// A check that is still to be made.

@@ -5,10 +5,11 @@ use std::time::Instant;
 use model::{Precision, RobertaConfig};
 use tch::Device;
 
-use super::{Found, device::Padding, memory};
+use super::{device::Padding, finding::Found, memory};
 use crate::{
     error::{TrainError, chain},
-    step::{meters::product_rate, trainee::Trainee},
+    run::synthetic::Trainee,
+    step::meters::product_rate,
 };
 
 /// Steps that warm a GPU up, and those that are timed.
@@ -58,7 +59,7 @@ impl Speed {
         drop(trainee);
         let peak = product_rate(self.precision.compute(), self.device)?;
         let reached = flops as f64 / seconds;
-        let (fits, memory) = memory::beside_plan(self)?;
+        let (fits, memory) = memory::beside_plan(self.device, &self.config, self.precision, self.shape)?;
         let text = format!(
             "{:.0} tokens/s, {:.1} TFLOP/s, {:.0} % of the {:.1} of a large product; {memory}",
             tokens as f64 / seconds,

@@ -6,11 +6,8 @@ use model::Precision;
 use tch::Tensor;
 use torch_native::{count_operators, use_deterministic_algorithms};
 
-use super::{Found, device::Checked};
-use crate::{
-    error::TrainError,
-    step::{loss_scale::LossScale, trainee::Trainee},
-};
+use super::{device::Checked, finding::Found};
+use crate::{error::TrainError, run::synthetic::Trainee, step::loss_scale::LossScale};
 
 /// A scale at which the first gradients overflow.
 const TOO_LARGE_A_SCALE: f64 = 16_777_216.0;

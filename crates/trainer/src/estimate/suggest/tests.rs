@@ -160,7 +160,7 @@ fn ranks_of_one_host_are_suggested_by_their_number_and_with_caution() {
     impl Devices for Ranks {
         fn device(&self, plan: &TrainPlan, num_devices: u64) -> Option<(Device, bool)> {
             let mut device = v100(plan);
-            device.name = crate::estimate::cpu::CPU;
+            device.name = crate::estimate::device::CPU;
             let factor = if num_devices == 2 { self.0 } else { 1.0 };
             let rates = device.rates.iter().map(|&(rate, source)| (rate * factor, source));
             device.rates = rates.collect();

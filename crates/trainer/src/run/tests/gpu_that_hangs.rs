@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::{Place, config_in};
 use crate::{
+    config::ReduceDtype,
     error::{TrainError, chain},
     run::{
         data::DataFiles,
@@ -28,10 +29,10 @@ use crate::{
         train::Finish,
     },
     step::{
-        gradients::{self, GradientWay},
+        gradient_way::GradientWay,
+        gradients::{self},
         overlap::{GradientHooks, reduce_during},
         ready::{ReadyStep, tensors_of},
-        reduction::ReduceDtype,
         train_step,
     },
 };
@@ -136,7 +137,8 @@ fn a_process_whose_gpu_hangs() {
     let mut connected = |work: fn(&Session, &mut dyn Collective) -> Result<(), TrainError>| {
         std::fs::create_dir_all(&run_dir).unwrap();
         let work = |collective: &mut dyn Collective| work(&session, collective);
-        gradients::connected(&session, &mut collective, Some(&run_dir), work)
+        session
+            .connected(&mut collective, Some(&run_dir), work)
             .map(|()| Finish::Done { step: 1 })
     };
     let result = match work {

@@ -11,17 +11,12 @@ use tch::{Device, Tensor};
 use torch_native::philox4x32_10;
 
 use crate::{
-    config::{OptimizerSection, ScheduleSection},
+    config::{OptimizerSection, ReduceDtype, Reduction, ScheduleSection},
     error::TrainError,
     run::stop::StopRequest,
     step::{
-        Learner, StepRecord,
-        loss_scale::LossScale,
-        optimizer::Optimizer,
-        ready::ReadyStep,
-        reduction::{ReduceDtype, Reduction},
-        schedule::Schedule,
-        train_step,
+        StepRecord, learner::Learner, loss_scale::LossScale, optimizer::Optimizer, ready::ReadyStep,
+        schedule::Schedule, train_step,
     },
 };
 

@@ -3,13 +3,16 @@
 //! All problems are reported together, each with its full key. Only a [`TrainPlan`] goes
 //! further into training.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+pub(crate) mod error;
+
+use std::{collections::BTreeMap, path::Path};
 
 use loader::{SkippedSteps, nearest_divisors};
 use masking::mask_capacity;
 
+use self::error::PlanError;
 use crate::config::{BackendChoice, DeviceChoice, PrecisionChoice, RunConfig};
-use crate::step::reduction::{ReduceDtype, Reduction};
+use crate::config::{ReduceDtype, Reduction};
 use crate::step::schedule::Schedule;
 
 /// Longest deadline of a collective call: a year, which every clock can add.
@@ -43,31 +46,6 @@ pub(crate) struct TrainPlan {
     pub mask_capacity: usize,
     /// The learning rate.
     pub schedule: Schedule,
-}
-
-/// Every problem of a configuration.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) struct PlanError {
-    /// Each begins with its key, behind the key's place where that is known.
-    pub problems: Vec<String>,
-}
-
-impl fmt::Display for PlanError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.problems.as_slice() {
-            [problem] => write!(formatter, "the configuration cannot run: {problem}"),
-            problems => {
-                write!(
-                    formatter,
-                    "the configuration cannot run, for {} reasons:",
-                    problems.len()
-                )?;
-                problems
-                    .iter()
-                    .try_for_each(|problem| write!(formatter, "\n  {problem}"))
-            }
-        }
-    }
 }
 
 impl TrainPlan {

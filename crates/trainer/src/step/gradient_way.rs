@@ -1,0 +1,72 @@
+//! Which way the gradients of several ranks go: through host memory by MPI, or by NCCL from GPU
+//! to GPU. `parallel.backend` chooses; all else goes over MPI in any case.
+
+use tch::Device;
+use torch_native::has_own_kernels;
+
+use crate::config::{BackendChoice, ParallelSection, Reduction};
+
+/// Where gradients are summed over ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GradientWay {
+    /// In host memory, by the backend that carries everything else.
+    HostMemory,
+    /// In the memory of the GPUs.
+    Nccl,
+}
+
+impl GradientWay {
+    /// The canonical tree, which NCCL does not know, is added up in host memory.
+    pub(crate) fn of(parallel: &ParallelSection, device: Device, world_size: u32) -> Self {
+        let wanted = match parallel.backend {
+            BackendChoice::Auto => world_size > 1,
+            BackendChoice::Nccl => true,
+            BackendChoice::Single | BackendChoice::Mpi => false,
+        };
+        if wanted && device.is_cuda() && parallel.reduction == Reduction::Fast {
+            Self::Nccl
+        } else {
+            Self::HostMemory
+        }
+    }
+}
+
+/// Whether gradients are summed beside the backward pass: from a GPU to host memory the pass would have
+/// to wait for them.
+pub(crate) fn overlaps(parallel: &ParallelSection, device: Device, world_size: u32) -> bool {
+    let beside_the_pass = match GradientWay::of(parallel, device, world_size) {
+        GradientWay::Nccl => true,
+        GradientWay::HostMemory => world_size > 1 && has_own_kernels(device),
+    };
+    parallel.overlap && beside_the_pass
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::tiny;
+
+    fn way(overrides: &[&str], device: Device, world_size: u32) -> GradientWay {
+        GradientWay::of(&tiny(overrides).parallel, device, world_size)
+    }
+
+    #[test]
+    fn nccl_sums_what_several_ranks_have_on_gpus_unless_told_otherwise() {
+        let gpu = Device::Cuda(3);
+        for (overrides, device, world_size, expected) in [
+            (&[][..], gpu, 8, GradientWay::Nccl),
+            (&[], gpu, 1, GradientWay::HostMemory),
+            (&[], Device::Cpu, 8, GradientWay::HostMemory),
+            (&["parallel.backend='nccl'"], gpu, 1, GradientWay::Nccl),
+            (&["parallel.backend='mpi'"], gpu, 8, GradientWay::HostMemory),
+            (
+                &["parallel.reduction='canonical'"],
+                gpu,
+                8,
+                GradientWay::HostMemory,
+            ),
+        ] {
+            assert_eq!(way(overrides, device, world_size), expected, "{overrides:?}");
+        }
+    }
+}
