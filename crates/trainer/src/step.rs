@@ -4,7 +4,7 @@
 //! mean of means; gradients are summed over micro-batches and ranks in the parameters' kind.
 
 pub(crate) mod device;
-pub(crate) mod gradient_way;
+pub(crate) mod gradient_transport;
 pub(crate) mod gradients;
 pub(crate) mod learner;
 pub(crate) mod loss_scale;
@@ -102,7 +102,7 @@ pub(crate) fn train_step(
     let losses = sum_gradients(learner, collective, ready, factor, &mut times)?;
     let grad = learner.model.parameters().grad();
     let grad_norm = timed(&mut times.optimizer, || squared_norm(grad))?.sqrt() / scale;
-    let own = Own {
+    let own = LocalResult {
         loss: losses.local,
         grad_norm,
         computed: times.forward + times.backward,
@@ -225,7 +225,7 @@ fn forward_backward(
 }
 
 /// What one rank brings to the sums of a step.
-struct Own {
+struct LocalResult {
     loss: f64,
     /// Of gradients that are the same on all ranks, by an order of additions that may be the device's.
     grad_norm: f64,
@@ -234,7 +234,7 @@ struct Own {
 }
 
 /// What the ranks' losses and norms come to, the same on all of them.
-struct Sums {
+struct GlobalResult {
     loss: f64,
     /// Rank 0's: a number that every rank multiplies its parameters with must be the same bits on all
     /// of them, or the replicas drift apart.
@@ -246,7 +246,11 @@ struct Sums {
     local_compute: Vec<Duration>,
 }
 
-fn sum_losses(collective: &mut dyn Collective, own: &Own, stop: &StopRequest) -> Result<Sums, TrainError> {
+fn sum_losses(
+    collective: &mut dyn Collective,
+    own: &LocalResult,
+    stop: &StopRequest,
+) -> Result<GlobalResult, TrainError> {
     let flag = |set: bool| if set { 1.0 } else { 0.0 };
     // Zeros of all others leave a number as it is.
     let of_first = |number: f64| if collective.rank().0 == 0 { number } else { 0.0 };
@@ -267,7 +271,7 @@ fn sum_losses(collective: &mut dyn Collective, own: &Own, stop: &StopRequest) ->
     let (peaks, of_each) = of_each.split_at(world_size);
     let (stops, computed) = of_each.split_at(world_size);
     let duration = |&seconds: &f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    Ok(Sums {
+    Ok(GlobalResult {
         loss: of_all[0],
         bad_loss: of_all[1] > 0.0,
         bad_gradient: of_all[2] > 0.0,
@@ -290,7 +294,7 @@ fn whole(sums: &[f64]) -> Vec<u64> {
 
 /// Whether fp16 overflowed, which costs the step and lowers the scale of the loss. Where that
 /// cannot be it, what is not finite ends the run.
-fn overflowed(learner: &mut Learner, finished: Step, sums: &Sums) -> Result<bool, TrainError> {
+fn overflowed(learner: &mut Learner, finished: Step, sums: &GlobalResult) -> Result<bool, TrainError> {
     let what = match (sums.bad_loss, sums.bad_gradient) {
         (false, false) => {
             learner.loss_scale.iter_mut().for_each(LossScale::succeed);
@@ -363,7 +367,7 @@ mod tests {
         let world = collectives::Threads::world(3, Duration::from_mins(1));
         let found = on_every_rank(world, |collective| {
             let rank = collective.rank().0;
-            let own = Own {
+            let own = LocalResult {
                 loss: 1.0,
                 grad_norm: next(7.3, rank),
                 peak_memory: 0,
@@ -388,7 +392,7 @@ mod tests {
             let world = collectives::Threads::world(2, Duration::from_mins(1));
             let found = on_every_rank(world, |collective| {
                 let is_bad = collective.rank().0 == bad_rank;
-                let own = Own {
+                let own = LocalResult {
                     loss: 1.0,
                     grad_norm: if is_bad { f64::INFINITY } else { 1.0 },
                     peak_memory: 0,

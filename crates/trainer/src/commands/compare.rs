@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<String, TrainError> {
 
 /// The figures of one evaluation that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Evaluated {
+pub(crate) struct ComparedFigures {
     /// Mean cross-entropy in nats.
     pub loss: f64,
     /// Mean cross-entropy of the same tokens by their frequency in the training shards.
@@ -60,7 +60,7 @@ pub(crate) struct EvaluatedStep {
     /// Steps finished.
     pub step: u64,
     /// The figures.
-    pub eval: Evaluated,
+    pub eval: ComparedFigures,
 }
 
 /// A run's first and last evaluation.

@@ -18,7 +18,7 @@ use crate::{
     ranks::{agree::agree, crowd::CrowdWatch},
     run::{
         data::DataFiles,
-        evaluate::{Evaluated, EvaluationRecord, Evaluator},
+        evaluate::{EvaluationOptions, EvaluationRecord, Evaluator},
         exit::ExitStatus,
         find_checkpoint::find_checkpoint,
         lineage,
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &EvalArguments, launch: Option<Launch>) -> ExitStat
         Ok((config, weights))
     });
     on_all_ranks(loaded, launch, |(config, weights), collective| {
-        let selection = Selection {
+        let selection = EvaluationOverrides {
             max_sequences: arguments.max_sequences,
             mask_seed: arguments.mask_seed,
         };
@@ -94,7 +94,7 @@ pub(crate) enum Weights {
 
 /// What of the held-out text is evaluated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Selection {
+pub(crate) struct EvaluationOverrides {
     /// At most so many sequences a source.
     pub max_sequences: Option<u64>,
     /// Seed of the masks; without it those of the run's own evaluations.
@@ -109,7 +109,7 @@ pub(crate) fn evaluate_run(
     config: RunConfig,
     collective: &mut dyn Collective,
     weights: &Weights,
-    selection: Selection,
+    selection: EvaluationOverrides,
 ) -> Result<(Progress, EvaluationRecord), TrainError> {
     let checkpoints = config.run.dir.join("checkpoints");
     // Which checkpoint is compared by its content, because its path may differ between hosts.
@@ -158,7 +158,7 @@ pub(crate) fn evaluate_run(
         &session.text.corpus,
         session.text.tokenizer.vocab_size(),
     )?;
-    let evaluated = Evaluated {
+    let evaluated = EvaluationOptions {
         max_sequences: selection.max_sequences,
         mask_seed: selection.mask_seed.unwrap_or(own_masks),
     };

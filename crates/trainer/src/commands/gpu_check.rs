@@ -22,7 +22,7 @@ use tch::Device;
 use self::{
     device::{Checked, Padding},
     finding::Finding,
-    nccl::NcclWay,
+    nccl::NcclSetup,
     runner::{Check, run_checks},
     speed::Speed,
 };
@@ -88,7 +88,7 @@ fn checks(device: Device, half: &[Precision]) -> Vec<Check> {
         shape: (4, 192),
     };
     let mut checks = correctness(&checked, half);
-    for way in NcclWay::ALL {
+    for way in NcclSetup::ALL {
         let checked = checked.clone();
         let what = format!("NCCL, one rank, {way}");
         checks.push(Check::new(&what, move || nccl::one_rank(&checked, way)));

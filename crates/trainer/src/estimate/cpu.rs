@@ -27,7 +27,7 @@ use crate::{
         crowd,
         processor::Processor,
     },
-    run::{memory, plan::TrainPlan, synthetic::Trainee},
+    run::{memory, plan::TrainPlan, synthetic::SyntheticRun},
     step::{StepRecord, meters::product_rate, precision},
 };
 
@@ -195,15 +195,15 @@ fn fastest_step(
 ) -> Result<StepRecord, TrainError> {
     let length = plan.config.data.sequence_length;
     let shape = ((POSITIONS / length).max(1), length);
-    let mut trainee = Trainee::new(TorchDevice::Cpu, model, precision, shape)?;
+    let mut synthetic = SyntheticRun::new(TorchDevice::Cpu, model, precision, shape)?;
     let checkpoint = plan.config.model.checkpoint_activations;
-    trainee.learner.model.set_checkpoint_activations(checkpoint);
+    synthetic.learner.model.set_checkpoint_activations(checkpoint);
     for _ in 0..WARM_UP_STEPS {
-        trainee.step()?;
+        synthetic.step()?;
     }
-    let mut fastest = trainee.step()?;
+    let mut fastest = synthetic.step()?;
     for _ in 1..TIMED_STEPS {
-        let next = trainee.step()?;
+        let next = synthetic.step()?;
         if passes(&next) < passes(&fastest) {
             fastest = next;
         }
@@ -274,7 +274,7 @@ mod tests {
         config::tests::tiny,
         estimate::{
             network::{HOST, Network},
-            step_time::{Step, StepTime, Sums},
+            step_time::{GradientSchedule, PlannedStep, StepTime},
         },
         run::plan::Facts,
     };
@@ -340,7 +340,7 @@ mod tests {
         let rows = plan.mask_capacity;
         let network = Network::find(HOST).unwrap();
         let of = |recomputes| {
-            let step = Step {
+            let step = PlannedStep {
                 model: &model,
                 length: 32,
                 rows,
@@ -348,7 +348,7 @@ mod tests {
                 batch: 64,
                 micro_batch: 64,
                 wire_bytes: 4.0,
-                sums: Sums::Overlapped,
+                sums: GradientSchedule::Overlapped,
                 through_host: false,
                 recomputes,
             };

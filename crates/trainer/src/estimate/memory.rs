@@ -9,7 +9,7 @@ use crate::{
         memory::{bytes_of, kept_by_a_layer, kept_by_layers},
         plan::TrainPlan,
     },
-    step::gradient_way::GradientWay,
+    step::gradient_transport::GradientTransport,
 };
 
 /// Taken by the driver, libraries, workspaces and fragments.
@@ -66,8 +66,8 @@ impl Memory {
         if product < number {
             copies_bytes += product * parameters;
         }
-        let way = GradientWay::of(&plan.config.parallel, device.of_libtorch(), plan.world_size);
-        if way == GradientWay::Nccl && plan.config.parallel.reduce_dtype == ReduceDtype::Bf16 {
+        let way = GradientTransport::of(&plan.config.parallel, device.of_libtorch(), plan.world_size);
+        if way == GradientTransport::Nccl && plan.config.parallel.reduce_dtype == ReduceDtype::Bf16 {
             copies_bytes += 2.0 * parameters;
         }
         let (kept, a_logit, reserved_bytes) = if device.is_cpu() {

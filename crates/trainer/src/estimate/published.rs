@@ -10,7 +10,7 @@ use model::{HiddenAct, PositionEmbedding, RobertaConfig};
 use super::{
     device::BesideProducts,
     network::{NETWORKS, Network},
-    step_time::{Step, StepTime, Sums},
+    step_time::{GradientSchedule, PlannedStep, StepTime},
     work,
 };
 
@@ -161,14 +161,14 @@ pub(crate) fn residuals() -> Vec<Residual> {
         } else {
             (65_536, 64)
         };
-        let step = Step {
+        let step = PlannedStep {
             model: &model,
             length: row.length,
             rows: rows_of(row.length),
             flops_per_sequence: sequence_flops(&model, row.length) * share,
             batch,
             micro_batch,
-            sums: Sums::Overlapped,
+            sums: GradientSchedule::Overlapped,
             through_host: false,
             recomputes: false,
             wire_bytes: if row.device.ends_with("FP16") { 2.0 } else { 4.0 },

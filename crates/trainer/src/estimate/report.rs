@@ -7,14 +7,14 @@ use super::{
     device::Device,
     memory::Memory,
     network::Network,
-    step_time::{Step, StepTime, Sums},
+    step_time::{GradientSchedule, PlannedStep, StepTime},
     work,
 };
 use crate::{
     config::Reduction,
     run::plan::{TrainPlan, can_share},
     step::{
-        gradient_way::GradientWay,
+        gradient_transport::GradientTransport,
         gradients::{self},
     },
 };
@@ -159,8 +159,9 @@ impl Estimate {
             hierarchical_seconds: asked
                 .network
                 .hierarchical_seconds(gradient_bytes, asked.num_devices),
-            in_host_memory_seconds: (step.through_host || matches!(step.sums, Sums::Canonical { .. }))
-                .then(|| at(asked.num_devices, fastest).communication_seconds),
+            in_host_memory_seconds: (step.through_host
+                || matches!(step.sums, GradientSchedule::Canonical { .. }))
+            .then(|| at(asked.num_devices, fastest).communication_seconds),
             ranges: ranges.collect(),
             passes: asked.corpus_tokens.map(|tokens| positions / tokens as f64),
             scaling: scaling.collect(),
@@ -197,12 +198,12 @@ pub(super) fn largest_shared(plan: &TrainPlan, num_devices: u64, most: u64) -> O
 }
 
 /// A step of the run, on `num_devices` in micro-batches of so many sequences.
-fn step_of<'a>(plan: &'a TrainPlan, device: &Device, num_devices: u64, micro_batch: u64) -> Step<'a> {
+fn step_of<'a>(plan: &'a TrainPlan, device: &Device, num_devices: u64, micro_batch: u64) -> PlannedStep<'a> {
     let config = &plan.config;
     let (length, rows) = (config.data.sequence_length, plan.mask_capacity);
     let recomputes = config.model.checkpoint_activations;
-    let way = GradientWay::of(&config.parallel, device.of_libtorch(), world_size(num_devices));
-    Step {
+    let way = GradientTransport::of(&config.parallel, device.of_libtorch(), world_size(num_devices));
+    PlannedStep {
         model: &config.model.config,
         length,
         rows,
@@ -211,7 +212,7 @@ fn step_of<'a>(plan: &'a TrainPlan, device: &Device, num_devices: u64, micro_bat
         micro_batch,
         wire_bytes: config.parallel.reduce_dtype.bytes(device.precision),
         sums: sums_of(plan, device, num_devices, micro_batch),
-        through_host: num_devices > 1 && !device.is_cpu() && way == GradientWay::HostMemory,
+        through_host: num_devices > 1 && !device.is_cpu() && way == GradientTransport::HostMemory,
         recomputes,
     }
 }
@@ -220,7 +221,7 @@ fn world_size(num_devices: u64) -> u32 {
     u32::try_from(num_devices).unwrap_or(u32::MAX)
 }
 
-fn sums_of(plan: &TrainPlan, device: &Device, num_devices: u64, micro_batch: u64) -> Sums {
+fn sums_of(plan: &TrainPlan, device: &Device, num_devices: u64, micro_batch: u64) -> GradientSchedule {
     let parallel = &plan.config.parallel;
     match parallel.reduction {
         Reduction::Canonical => {
@@ -228,15 +229,15 @@ fn sums_of(plan: &TrainPlan, device: &Device, num_devices: u64, micro_batch: u64
             let tree = Tree::new(leaves);
             let of_device = |device| leaves * device / num_devices..leaves * (device + 1) / num_devices;
             let nodes = (0..num_devices).map(|device| tree.nodes_of(of_device(device)).len());
-            Sums::Canonical {
+            GradientSchedule::Canonical {
                 nodes: nodes.max().unwrap_or(1) as f64,
             }
         }
         Reduction::Fast => {
             if gradients::overlaps(parallel, device.of_libtorch(), world_size(num_devices)) {
-                Sums::Overlapped
+                GradientSchedule::Overlapped
             } else {
-                Sums::AfterThePass
+                GradientSchedule::AfterThePass
             }
         }
     }

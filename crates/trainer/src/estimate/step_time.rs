@@ -15,7 +15,7 @@ const COPY_BYTES_PER_SECOND: f64 = 12e9;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Step<'a> {
+pub(crate) struct PlannedStep<'a> {
     /// The model.
     pub model: &'a RobertaConfig,
     /// Positions of a sequence.
@@ -31,7 +31,7 @@ pub(crate) struct Step<'a> {
     /// Bytes of a gradient on the wire.
     pub wire_bytes: f64,
     /// How gradients are summed over devices.
-    pub sums: Sums,
+    pub sums: GradientSchedule,
     /// Whether accelerators copy gradients to host memory, where they are summed, and back.
     pub through_host: bool,
     /// `model.checkpoint_activations`
@@ -40,7 +40,7 @@ pub(crate) struct Step<'a> {
 
 /// How gradients are summed over devices.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Sums {
+pub(crate) enum GradientSchedule {
     /// Bucket by bucket while the last micro-batch's backward pass runs.
     Overlapped,
     /// After it (`parallel.overlap = false`).
@@ -69,7 +69,7 @@ pub(crate) struct StepTime {
 impl StepTime {
     /// On `num_devices` that each reach `flops_per_second`.
     pub(crate) fn new(
-        step: &Step<'_>,
+        step: &PlannedStep<'_>,
         network: &Network,
         num_devices: u64,
         (flops_per_second, beside_products): (f64, &BesideProducts),
@@ -90,7 +90,7 @@ impl StepTime {
         let parameters = work::num_parameters(step.model) as f64;
         let tied = (step.model.vocab_size * step.model.hidden_size) as f64;
         let all = summing_seconds(step, network, num_devices);
-        let exposed = if step.sums == Sums::Overlapped {
+        let exposed = if step.sums == GradientSchedule::Overlapped {
             let last = network.reduce_seconds(tied * step.wire_bytes, num_devices);
             let backward = if step.recomputes {
                 BACKWARD_RECOMPUTING
@@ -117,7 +117,7 @@ impl StepTime {
 }
 
 /// All gradients, summed over `num_devices`.
-fn summing_seconds(step: &Step<'_>, network: &Network, num_devices: u64) -> f64 {
+fn summing_seconds(step: &PlannedStep<'_>, network: &Network, num_devices: u64) -> f64 {
     if num_devices < 2 {
         return 0.0;
     }
@@ -129,7 +129,7 @@ fn summing_seconds(step: &Step<'_>, network: &Network, num_devices: u64) -> f64 
         (*network, 0.0)
     };
     let sum = match step.sums {
-        Sums::Canonical { nodes } => {
+        GradientSchedule::Canonical { nodes } => {
             let exchanges = (parameters / PIECE as f64).ceil();
             (nodes + 1.0) * network.all_to_all_seconds(bytes, num_devices, exchanges)
         }
@@ -147,7 +147,7 @@ mod tests {
     fn what_overlaps_is_exposed_less_and_the_canonical_tree_not_at_all_hidden() {
         let model = config(768, 12, 50_265);
         let time = |sums, num_devices| {
-            let step = Step {
+            let step = PlannedStep {
                 model: &model,
                 length: 512,
                 rows: 77,
@@ -166,8 +166,11 @@ mod tests {
                 (53e12, &BesideProducts::IN_THE_RATE),
             )
         };
-        let (overlapped, after) = (time(Sums::Overlapped, 64), time(Sums::AfterThePass, 64));
-        let canonical = |nodes| time(Sums::Canonical { nodes }, 64);
+        let (overlapped, after) = (
+            time(GradientSchedule::Overlapped, 64),
+            time(GradientSchedule::AfterThePass, 64),
+        );
+        let canonical = |nodes| time(GradientSchedule::Canonical { nodes }, 64);
         assert!(overlapped.exposed_seconds < after.exposed_seconds / 2.0);
         for time in [after, canonical(1.0), canonical(2.0)] {
             assert!((time.exposed_seconds - time.communication_seconds).abs() < 1e-12);
@@ -176,16 +179,21 @@ mod tests {
         assert!(canonical(1.0).exposed_seconds > after.exposed_seconds);
         let ratio = canonical(2.0).exposed_seconds / canonical(1.0).exposed_seconds;
         assert!((ratio - 1.5).abs() < 1e-9, "{ratio}");
-        assert!(time(Sums::Canonical { nodes: 1.0 }, 1).exposed_seconds.abs() < 1e-12);
+        assert!(
+            time(GradientSchedule::Canonical { nodes: 1.0 }, 1)
+                .exposed_seconds
+                .abs()
+                < 1e-12
+        );
         // 16 of 2048 sequences in micro-batches of 32: the devices that have one set the pace.
-        let ratio = time(Sums::Overlapped, 128).compute_seconds / overlapped.compute_seconds;
+        let ratio = time(GradientSchedule::Overlapped, 128).compute_seconds / overlapped.compute_seconds;
         assert!((ratio - 1.0).abs() < 1e-9, "{ratio}");
     }
 
     #[test]
     fn what_goes_through_host_memory_is_copied_and_takes_no_nvlink() {
         let model = config(768, 12, 50_265);
-        let step = Step {
+        let step = PlannedStep {
             model: &model,
             length: 512,
             rows: 77,
@@ -193,12 +201,12 @@ mod tests {
             batch: 2048,
             micro_batch: 32,
             wire_bytes: 4.0,
-            sums: Sums::AfterThePass,
+            sums: GradientSchedule::AfterThePass,
             through_host: true,
             recomputes: false,
         };
         let seconds = |through_host| {
-            let step = Step { through_host, ..step };
+            let step = PlannedStep { through_host, ..step };
             summing_seconds(&step, &NETWORKS[0], 8)
         };
         // 0.5 GB over PCIe, there and back, and at 1.85 GB of the vector a second.

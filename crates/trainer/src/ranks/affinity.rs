@@ -19,7 +19,7 @@ pub(crate) struct Affinity {
 
 /// The computing threads of a rank and where they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Threads {
+pub(crate) struct ComputeThreads {
     /// Computing threads.
     pub num_threads: usize,
     /// Cores of the mask.
@@ -84,7 +84,7 @@ pub(crate) fn choose(
     own: &Affinity,
     all: &[Affinity],
     machine_cores: usize,
-) -> Result<Threads, TrainError> {
+) -> Result<ComputeThreads, TrainError> {
     let num_cores = own.cores.len().max(1);
     let sharing_ranks = all.iter().filter(|other| own.touches(other)).count().max(1);
     let num_threads = configured.unwrap_or((num_cores / sharing_ranks).max(1));
@@ -102,7 +102,7 @@ pub(crate) fn choose(
             "this rank is bound to one core; `mpirun --bind-to none` or `--map-by slot:PE=N` gives it more"
         );
     }
-    Ok(Threads {
+    Ok(ComputeThreads {
         num_threads,
         num_cores,
         sharing_ranks,

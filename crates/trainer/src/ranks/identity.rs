@@ -1,5 +1,5 @@
 //! What makes two launches the same run: hashes of everything that decides the result, and the
-//! tuple under which the result is the same to the last bit.
+//! key under which the result is the same to the last bit.
 
 use std::{path::Path, sync::OnceLock};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     config::{ParallelSection, ReduceDtype, Reduction, RunConfig, masking_section},
     error::TrainError,
-    step::gradient_way::GradientWay,
+    step::gradient_transport::GradientTransport,
 };
 
 /// Hashes that a checkpoint carries.
@@ -30,7 +30,7 @@ pub(crate) struct Hashes {
 /// left out of the data, which every checkpoint records. Places are known by their hashes, and a
 /// resumed run takes no weights from `init_from`; activations that are computed twice have the same
 /// bits; precision has a rule of its own
-/// ([`crate::step::precision::fits`]); ranks, threads and micro-batch are the [`Tuple`].
+/// ([`crate::step::precision::fits`]); ranks, threads and micro-batch are the [`ReproducibilityKey`].
 const FREE_KEYS: [(&str, Option<&str>); 16] = [
     ("run", Some("dir")),
     ("run", Some("stop_after")),
@@ -151,10 +151,10 @@ pub(crate) fn program() -> Result<Value, TrainError> {
     )
 }
 
-/// Equal tuples give equal bits; under another one the order is the same and the loss is equal to
+/// Equal keys give equal bits; under another one the order is the same and the loss is equal to
 /// rounding (with dropout only for the same micro-batch, whose number is part of its key).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Tuple {
+pub(crate) struct ReproducibilityKey {
     /// Ranks.
     pub world_size: u32,
     /// Computing threads of rank 0.
@@ -169,7 +169,7 @@ pub(crate) struct Tuple {
     pub reduce_dtype: ReduceDtype,
     /// In which order the ranks' gradients are added up; an older program did not write it.
     #[serde(default)]
-    pub sums: Option<Sums>,
+    pub sums: Option<SummationOrder>,
     /// Processors of the ranks: each kind once.
     pub processor: String,
     /// libtorch build.
@@ -180,7 +180,7 @@ pub(crate) struct Tuple {
 /// two numbers depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Sums {
+pub(crate) enum SummationOrder {
     /// From rank 0 on: two ranks, ranks of one host, gradients that travel as bf16, and canonical
     /// ones, which have their own order everywhere.
     RankOrder,
@@ -190,21 +190,21 @@ pub(crate) enum Sums {
     Nccl,
 }
 
-impl Sums {
+impl SummationOrder {
     /// `order`: of so many ranks in host memory.
     pub(crate) fn of(
         (order, world_size): (SumOrder, u32),
         parallel: &ParallelSection,
-        gradients: GradientWay,
+        gradients: GradientTransport,
     ) -> Self {
         // Two numbers have one sum.
         let has_own_order = world_size <= 2
             || parallel.reduction == Reduction::Canonical
             || parallel.reduce_dtype == ReduceDtype::Bf16;
         match (gradients, order) {
-            (GradientWay::Nccl, _) => Self::Nccl,
-            (GradientWay::HostMemory, SumOrder::Ring) if !has_own_order => Self::Ring,
-            (GradientWay::HostMemory, SumOrder::Ring | SumOrder::RankOrder) => Self::RankOrder,
+            (GradientTransport::Nccl, _) => Self::Nccl,
+            (GradientTransport::HostMemory, SumOrder::Ring) if !has_own_order => Self::Ring,
+            (GradientTransport::HostMemory, SumOrder::Ring | SumOrder::RankOrder) => Self::RankOrder,
         }
     }
 }
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_tuple_of_an_older_program_says_what_that_program_did() {
-        let own = Tuple {
+        let own = ReproducibilityKey {
             world_size: 2,
             threads: 1,
             micro_batch_size: 4,
@@ -241,21 +241,22 @@ mod tests {
         for newer in ["reduce_dtype", "reduction", "sums"] {
             assert!(fields.remove(newer).is_some());
         }
-        assert_eq!(serde_json::from_value::<Tuple>(older).unwrap(), own);
+        assert_eq!(serde_json::from_value::<ReproducibilityKey>(older).unwrap(), own);
     }
 
     #[test]
     fn the_order_of_sums_is_that_of_whoever_adds_up() {
-        let of =
-            |in_host_memory, settings: &[&str], way| Sums::of(in_host_memory, &tiny(settings).parallel, way);
-        let (ring, host) = ((SumOrder::Ring, 3), GradientWay::HostMemory);
-        assert_eq!(of(ring, &[], host), Sums::Ring);
-        assert_eq!(of((SumOrder::Ring, 2), &[], host), Sums::RankOrder);
-        assert_eq!(of((SumOrder::RankOrder, 3), &[], host), Sums::RankOrder);
+        let of = |in_host_memory, settings: &[&str], transport| {
+            SummationOrder::of(in_host_memory, &tiny(settings).parallel, transport)
+        };
+        let (ring, host) = ((SumOrder::Ring, 3), GradientTransport::HostMemory);
+        assert_eq!(of(ring, &[], host), SummationOrder::Ring);
+        assert_eq!(of((SumOrder::Ring, 2), &[], host), SummationOrder::RankOrder);
+        assert_eq!(of((SumOrder::RankOrder, 3), &[], host), SummationOrder::RankOrder);
         for own_order in ["parallel.reduction='canonical'", "parallel.reduce_dtype='bf16'"] {
-            assert_eq!(of(ring, &[own_order], host), Sums::RankOrder);
+            assert_eq!(of(ring, &[own_order], host), SummationOrder::RankOrder);
         }
-        assert_eq!(of(ring, &[], GradientWay::Nccl), Sums::Nccl);
+        assert_eq!(of(ring, &[], GradientTransport::Nccl), SummationOrder::Nccl);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(crate) fn open(
     };
     let rank = collective.rank();
     let host = session.hosts.get(rank.0 as usize).map_or("", String::as_str);
-    let own = Own {
+    let own = OwnProcess {
         rank,
         host: host.to_owned(),
         run_dir: run_dir.to_owned(),
@@ -59,14 +59,14 @@ pub(crate) fn close<T>(channel: Liveness, result: &Result<T, TrainError>) {
 }
 
 /// This process, as far as it matters once a rank is lost.
-struct Own {
+struct OwnProcess {
     rank: Rank,
     host: String,
     run_dir: PathBuf,
     abort: Duration,
 }
 
-impl Own {
+impl OwnProcess {
     /// Reports once for all ranks, then ends this process without waiting for anything.
     fn end_after(&self, failure: &RankFailure) {
         let status = status_of(failure);

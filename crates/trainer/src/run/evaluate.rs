@@ -46,7 +46,7 @@ pub(crate) struct EvaluationRecord {
 }
 
 /// Sums in the order loss, top 1, top 5, unigram loss, masked tokens, sequences.
-type Sums = [f64; 6];
+type SourceSums = [f64; 6];
 
 /// The held-out text of a corpus, ready to be evaluated again and again.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(crate) struct Evaluator {
 
 /// Which held-out tokens are evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Evaluated {
+pub(crate) struct EvaluationOptions {
     /// At most so many sequences a source.
     pub max_sequences: Option<u64>,
     /// Seed of the masks.
@@ -70,7 +70,11 @@ impl Evaluator {
     ///
     /// # Errors
     /// [`TrainError::NothingHeldOut`] for a corpus without any; others when it cannot be read.
-    pub(crate) fn new(loader: &Loader, unigram: Unigram, evaluated: Evaluated) -> Result<Self, TrainError> {
+    pub(crate) fn new(
+        loader: &Loader,
+        unigram: Unigram,
+        evaluated: EvaluationOptions,
+    ) -> Result<Self, TrainError> {
         let mask_seed = evaluated.mask_seed;
         let held_out = loader.held_out(evaluated.max_sequences, mask_seed)?;
         if held_out.iter().all(|source| source.num_sequences() == 0) {
@@ -104,11 +108,11 @@ impl Evaluator {
         model: &RobertaForMaskedLm,
         rank: u32,
         world_size: u32,
-    ) -> Result<Vec<Sums>, TrainError> {
+    ) -> Result<Vec<SourceSums>, TrainError> {
         let _no_grad = tch::no_grad_guard();
         let mut all = Vec::with_capacity(self.held_out.len());
         for source in &self.held_out {
-            let mut sums = Sums::default();
+            let mut sums = SourceSums::default();
             for index in source.micro_batches_of_rank(rank, world_size) {
                 let part = self.sums_of(model, &source.micro_batch(index)?)?;
                 sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
@@ -118,7 +122,7 @@ impl Evaluator {
         Ok(all)
     }
 
-    fn sums_of(&self, model: &RobertaForMaskedLm, batch: &MicroBatch) -> Result<Sums, TrainError> {
+    fn sums_of(&self, model: &RobertaForMaskedLm, batch: &MicroBatch) -> Result<SourceSums, TrainError> {
         let tensors = tensors_of(batch, model)?;
         let logits = model.masked_logits(&tensors)?; // [M, V]
         let losses = token_losses(&logits, &tensors.labels, model.config().vocab_size)?; // [M]
@@ -144,7 +148,7 @@ impl Evaluator {
     }
 
     fn record(&self, sums: &[f64]) -> EvaluationRecord {
-        let mut total = Sums::default();
+        let mut total = SourceSums::default();
         let mut sources = BTreeMap::new();
         for (source, part) in self.held_out.iter().zip(sums.chunks_exact(total.len())) {
             total.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);

@@ -22,7 +22,7 @@ use crate::{
     },
     run::{
         data::DataFiles,
-        evaluate::{Evaluated, Evaluator},
+        evaluate::{EvaluationOptions, Evaluator},
         exit::{self, ExitStatus, write_last_exit},
         lineage::{self, Lineage},
         logs::LogFile,
@@ -71,7 +71,7 @@ pub(crate) fn train_run(
     }
     let session = Session::start(config, collective, DataFiles::Prepare, &asked)
         .inspect_err(|error| leave_unstarted(&run_dir, error, rank))?;
-    let launch = Launch {
+    let launch = TrainingLaunch {
         session: &session,
         resume,
         stop,
@@ -81,14 +81,14 @@ pub(crate) fn train_run(
 }
 
 /// A launch that has started: what it trains, where that begins, and by what it is stopped and logged.
-pub(crate) struct Launch<'a> {
+pub(crate) struct TrainingLaunch<'a> {
     pub(crate) session: &'a Session,
     pub(crate) resume: Resume,
     pub(crate) stop: &'a StopRequest,
     pub(crate) log_file: &'a LogFile,
 }
 
-impl Launch<'_> {
+impl TrainingLaunch<'_> {
     /// Trains in the run's folder, and writes `last_exit.json`.
     pub(crate) fn train(&self, collective: &mut dyn Collective) -> Result<Finish, TrainError> {
         let rank = collective.rank().0;
@@ -202,7 +202,7 @@ fn precision_of(
     let fits = restored.check_same_run(session);
     let precision = agree(collective, fits.and_then(|()| restored.precision()))?;
     if collective.rank().0 == 0 {
-        restored.report_tuple(session);
+        restored.report_reproducibility_key(session);
         restored.report_lengthening(session);
     }
     Ok(precision)
@@ -240,7 +240,7 @@ fn open_evaluator(
         &session.text.corpus,
         session.text.tokenizer.vocab_size(),
     )?;
-    let evaluated = Evaluated {
+    let evaluated = EvaluationOptions {
         max_sequences: Some(evaluation.max_sequences as u64),
         mask_seed,
     };

@@ -14,7 +14,7 @@ use crate::config::ReduceDtype;
 use crate::error::{TrainError, chain};
 use crate::estimate::work::num_parameters;
 use crate::run::plan::TrainPlan;
-use crate::step::gradient_way::GradientWay;
+use crate::step::gradient_transport::GradientTransport;
 
 /// Numbers a token and column of width that a layer keeps for its backward pass
 /// (`model.checkpoint_activations` off), without the input of its activation.
@@ -57,7 +57,7 @@ pub(crate) fn bytes_of(precision: Precision) -> (u64, u64) {
 
 /// What a rank is certain to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Need {
+pub(crate) struct MemoryNeed {
     /// Weights, gradients, moments.
     fixed_bytes: u64,
     /// What the backward pass needs of one sequence.
@@ -66,9 +66,9 @@ pub(crate) struct Need {
     sequence_bytes_checkpointed: u64,
 }
 
-impl Need {
+impl MemoryNeed {
     /// `gradients`: where they are summed over ranks.
-    pub(crate) fn of(plan: &TrainPlan, precision: Precision, gradients: GradientWay) -> Self {
+    pub(crate) fn of(plan: &TrainPlan, precision: Precision, gradients: GradientTransport) -> Self {
         let model = &plan.config.model.config;
         let wide = |size: usize| size as u64;
         let (number, product) = bytes_of(precision);
@@ -77,7 +77,7 @@ impl Need {
         let rows = wide(plan.mask_capacity);
         // NCCL sums a copy of all gradients where they travel as bf16.
         let rounded = plan.config.parallel.reduce_dtype == ReduceDtype::Bf16;
-        let copied = u64::from(gradients == GradientWay::Nccl && rounded) * 2;
+        let copied = u64::from(gradients == GradientTransport::Nccl && rounded) * 2;
         let of_sequence = |kept: u64| {
             // The logits and their gradient are there at once.
             (kept * wide(model.hidden_size) * product)
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_the_largest_micro_batch_that_would() {
         let plan = plan();
-        let need = Need::of(&plan, Precision::F32, GradientWay::HostMemory);
+        let need = MemoryNeed::of(&plan, Precision::F32, GradientTransport::HostMemory);
         need.check(&plan, need.bytes(12)).unwrap();
         let fits = |available: u64| match need.check(&plan, available).unwrap_err() {
             TrainError::DoesNotFit { fits, .. } => fits,
@@ -234,32 +234,32 @@ mod tests {
     fn computing_activations_twice_is_advised_where_it_helps_and_not_where_it_is_done() {
         let mut plan = plan();
         plan.config.model.config.num_hidden_layers = 12;
-        let need = Need::of(&plan, Precision::F32, GradientWay::HostMemory);
-        let said = |need: &Need, available| need.check(&plan, available).unwrap_err().to_string();
+        let need = MemoryNeed::of(&plan, Precision::F32, GradientTransport::HostMemory);
+        let said = |need: &MemoryNeed, available| need.check(&plan, available).unwrap_err().to_string();
         let advice = "model.checkpoint_activations = true";
         assert!(said(&need, need.bytes(12) - 1).contains(advice));
         assert!(!said(&need, need.bytes(1)).contains(advice));
         let mut twice = plan.clone();
         twice.config.model.checkpoint_activations = true;
-        let need = Need::of(&twice, Precision::F32, GradientWay::HostMemory);
+        let need = MemoryNeed::of(&twice, Precision::F32, GradientTransport::HostMemory);
         assert!(!said(&need, need.bytes(12) - 1).contains(advice));
     }
 
     #[test]
     fn the_copy_that_nccl_sums_is_counted() {
         let mut plan = plan();
-        let of = |plan: &TrainPlan, way| Need::of(plan, Precision::Bf16, way).bytes(1);
-        let whole = of(&plan, GradientWay::Nccl);
+        let of = |plan: &TrainPlan, transport| MemoryNeed::of(plan, Precision::Bf16, transport).bytes(1);
+        let whole = of(&plan, GradientTransport::Nccl);
         plan.config.parallel.reduce_dtype = ReduceDtype::Bf16;
-        assert_eq!(of(&plan, GradientWay::HostMemory), whole);
+        assert_eq!(of(&plan, GradientTransport::HostMemory), whole);
         let copy = 2 * num_parameters(&plan.config.model.config);
-        assert_eq!(of(&plan, GradientWay::Nccl), whole + copy);
+        assert_eq!(of(&plan, GradientTransport::Nccl), whole + copy);
     }
 
     #[test]
     fn absurd_sizes_do_not_overflow() {
         assert_eq!(
-            Need::of(&plan(), Precision::F64, GradientWay::HostMemory).bytes(u64::MAX),
+            MemoryNeed::of(&plan(), Precision::F64, GradientTransport::HostMemory).bytes(u64::MAX),
             u64::MAX
         );
     }

@@ -76,7 +76,7 @@ impl RunFolder {
         let config = config_file::to_toml(&config)?;
         durable::commit_bytes(&DISK, &self.dir.join("config.toml"), config.as_bytes())?;
         let environment = json!({
-            "tuple": session.tuple,
+            "tuple": session.reproducibility_key,
             "precision": precision::name(decided),
             "hosts": session.hosts,
             "num_cores": session.threads.num_cores,

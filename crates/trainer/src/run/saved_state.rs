@@ -19,7 +19,7 @@ use crate::{
     error::TrainError,
     ranks::{
         agree::{agree, compare, on_first_rank},
-        identity::{Hashes, Tuple, differing, differing_from, essential},
+        identity::{Hashes, ReproducibilityKey, differing, differing_from, essential},
     },
     run::{find_checkpoint::newest, lineage::Lineage, session::Session, text_dates::text_dates},
     step::{learner::Learner, precision, schedule::Schedule},
@@ -103,7 +103,7 @@ fn trainer_state(session: &Session, learner: &Learner, progress: Progress) -> Re
         "attention_permutation": config.model.attention_permutation,
         "hashes": session.hashes,
         "config": essential(config)?,
-        "tuple": session.tuple,
+        "tuple": session.reproducibility_key,
         "text_dates": text_dates(session.text.corpus.manifest()),
         "tokenizer_folder": session.text.tokenizer_dir.to_string_lossy(),
         "program_version": env!("CARGO_PKG_VERSION"),
@@ -236,10 +236,11 @@ impl Restored {
 
     /// Says what of the launch makes it equal only to rounding; once, because it is the same on all
     /// ranks.
-    pub(crate) fn report_tuple(&self, session: &Session) {
-        let own = serde_json::to_value(&session.tuple).unwrap_or_default();
+    pub(crate) fn report_reproducibility_key(&self, session: &Session) {
+        let own = serde_json::to_value(&session.reproducibility_key).unwrap_or_default();
         // Read as what it is: what an older program did not write is what it did.
-        let saved: Option<Tuple> = serde_json::from_value(self.checkpoint.trainer["tuple"].clone()).ok();
+        let saved: Option<ReproducibilityKey> =
+            serde_json::from_value(self.checkpoint.trainer["tuple"].clone()).ok();
         let mut saved = serde_json::to_value(saved).unwrap_or_default();
         let canonical = json!(Reduction::Canonical);
         if saved["reduction"] == canonical && own["reduction"] == canonical {

@@ -16,20 +16,20 @@ use crate::{
     config::RunConfig,
     error::{TrainError, chain},
     ranks::{
-        affinity::{self, Affinity, Threads},
+        affinity::{self, Affinity, ComputeThreads},
         agree::{agree, compare},
-        identity::{Hashes, Sums, Tuple, essential, program, shared_by_ranks},
+        identity::{Hashes, ReproducibilityKey, SummationOrder, essential, program, shared_by_ranks},
         processor::Processor,
     },
     run::{
         data::{DataFiles, Text, open_loader, open_packings, packing_hash},
-        memory::{self, Need},
+        memory::{self, MemoryNeed},
         plan::{Facts, TrainPlan, error::PlanError},
         staging::stage,
     },
     step::{
         device,
-        gradient_way::GradientWay,
+        gradient_transport::GradientTransport,
         gradients::{self},
         learner::Learner,
         loss_scale::LossScale,
@@ -48,11 +48,11 @@ pub(crate) struct Session {
     /// Micro-batches by number.
     pub loader: Arc<Loader>,
     /// This rank's threads.
-    pub threads: Threads,
+    pub threads: ComputeThreads,
     /// What identifies the run.
     pub hashes: Hashes,
     /// Under what its bits repeat.
-    pub tuple: Tuple,
+    pub reproducibility_key: ReproducibilityKey,
     /// Hosts of the ranks, in rank order.
     pub hosts: Vec<String>,
     /// What this rank computes on.
@@ -60,7 +60,7 @@ pub(crate) struct Session {
     /// Processors or GPUs of the ranks, in rank order.
     pub processors: Vec<Processor>,
     /// Where the gradients of several ranks are summed.
-    pub(crate) gradients: GradientWay,
+    pub(crate) gradients: GradientTransport,
 }
 
 impl Session {
@@ -88,7 +88,7 @@ impl Session {
         if plan.config.parallel.deterministic {
             torch_native::use_deterministic_algorithms(true)?;
         }
-        let gradients = GradientWay::of(&plan.config.parallel, device, plan.world_size);
+        let gradients = GradientTransport::of(&plan.config.parallel, device, plan.world_size);
         let processors = Processor::of_all_ranks(collective, device)?;
         let mut packings = open_packings(collective, &text.corpus, &plan.config, files)?;
         let packing = packing_hash(&packings);
@@ -103,13 +103,13 @@ impl Session {
             packing,
             tokenizer: text.tokenizer.hash().to_owned(),
         };
-        let tuple = Tuple {
+        let reproducibility_key = ReproducibilityKey {
             world_size: plan.world_size,
             threads: threads.num_threads,
             micro_batch_size: plan.config.training.micro_batch_size,
             reduction: plan.config.parallel.reduction,
             reduce_dtype: plan.config.parallel.reduce_dtype,
-            sums: Some(Sums::of(
+            sums: Some(SummationOrder::of(
                 (collective.sum_order(), plan.world_size),
                 &plan.config.parallel,
                 gradients,
@@ -123,7 +123,7 @@ impl Session {
             loader,
             threads,
             hashes,
-            tuple,
+            reproducibility_key,
             hosts,
             device,
             processors,
@@ -143,7 +143,7 @@ impl Session {
         let own = self.hosts.get(collective.rank().0 as usize);
         let sharing_ranks = self.hosts.iter().filter(|host| Some(*host) == own).count();
         let available = memory::available_bytes(self.device, sharing_ranks);
-        let need = Need::of(&self.plan, precision, self.gradients);
+        let need = MemoryNeed::of(&self.plan, precision, self.gradients);
         let checked = available.and_then(|bytes| need.check(&self.plan, bytes));
         agree(collective, checked)
     }
@@ -230,7 +230,7 @@ fn check(config: RunConfig, world_size: u32) -> Result<(TrainPlan, Text), TrainE
 fn start_threads(
     collective: &mut dyn Collective,
     config: &RunConfig,
-) -> Result<(Threads, Vec<String>), TrainError> {
+) -> Result<(ComputeThreads, Vec<String>), TrainError> {
     let own = agree(collective, Affinity::read())?;
     let all = affinity::gather(collective, &own)?;
     let chosen = affinity::choose(config.parallel.threads, &own, &all, affinity::machine_cores());

@@ -123,14 +123,14 @@ struct Inner {
     /// When it is asked by itself, and why.
     limit: Mutex<Option<(Instant, StopReason)>>,
     /// Where a second signal leaves `last_exit.json`.
-    place: Mutex<Option<Place>>,
+    place: Mutex<Option<RunPlace>>,
     /// By which the other ranks hear of it.
     notice: Mutex<Option<EndNotice>>,
 }
 
 /// A run folder, and this process's rank.
 #[derive(Debug, Clone)]
-struct Place {
+struct RunPlace {
     run_dir: PathBuf,
     rank: u32,
     /// Whether this launch holds the folder.
@@ -213,7 +213,7 @@ impl StopRequest {
     /// Names the run folder before it is entered: another launch may hold it.
     pub(crate) fn approach(&self, run_dir: &Path, rank: u32) {
         let (run_dir, is_entered) = (run_dir.to_owned(), false);
-        *lock(&self.0.place) = Some(Place {
+        *lock(&self.0.place) = Some(RunPlace {
             run_dir,
             rank,
             is_entered,
@@ -223,7 +223,7 @@ impl StopRequest {
     /// Names the run folder that this launch holds from now on.
     pub(crate) fn enter(&self, run_dir: &Path, rank: u32) {
         let (run_dir, is_entered) = (run_dir.to_owned(), true);
-        *lock(&self.0.place) = Some(Place {
+        *lock(&self.0.place) = Some(RunPlace {
             run_dir,
             rank,
             is_entered,
@@ -256,7 +256,7 @@ impl StopRequest {
     }
 }
 
-impl Place {
+impl RunPlace {
     /// Writes `last_exit.json`. What an earlier launch left in a folder that was not entered yet
     /// must not pass for this one's end, unless another launch holds the folder.
     fn leave(&self, reason: &str) -> Result<(), DurableError> {

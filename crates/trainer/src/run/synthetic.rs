@@ -23,7 +23,7 @@ use crate::{
 pub(crate) const SEED: u64 = 1;
 
 /// A model that trains on random micro-batches.
-pub(crate) struct Trainee {
+pub(crate) struct SyntheticRun {
     pub(crate) learner: Learner,
     /// Whether the last sequence of a micro-batch is shorter.
     pub(crate) is_padded: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Trainee {
     step: u64,
 }
 
-impl Trainee {
+impl SyntheticRun {
     pub(crate) fn new(
         device: Device,
         config: &RobertaConfig,
@@ -88,7 +88,7 @@ impl Trainee {
         Ok(ready)
     }
 
-    /// Takes a step of [`Trainee::ready_step`].
+    /// Takes a step of [`SyntheticRun::ready_step`].
     pub(crate) fn take_alone(&mut self, ready: &ReadyStep) -> Result<StepRecord, TrainError> {
         self.take(&mut Single::new(), ready)
     }

@@ -25,7 +25,7 @@ use tempfile::TempDir;
 pub(crate) use self::nccl_stand_in::stand_in_sums;
 use crate::{
     commands::{
-        eval::{Selection, Weights, evaluate_run},
+        eval::{EvaluationOverrides, Weights, evaluate_run},
         export::export_run,
         replay::replay,
     },
@@ -588,7 +588,12 @@ fn training_learns_and_replay_and_evaluation_find_what_the_run_saw() {
     assert_eq!(first["unigram_loss"], last["unigram_loss"]);
     for world_size in [1, 2, 4] {
         let (progress, record) = on_ranks(world_size, |collective| {
-            evaluate_run(config.clone(), collective, &Weights::Latest, Selection::default())
+            evaluate_run(
+                config.clone(),
+                collective,
+                &Weights::Latest,
+                EvaluationOverrides::default(),
+            )
         })
         .unwrap();
         assert_eq!(progress.step, 60);

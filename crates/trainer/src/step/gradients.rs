@@ -13,10 +13,10 @@ use crate::{
         agree::{agree, compare},
         last_resort::LastResort,
     },
-    step::gradient_way::GradientWay,
+    step::gradient_transport::GradientTransport,
 };
 
-/// Runs `work` with the backend that sums gradients as `way` says. All ranks together. A rank
+/// Runs `work` with the backend that sums gradients as `transport` says. All ranks together. A rank
 /// whose GPU hangs says why in `last_exit.json` of `run_dir`, which a dry run has not.
 ///
 /// # Errors
@@ -25,12 +25,12 @@ use crate::{
 pub(crate) fn connected<T>(
     config: &RunConfig,
     device: Device,
-    way: GradientWay,
+    transport: GradientTransport,
     collective: &mut dyn Collective,
     run_dir: Option<&Path>,
     work: impl FnOnce(&mut dyn Collective) -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
-    if way == GradientWay::HostMemory {
+    if transport == GradientTransport::HostMemory {
         return work(collective);
     }
     let within = Duration::from_secs(config.parallel.abort_s);

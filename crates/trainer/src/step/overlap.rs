@@ -51,7 +51,7 @@ struct Bucket {
 }
 
 /// What the backward pass tells the thread that reduces.
-enum Progress {
+enum PassEvent {
     /// The gradient of this leaf is finished.
     Ready(usize),
     /// The pass is over.
@@ -60,7 +60,7 @@ enum Progress {
 
 /// The hooks of a model's leaves; they tell whoever listens, and else nobody.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct GradientHooks(Arc<Mutex<Option<Sender<Progress>>>>);
+pub(crate) struct GradientHooks(Arc<Mutex<Option<Sender<PassEvent>>>>);
 
 impl GradientHooks {
     /// Sets the hooks.
@@ -70,18 +70,18 @@ impl GradientHooks {
     pub(crate) fn new(parameters: &Parameters) -> Result<Self, ModelError> {
         let hooks = Self::default();
         let heard = hooks.clone();
-        parameters.on_gradient_ready(move |leaf| heard.tell(Progress::Ready(leaf)))?;
+        parameters.on_gradient_ready(move |leaf| heard.tell(PassEvent::Ready(leaf)))?;
         Ok(hooks)
     }
 
-    fn listen(&self) -> Receiver<Progress> {
+    fn listen(&self) -> Receiver<PassEvent> {
         let (sender, progress) = channel();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         progress
     }
 
     /// Without anybody who listens the message is lost, as it should be.
-    fn tell(&self, progress: Progress) {
+    fn tell(&self, progress: PassEvent) {
         if let Some(sender) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = sender.send(progress);
         }
@@ -121,7 +121,7 @@ pub(crate) fn reduce_during<T>(
         let listening = HangUp(hooks);
         let result = backward();
         if result.is_ok() {
-            hooks.tell(Progress::Done);
+            hooks.tell(PassEvent::Done);
         }
         // After a pass that failed the reducer ends here, with its buckets as they are.
         drop(listening);
@@ -158,20 +158,20 @@ fn reduce_as_they_come(
     collective: &mut dyn Collective,
     buckets: &[Bucket],
     parts: &[Part],
-    progress: &Receiver<Progress>,
+    progress: &Receiver<PassEvent>,
 ) -> Result<(), TrainError> {
     let mut missing: Vec<usize> = buckets.iter().map(|bucket| bucket.leaves.len()).collect();
     let mut done = false;
     for (index, part) in parts.iter().enumerate() {
         while missing[index] > 0 && !done {
             match progress.recv_timeout(LOOK) {
-                Ok(Progress::Ready(leaf)) => {
+                Ok(PassEvent::Ready(leaf)) => {
                     let of_leaf = buckets.iter().position(|bucket| bucket.leaves.contains(&leaf));
                     if let Some(count) = of_leaf.and_then(|bucket| missing.get_mut(bucket)) {
                         *count = count.saturating_sub(1);
                     }
                 }
-                Ok(Progress::Done) => done = true,
+                Ok(PassEvent::Done) => done = true,
                 Err(RecvTimeoutError::Timeout) => {
                     collective.device_reduce().map_or(Ok(()), DeviceReduce::look)?;
                 }
@@ -423,15 +423,15 @@ mod tests {
             let reducer = scope.spawn(move || reduce_as_they_come(&mut own, buckets, &parts, &progress));
             // The second bucket is ready first, and waits for the first.
             for leaf in [2, 3, 0] {
-                sender.send(Progress::Ready(leaf)).unwrap();
+                sender.send(PassEvent::Ready(leaf)).unwrap();
             }
             assert!(reduced.try_recv().is_err());
-            sender.send(Progress::Ready(1)).unwrap();
+            sender.send(PassEvent::Ready(1)).unwrap();
             // Both are reduced although the pass goes on.
             reduced.recv().unwrap();
             reduced.recv().unwrap();
             assert!(reduced.try_recv().is_err());
-            sender.send(Progress::Done).unwrap();
+            sender.send(PassEvent::Done).unwrap();
             reducer.join().unwrap().unwrap();
             peer.join().unwrap();
         });
@@ -453,7 +453,7 @@ mod tests {
             let (buckets, nccl) = (&buckets, &mut nccl);
             let reducer = scope.spawn(move || reduce_as_they_come(nccl, buckets, &parts, &progress));
             for leaf in [2, 3, 0, 1] {
-                sender.send(Progress::Ready(leaf)).unwrap();
+                sender.send(PassEvent::Ready(leaf)).unwrap();
             }
             // Both are under way although the pass goes on.
             let begun = Instant::now();
@@ -472,7 +472,7 @@ mod tests {
                 thread::yield_now();
             }
             assert!(!stand_in.trace(gpu).contains(&"wait in current".to_owned()));
-            sender.send(Progress::Done).unwrap();
+            sender.send(PassEvent::Done).unwrap();
             reducer.join().unwrap().unwrap();
         });
         assert_eq!(stand_in.trace(gpu).last().unwrap(), "wait in current");

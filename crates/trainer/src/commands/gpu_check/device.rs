@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::finding::Found;
 use crate::{
     error::TrainError,
-    run::synthetic::{self, SEED, Trainee},
+    run::synthetic::{self, SEED, SyntheticRun},
     step::{precision, ready::tensors_of},
 };
 
@@ -49,8 +49,8 @@ pub(super) fn tolerance(precision: Precision) -> f64 {
 }
 
 impl Checked {
-    pub(super) fn trainee(&self, precision: Precision) -> Result<Trainee, TrainError> {
-        Trainee::new(self.device, &self.config, precision, self.shape)
+    pub(super) fn synthetic(&self, precision: Precision) -> Result<SyntheticRun, TrainError> {
+        SyntheticRun::new(self.device, &self.config, precision, self.shape)
     }
 
     /// Loss a masked token and gradient of a model's first micro-batch, in f64 on the CPU.
@@ -63,7 +63,7 @@ impl Checked {
         let mut model = RobertaForMaskedLm::new(&self.config, precision, device)?;
         model.initialize(SEED)?;
         let is_padded = padding == Padding::Some;
-        let batch = trainee::micro_batch(model.config(), self.shape, is_padded, 0);
+        let batch = synthetic::micro_batch(model.config(), self.shape, is_padded, 0);
         let loss = model.loss_sum(&tensors_of(&batch, &model)?, dropout)?;
         let scale = if precision == Precision::Fp16 { 1024.0 } else { 1.0 };
         let mean = 1.0 / batch.masked_tokens as f64;

@@ -13,7 +13,9 @@ use super::{
     device::{Checked, relative_error},
     finding::Found,
 };
-use crate::{config::ReduceDtype, error::TrainError, run::synthetic::Trainee, step::overlap::GradientHooks};
+use crate::{
+    config::ReduceDtype, error::TrainError, run::synthetic::SyntheticRun, step::overlap::GradientHooks,
+};
 
 const STEPS: u64 = 3;
 const TIMES: NcclTimes = NcclTimes {
@@ -23,12 +25,12 @@ const TIMES: NcclTimes = NcclTimes {
 
 /// How gradients are handed to NCCL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NcclWay {
+pub(super) struct NcclSetup {
     pub(super) overlap: bool,
     pub(super) reduce_dtype: ReduceDtype,
 }
 
-impl NcclWay {
+impl NcclSetup {
     pub(super) const ALL: [Self; 4] = [
         Self::new(true, ReduceDtype::F32),
         Self::new(false, ReduceDtype::F32),
@@ -53,7 +55,7 @@ impl NcclWay {
     }
 }
 
-impl fmt::Display for NcclWay {
+impl fmt::Display for NcclSetup {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let when = if self.overlap { "overlap" } else { "no overlap" };
         let wire = match self.reduce_dtype {
@@ -65,7 +67,7 @@ impl fmt::Display for NcclWay {
 }
 
 /// A few steps over the NCCL and the GPU of this process.
-pub(super) fn one_rank(checked: &Checked, way: NcclWay) -> Found {
+pub(super) fn one_rank(checked: &Checked, way: NcclSetup) -> Found {
     let open = || {
         let runtime = GpuRuntime::of_process()?;
         Ok::<_, NcclError>((NcclLibrary::open(None)?, Gpu::open(&runtime, 0)?))
@@ -77,9 +79,9 @@ pub(super) fn one_rank(checked: &Checked, way: NcclWay) -> Found {
 /// Whether steps over NCCL learn what steps without it learn. `before` sees each model before its steps.
 fn steps_of_one_rank(
     checked: &Checked,
-    way: NcclWay,
+    way: NcclSetup,
     (library, gpu): (NcclLibrary, Gpu),
-    before: impl Fn(&Trainee),
+    before: impl Fn(&SyntheticRun),
 ) -> Found {
     let name = format!("NCCL {} ({})", library.version(), library.name());
     let mut single = Single::new();
@@ -98,12 +100,12 @@ fn steps_of_one_rank(
 /// The weights before and after a few steps.
 fn learned(
     checked: &Checked,
-    way: Option<NcclWay>,
+    way: Option<NcclSetup>,
     collective: &mut dyn Collective,
-    before: impl Fn(&Trainee),
+    before: impl Fn(&SyntheticRun),
 ) -> Result<(Tensor, Tensor), TrainError> {
-    let mut trainee = checked.trainee(Precision::F32)?;
-    let learner = &mut trainee.learner;
+    let mut synthetic = checked.synthetic(Precision::F32)?;
+    let learner = &mut synthetic.learner;
     if let Some(way) = way {
         learner.reduce_dtype = way.reduce_dtype;
         if way.overlap {
@@ -111,12 +113,12 @@ fn learned(
         }
     }
     let begun = learner.model.parameters().flat().f_detach_copy()?;
-    before(&trainee);
+    before(&synthetic);
     for _ in 0..STEPS {
-        let ready = trainee.ready_step()?;
-        trainee.take(collective, &ready)?;
+        let ready = synthetic.ready_step()?;
+        synthetic.take(collective, &ready)?;
     }
-    let ended = trainee.learner.model.parameters().flat().f_detach_copy()?;
+    let ended = synthetic.learner.model.parameters().flat().f_detach_copy()?;
     Ok((begun, ended))
 }
 
@@ -131,11 +133,11 @@ mod tests {
     #[test]
     fn steps_over_a_stand_in_learn_what_steps_without_it_learn() {
         let stand_in = StandIn::load();
-        for way in NcclWay::ALL {
+        for way in NcclSetup::ALL {
             let number = stand_in.gpus(1).start;
             let library = NcclLibrary::open(Some(stand_in.path())).unwrap();
             let gpu = Gpu::open(&GpuRuntime::of_file(stand_in.path()).unwrap(), number).unwrap();
-            let adopt = |_: &Trainee| stand_in.adopt(number, 0, 1 << 47);
+            let adopt = |_: &SyntheticRun| stand_in.adopt(number, 0, 1 << 47);
             let (passed, found) = steps_of_one_rank(&on_cpu(), way, (library, gpu), adopt).unwrap();
             assert!(passed && found.starts_with("NCCL 2.28.9"), "{way}: {found}");
             let trace = stand_in.trace(number);

@@ -8,7 +8,7 @@ use tch::Device;
 use super::{device::Padding, finding::Found, memory};
 use crate::{
     error::{TrainError, chain},
-    run::synthetic::Trainee,
+    run::synthetic::SyntheticRun,
     step::meters::product_rate,
 };
 
@@ -40,23 +40,23 @@ impl Speed {
         if let Device::Cuda(index) = self.device {
             torch_native::reset_gpu_peak_memory(index)?;
         }
-        let mut trainee = Trainee::new(self.device, &self.config, self.precision, self.shape)?;
-        trainee.is_padded = self.padding == Padding::Some;
-        let ready = (0..WARM_UP_STEPS + TIMED_STEPS).map(|_| trainee.ready_step());
+        let mut synthetic = SyntheticRun::new(self.device, &self.config, self.precision, self.shape)?;
+        synthetic.is_padded = self.padding == Padding::Some;
+        let ready = (0..WARM_UP_STEPS + TIMED_STEPS).map(|_| synthetic.ready_step());
         let ready = ready.collect::<Result<Vec<_>, TrainError>>()?;
         let (warm_up, timed) = ready.split_at(WARM_UP_STEPS);
         for step in warm_up {
-            trainee.take_alone(step)?;
+            synthetic.take_alone(step)?;
         }
         let (begun, mut tokens, mut flops) = (Instant::now(), 0, 0);
         // A step ends with the loss on the host, so that nothing is left in flight.
         for step in timed {
-            let record = trainee.take_alone(step)?;
+            let record = synthetic.take_alone(step)?;
             tokens += record.tokens;
             flops += record.model_flops;
         }
         let seconds = begun.elapsed().as_secs_f64();
-        drop(trainee);
+        drop(synthetic);
         let peak = product_rate(self.precision.compute(), self.device)?;
         let reached = flops as f64 / seconds;
         let (fits, memory) = memory::beside_plan(self.device, &self.config, self.precision, self.shape)?;

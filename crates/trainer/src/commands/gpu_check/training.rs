@@ -7,7 +7,7 @@ use tch::Tensor;
 use torch_native::{count_operators, use_deterministic_algorithms};
 
 use super::{device::Checked, finding::Found};
-use crate::{error::TrainError, run::synthetic::Trainee, step::loss_scale::LossScale};
+use crate::{error::TrainError, run::synthetic::SyntheticRun, step::loss_scale::LossScale};
 
 /// A scale at which the first gradients overflow.
 const TOO_LARGE_A_SCALE: f64 = 16_777_216.0;
@@ -26,14 +26,14 @@ pub(super) const WAITS: [(&str, u64); 7] = [
 
 /// From a scale that is far too large, fp16 has to come to one at which it learns.
 pub(super) fn overflow_is_skipped(checked: &Checked) -> Found {
-    let mut trainee = checked.trainee(Precision::Fp16)?;
-    trainee.learner.loss_scale = Some(LossScale {
+    let mut synthetic = checked.synthetic(Precision::Fp16)?;
+    synthetic.learner.loss_scale = Some(LossScale {
         scale: TOO_LARGE_A_SCALE,
         ..LossScale::first(1)
     });
-    let records = (0..25).map(|_| trainee.step()).collect::<Result<Vec<_>, _>>()?;
+    let records = (0..25).map(|_| synthetic.step()).collect::<Result<Vec<_>, _>>()?;
     let num_skipped = records.iter().filter(|record| record.skipped_update).count();
-    let scale = trainee
+    let scale = synthetic
         .learner
         .loss_scale
         .map_or(0.0, |loss_scale| loss_scale.scale);
@@ -66,10 +66,10 @@ pub(super) fn operators(checked: &Checked) -> Found {
 
 /// The operators of the second step, with padding.
 fn operators_of_a_step(checked: &Checked, precision: Precision) -> Result<BTreeMap<String, u64>, TrainError> {
-    let mut trainee = checked.trainee(precision)?;
-    trainee.step()?;
-    let ready = trainee.ready_step()?;
-    let (record, counts) = count_operators(|| trainee.take_alone(&ready))?;
+    let mut synthetic = checked.synthetic(precision)?;
+    synthetic.step()?;
+    let ready = synthetic.ready_step()?;
+    let (record, counts) = count_operators(|| synthetic.take_alone(&ready))?;
     record?;
     Ok(counts)
 }
@@ -104,13 +104,13 @@ pub(super) fn resumes_to_the_bit(checked: &Checked) -> Found {
 }
 
 fn both_ways(checked: &Checked) -> Result<(Tensor, Tensor), TrainError> {
-    let steps = |trainee: &mut Trainee, count| (0..count).try_for_each(|_| trainee.step().map(drop));
-    let weights = |trainee: &Trainee| trainee.learner.model.parameters().flat().f_detach_copy();
-    let mut whole = checked.trainee(Precision::F32)?;
+    let steps = |synthetic: &mut SyntheticRun, count| (0..count).try_for_each(|_| synthetic.step().map(drop));
+    let weights = |synthetic: &SyntheticRun| synthetic.learner.model.parameters().flat().f_detach_copy();
+    let mut whole = checked.synthetic(Precision::F32)?;
     steps(&mut whole, 4)?;
-    let mut first = checked.trainee(Precision::F32)?;
+    let mut first = checked.synthetic(Precision::F32)?;
     steps(&mut first, 2)?;
-    let mut second = checked.trainee(Precision::F32)?;
+    let mut second = checked.synthetic(Precision::F32)?;
     second.go_on_from(&first)?;
     drop(first);
     steps(&mut second, 2)?;

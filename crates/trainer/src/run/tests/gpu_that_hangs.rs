@@ -21,7 +21,7 @@ use crate::{
     run::{
         data::DataFiles,
         exit::{self, ExitStatus},
-        launch::{Launch, Resume},
+        launch::{Resume, TrainingLaunch},
         lineage,
         logs::LogFile,
         session::Session,
@@ -29,7 +29,7 @@ use crate::{
         train::Finish,
     },
     step::{
-        gradient_way::GradientWay,
+        gradient_transport::GradientTransport,
         gradients::{self},
         overlap::{GradientHooks, reduce_during},
         ready::{ReadyStep, tensors_of},
@@ -132,7 +132,7 @@ fn a_process_whose_gpu_hangs() {
     let asked = serde_json::json!({ "test": "a GPU that hangs" });
     let config = config_in(Path::new(folder), "run", &settings);
     let mut session = Session::start(config, &mut collective, DataFiles::Prepare, &asked).unwrap();
-    session.gradients = GradientWay::Nccl;
+    session.gradients = GradientTransport::Nccl;
     let run_dir = session.plan.config.run.dir.clone();
     let mut connected = |work: fn(&Session, &mut dyn Collective) -> Result<(), TrainError>| {
         std::fs::create_dir_all(&run_dir).unwrap();
@@ -145,7 +145,7 @@ fn a_process_whose_gpu_hangs() {
         "step and an end that hangs" => connected(take_a_step_and_hang),
         "pass that hangs" => connected(hang_in_a_pass),
         _ => {
-            let launch = Launch {
+            let launch = TrainingLaunch {
                 session: &session,
                 resume: Resume::Auto,
                 stop: &StopRequest::new(),

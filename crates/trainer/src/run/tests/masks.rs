@@ -60,7 +60,7 @@ fn a_run_that_an_older_program_began_keeps_its_masks_and_says_which() {
         "{seeds:?}"
     );
     let evaluate = |mask_seed| {
-        let selection = Selection {
+        let selection = EvaluationOverrides {
             max_sequences: None,
             mask_seed,
         };
