@@ -4,6 +4,7 @@
 //! yet is unknown here, so it is refused instead of ignored.
 
 pub(crate) mod masking_section;
+mod key_place;
 mod model_section;
 mod parallel;
 mod stop_after;
@@ -20,6 +21,7 @@ use shards::{PackingMode, ReadMode};
 
 pub(crate) use self::{
     masking_section::MaskingSection,
+    key_place::KeyPlace,
     model_section::ModelSection,
     parallel::{BackendChoice, DeviceChoice, ParallelSection, ReduceDtype, Reduction},
     stop_after::StopAfter,

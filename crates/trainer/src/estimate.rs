@@ -9,6 +9,7 @@
 mod advice_text;
 pub(crate) mod cpu;
 pub(crate) mod device;
+pub(crate) mod error;
 pub(crate) mod measured;
 pub(crate) mod memory;
 pub(crate) mod network;

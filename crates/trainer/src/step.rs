@@ -4,6 +4,7 @@
 //! mean of means; gradients are summed over micro-batches and ranks in the parameters' kind.
 
 pub(crate) mod device;
+pub(crate) mod device_error;
 pub(crate) mod gradient_transport;
 pub(crate) mod gradients;
 pub(crate) mod learner;

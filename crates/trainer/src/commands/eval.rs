@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use collectives::{Collective, Launch};
 use loader::EVALUATION_MASK_SEED;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     commands::{
@@ -22,6 +22,7 @@ use crate::{
         exit::ExitStatus,
         find_checkpoint::find_checkpoint,
         lineage,
+        saved_run_error::SavedRunError,
         saved_state::{Progress, Restored},
         session::Session,
         unigram::Unigram,
@@ -130,9 +131,12 @@ pub(crate) fn evaluate_run(
             let latest = Restored::latest(collective, &checkpoints)?;
             Some(agree(
                 collective,
-                latest.ok_or(TrainError::NoCheckpoint {
-                    dir: checkpoints,
-                    wanted: None,
+                latest.ok_or_else(|| {
+                    SavedRunError::NoCheckpoint {
+                        dir: checkpoints,
+                        wanted: None,
+                    }
+                    .into()
                 }),
             )?)
         }
@@ -174,10 +178,11 @@ fn check_tokenizer(restored: &Restored, session: &Session) -> Result<model::Prec
     let saved = &restored.checkpoint.trainer["hashes"]["tokenizer"];
     let own = &session.hashes.tokenizer;
     if saved.as_str() != Some(own) {
-        return Err(TrainError::OtherRun {
+        return Err(SavedRunError::OtherRun {
             path: restored.path.clone(),
             fields: format!("the tokenizer's hash: {saved} against {own}"),
-        });
+        }
+        .into());
     }
     restored.precision()
 }

@@ -11,7 +11,7 @@ use tokenizer::Tokenizer;
 
 use crate::{
     error::{TrainError, chain},
-    run::{find_checkpoint::find_checkpoint, run_folder},
+    run::{find_checkpoint::find_checkpoint, run_folder, saved_run_error::SavedRunError},
 };
 
 #[derive(Debug, Args)]
@@ -100,13 +100,13 @@ fn candidates(run_dir: &Path, recorded: &Path) -> Vec<PathBuf> {
 fn find_tokenizer(run_dir: &Path, checkpoint: &Path, trainer: &Value) -> Result<Tokenizer, TrainError> {
     let hash = trainer["hashes"]["tokenizer"].as_str().unwrap_or_default();
     let recorded = trainer["tokenizer_folder"].as_str().unwrap_or("tokenizer");
-    open_tokenizer(&candidates(run_dir, Path::new(recorded)), hash).map_err(|tried| {
-        TrainError::NoTokenizerOfCheckpoint {
-            checkpoint: checkpoint.to_owned(),
-            hash: hash.to_owned(),
-            tried,
-        }
-    })
+    let tokenizer = open_tokenizer(&candidates(run_dir, Path::new(recorded)), hash);
+    let not_found = |tried| SavedRunError::NoTokenizerOfCheckpoint {
+        checkpoint: checkpoint.to_owned(),
+        hash: hash.to_owned(),
+        tried,
+    };
+    Ok(tokenizer.map_err(not_found)?)
 }
 
 /// The first tokenizer with this hash; else why each folder has none, in words.

@@ -26,7 +26,7 @@ use self::{
     runner::{Check, run_checks},
     speed::Speed,
 };
-use crate::{commands::output::print, error::TrainError, run::exit::ExitStatus, step::precision};
+use crate::{commands::output::print, run::exit::ExitStatus, step::precision};
 
 /// All checks together end within it; they take a minute or two. Two more are left for the peer that
 /// `scripts/gpu_check.sh` runs beside them.

@@ -15,6 +15,7 @@ use crate::{
         Asked, Estimate,
         cpu::{self, Measured},
         device::{ACCELERATORS, Accelerator, CPU, Device},
+        error::EstimateError,
         measured::{Remaining, remaining},
         memory::Memory,
         network::{HOST, NETWORKS, Network},
@@ -24,6 +25,7 @@ use crate::{
     run::{
         exit::ExitStatus,
         plan::{Facts, TrainPlan},
+        smaller_micro_batch::SmallerMicroBatch,
     },
 };
 
@@ -129,7 +131,7 @@ fn plan(arguments: &PlanArguments) -> Result<Planned, TrainError> {
 fn config_of(run: &Path) -> Result<RunConfig, TrainError> {
     let path = run.join("config.toml");
     if !path.exists() {
-        return Err(TrainError::NoRun { run: run.to_owned() });
+        return Err(EstimateError::NoRun { run: run.to_owned() }.into());
     }
     // What lies in a folder under the name of a file is not waited for.
     durable::open_file(&path)
@@ -192,13 +194,16 @@ fn refusal(plan: &TrainPlan, device: &Device, estimate: &Estimate) -> TrainError
     let mut checkpointed = plan.clone();
     checkpointed.config.model.checkpoint_activations = true;
     let micro_batch_size = plan.config.training.micro_batch_size;
-    TrainError::PlanDoesNotFit {
+    EstimateError::PlanDoesNotFit {
         device: device.name,
         micro_batch_size,
-        fits: estimate.largest_that_divides(plan),
-        fits_checkpointed: Memory::new(&checkpointed, device).largest_micro_batch(device.memory_bytes)
-            >= micro_batch_size,
+        way_out: SmallerMicroBatch {
+            fits: estimate.largest_that_divides(plan),
+            fits_checkpointed: Memory::new(&checkpointed, device).largest_micro_batch(device.memory_bytes)
+                >= micro_batch_size,
+        },
     }
+    .into()
 }
 
 fn json_of(known: &Known<'_>) -> String {
@@ -257,9 +262,10 @@ fn network_of(arguments: &PlanArguments, device: &str) -> Result<Network, TrainE
     let named = arguments.network.as_deref().or(is_cpu.then_some(HOST));
     let network = named.and_then(Network::find).unwrap_or(&NETWORKS[0]);
     if network.is_one_host() && !is_cpu {
-        return Err(TrainError::NetworkOfCpus {
+        return Err(EstimateError::NetworkOfCpus {
             device: device.to_owned(),
-        });
+        }
+        .into());
     }
     Ok(if is_cpu && !network.is_one_host() {
         network.of_single_devices()

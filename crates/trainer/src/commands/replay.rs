@@ -1,5 +1,7 @@
 //! `tenk-pretrain replay`: what a step was trained on, found again from its number alone.
 
+pub(crate) mod error;
+
 use clap::Args;
 use collectives::Single;
 use loader::{DocumentPart, MicroBatch, SequenceDescription, Step};
@@ -7,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    commands::{config_arguments::RunArguments, output::pretty},
+    commands::{config_arguments::RunArguments, output::pretty, replay::error::ReplayError},
     config::RunConfig,
     error::TrainError,
     run::{
@@ -81,9 +83,9 @@ pub(crate) struct Replay {
 pub(crate) fn replay(config: RunConfig, step: u64, slot: Option<u64>) -> Result<Replay, TrainError> {
     let (max_steps, num_slots) = (config.training.max_steps, config.training.global_batch_size);
     let before = step.checked_sub(1).filter(|_| step <= max_steps);
-    let before = Step(before.ok_or(TrainError::NoSuchStep { step, max_steps })?);
+    let before = Step(before.ok_or(ReplayError::NoSuchStep { step, max_steps })?);
     if let Some(slot) = slot.filter(|slot| *slot >= num_slots) {
-        return Err(TrainError::NoSuchSlot { slot, num_slots });
+        return Err(ReplayError::NoSuchSlot { slot, num_slots }.into());
     }
     let text = Text::open(&config)?;
     let sources = text.sources();

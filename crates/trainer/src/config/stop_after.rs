@@ -18,11 +18,6 @@ impl StopAfter {
     pub(crate) fn duration(&self) -> Duration {
         self.duration
     }
-
-    /// The time as it was written.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
 }
 
 impl TryFrom<String> for StopAfter {

@@ -16,7 +16,7 @@ use model::{Precision, RobertaConfig};
 use tch::Device as TorchDevice;
 
 use super::{
-    device::{BesideProducts, Device},
+    device::{BesideProducts, CPU, Device},
     work::num_parameters,
 };
 use crate::{

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use model::{Precision, RobertaConfig};
 
-use crate::{config::RunConfig, error::TrainError, ranks::processor::Processor, step::precision};
+use crate::{
+    config::RunConfig, error::TrainError, estimate::error::EstimateError, ranks::processor::Processor,
+    step::precision,
+};
 
 /// FLOPs a second, and where that comes from.
 pub(crate) type Rate = (f64, &'static str);
@@ -160,7 +163,7 @@ impl Accelerator {
     /// In the precision that a run of `config` would choose on it.
     ///
     /// # Errors
-    /// [`TrainError::SlowPrecision`] as the run itself; [`TrainError::NoPublishedRate`] for f64.
+    /// [`DeviceError::SlowPrecision`] as the run itself; [`EstimateError::NoPublishedRate`] for f64.
     pub(crate) fn device(&self, config: &RunConfig) -> Result<Device, TrainError> {
         let processor = Processor {
             name: self.name.to_owned(),
@@ -171,10 +174,11 @@ impl Accelerator {
         let precision = precision::on_processors(config, &[processor])?;
         let rates = match precision {
             Precision::F64 => {
-                return Err(TrainError::NoPublishedRate {
+                return Err(EstimateError::NoPublishedRate {
                     device: self.name,
                     precision: precision::name(precision),
-                });
+                }
+                .into());
             }
             Precision::F32 => self.rates_of_f32,
             Precision::Bf16 | Precision::Fp16 => self.rates_of_16_bits,
@@ -231,6 +235,7 @@ impl Device {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::step::device_error::DeviceError;
     use crate::{config::tests::tiny, estimate::published::fitted_rate};
 
     #[test]
@@ -269,14 +274,17 @@ mod tests {
         assert!(f32.rates[0].0 < fp16.rates[0].0 / 5.0);
         assert!(matches!(
             device("v100-sxm2-32gb", "bf16"),
-            Err(TrainError::SlowPrecision {
+            Err(TrainError::Device(DeviceError::SlowPrecision {
                 precision: "bf16",
                 ..
-            })
+            }))
         ));
         assert!(matches!(
             device("h100", "f64"),
-            Err(TrainError::NoPublishedRate { device: "h100", .. })
+            Err(TrainError::Estimate(EstimateError::NoPublishedRate {
+                device: "h100",
+                ..
+            }))
         ));
     }
 }

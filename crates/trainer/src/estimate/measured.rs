@@ -14,7 +14,7 @@ use loader::SkippedSteps;
 use masking::mask_capacity;
 use serde::Serialize;
 
-use crate::{config::RunConfig, error::TrainError};
+use crate::{config::RunConfig, error::TrainError, estimate::error::EstimateError};
 
 use lines::{Read, StepLine, read};
 use overhead::Overhead;
@@ -98,18 +98,19 @@ pub(crate) struct Remaining {
 /// What the run in `run`, of `config`, has left at `now`.
 ///
 /// # Errors
-/// [`TrainError::NotMeasured`] before enough steps are measured; others where the file cannot be read.
+/// [`EstimateError::NotMeasured`] before enough steps are measured; others where the file cannot be read.
 pub(crate) fn remaining(run: &Path, config: &RunConfig, now: Timestamp) -> Result<Remaining, TrainError> {
     let read = read(&run.join("metrics.jsonl"))?;
     let work = Work::new(config)?;
     match Measured::new(&read, &work) {
         Some(measured) if measured.is_enough() => Ok(told(&read, &work, &measured, now)),
-        few => Err(TrainError::NotMeasured {
+        few => Err(EstimateError::NotMeasured {
             run: run.to_owned(),
             steps: few.map_or(0, |measured| measured.num_steps()),
             world_size: read.steps.last().map_or(0, |line| line.world_size),
             logging: config.logging.every_steps,
-        }),
+        }
+        .into()),
     }
 }
 

@@ -13,10 +13,7 @@ use super::{
 use crate::{
     config::Reduction,
     run::plan::{TrainPlan, can_share},
-    step::{
-        gradient_transport::GradientTransport,
-        gradients::{self},
-    },
+    step::gradient_transport::{GradientTransport, overlaps},
 };
 
 const SECONDS_PER_HOUR: f64 = 3600.0;
@@ -234,7 +231,7 @@ fn sums_of(plan: &TrainPlan, device: &Device, num_devices: u64, micro_batch: u64
             }
         }
         Reduction::Fast => {
-            if gradients::overlaps(parallel, device.of_libtorch(), world_size(num_devices)) {
+            if overlaps(parallel, device.of_libtorch(), world_size(num_devices)) {
                 GradientSchedule::Overlapped
             } else {
                 GradientSchedule::AfterThePass

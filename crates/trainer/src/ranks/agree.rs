@@ -97,7 +97,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::run::tests::on_every_rank;
+    use crate::{commands::replay::error::ReplayError, run::tests::on_every_rank};
 
     fn on_two_ranks<T: Send>(work: impl Fn(&mut dyn Collective) -> T + Sync) -> Vec<T> {
         on_every_rank(Threads::world(2, Duration::from_secs(20)), work)
@@ -108,10 +108,11 @@ mod tests {
         let messages = on_two_ranks(|collective| {
             let failed = collective.rank().0 == 1;
             let result = if failed {
-                Err(TrainError::NoSuchStep {
+                Err(ReplayError::NoSuchStep {
                     step: 0,
                     max_steps: 5,
-                })
+                }
+                .into())
             } else {
                 Ok(())
             };

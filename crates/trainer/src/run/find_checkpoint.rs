@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use checkpoint::folder_name;
 
-use crate::error::TrainError;
+use crate::{error::TrainError, run::saved_run_error::SavedRunError};
 
 /// The newest whole checkpoint of a folder; `None` when there is none. Damaged and unfinished
 /// ones are passed over with a line each.
 ///
 /// # Errors
-/// [`TrainError::NoUsableCheckpoint`] when there are some and all are damaged: starting over
+/// [`SavedRunError::NoUsableCheckpoint`] when there are some and all are damaged: starting over
 /// would lose the run. What may be whole and cannot be used here is not passed over either.
 pub(crate) fn newest(checkpoints: &Path) -> Result<Option<PathBuf>, TrainError> {
     let latest = checkpoint::latest(checkpoints)?;
@@ -22,10 +22,11 @@ pub(crate) fn newest(checkpoints: &Path) -> Result<Option<PathBuf>, TrainError> 
         );
     }
     match latest.skipped.into_iter().next() {
-        Some(damaged) if latest.path.is_none() => Err(TrainError::NoUsableCheckpoint {
+        Some(damaged) if latest.path.is_none() => Err(SavedRunError::NoUsableCheckpoint {
             path: damaged.path,
             source: damaged.reason,
-        }),
+        }
+        .into()),
         _ => Ok(latest.path),
     }
 }
@@ -34,7 +35,7 @@ pub(crate) fn newest(checkpoints: &Path) -> Result<Option<PathBuf>, TrainError> 
 /// the newest whole one.
 ///
 /// # Errors
-/// [`TrainError::NoCheckpoint`] when there is none; those of [`newest`].
+/// [`SavedRunError::NoCheckpoint`] when there is none; those of [`newest`].
 pub(crate) fn find_checkpoint(run_dir: &Path, wanted: Option<&str>) -> Result<PathBuf, TrainError> {
     let checkpoints = run_dir.join("checkpoints");
     let found = match wanted {
@@ -46,8 +47,9 @@ pub(crate) fn find_checkpoint(run_dir: &Path, wanted: Option<&str>) -> Result<Pa
             candidates.into_iter().flatten().find(|path| path.is_dir())
         }
     };
-    found.ok_or(TrainError::NoCheckpoint {
+    let missing = || SavedRunError::NoCheckpoint {
         dir: checkpoints,
         wanted: wanted.map(str::to_owned),
-    })
+    };
+    Ok(found.ok_or_else(missing)?)
 }

@@ -30,13 +30,14 @@ use crate::{
         metrics::Metrics,
         progress_report::ProgressReport,
         run_folder::RunFolder,
+        saved_run_error::SavedRunError,
         saved_state::{Progress, Restored},
         session::Session,
         stop::{StopReason, StopRequest},
         train::{Finish, Reporter, Run, train},
         unigram::Unigram,
     },
-    step::{StepRecord, gradients, learner::Learner, meters, precision, ready::ReadyStep, train_step},
+    step::{StepRecord, learner::Learner, meters, precision, ready::ReadyStep, train_step},
 };
 
 /// Where a run begins.
@@ -129,9 +130,12 @@ impl TrainingLaunch<'_> {
         let checkpoints = folder.checkpoints();
         let restored = Restored::latest(collective, &checkpoints)?;
         if restored.is_some() && self.resume == Resume::Never {
-            return Err(agreed(&TrainError::HasCheckpoints {
-                dir: folder.dir().to_owned(),
-            }));
+            return Err(agreed(
+                &SavedRunError::HasCheckpoints {
+                    dir: folder.dir().to_owned(),
+                }
+                .into(),
+            ));
         }
         let config = &session.plan.config;
         let precision = precision_of(restored.as_ref(), session, collective)?;
@@ -307,7 +311,7 @@ pub(crate) struct DryRun {
 /// and writes nothing.
 ///
 /// # Errors
-/// As [`train_run`]; [`TrainError::Finished`] for a checkpoint of the last step.
+/// As [`train_run`]; [`SavedRunError::Finished`] for a checkpoint of the last step.
 pub(crate) fn dry_run(
     config: RunConfig,
     collective: &mut dyn Collective,
@@ -325,10 +329,13 @@ pub(crate) fn dry_run(
     let mut learner = session.learner(precision)?;
     let (progress, _) = begin(restored.as_ref(), &session, collective, &mut learner)?;
     if progress.step >= config.training.max_steps {
-        return Err(agreed(&TrainError::Finished {
-            dir: config.run.dir.clone(),
-            step: progress.step,
-        }));
+        return Err(agreed(
+            &SavedRunError::Finished {
+                dir: config.run.dir.clone(),
+                step: progress.step,
+            }
+            .into(),
+        ));
     }
     let step = Step(progress.step);
     let place = (collective.rank().0, collective.world_size());

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    config::RunConfig,
+    config::{KeyPlace, RunConfig},
     error::TrainError,
     ranks::{
         agree::{agree, compare},
         identity::differing,
     },
-    run::session::Session,
+    run::{saved_run_error::SavedRunError, session::Session},
     step::learner::Learner,
 };
 
@@ -113,17 +113,18 @@ impl Lineage {
     /// Steps that are finished are as they were: none of them can be skipped any more.
     ///
     /// # Errors
-    /// [`TrainError::SkipsTakenStep`] for the first one that `config` would skip and that was taken.
+    /// [`SavedRunError::SkipsTakenStep`] for the first one that `config` would skip and that was taken.
     pub(crate) fn check_skips(&self, config: &RunConfig, finished: u64) -> Result<(), TrainError> {
         let wanted = SkippedSteps::parse(&config.data.skip_steps)?;
         for step in (1..=finished).filter(|&step| wanted.contains(step)) {
             let then = self.at(step).map_or(&[][..], |then| &then.skip_steps);
             if !SkippedSteps::parse(then)?.contains(step) {
-                return Err(TrainError::SkipsTakenStep {
-                    place: config.places.of("data.skip_steps").cloned().map(Box::new),
+                return Err(SavedRunError::SkipsTakenStep {
+                    place: KeyPlace::of(&config.places, "data.skip_steps"),
                     step,
                     finished,
-                });
+                }
+                .into());
             }
         }
         Ok(())
@@ -296,7 +297,7 @@ mod tests {
         for (taken, step) in [("['2..5']", 2), ("['3..6']", 5), ("['10']", 10)] {
             let error = lineage.check_skips(&skipping(taken), 10).unwrap_err();
             assert!(
-                matches!(error, TrainError::SkipsTakenStep { step: named, finished: 10, .. } if named == step),
+                matches!(error, TrainError::SavedRun(SavedRunError::SkipsTakenStep { step: named, finished: 10, .. }) if named == step),
                 "{taken}: {error}"
             );
         }

@@ -10,11 +10,13 @@ use std::path::Path;
 use model::Precision;
 use tch::Device;
 
-use crate::config::ReduceDtype;
-use crate::error::{TrainError, chain};
-use crate::estimate::work::num_parameters;
-use crate::run::plan::TrainPlan;
-use crate::step::gradient_transport::GradientTransport;
+use crate::{
+    config::{KeyPlace, ReduceDtype},
+    error::{TrainError, chain},
+    estimate::work::num_parameters,
+    run::{plan::TrainPlan, smaller_micro_batch::SmallerMicroBatch},
+    step::gradient_transport::GradientTransport,
+};
 
 /// Numbers a token and column of width that a layer keeps for its backward pass
 /// (`model.checkpoint_activations` off), without the input of its activation.
@@ -115,17 +117,14 @@ impl MemoryNeed {
         let checkpointed = self.in_all(self.sequence_bytes_checkpointed, training.micro_batch_size);
         let divides = |sequences: &u64| training.global_batch_size.is_multiple_of(*sequences);
         Err(TrainError::DoesNotFit {
-            place: plan
-                .config
-                .places
-                .of("training.micro_batch_size")
-                .cloned()
-                .map(Box::new),
+            place: KeyPlace::of(&plan.config.places, "training.micro_batch_size"),
             micro_batch_size: training.micro_batch_size,
             needed_bytes,
             available_bytes,
-            fits_checkpointed: checkpointed <= available_bytes,
-            fits: (1..=most.min(training.micro_batch_size)).rev().find(divides),
+            way_out: SmallerMicroBatch {
+                fits: (1..=most.min(training.micro_batch_size)).rev().find(divides),
+                fits_checkpointed: checkpointed <= available_bytes,
+            },
         })
     }
 }
@@ -216,7 +215,7 @@ mod tests {
         let need = MemoryNeed::of(&plan, Precision::F32, GradientTransport::HostMemory);
         need.check(&plan, need.bytes(12)).unwrap();
         let fits = |available: u64| match need.check(&plan, available).unwrap_err() {
-            TrainError::DoesNotFit { fits, .. } => fits,
+            TrainError::DoesNotFit { way_out, .. } => way_out.fits,
             other => panic!("{other}"),
         };
         assert_eq!(fits(need.bytes(12) - 1), Some(6));

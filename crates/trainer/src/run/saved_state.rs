@@ -21,7 +21,10 @@ use crate::{
         agree::{agree, compare, on_first_rank},
         identity::{Hashes, ReproducibilityKey, differing, differing_from, essential},
     },
-    run::{find_checkpoint::newest, lineage::Lineage, session::Session, text_dates::text_dates},
+    run::{
+        find_checkpoint::newest, lineage::Lineage, saved_run_error::SavedRunError, session::Session,
+        text_dates::text_dates,
+    },
     step::{learner::Learner, precision, schedule::Schedule},
 };
 
@@ -167,7 +170,7 @@ impl Restored {
     /// differ although it is the same run.
     ///
     /// # Errors
-    /// [`TrainError::OtherRun`] and [`TrainError::IncompleteCheckpoint`].
+    /// [`SavedRunError::OtherRun`] and [`SavedRunError::IncompleteCheckpoint`].
     pub(crate) fn check_same_run(&self, session: &Session) -> Result<(), TrainError> {
         let saved: Hashes = serde_json::from_value(self.checkpoint.trainer["hashes"].clone())
             .map_err(|_| self.lacks("hashes"))?;
@@ -199,10 +202,11 @@ impl Restored {
         if fields.is_empty() {
             return Ok(());
         }
-        Err(TrainError::OtherRun {
+        Err(SavedRunError::OtherRun {
             path: self.path.clone(),
             fields: fields.join(", "),
-        })
+        }
+        .into())
     }
 
     /// `training.max_steps` of the launch that wrote it.
@@ -265,7 +269,7 @@ impl Restored {
     /// The precision that the run was decided to have.
     ///
     /// # Errors
-    /// [`TrainError::IncompleteCheckpoint`] when it names none.
+    /// [`SavedRunError::IncompleteCheckpoint`] when it names none.
     pub(crate) fn precision(&self) -> Result<Precision, TrainError> {
         let name = self.checkpoint.trainer["precision"].as_str().unwrap_or_default();
         precision::parse(name).ok_or_else(|| self.lacks("precision"))
@@ -299,7 +303,7 @@ impl Restored {
     /// How far the run was.
     ///
     /// # Errors
-    /// [`TrainError::IncompleteCheckpoint`] when it does not say.
+    /// [`SavedRunError::IncompleteCheckpoint`] when it does not say.
     pub(crate) fn progress(&self) -> Result<Progress, TrainError> {
         let trainer = &self.checkpoint.trainer;
         Ok(Progress {
@@ -315,7 +319,7 @@ impl Restored {
     /// before it was recorded.
     ///
     /// # Errors
-    /// [`TrainError::IncompleteCheckpoint`] when it is no such record.
+    /// [`SavedRunError::IncompleteCheckpoint`] when it is no such record.
     pub(crate) fn lineage(&self) -> Result<Lineage, TrainError> {
         match &self.checkpoint.trainer["lineage"] {
             Value::Null => Ok(Lineage::default()),
@@ -324,10 +328,11 @@ impl Restored {
     }
 
     fn lacks(&self, what: &str) -> TrainError {
-        TrainError::IncompleteCheckpoint {
+        SavedRunError::IncompleteCheckpoint {
             path: self.path.clone(),
             what: format!("`{what}` in trainer.json"),
         }
+        .into()
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
     },
     step::{
         device,
-        gradient_transport::GradientTransport,
+        gradient_transport::{GradientTransport, overlaps},
         gradients::{self},
         learner::Learner,
         loss_scale::LossScale,

@@ -27,7 +27,7 @@ use crate::{
     commands::{
         eval::{EvaluationOverrides, Weights, evaluate_run},
         export::export_run,
-        replay::replay,
+        replay::{error::ReplayError, replay},
     },
     config::RunConfig,
     error::{TrainError, chain},
@@ -571,7 +571,7 @@ fn training_learns_and_replay_and_evaluation_find_what_the_run_saw() {
     assert!(row("labels").iter().any(|label| label != -100) && row("labels")[0] == -100);
     assert!(matches!(
         replay(config.clone(), 0, None),
-        Err(TrainError::NoSuchStep { .. })
+        Err(TrainError::Replay(ReplayError::NoSuchStep { .. }))
     ));
     for step in [61, u64::MAX] {
         let error = replay(config.clone(), step, None).unwrap_err().to_string();

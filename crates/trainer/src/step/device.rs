@@ -9,9 +9,10 @@ use serde_json::json;
 use tch::Device;
 
 use crate::{
-    config::{BackendChoice, DeviceChoice, RunConfig},
+    config::{BackendChoice, DeviceChoice, KeyPlace, RunConfig},
     error::TrainError,
     ranks::agree::{agree, compare},
+    step::device_error::DeviceError,
 };
 
 /// Where a rank stands on its host.
@@ -41,15 +42,15 @@ impl LocalRank {
 /// them; a GPU is selected before anything uses one.
 ///
 /// # Errors
-/// [`TrainError::NoGpu`] where a rank asked for one and has none, and [`TrainError::SharedGpu`] where
+/// [`DeviceError::NoGpu`] where a rank asked for one and has none, and [`DeviceError::SharedGpu`] where
 /// two have the same, on all ranks alike.
 pub(crate) fn decide(
     collective: &mut dyn Collective,
     config: &RunConfig,
     hosts: &[String],
 ) -> Result<Device, TrainError> {
-    let place = LocalRank::of(collective.rank().0 as usize, hosts);
-    let device = agree(collective, choose(config, &place, torch_native::num_gpus()))?;
+    let local = LocalRank::of(collective.rank().0 as usize, hosts);
+    let device = agree(collective, choose(config, &local, torch_native::num_gpus()))?;
     let kind = if device == Device::Cpu { "cpu" } else { "cuda" };
     compare(collective, &json!({ "parallel": { "device": kind } }))?;
     if let Device::Cuda(number) = device {
@@ -60,7 +61,7 @@ pub(crate) fn decide(
     Ok(device)
 }
 
-fn choose(config: &RunConfig, place: &LocalRank, num_gpus: usize) -> Result<Device, TrainError> {
+fn choose(config: &RunConfig, local: &LocalRank, num_gpus: usize) -> Result<Device, TrainError> {
     let (device, backend) = (config.parallel.device, config.parallel.backend);
     let (key, value) = match (device, backend) {
         (DeviceChoice::Cpu, _) => return Ok(Device::Cpu),
@@ -69,11 +70,11 @@ fn choose(config: &RunConfig, place: &LocalRank, num_gpus: usize) -> Result<Devi
         (DeviceChoice::Auto, _) if num_gpus == 0 => return Ok(Device::Cpu),
         (DeviceChoice::Auto, _) => ("parallel.device", "auto"),
     };
-    let number = number_of(place, num_gpus).ok_or_else(|| TrainError::NoGpu {
-        place: config.places.of(key).cloned().map(Box::new),
+    let number = number_of(local, num_gpus).ok_or_else(|| DeviceError::NoGpu {
+        place: KeyPlace::of(&config.places, key),
         asked: format!("{key} = {value:?}"),
-        host: place.host.clone(),
-        local_size: place.local_size,
+        host: local.host.clone(),
+        local_size: local.local_size,
         num_gpus,
     })?;
     Ok(Device::Cuda(number))
@@ -81,11 +82,11 @@ fn choose(config: &RunConfig, place: &LocalRank, num_gpus: usize) -> Result<Devi
 
 /// The GPU of a rank among the `num_gpus` that it sees. `None` without one, and where there are several
 /// but not one for each rank of the host: which of them the others see is not known then.
-fn number_of(place: &LocalRank, num_gpus: usize) -> Option<usize> {
+fn number_of(local: &LocalRank, num_gpus: usize) -> Option<usize> {
     match num_gpus {
         0 => None,
         1 => Some(0),
-        _ => (place.local_size <= num_gpus).then_some(place.local_rank),
+        _ => (local.local_size <= num_gpus).then_some(local.local_rank),
     }
 }
 
@@ -125,7 +126,7 @@ fn check_own(of_all: &[GpuUuid], hosts: &[String]) -> Result<(), TrainError> {
         .filter(|((_, other), _)| **other == uuid)
         .map(|((rank, _), host)| (rank, host.clone()))
         .collect();
-    Err(TrainError::SharedGpu { ranks, uuid })
+    Err(DeviceError::SharedGpu { ranks, uuid }.into())
 }
 
 #[cfg(test)]

@@ -66,7 +66,11 @@ mod tests {
                 GradientTransport::HostMemory,
             ),
         ] {
-            assert_eq!(transport(overrides, device, world_size), expected, "{overrides:?}");
+            assert_eq!(
+                transport(overrides, device, world_size),
+                expected,
+                "{overrides:?}"
+            );
         }
     }
 }

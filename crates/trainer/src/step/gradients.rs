@@ -7,7 +7,7 @@ use serde_json::json;
 use tch::Device;
 
 use crate::{
-    config::RunConfig,
+    config::{KeyPlace, RunConfig},
     error::{TrainError, chain},
     ranks::{
         agree::{agree, compare},
@@ -75,7 +75,7 @@ fn open(config: &RunConfig, device: Device) -> Result<(NcclLibrary, Gpu), TrainE
     let library = NcclLibrary::open(path).map_err(|error| match path {
         None => TrainError::Collective(error.into()),
         Some(_) => TrainError::NcclLibrary {
-            place: config.places.of("parallel.nccl_library").cloned().map(Box::new),
+            place: KeyPlace::of(&config.places, "parallel.nccl_library"),
             source: Box::new(error),
         },
     })?;

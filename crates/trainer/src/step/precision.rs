@@ -7,9 +7,10 @@ use model::Precision;
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    config::{PrecisionChoice, RunConfig},
+    config::{KeyPlace, PrecisionChoice, RunConfig},
     error::TrainError,
     ranks::{agree::on_first_rank, processor::Processor},
+    step::device_error::DeviceError,
 };
 
 /// bf16 rounds every product, so it has to be worth it: this much faster at least.
@@ -21,7 +22,7 @@ const ALL: [Precision; 4] = [Precision::F64, Precision::F32, Precision::Bf16, Pr
 /// one sets the pace. All ranks must call it and get the same answer.
 ///
 /// # Errors
-/// [`TrainError::SlowPrecision`] for bf16 and fp16 where a rank has no instructions for it.
+/// [`DeviceError::SlowPrecision`] for bf16 and fp16 where a rank has no instructions for it.
 pub(crate) fn decide(
     collective: &mut dyn Collective,
     config: &RunConfig,
@@ -63,8 +64,8 @@ pub(crate) fn with_speed(
 
 /// A refused precision with the place of its key.
 fn with_place(mut error: TrainError, config: &RunConfig) -> TrainError {
-    if let TrainError::SlowPrecision { place, .. } = &mut error {
-        *place = config.places.of("training.precision").cloned().map(Box::new);
+    if let TrainError::Device(DeviceError::SlowPrecision { place, .. }) = &mut error {
+        *place = KeyPlace::of(&config.places, "training.precision");
     }
     error
 }
@@ -92,12 +93,13 @@ fn require(
 ) -> Result<Precision, TrainError> {
     match processors.iter().position(|processor| !is_fast(processor)) {
         None => Ok(precision),
-        Some(rank) => Err(TrainError::SlowPrecision {
-            place: None,
+        Some(rank) => Err(DeviceError::SlowPrecision {
+            place: KeyPlace::default(),
             precision: name(precision),
             rank,
             processor: processors[rank].name.clone(),
-        }),
+        }
+        .into()),
     }
 }
 

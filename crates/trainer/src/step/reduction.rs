@@ -12,6 +12,7 @@ use tch::{Device, Kind, Tensor};
 use torch_native::{TorchError, slice_f32, slice_f64, with_slice_mut_f32, with_slice_mut_f64};
 
 use crate::{
+    config::{ReduceDtype, Reduction},
     error::TrainError,
     step::{
         learner::Learner,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::*;
+use super::{finding::Found, *};
 use crate::error::TrainError;
 
 pub(super) fn on_cpu() -> Checked {

@@ -30,7 +30,6 @@ use crate::{
     },
     step::{
         gradient_transport::GradientTransport,
-        gradients::{self},
         overlap::{GradientHooks, reduce_during},
         ready::{ReadyStep, tensors_of},
         train_step,
