@@ -44,6 +44,7 @@ pub(crate) struct Accelerator {
 
 /// What a step takes beside matrix products.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "the unit stands in the name")]
 pub(crate) struct BesideProducts {
     /// Seconds of a position, layer and unit of width, forward and backward.
     pub seconds_per_element: f64,

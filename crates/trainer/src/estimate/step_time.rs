@@ -54,6 +54,7 @@ pub(crate) enum GradientSchedule {
 
 /// Seconds of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the unit stands in the name")]
 pub(crate) struct StepTime {
     /// Forward and backward passes.
     pub compute_seconds: f64,

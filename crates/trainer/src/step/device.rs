@@ -17,7 +17,7 @@ use crate::{
 
 /// Where a rank stands on its host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct LocalRank {
+struct HostRank {
     host: String,
     /// Ranks of this host before this one.
     local_rank: usize,
@@ -25,7 +25,7 @@ struct LocalRank {
     local_size: usize,
 }
 
-impl LocalRank {
+impl HostRank {
     /// `hosts`: those of all ranks, in rank order.
     fn of(rank: usize, hosts: &[String]) -> Self {
         let host = hosts.get(rank).cloned().unwrap_or_default();
@@ -49,7 +49,7 @@ pub(crate) fn decide(
     config: &RunConfig,
     hosts: &[String],
 ) -> Result<Device, TrainError> {
-    let local = LocalRank::of(collective.rank().0 as usize, hosts);
+    let local = HostRank::of(collective.rank().0 as usize, hosts);
     let device = agree(collective, choose(config, &local, torch_native::num_gpus()))?;
     let kind = if device == Device::Cpu { "cpu" } else { "cuda" };
     compare(collective, &json!({ "parallel": { "device": kind } }))?;
@@ -61,7 +61,7 @@ pub(crate) fn decide(
     Ok(device)
 }
 
-fn choose(config: &RunConfig, local: &LocalRank, num_gpus: usize) -> Result<Device, TrainError> {
+fn choose(config: &RunConfig, local: &HostRank, num_gpus: usize) -> Result<Device, TrainError> {
     let (device, backend) = (config.parallel.device, config.parallel.backend);
     let (key, value) = match (device, backend) {
         (DeviceChoice::Cpu, _) => return Ok(Device::Cpu),
@@ -82,7 +82,7 @@ fn choose(config: &RunConfig, local: &LocalRank, num_gpus: usize) -> Result<Devi
 
 /// The GPU of a rank among the `num_gpus` that it sees. `None` without one, and where there are several
 /// but not one for each rank of the host: which of them the others see is not known then.
-fn number_of(local: &LocalRank, num_gpus: usize) -> Option<usize> {
+fn number_of(local: &HostRank, num_gpus: usize) -> Option<usize> {
     match num_gpus {
         0 => None,
         1 => Some(0),
@@ -143,16 +143,16 @@ mod tests {
         names.iter().map(|&name| name.to_owned()).collect()
     }
 
-    fn chosen(overrides: &[&str], place: &LocalRank, num_gpus: usize) -> Result<Device, TrainError> {
+    fn chosen(overrides: &[&str], place: &HostRank, num_gpus: usize) -> Result<Device, TrainError> {
         choose(&tiny(overrides), place, num_gpus)
     }
 
     #[test]
     fn a_rank_takes_the_gpu_of_its_place_on_its_host() {
         let hosts = hosts(&["a", "b", "a", "b", "b"]);
-        let local = |rank| LocalRank::of(rank, &hosts).local_rank;
+        let local = |rank| HostRank::of(rank, &hosts).local_rank;
         assert_eq!([0, 1, 2, 3, 4].map(local), [0, 0, 1, 1, 2]);
-        let device = chosen(&[], &LocalRank::of(4, &hosts), 4).unwrap();
+        let device = chosen(&[], &HostRank::of(4, &hosts), 4).unwrap();
         assert_eq!(device, Device::Cuda(2));
     }
 
@@ -165,7 +165,7 @@ mod tests {
                 let found: Vec<Option<usize>> = ranks
                     .clone()
                     .map(|local_rank| {
-                        let place = LocalRank {
+                        let place = HostRank {
                             host: "oak".to_owned(),
                             local_rank,
                             local_size,
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn without_a_gpu_auto_is_the_cpu_and_cuda_is_refused_with_the_host_and_the_key() {
-        let place = LocalRank::of(0, &hosts(&["oak"]));
+        let place = HostRank::of(0, &hosts(&["oak"]));
         assert_eq!(chosen(&[], &place, 0).unwrap(), Device::Cpu);
         assert_eq!(
             chosen(&["parallel.device='cpu'"], &place, 8).unwrap(),
@@ -206,7 +206,7 @@ mod tests {
     fn more_ranks_than_gpus_on_a_host_are_refused_by_each_of_them_with_the_ways_out() {
         let hosts = hosts(&["a", "b", "a", "a"]);
         let said = |rank| {
-            chosen(&[], &LocalRank::of(rank, &hosts), 2)
+            chosen(&[], &HostRank::of(rank, &hosts), 2)
                 .unwrap_err()
                 .to_string()
         };
@@ -224,10 +224,7 @@ mod tests {
             assert!(error.contains(way_out), "{way_out}: {error}");
         }
         assert_eq!([said(2), said(3)], [error.clone(), error]);
-        assert_eq!(
-            chosen(&[], &LocalRank::of(1, &hosts), 2).unwrap(),
-            Device::Cuda(0)
-        );
+        assert_eq!(chosen(&[], &HostRank::of(1, &hosts), 2).unwrap(), Device::Cuda(0));
     }
 
     fn uuid(number: u8) -> GpuUuid {
@@ -283,7 +280,7 @@ mod tests {
         on_every_rank(Threads::world(world_size, Duration::from_mins(1)), |collective| {
             let rank = collective.rank().0 as usize;
             stand_in.show(&visible[rank]);
-            let device = chosen(&[], &LocalRank::of(rank, &hosts), visible[rank].len()).unwrap();
+            let device = chosen(&[], &HostRank::of(rank, &hosts), visible[rank].len()).unwrap();
             let Device::Cuda(number) = device else {
                 panic!("{device:?}")
             };
