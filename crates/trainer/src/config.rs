@@ -3,8 +3,8 @@
 //! Whether the values fit together is checked by [`crate::run::plan::TrainPlan`]. A key that does nothing
 //! yet is unknown here, so it is refused instead of ignored.
 
-pub(crate) mod masking_section;
 mod key_place;
+pub(crate) mod masking_section;
 mod model_section;
 mod parallel;
 mod stop_after;
@@ -20,13 +20,12 @@ use serde::{Deserialize, Serialize};
 use shards::{PackingMode, ReadMode};
 
 pub(crate) use self::{
-    masking_section::MaskingSection,
     key_place::KeyPlace,
+    masking_section::MaskingSection,
     model_section::ModelSection,
     parallel::{BackendChoice, DeviceChoice, ParallelSection, ReduceDtype, Reduction},
     stop_after::StopAfter,
 };
-
 
 /// A run, whole. Unknown keys are refused in every section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

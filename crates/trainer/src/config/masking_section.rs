@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// `[masking]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Keys")]
-pub struct MaskingSection {
+pub(crate) struct MaskingSection {
     /// Share of tokens that is predicted; 15 % (Devlin et al. 2019, 3.1; Liu et al. 2019).
     pub mlm_probability: f64,
     /// Which tokens are masked together; RoBERTa masks each by itself.
@@ -34,7 +34,7 @@ impl MaskingSection {
     ///
     /// # Errors
     /// When one of its shares is none.
-    pub fn config(&self) -> Result<MaskingConfig, MaskingError> {
+    pub(crate) fn config(&self) -> Result<MaskingConfig, MaskingError> {
         MaskingConfig::new(self.mlm_probability, self.scheme)?
             .with_replacement(self.mask_replace_prob, self.random_replace_prob)
     }
