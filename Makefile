@@ -70,7 +70,7 @@ mutants: setup ## small faults in the data path that the tests must catch: hours
 	@scripts/mutants.sh $(PARTS)
 
 test-long: test ## make test, every filing beside a browser, every text beside tokenizers, the tarball, Slurm, a bare Debian, long fuzzing, all mutants
-	TENK_DATA_REQUIRED=1 cargo test --locked -p corpus --lib -- --ignored
+	TENK_DATA_REQUIRED=1 cargo test --locked -p edgar --lib -- --ignored
 	cargo test --locked -p corpus-tools -- --ignored
 	@rm -f $(LONG_SKIPS)
 	@dist="$$(scripts/dist.sh | tail -n 1)"; status=0; \

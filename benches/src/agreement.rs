@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use corpus::{BlockKind, Document, Outcome};
+use documents::{BlockKind, Document, Outcome};
 use rayon::prelude::*;
 use test_data::agreement::{
     Agreement, FurnitureCounts, browser_text, era, filings, furniture_labels, page, raw_parts,
@@ -131,7 +131,7 @@ fn shown(data: &Path, path: &Path) -> Result<Option<Shown>> {
 }
 
 fn is_html(page: &[u8]) -> bool {
-    corpus::decode(page).is_ok_and(|text| corpus::edgar::is_html("", &text))
+    edgar::decode(page).is_ok_and(|text| edgar::is_html("", &text))
 }
 
 /// The text that lxml takes out of the same pages.
@@ -158,7 +158,7 @@ fn plain_text(data: &Path, files: &[PathBuf]) -> Result<Worst> {
     for path in files {
         let bytes = read(path)?;
         let text =
-            corpus::decode(&bytes).map_err(|at| anyhow!("{}: byte {at} is no UTF-16", path.display()))?;
+            edgar::decode(&bytes).map_err(|at| anyhow!("{}: byte {at} is no UTF-16", path.display()))?;
         for (document, part) in documents(path, &bytes).iter().zip(raw_parts(&text)) {
             if !is_html(part.as_bytes()) {
                 let reference = without_sgml_tags(part);
@@ -203,7 +203,7 @@ fn below(data: &Path, path: &Path) -> String {
 }
 
 fn documents(path: &Path, bytes: &[u8]) -> Vec<Document> {
-    corpus::edgar::read_filing(&path.to_string_lossy(), bytes)
+    edgar::read_filing(&path.to_string_lossy(), bytes)
         .into_iter()
         .filter_map(|result| match result.outcome {
             Outcome::Document(document) => Some(*document),

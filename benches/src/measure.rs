@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use corpus::{DocumentReader, Outcome, document_text_blocks};
+use documents::{DocumentReader, Outcome, document_text_blocks};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use tokenizer::{Tokenizer, TokenizerError};
@@ -27,7 +27,7 @@ pub(crate) fn html_text(files: &[PathBuf]) -> Result<()> {
     let start = Instant::now();
     let mut words = 0;
     for (path, bytes) in files.iter().zip(&inputs) {
-        for result in corpus::edgar::read_filing(&path.to_string_lossy(), bytes) {
+        for result in edgar::read_filing(&path.to_string_lossy(), bytes) {
             if let Outcome::Document(document) = result.outcome {
                 words += document
                     .blocks

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use bzip2::read::{BzDecoder, BzEncoder, MultiBzDecoder};
-use corpus::Outcome;
-use corpus::wikipedia::{PageResult, read_dump};
+use documents::Outcome;
 use rayon::prelude::*;
+use wikipedia::{PageResult, read_dump};
 
 use crate::measure::print_rate;
 

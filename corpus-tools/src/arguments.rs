@@ -81,7 +81,7 @@ pub(crate) struct Fetch {
     pub(crate) out: PathBuf,
     /// Your name and e-mail address, which the archives demand: "Example Research a@example.com".
     #[arg(long, value_name = "TEXT")]
-    pub(crate) user_agent: corpus::UserAgent,
+    pub(crate) user_agent: fetch::UserAgent,
     /// Filings of this company; may be repeated, or a list with commas.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub(crate) cik: Vec<u64>,
@@ -102,17 +102,17 @@ pub(crate) struct Fetch {
     #[arg(long, conflicts_with_all = ["cik", "cik_list", "ticker", "ticker_list", "members"])]
     pub(crate) all_companies: bool,
     /// Form types as EDGAR writes them (10-K405, 10-K/A, 20-F, "DEF 14A"); may be repeated.
-    #[arg(long, value_delimiter = ',', default_values_t = corpus::edgar::fetch::DEFAULT_FORMS.map(str::to_owned))]
+    #[arg(long, value_delimiter = ',', default_values_t = fetch::edgar::DEFAULT_FORMS.map(str::to_owned))]
     pub(crate) form: Vec<String>,
     /// Filed on this day or later.
     #[arg(long, value_name = "DATE")]
-    pub(crate) filed_from: Option<corpus::edgar::fetch::Date>,
+    pub(crate) filed_from: Option<fetch::edgar::Date>,
     /// Filed on this day or earlier.
     #[arg(long, value_name = "DATE")]
-    pub(crate) filed_to: Option<corpus::edgar::fetch::Date>,
+    pub(crate) filed_to: Option<fetch::edgar::Date>,
     /// Where filings are looked up: master.idx, master.gz, form.idx, form.gz, or submissions.
-    #[arg(long, value_name = "NAME", default_value_t = corpus::edgar::fetch::Listing::MasterGzip)]
-    pub(crate) listing: corpus::edgar::fetch::Listing,
+    #[arg(long, value_name = "NAME", default_value_t = fetch::edgar::Listing::MasterGzip)]
+    pub(crate) listing: fetch::edgar::Listing,
     /// A Wikipedia dump instead of filings, as `enwiki`.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["cik", "cik_list", "ticker", "ticker_list", "members",
         "all_companies", "form", "filed_from", "filed_to", "listing"])]
@@ -121,13 +121,13 @@ pub(crate) struct Fetch {
     #[arg(long, value_name = "DAY", default_value = "latest", requires = "wiki")]
     pub(crate) dump: String,
     /// With --wiki: which file of the dump.
-    #[arg(long, value_name = "FILE", default_value = corpus::wikipedia::fetch::ARTICLES, requires = "wiki")]
+    #[arg(long, value_name = "FILE", default_value = fetch::wikipedia::ARTICLES, requires = "wiki")]
     pub(crate) wiki_file: String,
     /// Over all threads; the archives allow at most 10.
-    #[arg(long, value_name = "N", default_value_t = corpus::RequestRate::default())]
-    pub(crate) requests_per_second: corpus::RequestRate,
+    #[arg(long, value_name = "N", default_value_t = fetch::RequestRate::default())]
+    pub(crate) requests_per_second: fetch::RequestRate,
     /// How often a request is tried again after throttling, an outage or a cut connection.
-    #[arg(long, value_name = "N", default_value_t = corpus::RETRIES)]
+    #[arg(long, value_name = "N", default_value_t = fetch::RETRIES)]
     pub(crate) retries: u32,
     /// Downloads of filings at a time.
     #[arg(long, value_name = "N", default_value_t = 4, conflicts_with = "wiki", value_parser = num_threads)]
@@ -151,8 +151,8 @@ pub(crate) struct Ingest {
     #[arg(long, value_name = "PATH")]
     pub(crate) wiki: Vec<PathBuf>,
     /// Which exhibits of reports become documents too: none, annual-reports (EX-13) or all.
-    #[arg(long, value_name = "WHICH", default_value_t = corpus::edgar::Exhibits::default())]
-    pub(crate) exhibits: corpus::edgar::Exhibits,
+    #[arg(long, value_name = "WHICH", default_value_t = edgar::Exhibits::default())]
+    pub(crate) exhibits: edgar::Exhibits,
     #[command(flatten)]
     pub(crate) parts: Parts,
     /// The documents folder to make.

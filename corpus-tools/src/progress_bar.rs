@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use corpus::Progress;
+use documents::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Shows one phase after the other; units are bytes, pages or tokens as the phase says.

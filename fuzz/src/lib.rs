@@ -2,8 +2,8 @@
 
 pub mod manifests;
 
-use corpus::edgar::{is_periodic_report, read_filing};
-use corpus::{Block, Outcome};
+use documents::{form_type::is_periodic_report, Block, Outcome};
+use edgar::read_filing;
 
 /// Reads one filing and checks its results.
 ///

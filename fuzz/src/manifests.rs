@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Once;
 
-use corpus::DocsManifest;
 use serde_json::{Value, json};
 use shards::{DocumentsReader, MANIFEST_FILE, Packing, ShardReader, TOKENIZER_FOLDER};
+use documents::DocsManifest;
 
 static ONCE: Once = Once::new();
 
@@ -135,7 +135,7 @@ fn corpus_manifests(name: &str) -> Vec<Value> {
 
 fn docs_manifest(name: &str) -> Value {
     json!({
-        "format_version": corpus::DOCS_FORMAT_VERSION,
+        "format_version": documents::DOCS_FORMAT_VERSION,
         "program_version": "0",
         "files": [{"name": name, "documents": 1, "json_bytes": 1, "bytes": 1, "sha256": ""}],
         "documents": {},

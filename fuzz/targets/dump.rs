@@ -1,12 +1,13 @@
 //! A dump's file: any bytes, and any bytes inside a page.
 #![no_main]
 
-use corpus::Outcome;
-use corpus::wikipedia::{PageResult, read_dump_from};
 use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::LazyLock;
+
+use documents::Outcome;
+use wikipedia::{PageResult, read_dump_from};
 
 static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
     let builder = rayon::ThreadPoolBuilder::new().num_threads(1);

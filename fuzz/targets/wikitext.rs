@@ -1,7 +1,7 @@
 //! The wikitext of a page, links to namespaces among it.
 #![no_main]
 
-use corpus::wikipedia::{SiteInfo, parse_wikitext};
+use wikipedia::{SiteInfo, parse_wikitext};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     let site = SiteInfo {

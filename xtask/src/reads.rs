@@ -14,10 +14,7 @@ const EXCEPTIONS: [(&str, &str); 7] = [
         "crates/config-file/src/load.rs",
         "a configuration that a user names",
     ),
-    (
-        "crates/corpus/src/edgar/fetch/companies.rs",
-        "lists that a user names",
-    ),
+    ("crates/fetch/src/edgar/companies.rs", "lists that a user names"),
     ("crates/corpus/src/exclude.rs", "a list that a user names"),
     ("crates/embed-cli/src/lines.rs", "texts that a user names"),
     ("crates/trainer/src/ranks/affinity.rs", "/proc"),

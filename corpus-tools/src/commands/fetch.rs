@@ -1,11 +1,12 @@
 //! `tenk-corpus fetch`.
 
 use anyhow::{Result, bail};
-use corpus::edgar::fetch::{
-    CompanyChoice, FetchOptions, FetchReport, fetch_filings, read_cik_list, read_list,
+use corpus::grouped;
+use fetch::{
+    Connection,
+    edgar::{CompanyChoice, FetchOptions, FetchReport, fetch_filings, read_cik_list, read_list},
+    wikipedia::{DumpFetched, DumpOptions, fetch_dump},
 };
-use corpus::wikipedia::fetch::{DumpFetched, DumpOptions, fetch_dump};
-use corpus::{Connection, grouped};
 
 use crate::arguments::Fetch;
 use crate::output::{Table, print, print_json, push_line};

@@ -1,7 +1,8 @@
 //! `tenk-corpus ingest`.
 
 use anyhow::Result;
-use corpus::{DocsManifest, IngestOptions, grouped};
+use corpus::{IngestOptions, grouped};
+use documents::DocsManifest;
 
 use crate::arguments::Ingest;
 use crate::output::{Table, print, print_json, print_part, push_line, with_kept_work};

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use corpus::{CorpusInspector, Document, Place, RawText};
+use corpus::{CorpusInspector, Place, RawText};
+use documents::Document;
 use serde_json::{Value, json};
 use tokenizer::Tokenizer;
 
@@ -57,7 +58,7 @@ fn in_docs(docs: &Path, arguments: &Inspect) -> Result<()> {
 
 fn block_tokens(document: &Document, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
     let mut encoder = tokenizer.encoder();
-    let encode = |block: &corpus::Block| {
+    let encode = |block: &documents::Block| {
         let mut tokens = Vec::new();
         encoder.encode_into(&block.text, &mut tokens)?;
         Ok(tokens)

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use corpus::grouped;
-use corpus::sample::{SampleOptions, write_sample};
+use sample::{SampleOptions, write_sample};
 
 use crate::arguments::Sample;
 use crate::output::print;

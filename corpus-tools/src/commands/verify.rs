@@ -1,7 +1,8 @@
 //! `tenk-corpus verify`.
 
 use anyhow::Result;
-use corpus::{Progress, grouped};
+use corpus::grouped;
+use documents::Progress;
 
 use crate::arguments::Verify;
 use crate::output::{print, print_json};

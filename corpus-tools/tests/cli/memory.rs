@@ -22,7 +22,7 @@ fn write_docs(folder: &Path, number: usize, document: impl Fn(usize) -> serde_js
     encoder.finish().unwrap();
     let path = folder.join(name);
     let manifest = serde_json::json!({
-        "format_version": corpus::DOCS_FORMAT_VERSION,
+        "format_version": documents::DOCS_FORMAT_VERSION,
         "program_version": "test",
         "files": [{
             "name": name,

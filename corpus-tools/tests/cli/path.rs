@@ -290,7 +290,7 @@ fn a_document_is_shown_raw_cleaned_and_tokenised_side_by_side() {
         ])
     };
     for source in ["10-K", "wiki"] {
-        let id = corpus::DocumentReader::open(&docs)
+        let id = documents::DocumentReader::open(&docs)
             .unwrap()
             .map(Result::unwrap)
             .find(|document| document.source == source)
@@ -325,7 +325,7 @@ fn a_document_whose_input_is_gone_is_shown_without_it_and_says_so() {
     .unwrap();
     let paths = [&input, &docs].map(|path| path.to_str().unwrap());
     run(["ingest", "--filings", paths[0], "--out", paths[1]]);
-    let id = corpus::DocumentReader::open(&docs)
+    let id = documents::DocumentReader::open(&docs)
         .unwrap()
         .next()
         .unwrap()

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use documents::Progress;
 use durable::{DISK, FileName, StagedDir, commit_dir};
 use shards::{Corpus, Manifest, Packing, PackingMode, TOKENIZER_FOLDER, packing_name};
 use tokenizer::Tokenizer;
@@ -18,7 +19,6 @@ use crate::duplicates::{DuplicateRule, DuplicateSearch, drop_duplicates};
 use crate::error::CorpusError;
 use crate::exclude::Excluded;
 use crate::place::{Placement, place_documents};
-use crate::progress::Progress;
 use crate::scratch::Trust;
 use crate::segments::{Part, PartReport};
 use crate::shard_files::write_files;

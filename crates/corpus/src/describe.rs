@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use documents::DocsManifest;
 use durable::FileName;
 use serde_json::{Value, json};
 use shards::{HeldOut, Manifest, ShardEntry, SourceCounts};
 use tokenizer::{FolderManifest, Tokenizer};
 
 use crate::build::BuildOptions;
-use crate::docs_manifest::DocsManifest;
 use crate::error::CorpusError;
 use crate::place::Placement;
 use crate::shard_files::WrittenFiles;

@@ -9,6 +9,7 @@
 
 use std::str::FromStr;
 
+use documents::Progress;
 use rayon::prelude::*;
 use tokenizer::Tokenizer;
 use xxhash_rust::xxh3::xxh3_64;
@@ -18,7 +19,6 @@ use crate::error::CorpusError;
 use crate::external_sort::{ExternalSort, SortedRecords};
 use crate::fingerprint::{Age, Fingerprint, part};
 use crate::minhash::{LEAST_SIMILARITY, Signature, estimate_margin, jaccard, shingles};
-use crate::progress::Progress;
 use crate::split::HeldOut;
 use crate::tokenised::{SpooledDocument, Tokenised};
 use crate::workplace::Workplace;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::wikipedia::text_place;
+use documents::DocumentsError;
+use wikipedia::DumpError;
 
 /// An error that ends a command. A single bad document never does: it becomes an
-/// [`Outcome::Rejected`](crate::Outcome) with its reason.
+/// [`Outcome::Rejected`](documents::Outcome) with its reason.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CorpusError {
@@ -20,80 +21,11 @@ pub enum CorpusError {
         #[source]
         source: std::io::Error,
     },
-    /// A dump ends before its last page does.
-    #[error(
-        "{} ends at {}, before `</mediawiki>`: the file is cut; download it again, or check it with `bzip2 -t`",
-        path.display(), text_place(*part_offset, *position)
-    )]
-    TruncatedDump {
-        /// The dump.
-        path: PathBuf,
-        /// Where in the file the part begins that was read; 0 in a dump that is not divided.
-        part_offset: u64,
-        /// Bytes of decompressed text from there to the end.
-        position: u64,
-    },
-    /// A dump's file lacks its end; noticed before anything is read.
-    #[error(
-        "{} does not end as a dump does ({missing} is missing): the file is cut; download it again, or check it with `bzip2 -t`",
-        path.display()
-    )]
-    CutDump {
-        /// The dump.
-        path: PathBuf,
-        /// What the end of the file lacks.
-        missing: &'static str,
-    },
-    /// A dump is damaged where nothing can go on behind the damage.
-    #[error(
-        "{} is damaged in the bzip2 stream that begins at byte {offset}; download it again, or check it with `bzip2 -t`",
-        path.display()
-    )]
-    DamagedDump {
-        /// The dump.
-        path: PathBuf,
-        /// Where in the file the damaged stream begins.
-        offset: u64,
-    },
     /// Nothing to read was found.
     #[error("{} holds no input file; give files, or a folder that holds some", path.display())]
     NoInput {
         /// The file or folder as given.
         path: PathBuf,
-    },
-    /// Inputs were read, but none became a document.
-    #[error(
-        "none of the {inputs} inputs became a document ({skipped} skipped, {rejected} rejected: {reasons}); \
-         give 10-K or 10-Q filings, or a Wikipedia dump"
-    )]
-    NoDocuments {
-        /// Inputs that were read.
-        inputs: u64,
-        /// Skipped documents, pages or files.
-        skipped: u64,
-        /// Rejected documents, pages or files.
-        rejected: u64,
-        /// The first reasons with their counts.
-        reasons: String,
-    },
-    /// A folder is not what `ingest` writes.
-    #[error("{} is not a documents folder: {reason}; make it with `tenk-corpus ingest`", path.display())]
-    NotDocs {
-        /// The folder.
-        path: PathBuf,
-        /// Which file and field does not fit.
-        reason: String,
-    },
-    /// A documents file is damaged.
-    #[error("{}, line {line} is damaged; make the folder again with `tenk-corpus ingest`", path.display())]
-    DamagedDocs {
-        /// The documents file.
-        path: PathBuf,
-        /// Line number, from 1.
-        line: u64,
-        /// Why it cannot be read.
-        #[source]
-        source: std::io::Error,
     },
     /// Two documents of a folder have one id.
     #[error("the document {id} is in {} twice; make the folder again with `tenk-corpus ingest`", docs.display())]
@@ -237,6 +169,12 @@ pub enum CorpusError {
         #[source]
         source: serde_json::Error,
     },
+    /// A documents folder cannot be read or written, or no input became a document.
+    #[error(transparent)]
+    Documents(#[from] DocumentsError),
+    /// A dump cannot be read to its end.
+    #[error(transparent)]
+    Dump(#[from] DumpError),
     /// Writing failed.
     #[error(transparent)]
     Durable(#[from] durable::DurableError),

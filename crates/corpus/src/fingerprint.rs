@@ -20,9 +20,9 @@
 //!
 //! Unknown numbers are the largest.
 
+use documents::{Document, document_text_blocks};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::document::{Document, document_text_blocks};
 use crate::minhash::{NUM_BINS, Signature};
 use crate::split::{DocumentHead, FilerNames};
 use crate::window::Day;
@@ -162,7 +162,7 @@ pub(crate) fn part<const N: usize>(bytes: &[u8], first: usize) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Block, BlockKind};
+    use documents::{Block, BlockKind};
 
     fn document(id: &str, filed: Option<&str>) -> Document {
         Document {

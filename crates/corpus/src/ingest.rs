@@ -13,18 +13,15 @@ mod repeats;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use documents::{DocsManifest, DocsWriter, LeftOut, Progress};
 use durable::{DISK, StagedDir, commit_dir};
+use edgar::Exhibits;
+use wikipedia::{check_dump, divide};
 
-use crate::docs_manifest::DocsManifest;
-use crate::docs_writer::{DocsWriter, LeftOut};
-use crate::dump_end::check_dump;
-use crate::edgar::Exhibits;
 use crate::error::CorpusError;
 use crate::inputs::{Found, Input, Kind, find_inputs};
-use crate::progress::Progress;
 use crate::scratch::Trust;
 use crate::segments::{Part, PartReport};
-use crate::wikipedia::divide;
 use crate::workplace::{Workplace, parts_folder, worker_threads};
 use job::Job;
 use kept::{Entry, KeptDocument, PieceReader};
@@ -139,7 +136,7 @@ impl Sources {
     fn job(&self, options: &IngestOptions, folder: PathBuf) -> Result<Job<'_>, CorpusError> {
         let inputs = (self.inputs.as_slice(), self.num_filings);
         Job::new(inputs, options.exhibits, folder, |dump, bytes| {
-            divide(&dump.path, bytes)
+            Ok(divide(&dump.path, bytes)?)
         })
     }
 }
@@ -154,27 +151,31 @@ fn assemble(
 ) -> Result<DocsManifest, CorpusError> {
     let repeats = Repeats::find(job, num_pieces, workplace)?;
     progress.start("writing documents", None);
-    commit_dir(&DISK, &options.out, |staged: &StagedDir<'_>| {
-        let mut docs = DocsWriter::create(staged)?;
-        for (skipped, rejected) in &sources.left_out {
-            skipped.iter().try_for_each(|left_out| docs.skip(left_out))?;
-            rejected.iter().try_for_each(|left_out| docs.reject(left_out))?;
-        }
-        let mut assembly = Assembly {
-            job,
-            docs,
-            repeats,
-            num_documents: 0,
-            num_inputs: 0,
-        };
-        for_each_entry(job, num_pieces, |segment, entry| {
-            progress.advance(1);
-            assembly.take(segment, entry)
-        })?;
-        assembly.docs.finish()
-    })?;
+    commit_dir(
+        &DISK,
+        &options.out,
+        |staged: &StagedDir<'_>| -> Result<(), CorpusError> {
+            let mut docs = DocsWriter::create(staged)?;
+            for (skipped, rejected) in &sources.left_out {
+                skipped.iter().try_for_each(|left_out| docs.skip(left_out))?;
+                rejected.iter().try_for_each(|left_out| docs.reject(left_out))?;
+            }
+            let mut assembly = Assembly {
+                job,
+                docs,
+                repeats,
+                num_documents: 0,
+                num_inputs: 0,
+            };
+            for_each_entry(job, num_pieces, |segment, entry| {
+                progress.advance(1);
+                assembly.take(segment, entry)
+            })?;
+            Ok(assembly.docs.finish()?)
+        },
+    )?;
     progress.finish();
-    DocsManifest::open(&options.out)
+    Ok(DocsManifest::open(&options.out)?)
 }
 
 /// Writes entries out.
@@ -198,15 +199,15 @@ impl Assembly<'_> {
         match entry {
             Entry::Input(input) => {
                 self.num_inputs += 1;
-                self.docs.input(&input)
+                Ok(self.docs.input(&input)?)
             }
-            Entry::Skipped(left_out) => self.docs.skip(&left_out),
-            Entry::Rejected(left_out) => self.docs.reject(&left_out),
+            Entry::Skipped(left_out) => Ok(self.docs.skip(&left_out)?),
+            Entry::Rejected(left_out) => Ok(self.docs.reject(&left_out)?),
             Entry::Document((head, json)) => {
                 let repeat = self.repeats.of(self.num_documents)?;
                 self.num_documents += 1;
                 match repeat {
-                    None => self.docs.write(series, &head.source, &json),
+                    None => Ok(self.docs.write(series, &head.source, &json)?),
                     Some(repeat) => self.leave_out(head.id, repeat),
                 }
             }
@@ -227,12 +228,11 @@ impl Assembly<'_> {
             ..LeftOut::new(this, reason)
         };
         if repeat.is_same {
-            self.docs
-                .skip(&left_out("duplicate: the same document was read before"))
+            let reason = "duplicate: the same document was read before";
+            Ok(self.docs.skip(&left_out(reason))?)
         } else {
-            self.docs.reject(&left_out(
-                "another document with this id but different content was read before",
-            ))
+            let reason = "another document with this id but different content was read before";
+            Ok(self.docs.reject(&left_out(reason))?)
         }
     }
 }

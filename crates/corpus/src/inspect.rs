@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use documents::{Document, DocumentReader};
 use serde::Serialize;
+use shards::TOKENIZER_FOLDER;
 use shards::{Corpus, DocumentRow, ShardReader};
 use tokenizer::Tokenizer;
 
-use crate::document::Document;
-use crate::documents::DocumentReader;
 use crate::error::CorpusError;
 use crate::split::DocumentHead;
-use shards::TOKENIZER_FOLDER;
 
 /// Where a document of a corpus is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +65,7 @@ pub fn find_document(docs: &Path, id: &str) -> Result<Document, CorpusError> {
     let mut reader = DocumentReader::open(docs)?;
     while let Some(line) = reader.next_line().transpose()? {
         if line.parse::<DocumentHead>()?.id == id {
-            return line.parse();
+            return Ok(line.parse()?);
         }
     }
     Err(CorpusError::UnknownDocument {
@@ -252,7 +251,7 @@ const CANDIDATES_A_SENTENCE: usize = 200;
 
 /// Running text of a length that says something by itself.
 fn is_sentence(text: &str) -> bool {
-    text.ends_with('.') && !text.contains(crate::CELL_SEPARATOR) && text.split(' ').count() >= 8
+    text.ends_with('.') && !text.contains(documents::CELL_SEPARATOR) && text.split(' ').count() >= 8
 }
 
 /// `count` of `total` indices at even distances, or all.

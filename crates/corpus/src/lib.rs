@@ -1,19 +1,10 @@
 //! Filings and wiki dumps to documents to shards.
 
 mod assign;
-mod bounded_line;
 mod build;
-mod clean;
-mod decode;
 mod describe;
-mod docs_manifest;
-mod docs_writer;
-mod document;
-mod documents;
 mod dropped;
-mod dump_end;
 mod duplicates;
-pub mod edgar;
 mod error;
 mod exclude;
 mod external_sort;
@@ -23,13 +14,10 @@ mod ingest;
 mod inputs;
 mod inspect;
 mod minhash;
-mod outcome;
 mod place;
-mod progress;
 mod raw_blocks;
 mod raw_input;
 pub mod report;
-pub mod sample;
 mod scratch;
 mod segments;
 mod shard_files;
@@ -39,23 +27,15 @@ mod statistics;
 mod tokenise;
 mod tokenised;
 mod tokenizer_sample;
-mod web;
-pub mod wikipedia;
 mod window;
 mod workplace;
 
 pub use build::{BuildOptions, PackingChoice, build_part, build_shards, merge_parts};
-pub use decode::decode;
-pub use docs_manifest::{DOCS_FORMAT_VERSION, DocsFile, DocsManifest, InputFile, Inputs};
-pub use document::{Block, BlockKind, CELL_SEPARATOR, Document, Section, document_text_blocks};
-pub use documents::DocumentReader;
 pub use duplicates::{DUPLICATE_SIMILARITY, DuplicateRule, DuplicateScope};
 pub use error::CorpusError;
 pub use grouped::grouped;
 pub use ingest::{IngestOptions, ingest, ingest_part, merge_ingested_parts};
 pub use inspect::{CorpusBlock, CorpusDocument, CorpusInspector, Place, find_document};
-pub use outcome::Outcome;
-pub use progress::{NoProgress, Progress};
 pub use raw_blocks::raw_of_blocks;
 pub use raw_input::{RawText, raw_text};
 pub use segments::{Part, PartReport};
@@ -65,9 +45,5 @@ pub use statistics::{
     docs_statistics, unigram,
 };
 pub use tokenizer_sample::{TOKENIZER_SAMPLE_BYTES, TokenizerOptions, TokenizerReport, train_tokenizer};
-pub use web::{
-    Connection, Fault, FetchError, MAX_REQUESTS_PER_SECOND, REQUESTS_PER_SECOND, RETRIES, RequestRate,
-    UserAgent,
-};
 pub use window::{DateWindow, Day};
 pub use workplace::kept_work;

@@ -7,9 +7,8 @@
 
 use std::ops::Range;
 
+use documents::Block;
 use memchr::memmem;
-
-use crate::document::Block;
 
 /// Shorter blocks (page numbers, cells) are looked for only near the block before them; the first ones
 /// anywhere, as what is not shown before them may be long.
@@ -224,7 +223,7 @@ fn entity_length(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::BlockKind;
+    use documents::BlockKind;
     use proptest::prelude::*;
 
     fn blocks(texts: &[&str]) -> Vec<Block> {
@@ -316,7 +315,7 @@ mod tests {
         paths.sort();
         for path in paths {
             let raw = std::fs::read_to_string(&path).unwrap();
-            let article = crate::wikipedia::parse_wikitext(&raw, &crate::wikipedia::SiteInfo::default());
+            let article = wikipedia::parse_wikitext(&raw, &wikipedia::SiteInfo::default());
             let found = raw_of_blocks(&raw, &article.blocks);
             let pairs = article.blocks.iter().zip(&found);
             for (block, found) in pairs.filter(|(block, _)| block.text.contains(char::is_alphanumeric)) {

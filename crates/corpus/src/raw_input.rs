@@ -1,23 +1,13 @@
 //! The raw text of a document, out of the input that its documents folder was made from.
 
-use std::fs::File;
-use std::io::{self, BufReader};
 use std::path::Path;
 
+use documents::{DocsManifest, Document, DocumentsError, InputFile, InputsReader, MOST_INPUT_BYTES};
 use durable::{open_file, read_file, sha256_hex};
+use wikipedia::{find_page, is_dump_name};
 
-use crate::bounded_line::next_line;
-use crate::docs_manifest::{DocsManifest, INPUTS_LIST, InputFile};
-use crate::document::Document;
-use crate::edgar;
 use crate::error::CorpusError;
-use crate::inputs::is_dump_name;
-use crate::web::FILING_BYTES;
-use crate::wikipedia::find_page;
 use crate::workplace::worker_threads;
-
-/// Most bytes of a line of the list of inputs: a path has at most 4,096, each of which may take six as JSON.
-const MOST_LINE_BYTES: u64 = 64 << 10;
 
 /// What a document was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +22,11 @@ pub enum RawText {
 /// dump costs decompressing the dump up to it.
 ///
 /// # Errors
-/// [`CorpusError::NotDocs`] when `docs` is no documents folder. An input that is gone or has
+/// [`DocumentsError::NotDocs`] when `docs` is no documents folder. An input that is gone or has
 /// changed is no error, but [`RawText::Missing`].
 pub fn raw_text(docs: &Path, document: &Document) -> Result<RawText, CorpusError> {
     DocsManifest::open(docs)?;
-    let inputs = ListOfInputs::open(docs)?;
+    let inputs = InputsReader::open(docs)?;
     if document.id.starts_with("wiki:") {
         raw_page(inputs, document)
     } else {
@@ -44,41 +34,8 @@ pub fn raw_text(docs: &Path, document: &Document) -> Result<RawText, CorpusError
     }
 }
 
-/// The list of inputs, a line in memory at a time: there may be millions.
-struct ListOfInputs<'a> {
-    docs: &'a Path,
-    lines: BufReader<File>,
-}
-
-impl<'a> ListOfInputs<'a> {
-    fn open(docs: &'a Path) -> Result<Self, CorpusError> {
-        let file = open_file(&docs.join(INPUTS_LIST)).map_err(|error| not_docs(docs, &error))?;
-        let lines = BufReader::new(file);
-        Ok(Self { docs, lines })
-    }
-}
-
-impl Iterator for ListOfInputs<'_> {
-    type Item = Result<InputFile, CorpusError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let line = next_line(&mut self.lines, MOST_LINE_BYTES);
-        let line = line.map_err(|error| not_docs(self.docs, &error)).transpose()?;
-        Some(line.and_then(|line| {
-            serde_json::from_str(&line).map_err(|error| not_docs(self.docs, &io::Error::from(error)))
-        }))
-    }
-}
-
-fn not_docs(docs: &Path, error: &io::Error) -> CorpusError {
-    CorpusError::NotDocs {
-        path: docs.to_path_buf(),
-        reason: format!("{INPUTS_LIST}: {error}"),
-    }
-}
-
-fn raw_filing(mut inputs: ListOfInputs<'_>, document: &Document) -> Result<RawText, CorpusError> {
-    let is_it = |input: &Result<InputFile, CorpusError>| match input {
+fn raw_filing(mut inputs: InputsReader, document: &Document) -> Result<RawText, CorpusError> {
+    let is_it = |input: &Result<InputFile, DocumentsError>| match input {
         Ok(input) => input.sha256 == document.sha256,
         Err(_) => true,
     };
@@ -86,7 +43,7 @@ fn raw_filing(mut inputs: ListOfInputs<'_>, document: &Document) -> Result<RawTe
     let Some(input) = inputs.find(is_it).transpose()? else {
         return missing("no input has the hash of the document".to_owned());
     };
-    let bytes = match read_file(Path::new(&input.path), input.bytes.min(FILING_BYTES)) {
+    let bytes = match read_file(Path::new(&input.path), input.bytes.min(MOST_INPUT_BYTES)) {
         Ok(bytes) => bytes,
         Err(error) => return missing(format!("{}: {error}", input.path)),
     };
@@ -103,7 +60,7 @@ fn has_changed(input: &InputFile) -> String {
     format!("{} has changed since it was read", input.path)
 }
 
-fn raw_page(inputs: ListOfInputs<'_>, document: &Document) -> Result<RawText, CorpusError> {
+fn raw_page(inputs: InputsReader, document: &Document) -> Result<RawText, CorpusError> {
     let pool = worker_threads(0)?;
     let mut missing = "no dump among the inputs has this revision of the page".to_owned();
     for input in inputs {

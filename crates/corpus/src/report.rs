@@ -6,16 +6,15 @@ mod page;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use documents::{
+    DocsManifest, Document, DocumentLine, DocumentReader, Progress, document_text_blocks, map_documents,
+};
 use serde::Deserialize;
 use shards::DocumentRow;
 
-use crate::docs_manifest::DocsManifest;
-use crate::document::{Document, document_text_blocks};
-use crate::documents::{DocumentLine, DocumentReader, map_documents};
 use crate::error::CorpusError;
 use crate::grouped;
 use crate::inspect::CorpusInspector;
-use crate::progress::Progress;
 use crate::workplace::worker_threads;
 pub use page::render;
 
@@ -261,7 +260,7 @@ pub fn docs_report(docs: &Path, threads: usize, progress: &dyn Progress) -> Resu
                 size,
                 held_out: false,
             });
-            Ok(())
+            Ok::<_, CorpusError>(())
         },
     )?;
     progress.finish();

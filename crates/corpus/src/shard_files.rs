@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use documents::Progress;
 use durable::{FileName, StagedDir};
 use rayon::prelude::*;
 use shards::{
@@ -12,7 +13,6 @@ use shards::{
 
 use crate::error::CorpusError;
 use crate::place::Placement;
-use crate::progress::Progress;
 use crate::spool::{DocumentFacts, SpoolRecord};
 use crate::tokenised::Tokenised;
 use crate::window::Day;

@@ -11,11 +11,11 @@
 
 use std::collections::BTreeMap;
 
+use documents::Document;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::document::Document;
 use crate::error::CorpusError;
 use crate::window::Day;
 

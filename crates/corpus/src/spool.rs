@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use documents::{Document, document_text_blocks};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::document::{Document, document_text_blocks};
 use crate::dropped::{DropReason, DroppedCounts};
 use crate::error::CorpusError;
 use crate::fingerprint::{Fingerprint, part};
@@ -320,7 +320,7 @@ fn numbers(bytes: &[u8], width: usize) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Block, BlockKind};
+    use documents::{Block, BlockKind};
 
     fn document(texts: &[&str]) -> Document {
         Document {

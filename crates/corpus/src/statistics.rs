@@ -4,15 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use documents::{
+    DocsManifest, Document, DocumentLine, DocumentReader, Progress, document_text_blocks, map_documents,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use shards::{Corpus, DocumentRow, ShardReader};
 
-use crate::docs_manifest::DocsManifest;
-use crate::document::{Document, document_text_blocks};
-use crate::documents::{DocumentLine, DocumentReader, map_documents};
 use crate::error::CorpusError;
-use crate::progress::Progress;
 use crate::workplace::worker_threads;
 
 /// The year of documents without a date.
@@ -136,7 +135,7 @@ pub fn docs_statistics(
             statistics.sources.entry(source).or_default().add(counts);
             statistics.filed_years.entry(filed).or_default().add(counts);
             statistics.period_years.entry(period).or_default().add(counts);
-            Ok(())
+            Ok::<_, CorpusError>(())
         },
     )?;
     progress.finish();
@@ -326,8 +325,8 @@ mod tests {
             threads: 1,
             ..crate::IngestOptions::default()
         };
-        crate::ingest(&options, &crate::NoProgress).unwrap();
-        let statistics = docs_statistics(&docs, 1, &crate::NoProgress).unwrap();
+        crate::ingest(&options, &documents::NoProgress).unwrap();
+        let statistics = docs_statistics(&docs, 1, &documents::NoProgress).unwrap();
         let years = |counts: &BTreeMap<String, DocsCounts>| counts.keys().cloned().collect::<Vec<_>>();
         assert_eq!(years(&statistics.filed_years), ["2012"]);
         assert_eq!(years(&statistics.period_years), ["2011"]);

@@ -5,17 +5,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use documents::{
+    DocsManifest, Document, DocumentLine, DocumentReader, Progress, document_text_blocks, map_documents,
+};
 use durable::{DISK, DurableError, Operation, Storage};
 use serde_json::json;
 use shards::TokenWidth;
 use tokenizer::{Encoder, Tokenizer};
 
-use crate::docs_manifest::DocsManifest;
-use crate::document::{Document, document_text_blocks};
-use crate::documents::{DocumentLine, DocumentReader, map_documents};
 use crate::dropped::DropReason;
 use crate::error::CorpusError;
-use crate::progress::Progress;
 use crate::scratch::Trust;
 use crate::segments::{Part, Segments, all_segments};
 use crate::spool::{Segment, SegmentWriter, TakenDocument, TokenisedDocument};

@@ -5,16 +5,14 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use documents::{Document, DocumentLine, DocumentReader, Progress, document_text_blocks, map_documents};
 use durable::DISK;
 use serde::Serialize;
 use serde_json::json;
 use tokenizer::{Tokenizer, Trainer};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::document::{Document, document_text_blocks};
-use crate::documents::{DocumentLine, DocumentReader, map_documents};
 use crate::error::CorpusError;
-use crate::progress::Progress;
 use crate::split::{DocumentHead, FilerKey, Filers, HeldOut, refuse_fraction};
 use crate::window::{DateWindow, Day};
 use crate::workplace::{Workplace, worker_threads};
@@ -177,7 +175,7 @@ fn choose_sample(
                 day,
             });
         }
-        Ok(())
+        Ok::<_, CorpusError>(())
     })?;
     progress.finish();
     let held_out = filers.hold_out(options.held_out_fraction)?;
@@ -236,7 +234,7 @@ fn count_words(
     let trainers: Vec<Mutex<Trainer>> = (0..pool.current_num_threads())
         .map(|_| Mutex::default())
         .collect();
-    let count = |line: &DocumentLine| {
+    let count = |line: &DocumentLine| -> Result<(), CorpusError> {
         if sample.holds(&line.parse::<DocumentHead>()?) {
             let document: Document = line.parse()?;
             let thread = rayon::current_thread_index().unwrap_or(0);

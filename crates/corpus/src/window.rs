@@ -4,10 +4,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use documents::Document;
 use jiff::civil::Date;
 use shards::Window;
 
-use crate::document::Document;
 use crate::dropped::DropReason;
 use crate::error::CorpusError;
 

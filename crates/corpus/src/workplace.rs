@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use documents::DocumentsError;
 use durable::{DISK, DurableError, FolderLock, LOCK_FILE, Operation, Storage};
 
 use crate::error::CorpusError;
@@ -86,7 +87,9 @@ impl Workplace {
     pub(crate) fn leave<T>(mut self, made: Result<T, CorpusError>) -> Result<T, CorpusError> {
         self.is_done = matches!(
             made,
-            Ok(_) | Err(CorpusError::NoDocuments { .. } | CorpusError::DuplicateDocument { .. })
+            Ok(_)
+                | Err(CorpusError::Documents(DocumentsError::NoDocuments { .. })
+                    | CorpusError::DuplicateDocument { .. })
         );
         made
     }

@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 
+use documents::{Block, BlockKind, DocsWriter, Document, NoProgress, json_line};
+
 use super::*;
-use crate::docs_writer::{DocsWriter, json_line};
-use crate::document::{Block, BlockKind, Document};
-use crate::progress::NoProgress;
 use crate::tokenizer_sample::{TokenizerOptions, train_tokenizer};
 
 /// A folder with documents, a tokenizer and room for corpora.
@@ -237,7 +236,10 @@ fn every_document_is_in_one_place_with_its_own_tokens_and_companies_are_not_spli
             .document(&crate::Place::Id(document.id.clone()))
             .unwrap();
         let texts: Vec<&str> = found.blocks.iter().map(|block| block.text.as_str()).collect();
-        assert_eq!(texts, crate::document_text_blocks(document).collect::<Vec<_>>());
+        assert_eq!(
+            texts,
+            documents::document_text_blocks(document).collect::<Vec<_>>()
+        );
         assert_eq!(found.row.accession.as_deref(), Some(&document.id[..20]));
         let side = held_out
             .entry(document.cik.clone())

@@ -1,12 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use documents::{Block, BlockKind, Document, NoProgress};
 use shards::Corpus;
 
 use super::*;
 use crate::build::tests::Desk;
 use crate::build::{BuildOptions, build_shards};
-use crate::document::{Block, BlockKind, Document};
-use crate::progress::NoProgress;
 
 /// A stream of words that depends on its seed alone.
 struct Words(u64);

@@ -8,15 +8,15 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use edgar::Exhibits;
 use sha2::{Digest, Sha256};
+use wikipedia::DumpPlace;
 
 use super::kept::{KEPT_FORMAT, PieceFacts};
-use crate::edgar::Exhibits;
 use crate::error::CorpusError;
 use crate::inputs::Input;
 use crate::scratch::{Sealed, Trust};
 use crate::segments::{Part, all_segments};
-use crate::wikipedia::DumpPlace;
 
 /// Work that may be lost in a kill: some seconds.
 const MOST_BYTES: u64 = 128 << 20;
@@ -224,8 +224,8 @@ fn bytes(inputs: &[Input]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wikipedia::SiteInfo;
     use proptest::prelude::*;
+    use wikipedia::SiteInfo;
 
     proptest! {
         #[test]

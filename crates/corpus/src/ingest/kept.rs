@@ -11,16 +11,14 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use documents::{Document, InputFile, LeftOut, json_line};
 use serde::{Deserialize, Serialize};
+use wikipedia::DumpPlace;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::docs_manifest::InputFile;
-use crate::docs_writer::{LeftOut, json_line};
-use crate::document::Document;
 use crate::error::CorpusError;
 use crate::fingerprint::part;
 use crate::scratch::{ScratchFolder, ScratchReader, ScratchWriter, Sealed, Trust, not_as_written};
-use crate::wikipedia::DumpPlace;
 
 /// Changes when a piece's content does.
 pub(super) const KEPT_FORMAT: u32 = 2;
@@ -323,7 +321,7 @@ fn content_hash(document: &Document) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Block, BlockKind};
+    use documents::{Block, BlockKind};
 
     fn document(id: &str, text: &str) -> Document {
         Document {

@@ -4,23 +4,18 @@
 use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;
 
+use documents::{InputFile, LeftOut, MOST_DOCUMENT_BYTES, MOST_INPUT_BYTES, Outcome, Progress};
 use durable::{DISK, DurableError, Operation, Storage, read_file, sha256_file, sha256_hex};
+use edgar::{Exhibits, read_hashed_filing};
 use rayon::prelude::*;
+use wikipedia::{DumpEvent, DumpPlace, PageResult, Reading, read_dump_on};
 
 use super::job::{DumpPart, Job, State};
 use super::kept::{Entry, PieceWriter, PreparedDocument};
-use crate::docs_manifest::InputFile;
-use crate::docs_writer::LeftOut;
-use crate::documents::MOST_DOCUMENT_BYTES;
-use crate::edgar::{Exhibits, read_hashed_filing};
 use crate::error::CorpusError;
 use crate::inputs::{Input, cannot_be_read};
-use crate::outcome::Outcome;
-use crate::progress::Progress;
 use crate::scratch::Trust;
 use crate::segments::Part;
-use crate::web::FILING_BYTES;
-use crate::wikipedia::{DumpEvent, DumpPlace, PageResult, Reading, read_dump_on};
 
 /// Raw input that is in memory at once (one larger file is read alone).
 const WINDOW_BYTES: u64 = 64 << 20;
@@ -156,7 +151,7 @@ fn windows<'a, 'b>(inputs: &'a [(usize, &'b Input)]) -> Vec<&'a [(usize, &'b Inp
 
 fn read_input(input: &Input, exhibits: Exhibits) -> Result<Vec<Prepared>, CorpusError> {
     let path = input.path.to_string_lossy().into_owned();
-    let bytes = match read_file(&input.path, FILING_BYTES) {
+    let bytes = match read_file(&input.path, MOST_INPUT_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => {
             let file = InputFile {
@@ -272,7 +267,7 @@ fn read_dump(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Document;
+    use documents::Document;
 
     #[test]
     fn a_document_that_readers_would_refuse_is_rejected_by_its_id() {

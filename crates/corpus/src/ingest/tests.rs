@@ -28,7 +28,10 @@ fn a_cut_dump_ends_the_command_before_any_filing_is_read() {
         threads: 1,
     };
     let error = ingest(&options, &NothingIsRead).unwrap_err();
-    assert!(matches!(error, CorpusError::CutDump { .. }), "{error:?}");
+    assert!(
+        matches!(error, CorpusError::Dump(wikipedia::DumpError::Cut { .. })),
+        "{error:?}"
+    );
     assert!(!options.out.exists());
 }
 
@@ -54,14 +57,14 @@ fn stray_files_beside_a_dump_are_rejected_by_name_and_the_dump_is_read() {
         threads: 1,
         ..IngestOptions::default()
     };
-    ingest(&options, &crate::progress::NoProgress).unwrap();
+    ingest(&options, &documents::NoProgress).unwrap();
     let rejected = std::fs::read_to_string(options.out.join("rejected.jsonl")).unwrap();
     assert_eq!(rejected.lines().count(), 2, "{rejected}");
     assert!(
         rejected.contains("stray.xml") && rejected.contains("wiki_00"),
         "{rejected}"
     );
-    let ids: Vec<String> = crate::DocumentReader::open(&options.out)
+    let ids: Vec<String> = documents::DocumentReader::open(&options.out)
         .unwrap()
         .map(|document| document.unwrap().id)
         .collect();
@@ -163,7 +166,7 @@ fn the_same_document_again_is_skipped_and_another_of_its_accession_number_is_rej
     desk.put("filings/b.txt", &submission(1, "Oak is wood."));
     desk.put("filings/c.txt", &submission(1, "Oak is iron."));
     desk.put("filings/d.txt", &submission(2, "Oak is wood."));
-    let manifest = ingest(&desk.options("docs"), &crate::progress::NoProgress).unwrap();
+    let manifest = ingest(&desk.options("docs"), &documents::NoProgress).unwrap();
     assert_eq!((manifest.num_documents(), manifest.inputs.files), (2, 4));
     let list = |name: &str| std::fs::read_to_string(desk.at("docs").join(name)).unwrap();
     let (skipped, rejected) = (list("skipped.jsonl"), list("rejected.jsonl"));
@@ -181,7 +184,7 @@ fn the_same_document_again_is_skipped_and_another_of_its_accession_number_is_rej
 #[test]
 fn parts_in_any_order_and_a_merge_give_the_bytes_of_a_whole_ingest() {
     let desk = Desk::filled();
-    let no_progress = crate::progress::NoProgress;
+    let no_progress = documents::NoProgress;
     ingest(&desk.options("whole"), &no_progress).unwrap();
     let options = desk.options("merged");
     let missing = merge_ingested_parts(&options, &no_progress).unwrap_err();
@@ -255,7 +258,7 @@ fn one_multistream_dump_is_divided_over_parts_and_one_of_a_single_stream_is_said
     let texts = [vec![head.to_owned()], pages, vec!["</mediawiki>".to_owned()]].concat();
     let of_one = compressed(&texts.concat());
     let of_many: Vec<u8> = texts.iter().flat_map(|text| compressed(text)).collect();
-    let no_progress = crate::progress::NoProgress;
+    let no_progress = documents::NoProgress;
     let segments_of_parts = |bytes: &[u8], name: &str| {
         std::fs::create_dir_all(desk.at("wiki")).unwrap();
         durable::commit_bytes(&DISK, &desk.at("wiki/dump.xml.bz2"), bytes).unwrap();
@@ -281,13 +284,13 @@ fn one_multistream_dump_is_divided_over_parts_and_one_of_a_single_stream_is_said
     };
     ingest(&options, &no_progress).unwrap();
     desk.assert_same("whole", "divided");
-    let divided = crate::docs_manifest::DocsManifest::open(&desk.at("divided")).unwrap();
+    let divided = documents::DocsManifest::open(&desk.at("divided")).unwrap();
     assert_eq!((divided.num_documents(), divided.inputs.files), (25, 1));
     let of_one = segments_of_parts(&of_one, "one");
     assert_eq!(of_one.map(|(segments, _)| segments).iter().sum::<u32>(), 1);
     assert_eq!(of_one.map(|(_, undivided)| undivided), [1, 1]);
     let ids = |folder: &str| -> Vec<String> {
-        let reader = crate::DocumentReader::open(&desk.at(folder)).unwrap();
+        let reader = documents::DocumentReader::open(&desk.at(folder)).unwrap();
         reader.map(|document| document.unwrap().id).collect()
     };
     assert_eq!(ids("one"), ids("whole"));
@@ -296,7 +299,7 @@ fn one_multistream_dump_is_divided_over_parts_and_one_of_a_single_stream_is_said
 #[test]
 fn what_a_killed_ingest_has_read_is_not_read_again_unless_the_input_changed() {
     let desk = Desk::filled();
-    let no_progress = crate::progress::NoProgress;
+    let no_progress = documents::NoProgress;
     ingest(&desk.options("whole"), &no_progress).unwrap();
     let options = desk.options("docs");
     let read_all = || {

@@ -3,11 +3,11 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 
+use documents::{INPUTS_LIST, testing::forge};
 use durable::testing::{lay_pipe, within_a_minute};
 use durable::{DISK, commit_bytes};
 
 use super::*;
-use crate::documents::tests::forge;
 
 const FILING: &[u8] = b"<p>FORM 10-K</p><p>Oak is wood.</p>";
 
@@ -22,7 +22,7 @@ fn docs_of(folder: &Path, list: &[u8]) -> PathBuf {
 fn line(path: &Path, bytes: u64, sha256: &str) -> Vec<u8> {
     let path = path.to_string_lossy().into_owned();
     let sha256 = sha256.to_owned();
-    crate::docs_writer::json_line(&InputFile { path, bytes, sha256 }).unwrap()
+    documents::json_line(&InputFile { path, bytes, sha256 }).unwrap()
 }
 
 /// The document that the filing became.

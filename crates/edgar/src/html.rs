@@ -1,0 +1,471 @@
+//! A filing's HTML to blocks in one pass, keeping what a browser shows and nothing else. A stack
+//! of open elements, no tree: time is linear in the input however tags are nested.
+//!
+//! It does not choose the document inside a submission, find page furniture or name the form.
+
+mod elements;
+pub(crate) mod lines;
+mod quiet;
+mod style;
+pub(crate) mod table;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+
+use documents::{BlockKind, LineBuffer, one_line};
+use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use html5gum::{Span, Tokenizer};
+
+use super::inline_facts::{FactCollector, InlineFacts};
+use super::page::Page;
+use super::plain_text;
+use elements::{Effect, Element, Elements, State};
+use lines::{Looks, kind_of_line};
+use quiet::Quiet;
+use style::{Display, Style, StyleCache};
+use table::{BlockSink, Table};
+use tags::{Role, Tag};
+
+/// Titles are cut here; an unclosed `title` swallows the page.
+const LONGEST_TITLE_BYTES: usize = 300;
+
+/// The page's blocks and the inline-XBRL facts about the filing itself.
+pub(crate) fn read_html(text: &str) -> (Page, InlineFacts) {
+    let mut reader = Reader::default();
+    let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| {
+        reader.event(&event);
+        None::<Infallible>
+    });
+    emitter.naively_switch_states(true);
+    let Ok(()) = Tokenizer::new_with_emitter(text, Quiet(emitter)).finish();
+    reader.finish()
+}
+
+/// The attribute whose value comes next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Attribute {
+    #[default]
+    Other,
+    Style,
+    Align,
+    FactName,
+}
+
+/// A start tag while its attributes are read.
+#[derive(Debug)]
+struct StartTag {
+    tag: Tag,
+    style: Style,
+    is_fact: bool,
+    is_title: bool,
+    is_foreign: bool,
+    attribute: Attribute,
+}
+
+#[derive(Debug, Default)]
+struct Reader {
+    page: Page,
+    facts: FactCollector,
+    elements: Elements,
+    tables: Vec<Table>,
+    styles: StyleCache,
+    start_tag: Option<StartTag>,
+    line: LineBuffer,
+    line_looks: Looks,
+    preformatted: String,
+    title: String,
+    /// Length of the element stack inside an open `title`.
+    title_depth: Option<usize>,
+    page_break_pending: bool,
+}
+
+impl BlockSink for Page {
+    fn block(&mut self, kind: BlockKind, text: &str, page_break_before: bool) {
+        self.push(kind, text, page_break_before);
+    }
+}
+
+impl Reader {
+    fn event(&mut self, event: &CallbackEvent<'_>) {
+        match *event {
+            CallbackEvent::String { value } => self.text(value),
+            CallbackEvent::OpenStartTag { name } => self.open_start_tag(name),
+            CallbackEvent::AttributeName { name } => self.attribute_name(name),
+            CallbackEvent::AttributeValue { value } => self.attribute_value(value),
+            CallbackEvent::CloseStartTag { self_closing } => {
+                if let Some(start_tag) = self.start_tag.take() {
+                    self.start(&start_tag, self_closing);
+                }
+            }
+            CallbackEvent::EndTag { name } => {
+                self.start_tag = None;
+                self.end(Tag::of(name));
+            }
+            CallbackEvent::Comment { value } => self.comment(value),
+            CallbackEvent::Doctype { .. } | CallbackEvent::Error(_) => {}
+        }
+    }
+
+    fn open_start_tag(&mut self, name: &[u8]) {
+        self.start_tag = Some(StartTag {
+            tag: Tag::of(name),
+            style: Style::default(),
+            is_fact: name == b"ix:nonnumeric",
+            is_title: name == b"title",
+            is_foreign: memchr::memchr(b':', name).is_some(),
+            attribute: Attribute::Other,
+        });
+    }
+
+    fn attribute_name(&mut self, name: &[u8]) {
+        let Some(start_tag) = &mut self.start_tag else {
+            return;
+        };
+        start_tag.attribute = match name {
+            b"style" => Attribute::Style,
+            b"align" => Attribute::Align,
+            b"name" if start_tag.is_fact => Attribute::FactName,
+            _ => Attribute::Other,
+        };
+        if name == b"hidden" {
+            start_tag.style.display = Some(Display::None);
+        }
+    }
+
+    fn attribute_value(&mut self, value: &[u8]) {
+        let Some(start_tag) = &mut self.start_tag else {
+            return;
+        };
+        match start_tag.attribute {
+            Attribute::Style => {
+                let centered = start_tag.style.centered;
+                start_tag.style = self.styles.parse(value);
+                start_tag.style.centered = start_tag.style.centered.or(centered);
+            }
+            Attribute::Align => {
+                let centered = value.eq_ignore_ascii_case(b"center");
+                start_tag.style.centered = start_tag.style.centered.or(Some(centered));
+            }
+            Attribute::FactName => self.facts.announce(value),
+            Attribute::Other => {}
+        }
+    }
+
+    fn start(&mut self, start_tag: &StartTag, self_closing: bool) {
+        let StartTag { tag, style, .. } = start_tag;
+        if matches!(tag.role, Role::Document | Role::Void) || !self.shrink_for(tag.role) {
+            self.facts.forget_announced();
+            return;
+        }
+        let is_hidden = self.elements.state().has(State::HIDDEN) || style.display == Some(Display::None);
+        match tag.role {
+            Role::LineBreak | Role::Page | Role::Rule if is_hidden => return,
+            Role::LineBreak if style.break_before => return self.page_break(),
+            Role::LineBreak => return self.line_break(),
+            Role::Page | Role::Rule => return self.page_break(),
+            _ => {}
+        }
+        // A browser takes `<div/>` for `<div>`; what is empty by its writer's will must not hide
+        // or capture what follows.
+        if self_closing && (start_tag.is_foreign || is_hidden || tag.role == Role::Hidden) {
+            self.facts.forget_announced();
+            return;
+        }
+        let element = self.element(*tag, *style);
+        if element.effect != Effect::None {
+            self.open_box(element.effect);
+        }
+        if style.break_before && !is_hidden {
+            self.page_break();
+        }
+        self.elements.push(element);
+        if start_tag.is_fact {
+            self.facts.open(self.elements.len());
+        }
+        if start_tag.is_title && self.page.title.is_none() {
+            self.title_depth = Some(self.elements.len());
+        }
+    }
+
+    /// Closes what the opening of `role` ends; false when the tag means nothing here.
+    fn shrink_for(&mut self, role: Role) -> bool {
+        let Some(length) = self.elements.length_before_opening(role) else {
+            return false;
+        };
+        self.close_down_to(length);
+        true
+    }
+
+    fn element(&self, tag: Tag, style: Style) -> Element {
+        let mut element = Element::new(tag);
+        let mut set = |state: State, value: Option<bool>| match value {
+            Some(true) => element.sets = element.sets.with(state),
+            Some(false) => element.clears = element.clears.with(state),
+            None => {}
+        };
+        if tag.role == Role::Table {
+            // Tables begin afresh, as they do in pages without a document type.
+            for state in [
+                State::BOLD,
+                State::EMPHASIZED,
+                State::CENTERED,
+                State::PREFORMATTED,
+                State::HEADING,
+            ] {
+                set(state, Some(false));
+            }
+        }
+        let is_hidden = tag.role == Role::Hidden || style.display == Some(Display::None);
+        set(State::HIDDEN, is_hidden.then_some(true));
+        set(State::INVISIBLE, style.visible.map(|visible| !visible));
+        set(State::BOLD, style.bold.or(tag.bold.then_some(true)));
+        set(
+            State::EMPHASIZED,
+            style.emphasized.or(tag.emphasized.then_some(true)),
+        );
+        set(State::CENTERED, style.centered.or(tag.centered.then_some(true)));
+        set(State::UPPERCASE, style.uppercase);
+        set(
+            State::PREFORMATTED,
+            (tag.role == Role::Preformatted).then_some(true),
+        );
+        set(State::HEADING, (tag.role == Role::Heading).then_some(true));
+        set(
+            State::LIST_ITEM,
+            matches!(tag.role, Role::ListItem | Role::DefinitionItem).then_some(true),
+        );
+        if is_hidden || self.elements.state().has(State::HIDDEN) {
+            return element;
+        }
+        element.is_flex = style.display == Some(Display::Flex);
+        element.page_break_after = style.break_after;
+        element.effect = self.effect(tag.role, style);
+        element
+    }
+
+    fn effect(&self, role: Role, style: Style) -> Effect {
+        match role {
+            Role::Cell => Effect::Cell,
+            Role::Row => Effect::Row,
+            Role::Table => Effect::Table,
+            Role::Preformatted => Effect::Preformatted,
+            Role::Formatting | Role::Inline => {
+                let parent_is_flex = self.elements.top().is_some_and(|element| element.is_flex);
+                let is_block = matches!(style.display, Some(Display::Block | Display::Flex));
+                if is_block || style.out_of_flow || parent_is_flex {
+                    Effect::Line
+                } else {
+                    Effect::None
+                }
+            }
+            _ if style.display == Some(Display::Inline) && !style.out_of_flow => Effect::None,
+            _ => Effect::Line,
+        }
+    }
+
+    fn open_box(&mut self, effect: Effect) {
+        match effect {
+            Effect::None => {}
+            Effect::Line | Effect::Row => self.end_line(),
+            Effect::Preformatted => {
+                self.end_line();
+                self.end_preformatted();
+            }
+            Effect::Cell => {
+                self.end_line();
+                if let Some(table) = self.tables.last_mut() {
+                    table.in_cell = true;
+                }
+            }
+            Effect::Table => {
+                self.end_line();
+                self.end_preformatted();
+                self.spill_tables();
+                self.tables.push(Table::default());
+            }
+        }
+    }
+
+    fn end(&mut self, tag: Tag) {
+        let is_hidden = self.elements.state().has(State::HIDDEN);
+        match (tag.role, self.elements.position_closed_by(tag)) {
+            (Role::LineBreak | Role::Paragraph, None) if is_hidden => {}
+            (Role::LineBreak, _) => self.line_break(),
+            (Role::Paragraph, None) => self.end_line(),
+            (Role::Formatting, Some(position)) if position + 1 < self.elements.len() => {
+                self.elements.remove(position);
+                self.facts.removed(position);
+            }
+            (_, Some(position)) => self.close_down_to(position),
+            (_, None) => {}
+        }
+    }
+
+    fn close_down_to(&mut self, length: usize) {
+        while self.elements.len() > length {
+            self.facts.close(self.elements.len());
+            if self.title_depth == Some(self.elements.len()) {
+                self.title_depth = None;
+                self.page.title = Some(one_line(&self.title)).filter(|title| !title.is_empty());
+            }
+            if let Some(element) = self.elements.pop() {
+                self.close_box(&element);
+            }
+        }
+    }
+
+    fn close_box(&mut self, element: &Element) {
+        match element.effect {
+            Effect::None => {}
+            Effect::Line => self.end_line(),
+            Effect::Preformatted => self.end_preformatted(),
+            Effect::Cell => {
+                self.end_line();
+                if let Some(table) = self.tables.last_mut() {
+                    table.end_cell();
+                }
+            }
+            Effect::Row => {
+                self.end_line();
+                if let Some(table) = self.tables.last_mut() {
+                    table.end_row();
+                }
+            }
+            Effect::Table => {
+                self.end_line();
+                self.spill_tables();
+                self.tables.pop();
+            }
+        }
+        if element.page_break_after {
+            self.page_break();
+        }
+    }
+
+    /// Writes out what the open tables hold, outermost first, so that what comes next follows.
+    fn spill_tables(&mut self) {
+        // Only the innermost table and the one around it can have taken text since a table opened.
+        let first = self.tables.len().saturating_sub(2);
+        for table in &mut self.tables[first..] {
+            table.spill(&mut self.page);
+        }
+    }
+
+    fn text(&mut self, value: &[u8]) {
+        let text = String::from_utf8_lossy(value);
+        self.facts.text(&text);
+        let state = self.elements.state();
+        if state.has(State::HIDDEN) {
+            if self.title_depth.is_some() && self.title.len() < LONGEST_TITLE_BYTES {
+                self.title.extend(text.chars().take(LONGEST_TITLE_BYTES));
+            }
+            return;
+        }
+        if state.has(State::INVISIBLE) {
+            return;
+        }
+        if state.has(State::PREFORMATTED) {
+            self.preformatted.push_str(&text);
+            return;
+        }
+        self.flowing_text(&text, state);
+    }
+
+    fn flowing_text(&mut self, text: &str, state: State) {
+        let is_blank = text.trim_ascii().is_empty();
+        if is_blank && self.tables.last().is_some_and(|table| !table.in_cell) {
+            return;
+        }
+        if !is_blank {
+            if self.line.is_empty() {
+                self.line_looks = Looks {
+                    bold: true,
+                    emphasized: true,
+                    centered: state.has(State::CENTERED),
+                    heading: state.has(State::HEADING),
+                    list_item: state.has(State::LIST_ITEM),
+                    page_break_before: false,
+                };
+            }
+            self.line_looks.bold &= state.has(State::BOLD);
+            self.line_looks.emphasized &= state.has(State::BOLD.with(State::EMPHASIZED));
+        }
+        if state.has(State::UPPERCASE) {
+            self.line.push(&text.to_uppercase());
+        } else {
+            self.line.push(text);
+        }
+    }
+
+    fn line_break(&mut self) {
+        if self.elements.state().has(State::PREFORMATTED) {
+            self.preformatted.push('\n');
+        } else {
+            self.end_line();
+        }
+    }
+
+    fn page_break(&mut self) {
+        if self.elements.state().has(State::PREFORMATTED) {
+            self.preformatted.push('\x0c');
+        } else {
+            self.end_line();
+            self.page_break_pending = true;
+        }
+    }
+
+    fn comment(&mut self, value: &[u8]) {
+        const LONGEST_MARK_BYTES: usize = 120;
+        if value.len() > LONGEST_MARK_BYTES || self.elements.state().has(State::HIDDEN) {
+            return;
+        }
+        let value = value.to_ascii_lowercase();
+        if ["pagebreak", "page break", "field: page"]
+            .iter()
+            .any(|mark| memchr::memmem::find(&value, mark.as_bytes()).is_some())
+        {
+            self.page_break_pending = true;
+        }
+    }
+
+    /// Ends the line and gives it to the innermost open cell, else to the page.
+    fn end_line(&mut self) {
+        if self.line.is_empty() {
+            self.line.clear();
+            return;
+        }
+        let mut looks = self.line_looks;
+        looks.page_break_before = std::mem::take(&mut self.page_break_pending);
+        let text = self.line.as_str();
+        match self.tables.iter_mut().rev().find(|table| table.in_cell) {
+            Some(table) => table.push_line(text, looks),
+            None => self
+                .page
+                .push(kind_of_line(text, looks), text, looks.page_break_before),
+        }
+        self.line.clear();
+    }
+
+    fn end_preformatted(&mut self) {
+        let text = std::mem::take(&mut self.preformatted);
+        if text.trim_ascii().is_empty() {
+            return;
+        }
+        if let Some(table) = self.tables.iter_mut().rev().find(|table| table.in_cell) {
+            for line in text.lines().map(one_line).filter(|line| !line.is_empty()) {
+                table.push_line(&line, Looks::default());
+            }
+        } else {
+            plain_text::read_into(&text, &mut self.page);
+        }
+    }
+
+    fn finish(mut self) -> (Page, InlineFacts) {
+        self.close_down_to(0);
+        self.end_line();
+        self.end_preformatted();
+        (self.page, self.facts.finish())
+    }
+}
