@@ -15,7 +15,10 @@ const EXCEPTIONS: [(&str, &str); 7] = [
         "a configuration that a user names",
     ),
     ("crates/fetch/src/edgar/companies.rs", "lists that a user names"),
-    ("crates/corpus/src/exclude.rs", "a list that a user names"),
+    (
+        "crates/corpus/src/selection/exclude.rs",
+        "a list that a user names",
+    ),
     ("crates/embed-cli/src/lines.rs", "texts that a user names"),
     ("crates/trainer/src/ranks/affinity.rs", "/proc"),
     ("crates/trainer/src/ranks/crowd.rs", "/proc"),

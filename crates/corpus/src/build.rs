@@ -5,87 +5,46 @@
 //! the result depend on the documents, the tokenizer and the options: not on threads, on the
 //! order of documents, on parts or on kills.
 
+mod assign;
+pub(crate) mod duplicates;
+mod fingerprint;
+mod manifest;
+mod minhash;
+pub(crate) mod options;
+mod place;
+mod shard_files;
+mod spool;
+mod token_store;
+mod tokenize_pass;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use documents::Progress;
 use durable::{DISK, FileName, StagedDir, commit_dir};
-use shards::{Corpus, Manifest, Packing, PackingMode, TOKENIZER_FOLDER, packing_name};
+use shards::{Corpus, Manifest, Packing, TOKENIZER_FOLDER, packing_name};
 use tokenizer::Tokenizer;
 
-use crate::describe::{Assembled, describe, refuse_later_tokenizer};
-use crate::dropped::DropReason;
-use crate::duplicates::{DuplicateRule, DuplicateSearch, drop_duplicates};
+use crate::build::duplicates::{DuplicateSearch, drop_duplicates};
+use crate::build::manifest::{Assembled, describe, refuse_later_tokenizer};
+use crate::build::options::{BuildOptions, PackingChoice};
+use crate::build::place::{Placement, place_documents};
+use crate::build::shard_files::write_files;
+use crate::build::spool::Segment;
+use crate::build::token_store::Tokenised;
+use crate::build::tokenize_pass::TokeniseJob;
 use crate::error::CorpusError;
-use crate::exclude::Excluded;
-use crate::place::{Placement, place_documents};
-use crate::scratch::Trust;
-use crate::segments::{Part, PartReport};
-use crate::shard_files::write_files;
-use crate::split::refuse_fraction;
-use crate::spool::Segment;
-use crate::tokenise::TokeniseJob;
-use crate::tokenised::Tokenised;
+use crate::selection::drop_reason::DropReason;
+use crate::selection::exclude::Excluded;
+use crate::selection::held_out::refuse_fraction;
 use crate::tokenizer_sample::MODEL_MAX_LENGTH;
-use crate::window::DateWindow;
-use crate::workplace::{Workplace, parts_folder, worker_threads};
+use crate::work::scratch::Trust;
+use crate::work::segments::{Part, PartReport};
+use crate::work::threads::worker_threads;
+use crate::work::work_dir::{Workplace, parts_folder};
 
 /// Five digits of a shard's number in its file name.
 const MOST_SHARDS: u32 = 99_999;
-
-/// What to build and where.
-#[derive(Debug, Clone)]
-pub struct BuildOptions {
-    /// The documents folder.
-    pub docs: PathBuf,
-    /// The tokenizer folder.
-    pub tokenizer: PathBuf,
-    /// The corpus folder to make.
-    pub out: PathBuf,
-    /// How many shards.
-    pub num_shards: u32,
-    /// Share of the filers that is held out.
-    pub held_out_fraction: f64,
-    /// Which days documents may have.
-    pub window: DateWindow,
-    /// Which documents are duplicates and leave; `None` keeps all.
-    pub duplicates: Option<DuplicateRule>,
-    /// A file of document ids to leave out, one a line.
-    pub exclude: Option<PathBuf>,
-    /// Packing indices to write with it.
-    pub packings: Vec<PackingChoice>,
-    /// Worker threads; 0 means one a core.
-    pub threads: usize,
-}
-
-/// A packing index: how blocks are put into sequences, and how long those are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PackingChoice {
-    /// How.
-    pub mode: PackingMode,
-    /// Sequence length in tokens, `<s>` and `</s>` included.
-    pub max_length: u32,
-}
-
-impl std::str::FromStr for PackingChoice {
-    type Err = String;
-
-    /// Reads `full-sentences:512`.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let expected = || format!("{text} is not MODE:LENGTH; give for example full-sentences:512");
-        let (mode, length) = text.split_once(':').ok_or_else(expected)?;
-        let mode = PackingMode::from_name(mode).ok_or_else(|| {
-            let known = PackingMode::ALL.map(PackingMode::name).join(", ");
-            format!("there is no packing mode {mode}; there are {known}")
-        })?;
-        let max_length = length
-            .parse()
-            .ok()
-            .filter(|length| *length >= 3)
-            .ok_or_else(expected)?;
-        Ok(Self { mode, max_length })
-    }
-}
 
 /// Builds a corpus folder from a documents folder, whole or not at all. After a kill the same call
 /// goes on where it was.
@@ -94,7 +53,7 @@ impl std::str::FromStr for PackingChoice {
 /// When the documents, the tokenizer or the options do not fit, when nothing is left to train on,
 /// when the folder exists or is being built, or when it cannot be written.
 pub fn build_shards(options: &BuildOptions, progress: &dyn Progress) -> Result<Manifest, CorpusError> {
-    let tokenizer = options.open_tokenizer(progress)?;
+    let tokenizer = open_tokenizer(options, progress)?;
     let workplace = Workplace::enter(&options.out, "tenk-corpus build")?;
     let pool = worker_threads(options.threads)?;
     let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, workplace.segments())?;
@@ -114,7 +73,7 @@ pub fn build_part(
     part: Part,
     progress: &dyn Progress,
 ) -> Result<PartReport, CorpusError> {
-    let tokenizer = options.open_tokenizer(progress)?;
+    let tokenizer = open_tokenizer(options, progress)?;
     let folder = parts_folder(&options.out)?;
     let _workplace = Workplace::enter_part(&options.out, part, "tenk-corpus build --part")?;
     let pool = worker_threads(options.threads)?;
@@ -135,7 +94,7 @@ pub fn build_part(
 /// # Errors
 /// [`CorpusError::MissingParts`], or as [`build_shards`].
 pub fn merge_parts(options: &BuildOptions, progress: &dyn Progress) -> Result<Manifest, CorpusError> {
-    let tokenizer = options.open_tokenizer(progress)?;
+    let tokenizer = open_tokenizer(options, progress)?;
     let workplace = Workplace::enter(&options.out, "tenk-corpus build --merge")?;
     let pool = worker_threads(options.threads)?;
     let parts = parts_folder(&options.out)?;
@@ -200,31 +159,23 @@ fn num_excluded(tokenised: &Tokenised, excluded: &Excluded) -> u64 {
         .count() as u64
 }
 
-impl BuildOptions {
-    /// [`Self::check`], and tells what is to be known of the tokenizer.
-    fn open_tokenizer(&self, progress: &dyn Progress) -> Result<Tokenizer, CorpusError> {
-        let tokenizer = self.check()?;
-        for note in tokenizer.notes() {
-            progress.note(&format!("{}: {note}", self.tokenizer.display()));
-        }
-        Ok(tokenizer)
+/// Refuses what cannot be, before any work; opens the tokenizer and tells what is to be known of it.
+fn open_tokenizer(options: &BuildOptions, progress: &dyn Progress) -> Result<Tokenizer, CorpusError> {
+    if !(1..=MOST_SHARDS).contains(&options.num_shards) {
+        return Err(CorpusError::NumShards {
+            found: options.num_shards,
+        });
     }
-
-    /// Refuses what cannot be, before any work; opens the tokenizer.
-    fn check(&self) -> Result<Tokenizer, CorpusError> {
-        if !(1..=MOST_SHARDS).contains(&self.num_shards) {
-            return Err(CorpusError::NumShards {
-                found: self.num_shards,
-            });
-        }
-        refuse_fraction(self.held_out_fraction)?;
-        self.window.check()?;
-        self.duplicates.map_or(Ok(()), |rule| rule.check())?;
-        Excluded::read(self.exclude.as_deref())?;
-        let tokenizer = Tokenizer::open(&self.tokenizer)?;
-        refuse_later_tokenizer(&self.tokenizer, self.window)?;
-        Ok(tokenizer)
+    refuse_fraction(options.held_out_fraction)?;
+    options.window.check()?;
+    options.duplicates.map_or(Ok(()), |rule| rule.check())?;
+    Excluded::read(options.exclude.as_deref())?;
+    let tokenizer = Tokenizer::open(&options.tokenizer)?;
+    refuse_later_tokenizer(&options.tokenizer, options.window)?;
+    for note in tokenizer.notes() {
+        progress.note(&format!("{}: {note}", options.tokenizer.display()));
     }
+    Ok(tokenizer)
 }
 
 fn refuse_nothing_to_train_on(placement: &Placement, options: &BuildOptions) -> Result<(), CorpusError> {

@@ -47,9 +47,9 @@ pub enum CorpusError {
     )]
     EmptyWindow {
         /// The first day.
-        from: crate::window::Day,
+        from: crate::selection::day::Day,
         /// The last day of what would be trained on.
-        to: crate::window::Day,
+        to: crate::selection::day::Day,
     },
     /// A tokenizer was trained on later text than a corpus may hold.
     #[error(
@@ -63,7 +63,7 @@ pub enum CorpusError {
         /// What it has seen.
         found: String,
         /// The last day of what is trained on.
-        limit: crate::window::Day,
+        limit: crate::selection::day::Day,
     },
     /// A similarity that cannot be searched for.
     #[error("a similarity of {found} cannot be searched for; give a number from {least} to 1")]

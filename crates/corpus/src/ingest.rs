@@ -5,8 +5,9 @@
 //! segments that it has. The bytes of the result depend on the inputs and the options: not on
 //! threads, on parts or on kills; memory does not grow with what the inputs hold.
 
+mod inputs;
 mod job;
-mod kept;
+mod piece_file;
 mod read;
 mod repeats;
 
@@ -19,12 +20,13 @@ use edgar::Exhibits;
 use wikipedia::{check_dump, divide};
 
 use crate::error::CorpusError;
-use crate::inputs::{Found, Input, Kind, find_inputs};
-use crate::scratch::Trust;
-use crate::segments::{Part, PartReport};
-use crate::workplace::{Workplace, parts_folder, worker_threads};
+use crate::work::scratch::Trust;
+use crate::work::segments::{Part, PartReport};
+use crate::work::threads::worker_threads;
+use crate::work::work_dir::{Workplace, parts_folder};
+use inputs::{Found, Input, Kind, find_inputs};
 use job::Job;
-use kept::{Entry, KeptDocument, PieceReader};
+use piece_file::{Entry, KeptDocument, PieceReader};
 use read::read_part;
 use repeats::{Repeat, Repeats};
 

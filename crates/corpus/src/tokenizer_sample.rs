@@ -13,9 +13,12 @@ use tokenizer::{Tokenizer, Trainer};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::CorpusError;
-use crate::split::{DocumentHead, FilerKey, Filers, HeldOut, refuse_fraction};
-use crate::window::{DateWindow, Day};
-use crate::workplace::{Workplace, worker_threads};
+use crate::selection::day::Day;
+use crate::selection::filer::{DocumentHead, FilerKey};
+use crate::selection::held_out::{Filers, HeldOut, refuse_fraction};
+use crate::selection::window::DateWindow;
+use crate::work::threads::worker_threads;
+use crate::work::work_dir::Workplace;
 
 /// Text that a tokenizer is trained on unless told otherwise: word counts of a gigabyte differ
 /// little from those of all text, and fit into memory.

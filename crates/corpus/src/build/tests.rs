@@ -1,8 +1,12 @@
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use documents::{Block, BlockKind, DocsWriter, Document, NoProgress, json_line};
+use shards::PackingMode;
 
 use super::*;
+use crate::build::duplicates::DuplicateRule;
+use crate::selection::window::DateWindow;
 use crate::tokenizer_sample::{TokenizerOptions, train_tokenizer};
 
 /// A folder with documents, a tokenizer and room for corpora.
@@ -106,7 +110,7 @@ fn filings() -> Vec<Document> {
         .collect()
 }
 
-fn day(text: &str) -> Option<crate::window::Day> {
+fn day(text: &str) -> Option<crate::selection::day::Day> {
     let day = text.parse().ok();
     assert!(day.is_some(), "{text}");
     day
@@ -189,7 +193,7 @@ fn parts_in_any_order_and_a_merge_give_the_bytes_of_a_whole_build() {
         "{missing}"
     );
     part("2/3");
-    crate::scratch::damage_one(&desk.at("merged.parts"), "spool");
+    crate::work::scratch::damage_one(&desk.at("merged.parts"), "spool");
     let damaged = merge_parts(&options, &NoProgress).unwrap_err();
     assert!(
         matches!(damaged, CorpusError::MissingParts { missing: 1, .. }),
@@ -229,11 +233,11 @@ fn every_document_is_in_one_place_with_its_own_tokens_and_companies_are_not_spli
         ),
         (Some("2010-03-01"), Some("2013-03-09"))
     );
-    let inspector = crate::CorpusInspector::open(&desk.at("corpus")).unwrap();
+    let inspector = crate::inspect::inspector::CorpusInspector::open(&desk.at("corpus")).unwrap();
     let mut held_out = BTreeMap::new();
     for document in &documents {
         let found = inspector
-            .document(&crate::Place::Id(document.id.clone()))
+            .document(&crate::inspect::inspector::Place::Id(document.id.clone()))
             .unwrap();
         let texts: Vec<&str> = found.blocks.iter().map(|block| block.text.as_str()).collect();
         assert_eq!(
@@ -322,7 +326,10 @@ fn nothing_later_than_the_window_and_nothing_undated_is_in_a_corpus() {
     );
     for (id, _) in places {
         let document = documents.iter().find(|document| document.id == id).unwrap();
-        assert!(window.refusal(crate::Day::of(document)).is_none(), "{id}");
+        assert!(
+            window.refusal(crate::selection::day::Day::of(document)).is_none(),
+            "{id}"
+        );
     }
 }
 
@@ -393,7 +400,7 @@ fn segments_of_a_killed_build_are_used_and_those_of_another_are_not() {
     let desk = Desk::new(&filings());
     desk.build("whole");
     let options = desk.options("corpus");
-    let tokenizer = options.check().unwrap();
+    let tokenizer = open_tokenizer(&options, &NoProgress).unwrap();
     let later = DateWindow {
         from: day("2011-01-01"),
         ..DateWindow::default()

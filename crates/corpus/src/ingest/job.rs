@@ -12,11 +12,11 @@ use edgar::Exhibits;
 use sha2::{Digest, Sha256};
 use wikipedia::DumpPlace;
 
-use super::kept::{KEPT_FORMAT, PieceFacts};
+use super::piece_file::{KEPT_FORMAT, PieceFacts};
 use crate::error::CorpusError;
-use crate::inputs::Input;
-use crate::scratch::{Sealed, Trust};
-use crate::segments::{Part, all_segments};
+use crate::ingest::inputs::Input;
+use crate::work::scratch::{Sealed, Trust};
+use crate::work::segments::{Part, all_segments};
 
 /// Work that may be lost in a kill: some seconds.
 const MOST_BYTES: u64 = 128 << 20;

@@ -11,11 +11,11 @@ use rayon::prelude::*;
 use wikipedia::{DumpEvent, DumpPlace, PageResult, Reading, read_dump_on};
 
 use super::job::{DumpPart, Job, State};
-use super::kept::{Entry, PieceWriter, PreparedDocument};
+use super::piece_file::{Entry, PieceWriter, PreparedDocument};
 use crate::error::CorpusError;
-use crate::inputs::{Input, cannot_be_read};
-use crate::scratch::Trust;
-use crate::segments::Part;
+use crate::ingest::inputs::{Input, cannot_be_read};
+use crate::work::scratch::Trust;
+use crate::work::segments::Part;
 
 /// Raw input that is in memory at once (one larger file is read alone).
 const WINDOW_BYTES: u64 = 64 << 20;

@@ -2,11 +2,11 @@
 //! memory does not grow with their number. What is said of them is not decided here.
 
 use super::job::Job;
-use super::kept::{KeptId, for_each_id};
+use super::piece_file::{KeptId, for_each_id};
 use crate::error::CorpusError;
-use crate::external_sort::{ExternalSort, SortedRecords};
-use crate::fingerprint::part;
-use crate::workplace::Workplace;
+use crate::work::external_sort::{ExternalSort, SortedRecords};
+use crate::work::record::part;
+use crate::work::work_dir::Workplace;
 
 /// Hash of the id, number of the document, hash of its content, index of its input.
 const ID_BYTES: usize = 16 + 8 + 16 + 4;

@@ -202,7 +202,7 @@ fn parts_in_any_order_and_a_merge_give_the_bytes_of_a_whole_ingest() {
         "{missing}"
     );
     part("2/3");
-    crate::scratch::damage_one(&desk.at("merged.parts"), "entries");
+    crate::work::scratch::damage_one(&desk.at("merged.parts"), "entries");
     let damaged = merge_ingested_parts(&options, &no_progress).unwrap_err();
     assert!(
         matches!(damaged, CorpusError::MissingParts { missing: 1, .. }),

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::tokenised::SpooledDocument;
+use crate::build::token_store::SpooledDocument;
 
 /// The documents of each shard, as indices in the order given, of those that `chosen` names: the
 /// largest document first into the lightest shard, ties by shard number; documents of one size in

@@ -1,5 +1,6 @@
 //! The page as text; a real browser opens it in the tests over crates.
 
+use super::elements::bytes;
 use super::*;
 
 #[test]

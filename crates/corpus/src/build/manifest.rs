@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use shards::{HeldOut, Manifest, ShardEntry, SourceCounts};
 use tokenizer::{FolderManifest, Tokenizer};
 
-use crate::build::BuildOptions;
+use crate::build::options::BuildOptions;
+use crate::build::place::Placement;
+use crate::build::shard_files::WrittenFiles;
+use crate::build::token_store::Tokenised;
 use crate::error::CorpusError;
-use crate::place::Placement;
-use crate::shard_files::WrittenFiles;
-use crate::split::{CHOICE_SEED, HELD_OUT_RULE};
-use crate::tokenised::Tokenised;
-use crate::window::DateWindow;
+use crate::selection::held_out::{CHOICE_SEED, HELD_OUT_RULE};
+use crate::selection::window::DateWindow;
 
 /// A corpus whose files are written.
 pub(crate) struct Assembled<'a> {

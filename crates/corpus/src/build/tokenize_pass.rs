@@ -13,12 +13,13 @@ use serde_json::json;
 use shards::TokenWidth;
 use tokenizer::{Encoder, Tokenizer};
 
-use crate::dropped::DropReason;
+use crate::build::spool::{Segment, SegmentWriter, TakenDocument, TokenisedDocument};
 use crate::error::CorpusError;
-use crate::scratch::Trust;
-use crate::segments::{Part, Segments, all_segments};
-use crate::spool::{Segment, SegmentWriter, TakenDocument, TokenisedDocument};
-use crate::window::{DateWindow, Day};
+use crate::selection::day::Day;
+use crate::selection::drop_reason::DropReason;
+use crate::selection::window::DateWindow;
+use crate::work::scratch::Trust;
+use crate::work::segments::{Part, Segments, all_segments};
 
 /// Changes when a segment's content does.
 const SEGMENT_FORMAT: u32 = 2;
@@ -82,7 +83,7 @@ impl<'a> TokeniseJob<'a> {
         let mut wanted = Vec::new();
         for segment in self.segments.of_part(part).rev() {
             if self.open(segment, Trust::Found)?.is_none() {
-                crate::scratch::remove_folder(&self.path(segment))?;
+                crate::work::scratch::remove_folder(&self.path(segment))?;
                 wanted.push(segment);
             }
         }

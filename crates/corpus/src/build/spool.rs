@@ -14,10 +14,11 @@ use documents::{Document, document_text_blocks};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::dropped::{DropReason, DroppedCounts};
+use crate::build::fingerprint::Fingerprint;
 use crate::error::CorpusError;
-use crate::fingerprint::{Fingerprint, part};
-use crate::scratch::{ScratchFolder, ScratchWriter, Sealed, SealedFile, Trust, not_as_written};
+use crate::selection::drop_reason::{DropReason, DroppedCounts};
+use crate::work::record::part;
+use crate::work::scratch::{ScratchFolder, ScratchWriter, Sealed, SealedFile, Trust, not_as_written};
 
 const HASH_BYTES: usize = 8;
 const HEADER_BYTES: usize = 8;

@@ -1,5 +1,5 @@
 //! What a command that writes a folder needs first: the name free, the lock held, half-written
-//! leftovers of a killed predecessor gone, worker threads. It does not write the folder itself.
+//! leftovers of a killed predecessor gone. It does not write the folder itself.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use documents::DocumentsError;
 use durable::{DISK, DurableError, FolderLock, LOCK_FILE, Operation, Storage};
 
 use crate::error::CorpusError;
-use crate::scratch::is_finished_name;
-use crate::segments::Part;
+use crate::work::scratch::is_finished_name;
+use crate::work::segments::Part;
 
 /// The place beside an output folder where one command at a time prepares it.
 ///
@@ -179,15 +179,6 @@ fn lock_folder(folder: &Path, purpose: &str) -> Result<FolderLock, DurableError>
             other => return other,
         }
     }
-}
-
-/// The worker threads of one command; `threads` 0 means one a core.
-pub(crate) fn worker_threads(threads: usize) -> Result<rayon::ThreadPool, CorpusError> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("tenk-corpus-{index}"))
-        .build()
-        .map_err(|source| CorpusError::Threads { source })
 }
 
 fn refuse_existing(out: &Path) -> Result<(), CorpusError> {

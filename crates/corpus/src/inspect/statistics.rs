@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use shards::{Corpus, DocumentRow, ShardReader};
 
 use crate::error::CorpusError;
-use crate::workplace::worker_threads;
+use crate::work::threads::worker_threads;
 
 /// The year of documents without a date.
 const UNKNOWN_YEAR: &str = "unknown";
@@ -319,13 +319,13 @@ mod tests {
             CONFORMED SUBMISSION TYPE: 10-K\nCONFORMED PERIOD OF REPORT: 20111231\n\
             FILED AS OF DATE: 20120203\n</SEC-HEADER>\n<DOCUMENT>\n<TYPE>10-K\n<TEXT>\nOak.\n</TEXT>\n</DOCUMENT>\n";
         durable::commit_bytes(&durable::DISK, &input, filing.as_bytes()).unwrap();
-        let options = crate::IngestOptions {
+        let options = crate::ingest::IngestOptions {
             filings: vec![input],
             out: docs.clone(),
             threads: 1,
-            ..crate::IngestOptions::default()
+            ..crate::ingest::IngestOptions::default()
         };
-        crate::ingest(&options, &documents::NoProgress).unwrap();
+        crate::ingest::ingest(&options, &documents::NoProgress).unwrap();
         let statistics = docs_statistics(&docs, 1, &documents::NoProgress).unwrap();
         let years = |counts: &BTreeMap<String, DocsCounts>| counts.keys().cloned().collect::<Vec<_>>();
         assert_eq!(years(&statistics.filed_years), ["2012"]);

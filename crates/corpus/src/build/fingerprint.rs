@@ -23,9 +23,10 @@
 use documents::{Document, document_text_blocks};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::minhash::{NUM_BINS, Signature};
-use crate::split::{DocumentHead, FilerNames};
-use crate::window::Day;
+use crate::build::minhash::{NUM_BINS, Signature};
+use crate::selection::day::Day;
+use crate::selection::filer::{DocumentHead, FilerNames};
+use crate::work::record::part;
 
 const FACTS_BYTES: usize = 84;
 const UNKNOWN: u32 = u32::MAX;
@@ -152,11 +153,6 @@ impl Age {
         bytes[12..].copy_from_slice(&self.sequence.to_be_bytes());
         bytes
     }
-}
-
-/// `N` bytes from `first` on.
-pub(crate) fn part<const N: usize>(bytes: &[u8], first: usize) -> [u8; N] {
-    std::array::from_fn(|at| bytes[first + at])
 }
 
 #[cfg(test)]

@@ -2,14 +2,16 @@
 //! numbers as a table, so that it can be read without seeing it.
 
 mod charts;
+pub(super) mod elements;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use super::{Amount, Report};
-use crate::grouped;
+use crate::inspect::grouped::grouped;
+use crate::inspect::report::counts::{Amount, Report};
 use charts::{lengths, years};
+use elements::{amount, amount_row, capital, escape, key, percent, section};
 
 /// Rows of a table before the rest is summed up: a page, not a list of all companies.
 const TOP: usize = 20;
@@ -51,20 +53,6 @@ pub fn render(report: &Report) -> String {
         include_str!("style.css"),
         env!("CARGO_PKG_VERSION")
     )
-}
-
-fn section(class: &str, heading: &str, body: &str) -> String {
-    format!(
-        "<section class=\"{class}\"><h2>{}</h2>{body}</section>\n",
-        escape(heading)
-    )
-}
-
-fn key(report: &Report) -> &'static str {
-    if report.total().held_out_documents == 0 {
-        return "";
-    }
-    "<ul class=\"key\"><li>training</li><li>held out</li></ul>"
 }
 
 /// The largest first, the rest in one row.
@@ -110,14 +98,6 @@ fn amounts_table(heading: &str, column: &str, report: &Report, amounts: &BTreeMa
         capital(report.unit)
     );
     section("", heading, &table)
-}
-
-fn amount_row(name: &str, value: &Amount, unit: &str) -> String {
-    format!(
-        "<tr><th scope=\"row\">{name}</th><td>{}</td><td>{}</td></tr>",
-        grouped(value.documents + value.held_out_documents),
-        amount(unit, value.size + value.held_out_size)
-    )
 }
 
 fn fertility(report: &Report) -> String {
@@ -171,49 +151,4 @@ fn reasons(heading: &str, caption: &str, counts: &BTreeMap<String, u64>) -> Stri
         grouped(counts.values().sum())
     );
     section("", heading, &body)
-}
-
-fn percent(part: u64, whole: u64) -> f64 {
-    part as f64 * 100.0 / whole as f64
-}
-
-fn amount(unit: &str, size: u64) -> String {
-    if unit == "tokens" {
-        grouped(size)
-    } else {
-        bytes(size)
-    }
-}
-
-/// A number of bytes in the largest unit that leaves something before the point.
-pub(super) fn bytes(count: u64) -> String {
-    let units = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
-    let found = units.into_iter().find(|(_, size)| count as f64 >= *size);
-    found.map_or_else(
-        || format!("{count} B"),
-        |(unit, size)| format!("{:.1} {unit}", count as f64 / size),
-    )
-}
-
-fn capital(unit: &str) -> String {
-    let mut characters = unit.chars();
-    characters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(characters).collect()
-    })
-}
-
-/// Text of filings is anybody's: it must not become markup.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }

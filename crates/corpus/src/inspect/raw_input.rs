@@ -7,7 +7,7 @@ use durable::{open_file, read_file, sha256_hex};
 use wikipedia::{find_page, is_dump_name};
 
 use crate::error::CorpusError;
-use crate::workplace::worker_threads;
+use crate::work::threads::worker_threads;
 
 /// What a document was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::assign::assign_shards;
-use crate::split::HeldOut;
-use crate::tokenised::{SpooledDocument, Tokenised};
-use crate::window::DateWindow;
+use crate::build::assign::assign_shards;
+use crate::build::token_store::{SpooledDocument, Tokenised};
+use crate::selection::held_out::HeldOut;
+use crate::selection::window::DateWindow;
 
 /// Where documents go, as indices into the list that was placed.
 #[derive(Debug)]

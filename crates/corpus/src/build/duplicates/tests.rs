@@ -4,8 +4,9 @@ use documents::{Block, BlockKind, Document, NoProgress};
 use shards::Corpus;
 
 use super::*;
+use crate::build::build_shards;
+use crate::build::options::BuildOptions;
 use crate::build::tests::Desk;
-use crate::build::{BuildOptions, build_shards};
 
 /// A stream of words that depends on its seed alone.
 struct Words(u64);

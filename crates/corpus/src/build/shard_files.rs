@@ -11,11 +11,11 @@ use shards::{
     ShardWriter, SourceRange, held_out_name, shard_name,
 };
 
+use crate::build::place::Placement;
+use crate::build::spool::{DocumentFacts, SpoolRecord};
+use crate::build::token_store::Tokenised;
 use crate::error::CorpusError;
-use crate::place::Placement;
-use crate::spool::{DocumentFacts, SpoolRecord};
-use crate::tokenised::Tokenised;
-use crate::window::Day;
+use crate::selection::day::Day;
 
 /// What was written into the corpus folder, for its manifest.
 #[derive(Debug)]

@@ -7,12 +7,15 @@ use std::path::Path;
 use shards::TokenWidth;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::dropped::{DropReason, DroppedCounts};
+use crate::build::fingerprint::Fingerprint;
+use crate::build::spool::{Segment, SpoolRecord};
 use crate::error::CorpusError;
-use crate::fingerprint::{Fingerprint, part};
-use crate::split::{FilerKey, Filers};
-use crate::spool::{Segment, SpoolRecord};
-use crate::window::{DateWindow, Day};
+use crate::selection::day::Day;
+use crate::selection::drop_reason::{DropReason, DroppedCounts};
+use crate::selection::filer::FilerKey;
+use crate::selection::held_out::Filers;
+use crate::selection::window::DateWindow;
+use crate::work::record::part;
 
 /// All documents as tokens on disk, and what is known of each.
 #[derive(Debug)]

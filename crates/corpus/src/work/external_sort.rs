@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use durable::{DurableError, Operation};
 
 use crate::error::CorpusError;
-use crate::scratch::scratch_file;
+use crate::work::scratch::scratch_file;
 
 /// Records in memory before a run is written.
 const RUN_BYTES: usize = 32 << 20;

@@ -11,13 +11,11 @@
 
 use std::collections::BTreeMap;
 
-use documents::Document;
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde::Deserialize;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::CorpusError;
-use crate::window::Day;
+use crate::selection::filer::{DocumentHead, FilerKey, FilerNames};
 
 /// Share of the filers that is held out: enough companies for a figure a source, few enough not
 /// to be missed in training.
@@ -29,36 +27,6 @@ pub(crate) const HELD_OUT_RULE: &str = "filers whose hash falls below the fracti
 
 /// Separates this use of the hash from every other.
 pub(crate) const CHOICE_SEED: u64 = 0x7465_6e6b_686f_6c64;
-
-/// What the choice needs to know of a document; other fields of its JSON are passed over.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub struct DocumentHead {
-    /// The document's id.
-    pub id: String,
-    /// Its source (`10-K`, `wiki`).
-    pub source: String,
-    /// Central Index Key of the filer.
-    pub cik: Option<String>,
-    /// Name of the filer.
-    pub company: Option<String>,
-    /// Filing date.
-    pub filed: Option<String>,
-    /// When this text was accepted or saved.
-    pub accepted_at: Option<String>,
-}
-
-/// Stands for a filer while documents are counted; resolved by [`HeldOut::contains`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FilerKey(u64);
-
-/// How a document names its filer: by the key that it is placed by, and by the company's name
-/// beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FilerNames {
-    key: u64,
-    /// 0 where the name is the key, or not known.
-    company: u64,
-}
 
 /// All filers seen, by source, and which keys mean the same filer.
 #[derive(Debug, Default)]
@@ -149,51 +117,6 @@ impl Filers {
             at = std::mem::replace(next, root);
         }
         root
-    }
-}
-
-impl DocumentHead {
-    /// The head of a whole document.
-    pub fn of(document: &Document) -> Self {
-        Self {
-            id: document.id.clone(),
-            source: document.source.clone(),
-            cik: document.cik.clone(),
-            company: document.company.clone(),
-            filed: document.filed.clone(),
-            accepted_at: document.accepted_at.clone(),
-        }
-    }
-
-    /// The day of the document, where it is known.
-    pub(crate) fn day(&self) -> Option<Day> {
-        Day::of_dates(self.filed.as_deref(), self.accepted_at.as_deref())
-    }
-}
-
-impl FilerKey {
-    /// The key of a document's filer, as [`Filers::add`] gives it.
-    pub fn of(document: &DocumentHead) -> Self {
-        Self(filer_key(document))
-    }
-}
-
-impl FilerNames {
-    pub(crate) fn of(document: &DocumentHead) -> Self {
-        let company = document.cik.as_ref().and_then(|_| company_key(document));
-        Self {
-            key: filer_key(document),
-            company: company.unwrap_or(0),
-        }
-    }
-
-    /// Both, to be written down.
-    pub(crate) fn numbers(self) -> (u64, u64) {
-        (self.key, self.company)
-    }
-
-    pub(crate) fn from_numbers(key: u64, company: u64) -> Self {
-        Self { key, company }
     }
 }
 
@@ -293,60 +216,12 @@ fn is_below(hash: u64, fraction: f64) -> bool {
     ((hash >> 11) as f64) < fraction * (1_u64 << 53) as f64
 }
 
-fn filer_key(document: &DocumentHead) -> u64 {
-    if let Some(page) = wiki_page(&document.id) {
-        return identity("wiki", page);
-    }
-    match &document.cik {
-        Some(cik) => identity("cik", cik.trim_start_matches('0')),
-        None => company_key(document).unwrap_or_else(|| identity("document", &document.id)),
-    }
-}
-
-fn company_key(document: &DocumentHead) -> Option<u64> {
-    let name = normalised_company(document.company.as_deref()?);
-    (!name.is_empty()).then(|| identity("company", &name))
-}
-
-fn identity(kind: &str, name: &str) -> u64 {
-    xxh3_64(format!("{kind}:{name}").as_bytes())
-}
-
-fn wiki_page(id: &str) -> Option<&str> {
-    id.strip_prefix("wiki:")?.split(':').next()
-}
-
-/// Lower case, words of letters and digits, without the legal form at the end.
-fn normalised_company(name: &str) -> String {
-    const LEGAL_FORMS: [&str; 12] = [
-        "inc",
-        "incorporated",
-        "corp",
-        "corporation",
-        "co",
-        "company",
-        "ltd",
-        "limited",
-        "llc",
-        "plc",
-        "lp",
-        "de",
-    ];
-    let lower = name.to_lowercase();
-    let mut words: Vec<&str> = lower
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect();
-    while words.len() > 1 && words.last().is_some_and(|word| LEGAL_FORMS.contains(word)) {
-        words.pop();
-    }
-    words.join(" ")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::selection::filer::filer_key;
 
     fn filing(id: &str, source: &str, cik: Option<u32>, company: Option<&str>) -> DocumentHead {
         DocumentHead {

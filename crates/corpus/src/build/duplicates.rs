@@ -14,14 +14,15 @@ use rayon::prelude::*;
 use tokenizer::Tokenizer;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::dropped::DropReason;
+use crate::build::fingerprint::{Age, Fingerprint};
+use crate::build::minhash::{LEAST_SIMILARITY, Signature, estimate_margin, jaccard, shingles};
+use crate::build::token_store::{SpooledDocument, Tokenised};
 use crate::error::CorpusError;
-use crate::external_sort::{ExternalSort, SortedRecords};
-use crate::fingerprint::{Age, Fingerprint, part};
-use crate::minhash::{LEAST_SIMILARITY, Signature, estimate_margin, jaccard, shingles};
-use crate::split::HeldOut;
-use crate::tokenised::{SpooledDocument, Tokenised};
-use crate::workplace::Workplace;
+use crate::selection::drop_reason::DropReason;
+use crate::selection::held_out::HeldOut;
+use crate::work::external_sort::{ExternalSort, SortedRecords};
+use crate::work::record::part;
+use crate::work::work_dir::Workplace;
 
 /// Jaccard similarity of five-word shingles above which two documents are nearly the same,
 /// unless told otherwise.

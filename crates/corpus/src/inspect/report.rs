@@ -1,6 +1,7 @@
 //! `stats --html`: what a corpus or a documents folder holds, as one page that needs nothing else.
 //! Gathering is here, writing the page in `page`. It changes neither folder.
 
+mod counts;
 mod page;
 
 use std::collections::BTreeMap;
@@ -13,125 +14,15 @@ use serde::Deserialize;
 use shards::DocumentRow;
 
 use crate::error::CorpusError;
-use crate::grouped;
-use crate::inspect::CorpusInspector;
-use crate::workplace::worker_threads;
+use crate::inspect::grouped::grouped;
+use crate::inspect::inspector::CorpusInspector;
+use crate::work::threads::worker_threads;
+use counts::Counted;
+pub use counts::{Amount, Fertility, Report};
 pub use page::render;
 
 /// Documents of a source whose words are counted for fertility: enough for three digits.
 const FERTILITY_DOCUMENTS: u64 = 100;
-/// Lengths are counted in classes up to 2 to this power.
-const LENGTH_CLASSES: usize = 24;
-
-/// What the page shows.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Report {
-    /// What it is about.
-    pub title: String,
-    /// What amounts are counted in: `tokens`, or `bytes of text` before there are tokens.
-    pub unit: &'static str,
-    /// Single facts: name and value.
-    pub facts: Vec<(&'static str, String)>,
-    /// Filings or Wikipedia.
-    pub sources: BTreeMap<String, Amount>,
-    /// By form type as filed; filings only.
-    pub forms: BTreeMap<String, Amount>,
-    /// By year of filing.
-    pub years: BTreeMap<String, Amount>,
-    /// By company.
-    pub companies: BTreeMap<String, Amount>,
-    /// Documents by length: class k holds 2^k to 2^(k+1) - 1 of the unit.
-    pub lengths: Vec<u64>,
-    /// Documents left out as duplicates, by kind.
-    pub duplicates: BTreeMap<String, u64>,
-    /// Documents left out for other reasons.
-    pub dropped: BTreeMap<String, u64>,
-    /// Raw inputs left out on purpose, by reason.
-    pub skipped: BTreeMap<String, u64>,
-    /// Raw inputs that could not be used, by reason.
-    pub rejected: BTreeMap<String, u64>,
-    /// Tokens a word, by form or `wiki`; of a corpus only.
-    pub fertility: BTreeMap<String, Fertility>,
-}
-
-/// Documents and how much they hold, trained on and held out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Amount {
-    /// Documents to train on.
-    pub documents: u64,
-    /// What they hold, in the report's unit.
-    pub size: u64,
-    /// Held-out documents.
-    pub held_out_documents: u64,
-    /// What they hold.
-    pub held_out_size: u64,
-}
-
-/// How a tokenizer cuts the text of a sample of documents.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Fertility {
-    /// Documents looked at.
-    pub documents: u64,
-    /// Their tokens.
-    pub tokens: u64,
-    /// Their words, by white space.
-    pub words: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
-/// One document as the page counts it.
-struct Counted<'a> {
-    source: &'a str,
-    company: Option<&'a str>,
-    filed: Option<&'a str>,
-    size: u64,
-    held_out: bool,
-}
-
-impl Report {
-    fn count(&mut self, document: &Counted<'_>) {
-        let is_wiki = document.source == "wiki";
-        let source = if is_wiki { "Wikipedia" } else { "EDGAR filings" };
-        let year = document.filed.and_then(|date| date.get(..4)).unwrap_or("unknown");
-        add(&mut self.sources, source, document);
-        if !is_wiki {
-            add(&mut self.forms, document.source, document);
-            add(&mut self.years, year, document);
-            add(
-                &mut self.companies,
-                document.company.unwrap_or("unknown"),
-                document,
-            );
-        }
-        let class = document.size.max(1).ilog2() as usize;
-        self.lengths.resize(LENGTH_CLASSES, 0);
-        self.lengths[class.min(LENGTH_CLASSES - 1)] += 1;
-    }
-
-    /// All documents.
-    pub fn total(&self) -> Amount {
-        let mut total = Amount::default();
-        for amount in self.sources.values() {
-            total.documents += amount.documents;
-            total.size += amount.size;
-            total.held_out_documents += amount.held_out_documents;
-            total.held_out_size += amount.held_out_size;
-        }
-        total
-    }
-}
-
-fn add(amounts: &mut BTreeMap<String, Amount>, name: &str, document: &Counted<'_>) {
-    let amount = amounts.entry(name.to_owned()).or_default();
-    let (documents, size) = if document.held_out {
-        (&mut amount.held_out_documents, &mut amount.held_out_size)
-    } else {
-        (&mut amount.documents, &mut amount.size)
-    };
-    *documents += 1;
-    *size += document.size;
-}
 
 /// Gathers the report of a corpus from its list of documents and a sample of its text.
 ///
@@ -229,10 +120,10 @@ pub fn docs_report(docs: &Path, threads: usize, progress: &dyn Progress) -> Resu
         unit: "bytes of text",
         facts: vec![
             ("Input files", grouped(manifest.inputs.files)),
-            ("Raw input", page::bytes(manifest.inputs.bytes)),
+            ("Raw input", page::elements::bytes(manifest.inputs.bytes)),
             (
                 "On disk",
-                page::bytes(manifest.files.iter().map(|file| file.bytes).sum()),
+                page::elements::bytes(manifest.files.iter().map(|file| file.bytes).sum()),
             ),
         ],
         duplicates,

@@ -17,8 +17,8 @@ use wikipedia::DumpPlace;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::error::CorpusError;
-use crate::fingerprint::part;
-use crate::scratch::{ScratchFolder, ScratchReader, ScratchWriter, Sealed, Trust, not_as_written};
+use crate::work::record::part;
+use crate::work::scratch::{ScratchFolder, ScratchReader, ScratchWriter, Sealed, Trust, not_as_written};
 
 /// Changes when a piece's content does.
 pub(super) const KEPT_FORMAT: u32 = 2;
@@ -144,7 +144,7 @@ impl PieceWriter {
         num_inputs: u32,
     ) -> Result<Self, CorpusError> {
         // One of another job, or of another version of an input.
-        crate::scratch::remove_folder(folder)?;
+        crate::work::scratch::remove_folder(folder)?;
         let scratch = ScratchFolder::create(folder)?;
         Ok(Self {
             entries: scratch.file(ENTRIES)?,

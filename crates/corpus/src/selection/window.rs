@@ -1,19 +1,10 @@
-//! Which date a document has, and the dates between which documents are taken. It does not read
-//! documents.
+//! The dates between which documents are taken. It does not read documents.
 
-use std::fmt;
-use std::str::FromStr;
-
-use documents::Document;
-use jiff::civil::Date;
 use shards::Window;
 
-use crate::dropped::DropReason;
 use crate::error::CorpusError;
-
-/// A day of the calendar, written `YYYY-MM-DD`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Day(Date);
+use crate::selection::day::Day;
+use crate::selection::drop_reason::DropReason;
 
 /// Which days documents may have to be taken, and from which on they are held out; all ends may
 /// be open. A document without a date is not taken where one is given: it may be of any day.
@@ -25,57 +16,6 @@ pub struct DateWindow {
     pub to: Option<Day>,
     /// From this day on documents are held out, whoever filed them.
     pub held_out_from: Option<Day>,
-}
-
-impl FromStr for Day {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let date = (text.len() == 10).then(|| Date::strptime("%Y-%m-%d", text));
-        date.and_then(Result::ok)
-            .map(Self)
-            .ok_or_else(|| format!("{text} is not a date; write it as 2019-12-31"))
-    }
-}
-
-impl fmt::Display for Day {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-impl Day {
-    /// The day on which the world could read a document: its filing date; without one, as for a
-    /// wiki page, the day on which this text was accepted or saved.
-    pub fn of(document: &Document) -> Option<Self> {
-        Self::of_dates(document.filed.as_deref(), document.accepted_at.as_deref())
-    }
-
-    pub(crate) fn of_dates(filed: Option<&str>, accepted_at: Option<&str>) -> Option<Self> {
-        let accepted = accepted_at.and_then(|time| time.get(..10));
-        let filed = filed.and_then(|filed| filed.parse().ok());
-        filed.or_else(|| accepted.and_then(|day| day.parse().ok()))
-    }
-
-    /// A number that grows with the day: 20191231.
-    pub(crate) fn number(self) -> u32 {
-        let (year, month, day) = (self.0.year(), self.0.month(), self.0.day());
-        // Four digits of text make a year from 0 to 9999.
-        10_000 * u32::from(year.unsigned_abs())
-            + 100 * u32::from(month.unsigned_abs())
-            + u32::from(day.unsigned_abs())
-    }
-
-    /// The day of a [`number`](Self::number).
-    pub(crate) fn from_number(number: u32) -> Option<Self> {
-        let (year, month, day) = (number / 10_000, number / 100 % 100, number % 100);
-        let (year, month, day) = (i16::try_from(year), i8::try_from(month), i8::try_from(day));
-        Date::new(year.ok()?, month.ok()?, day.ok()?).ok().map(Self)
-    }
-
-    fn before(self) -> Option<Self> {
-        self.0.yesterday().ok().map(Self)
-    }
 }
 
 impl DateWindow {
@@ -126,8 +66,11 @@ impl DateWindow {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use documents::Document;
+    use jiff::civil::Date;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn document(filed: Option<&str>, accepted_at: Option<&str>) -> Document {
         Document {

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{amount, amount_row, capital, escape, key, percent, section};
-use crate::grouped;
-use crate::report::{Amount, Report};
+use super::elements::{amount, amount_row, capital, escape, key, percent, section};
+use crate::inspect::grouped::grouped;
+use crate::inspect::report::counts::{Amount, Report};
 
 pub(super) fn years(report: &Report) -> String {
     let known: BTreeMap<u16, Amount> = report
