@@ -102,6 +102,18 @@ fn money_facts(prose: &mut Prose, now: &Figures, before: &Figures) {
         prose.fact(name, dollars(of(now)));
         prose.fact(prior_name, dollars(of(before)));
     }
+    money_directions(prose, now, before);
+    money_ratios(prose, now, before);
+    prose.fact("goodwill", dollars(now.goodwill));
+    prose.fact("employees", grouped(now.employees));
+    prose.fact("eps", tables::cents(now.earnings_cents));
+    prose.fact("prior_eps", tables::cents(before.earnings_cents));
+    prose.fact("risk_amount", dollars(now.cost_of_sales / 90));
+    prose.fact("rate_amount", dollars(now.debt / 100));
+}
+
+/// Which amounts rose and which fell, and by how much.
+fn money_directions(prose: &mut Prose, now: &Figures, before: &Figures) {
     set_direction(
         prose,
         ["revenue_dir", "revenue_pct", "revenue_adj", "revenue_noun"],
@@ -133,6 +145,10 @@ fn money_facts(prose: &mut Prose, now: &Figures, before: &Figures) {
         "operating_cash_noun",
     ];
     set_direction(prose, names, before.operating_cash, now.operating_cash);
+}
+
+/// The margin and the tax rate, and where they went.
+fn money_ratios(prose: &mut Prose, now: &Figures, before: &Figures) {
     let margins = [before, now].map(|f| f.gross_profit * 1_000 / f.revenue.max(1));
     prose.fact(
         "margin_dir",
@@ -152,10 +168,4 @@ fn money_facts(prose: &mut Prose, now: &Figures, before: &Figures) {
     prose.fact("tax_dir", if taxes[1] >= taxes[0] { "rose" } else { "fell" });
     prose.fact("tax_rate", ratio(now.tax, now.pretax_income));
     prose.fact("prior_tax_rate", ratio(before.tax, before.pretax_income));
-    prose.fact("goodwill", dollars(now.goodwill));
-    prose.fact("employees", grouped(now.employees));
-    prose.fact("eps", tables::cents(now.earnings_cents));
-    prose.fact("prior_eps", tables::cents(before.earnings_cents));
-    prose.fact("risk_amount", dollars(now.cost_of_sales / 90));
-    prose.fact("rate_amount", dollars(now.debt / 100));
 }

@@ -5,7 +5,7 @@ use super::facts::{filing_prose, set_direction};
 use super::figures::{Figures, dollars};
 use super::frames;
 use super::parts::Part;
-use super::plan::{FilingPlan, long_date};
+use super::plan::FilingPlan;
 use super::prose::{Drawn, Prose, capitalised};
 use super::tables;
 
@@ -116,7 +116,7 @@ pub(super) fn filing_parts(plan: &FilingPlan) -> Vec<Part> {
         plan.company.name,
         plan.company.officers[1].name,
         plan.company.officers[1].title,
-        long_date(plan.filed())
+        plan.filed().long()
     )));
     writer.parts
 }
@@ -220,7 +220,7 @@ fn cover(plan: &FilingPlan) -> Vec<Part> {
             "{} REPORT PURSUANT TO SECTION 13 OR 15(d) OF THE SECURITIES EXCHANGE ACT OF 1934",
             kind.0
         ),
-        format!("For the {} ended {}", kind.1, long_date(plan.period_end())),
+        format!("For the {} ended {}", kind.1, plan.period_end().long()),
         format!("Commission file number {}", company.file_number),
         company.name.to_uppercase(),
         "(Exact name of registrant as specified in its charter)".to_owned(),

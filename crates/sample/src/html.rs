@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::calendar::Date;
 use super::parts::{Part, Table};
 use super::plan::FilingPlan;
 
@@ -174,7 +175,7 @@ fn span(weight: u16, inner: &str) -> String {
 }
 
 fn inline_xbrl_head(plan: &FilingPlan) -> String {
-    let (year, month, day) = plan.period_end();
+    let Date { year, month, day } = plan.period_end();
     let company = &plan.company;
     let ticker = company.ticker.to_lowercase();
     let focus = plan

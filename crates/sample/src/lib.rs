@@ -6,6 +6,7 @@
 //! paragraphs say again what they said. It holds no text of a real filing or article. Everything
 //! follows from (seed, number of filings, number of pages).
 
+mod calendar;
 mod company;
 mod draw;
 mod dump;
@@ -148,7 +149,7 @@ const ERAS: [(Era, i64); 5] = [
 
 /// Filing number `index`: which company, which period. A company files a 10-K, a 10-Q and two
 /// more 10-Ks.
-fn plan(seed: u64, index: usize) -> (FilingPlan, Era) {
+fn plan_filing(seed: u64, index: usize) -> (FilingPlan, Era) {
     let company = Company::new(seed, (index / FILINGS_A_COMPANY) as u64);
     let mut draw = Draw::new(seed, "era", company.index);
     let (era, first_year) = ERAS[usize::try_from(company.index % ERAS.len() as u64).expect("below five")];
@@ -173,7 +174,7 @@ fn plan(seed: u64, index: usize) -> (FilingPlan, Era) {
 
 /// The file name and content of filing number `index`.
 fn sample_filing(seed: u64, index: usize) -> (String, String) {
-    let (plan, era) = plan(seed, index);
+    let (plan, era) = plan_filing(seed, index);
     let parts = filing_parts(&plan);
     let accession = plan.accession();
     match era {
@@ -192,12 +193,9 @@ fn sample_filing(seed: u64, index: usize) -> (String, String) {
             )
         }
         Era::LoneInlineXbrl => {
-            let (year, month, day) = plan.period_end();
+            let (ticker, period) = (plan.company.ticker.to_lowercase(), plan.period_end().compact());
             (
-                format!(
-                    "{}-{year}{month:02}{day:02}-{index}.htm",
-                    plan.company.ticker.to_lowercase()
-                ),
+                format!("{ticker}-{period}-{index}.htm"),
                 html::inline_xbrl(&plan, &parts),
             )
         }

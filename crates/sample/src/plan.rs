@@ -1,5 +1,6 @@
 //! Which filing of which company, and the dates and numbers that follow from it.
 
+use super::calendar::Date;
 use super::company::Company;
 use super::draw::Draw;
 use super::figures::Figures;
@@ -22,11 +23,15 @@ impl FilingPlan {
         if self.quarter.is_some() { "10-Q" } else { "10-K" }
     }
 
-    /// Last day of the period: year, month, day.
-    pub(super) fn period_end(&self) -> (i64, i8, i8) {
+    /// Last day of the period.
+    pub(super) fn period_end(&self) -> Date {
         let (month, day, _) = self.company.year_end;
         let Some(quarter) = self.quarter else {
-            return (self.year, month, day);
+            return Date {
+                year: self.year,
+                month,
+                day,
+            };
         };
         let month = month - 12 + i8::try_from(quarter).unwrap_or(1) * 3;
         let (year, month) = if month < 1 {
@@ -34,25 +39,27 @@ impl FilingPlan {
         } else {
             (self.year, month)
         };
-        (year, month, if matches!(month, 6 | 9) { 30 } else { 31 })
+        let day = if matches!(month, 6 | 9) { 30 } else { 31 };
+        Date { year, month, day }
     }
 
-    /// The day of filing: in the second month after the period, as yyyy-mm-dd parts.
-    pub(super) fn filed(&self) -> (i64, i8, i8) {
-        let (year, month, _) = self.period_end();
+    /// The day of filing: in the second month after the period.
+    pub(super) fn filed(&self) -> Date {
+        let Date { year, month, .. } = self.period_end();
         let mut draw = Draw::new(self.seed, "filed", self.index);
         let day = i8::try_from(draw.between(1, 27)).unwrap_or(1);
-        if month > 10 {
-            (year + 1, month - 10, day)
+        let (year, month) = if month > 10 {
+            (year + 1, month - 10)
         } else {
-            (year, month + 2, day)
-        }
+            (year, month + 2)
+        };
+        Date { year, month, day }
     }
 
     /// The accession number.
     pub(super) fn accession(&self) -> String {
-        let (year, _, _) = self.filed();
-        format!("{:010}-{:02}-{:06}", self.company.cik, year % 100, self.index + 1)
+        let year = self.filed().year % 100;
+        format!("{:010}-{year:02}-{:06}", self.company.cik, self.index + 1)
     }
 
     /// `fiscal 2019` or `the second quarter of fiscal 2019`.
@@ -74,29 +81,6 @@ impl FilingPlan {
         };
         (of(self.year), of(self.year - 1))
     }
-}
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-/// `March 31, 2019`.
-pub(super) fn long_date((year, month, day): (i64, i8, i8)) -> String {
-    format!(
-        "{} {day}, {year}",
-        MONTHS[usize::try_from(month - 1).unwrap_or(0) % 12]
-    )
 }
 
 #[cfg(test)]
@@ -127,10 +111,10 @@ mod tests {
     fn periods_end_in_the_quarters_of_the_fiscal_year() {
         let mut first = plan(0, Some(1));
         first.company.year_end = (6, 30, "June");
-        assert_eq!(first.period_end(), (2_011, 9, 30));
+        assert_eq!(first.period_end().compact(), "20110930");
         first.company.year_end = (12, 31, "December");
-        assert_eq!(first.period_end(), (2_012, 3, 31));
+        assert_eq!(first.period_end().compact(), "20120331");
         first.quarter = None;
-        assert_eq!(first.period_end(), (2_012, 12, 31));
+        assert_eq!(first.period_end().compact(), "20121231");
     }
 }

@@ -5,13 +5,14 @@
 //! For tests only: no program depends on this crate.
 
 pub mod agreement;
+mod environment;
 mod own_process;
 
-use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use environment::environment;
 pub use own_process::own_process;
 
 /// The root of the checkout that this was built in.
@@ -115,9 +116,4 @@ pub fn skip(reason: &str) {
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn print_skipped(reason: &str) {
     eprintln!("skipped: {reason}");
-}
-
-/// The variable of the environment, unless it is empty.
-pub(crate) fn environment(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::environment;
+use crate::environment::environment;
 
 /// Says to a test that it runs in the process that was started for it.
 const STARTED: &str = "TENK_TEST_OWN_PROCESS";
