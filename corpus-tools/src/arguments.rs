@@ -1,8 +1,10 @@
 //! The command line.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use corpus::Source;
 
 /// From raw filings and dumps to shards.
 #[derive(Debug, Parser)]
@@ -140,16 +142,32 @@ pub(crate) struct Fetch {
     pub(crate) json: bool,
 }
 
+/// Files of each source, or folders of them.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("inputs").required(true).multiple(true).args(["filings", "wiki"]))]
-pub(crate) struct Ingest {
+#[group(required = true, multiple = true)]
+pub(crate) struct Inputs {
     /// A filing, or a folder of them whatever their names are; may be repeated.
     #[arg(long, value_name = "PATH")]
-    pub(crate) filings: Vec<PathBuf>,
+    filings: Vec<PathBuf>,
     /// A `MediaWiki` dump (.xml.bz2, .xml), text of `WikiExtractor` (`AA/wiki_00`), or a folder
     /// of either; may be repeated.
     #[arg(long, value_name = "PATH")]
-    pub(crate) wiki: Vec<PathBuf>,
+    wiki: Vec<PathBuf>,
+}
+
+impl Inputs {
+    pub(crate) fn by_source(&self) -> BTreeMap<Source, Vec<PathBuf>> {
+        BTreeMap::from([
+            (Source::Filings, self.filings.clone()),
+            (Source::Wiki, self.wiki.clone()),
+        ])
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ingest {
+    #[command(flatten)]
+    pub(crate) inputs: Inputs,
     /// Which exhibits of reports become documents too: none, annual-reports (EX-13) or all.
     #[arg(long, value_name = "WHICH", default_value_t = edgar::Exhibits::default())]
     pub(crate) exhibits: edgar::Exhibits,

@@ -37,7 +37,7 @@ pub(crate) fn print_part(report: &PartReport, json: bool) -> Result<()> {
         push_line(
             &mut text,
             format_args!(
-                "note: {} cannot be divided and is in one part whole; a multistream dump can be",
+                "note: {} cannot be divided and is in one part whole; a multistream dump and several files can be",
                 dump.display()
             ),
         );

@@ -10,8 +10,7 @@ use crate::progress_bar::Bar;
 
 pub(crate) fn run(arguments: &Ingest) -> Result<()> {
     let options = IngestOptions {
-        filings: arguments.filings.clone(),
-        wiki: arguments.wiki.clone(),
+        inputs: arguments.inputs.by_source(),
         exhibits: arguments.exhibits,
         out: arguments.out.clone(),
         threads: arguments.threads.threads,

@@ -1,4 +1,4 @@
-//! From filings and dumps to a documents folder. It finds no text itself: the readers do.
+//! From the inputs of all sources to a documents folder. It finds no text itself: the readers do.
 //!
 //! Two passes: inputs become entries on disk, segment by segment, then these are written out as
 //! documents files, all but those whose id was there before. A killed command goes on with the
@@ -11,20 +11,21 @@ mod piece_file;
 mod read;
 mod repeats;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use documents::{DocsManifest, DocsWriter, LeftOut, Progress};
 use durable::{DISK, StagedDir, commit_dir};
 use edgar::Exhibits;
-use wikipedia::{check_dump, divide};
 
 use crate::error::CorpusError;
+use crate::sources::Source;
 use crate::work::scratch::Trust;
 use crate::work::segments::{Part, PartReport};
 use crate::work::threads::worker_threads;
 use crate::work::work_dir::{Workplace, parts_folder};
-use inputs::{Found, Input, Kind, find_inputs};
+use inputs::{Input, find_inputs};
 use job::Job;
 use piece_file::{Entry, KeptDocument, PieceReader};
 use read::read_part;
@@ -36,10 +37,8 @@ const AHEAD_BYTES: usize = 1 << 20;
 /// What to read and where to write.
 #[derive(Debug, Clone, Default)]
 pub struct IngestOptions {
-    /// Filings: files, or folders of them.
-    pub filings: Vec<PathBuf>,
-    /// Wikipedia dumps: files, or folders of them.
-    pub wiki: Vec<PathBuf>,
+    /// Files of each source, or folders of them.
+    pub inputs: BTreeMap<Source, Vec<PathBuf>>,
     /// Which exhibits of reports become documents too.
     pub exhibits: Exhibits,
     /// The documents folder to make.
@@ -49,31 +48,35 @@ pub struct IngestOptions {
 }
 
 /// What is to be read.
-struct Sources {
-    /// Filings, then dumps.
+struct AllInputs {
+    /// Source by source.
     inputs: Vec<Input>,
-    num_filings: usize,
-    /// What lies beside them, in the order in which it is listed: what is skipped and what is
-    /// rejected.
-    left_out: [(Vec<LeftOut>, Vec<LeftOut>); 2],
+    /// What lies beside the inputs of each source, in the order in which it is listed.
+    beside: Vec<Beside>,
+}
+
+/// What lies beside the inputs of a source.
+struct Beside {
+    skipped: Vec<LeftOut>,
+    rejected: Vec<LeftOut>,
 }
 
 type KeptEntry = Entry<KeptDocument>;
 
-/// Reads filings and dumps and writes a documents folder, whole or not at all. After a kill the
+/// Reads inputs and writes a documents folder, whole or not at all. After a kill the
 /// same call goes on where it was.
 ///
 /// # Errors
 /// When an input is missing or a dump is damaged, when nothing became a document, when the folder
 /// exists or cannot be written. A single bad filing or page is listed in `rejected.jsonl` instead.
 pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsManifest, CorpusError> {
-    let sources = Sources::find(options)?;
+    let all = AllInputs::find(options)?;
     let workplace = Workplace::enter(&options.out, "tenk-corpus ingest")?;
-    let job = sources.job(options, workplace.segments())?;
+    let job = all.job(options, workplace.segments())?;
     let pool = worker_threads(options.threads)?;
     read_part(&job, Part::WHOLE, options.exhibits, &pool, progress)?;
     let num_pieces = job.num_pieces(Trust::Known)?;
-    let made = assemble(options, &sources, (&job, &num_pieces), &workplace, progress);
+    let made = assemble(options, &all, (&job, &num_pieces), &workplace, progress);
     workplace.leave(made)
 }
 
@@ -87,9 +90,9 @@ pub fn ingest_part(
     part: Part,
     progress: &dyn Progress,
 ) -> Result<PartReport, CorpusError> {
-    let sources = Sources::find(options)?;
+    let all = AllInputs::find(options)?;
     let _workplace = Workplace::enter_part(&options.out, part, "tenk-corpus ingest --part")?;
-    let job = sources.job(options, parts_folder(&options.out)?)?;
+    let job = all.job(options, parts_folder(&options.out)?)?;
     let pool = worker_threads(options.threads)?;
     read_part(&job, part, options.exhibits, &pool, progress)?;
     let count = |segments: usize| u32::try_from(segments).unwrap_or(u32::MAX);
@@ -110,35 +113,35 @@ pub fn merge_ingested_parts(
     options: &IngestOptions,
     progress: &dyn Progress,
 ) -> Result<DocsManifest, CorpusError> {
-    let sources = Sources::find(options)?;
+    let all = AllInputs::find(options)?;
     let workplace = Workplace::enter(&options.out, "tenk-corpus ingest --merge")?;
-    let job = sources.job(options, parts_folder(&options.out)?)?;
+    let job = all.job(options, parts_folder(&options.out)?)?;
     let num_pieces = job.num_pieces(Trust::Found)?;
-    let made = assemble(options, &sources, (&job, &num_pieces), &workplace, progress);
+    let made = assemble(options, &all, (&job, &num_pieces), &workplace, progress);
     workplace.leave(made)
 }
 
-impl Sources {
+impl AllInputs {
     fn find(options: &IngestOptions) -> Result<Self, CorpusError> {
-        let filings = find_inputs(&options.filings, Kind::Filings)?;
-        let wiki = find_inputs(&options.wiki, Kind::Wiki)?;
-        wiki.inputs.iter().try_for_each(|input| check_dump(&input.path))?;
-        let left_out = |found: Found| (found.inputs, (found.ignored, found.unreadable));
-        let ((mut inputs, beside_filings), (dumps, beside_dumps)) = (left_out(filings), left_out(wiki));
-        let num_filings = inputs.len();
-        inputs.extend(dumps);
-        Ok(Self {
-            inputs,
-            num_filings,
-            left_out: [beside_filings, beside_dumps],
-        })
+        let (mut inputs, mut beside) = (Vec::new(), Vec::new());
+        for (source, given) in &options.inputs {
+            let found = find_inputs(given, *source)?;
+            inputs.extend(found.inputs);
+            beside.push(Beside {
+                skipped: found.ignored,
+                rejected: found.unreadable,
+            });
+        }
+        for input in &inputs {
+            input.source.check(&input.path)?;
+        }
+        Ok(Self { inputs, beside })
     }
 
     /// The work, of which finished segments are kept in `folder`.
     fn job(&self, options: &IngestOptions, folder: PathBuf) -> Result<Job<'_>, CorpusError> {
-        let inputs = (self.inputs.as_slice(), self.num_filings);
-        Job::new(inputs, options.exhibits, folder, |dump, bytes| {
-            Ok(divide(&dump.path, bytes)?)
+        Job::new(&self.inputs, options.exhibits, folder, |input, bytes| {
+            input.source.cut(&input.path, bytes)
         })
     }
 }
@@ -146,7 +149,7 @@ impl Sources {
 /// The second pass: from all segments, which have so many pieces each, to the documents folder.
 fn assemble(
     options: &IngestOptions,
-    sources: &Sources,
+    all: &AllInputs,
     (job, num_pieces): (&Job<'_>, &[u32]),
     workplace: &Workplace,
     progress: &dyn Progress,
@@ -158,7 +161,7 @@ fn assemble(
         &options.out,
         |staged: &StagedDir<'_>| -> Result<(), CorpusError> {
             let mut docs = DocsWriter::create(staged)?;
-            for (skipped, rejected) in &sources.left_out {
+            for Beside { skipped, rejected } in &all.beside {
                 skipped.iter().try_for_each(|left_out| docs.skip(left_out))?;
                 rejected.iter().try_for_each(|left_out| docs.reject(left_out))?;
             }
@@ -193,11 +196,8 @@ struct Assembly<'a> {
 
 impl Assembly<'_> {
     fn take(&mut self, segment: usize, entry: KeptEntry) -> Result<(), CorpusError> {
-        let series = if self.job.segments[segment].dump.is_some() {
-            "wiki"
-        } else {
-            "filings"
-        };
+        let first_input = self.job.segments[segment].inputs.start;
+        let series = self.job.inputs[first_input].source.series();
         match entry {
             Entry::Input(input) => {
                 self.num_inputs += 1;

@@ -8,13 +8,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use documents::LeftOut;
-use wikipedia::is_dump_name;
 
 use crate::error::CorpusError;
+use crate::sources::Source;
 
 /// A file to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Input {
+    pub(crate) source: Source,
     /// Its path relative to the folder that was given; its file name when it was given itself.
     pub(crate) name: String,
     /// Where it is.
@@ -22,15 +23,6 @@ pub(crate) struct Input {
     pub(crate) bytes: u64,
     /// When it was written last, in nanoseconds since 1970.
     pub(crate) modified_ns: i64,
-}
-
-/// Which files of a folder are inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// `.txt`, `.nc`, `.htm`, `.html` and files without an extension: their content decides.
-    Filings,
-    /// `.xml` and `.bz2` files are dumps; `AA/wiki_00` is text that `WikiExtractor` took out of one.
-    Wiki,
 }
 
 /// The inputs among the files and folders given.
@@ -49,7 +41,7 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// When one of `given` cannot be read, or holds no input at all.
-pub(crate) fn find_inputs(given: &[PathBuf], kind: Kind) -> Result<Found, CorpusError> {
+pub(crate) fn find_inputs(given: &[PathBuf], source: Source) -> Result<Found, CorpusError> {
     let mut found = Found::default();
     for path in given {
         let before = (found.inputs.len(), found.unreadable.len());
@@ -63,7 +55,7 @@ pub(crate) fn find_inputs(given: &[PathBuf], kind: Kind) -> Result<Found, Corpus
         let metadata = path.metadata().map_err(failed("find"))?;
         if metadata.is_dir() {
             let first = list(path).map_err(failed("list"))?;
-            Walk::new(path, kind, &mut found).run(&metadata, first);
+            Walk::new(path, source, &mut found).run(&metadata, first);
         } else if !metadata.is_file() {
             return Err(failed("read")(io::Error::other(
                 "it is neither a file nor a folder; an input is read more than once: write what a pipe gives to a file",
@@ -71,6 +63,7 @@ pub(crate) fn find_inputs(given: &[PathBuf], kind: Kind) -> Result<Found, Corpus
         } else {
             let name = path.file_name().unwrap_or(path.as_os_str());
             found.inputs.push(Input {
+                source,
                 name: name.to_string_lossy().into_owned(),
                 path: path.clone(),
                 bytes: metadata.len(),
@@ -103,7 +96,7 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// a file has the name of where it lies rather than of a link.
 struct Walk<'a> {
     given: &'a Path,
-    kind: Kind,
+    source: Source,
     found: &'a mut Found,
     /// Device and inode of each folder that has been entered.
     entered: BTreeSet<(u64, u64)>,
@@ -111,10 +104,10 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(given: &'a Path, kind: Kind, found: &'a mut Found) -> Self {
+    fn new(given: &'a Path, source: Source, found: &'a mut Found) -> Self {
         Self {
             given,
-            kind,
+            source,
             found,
             entered: BTreeSet::new(),
             links: VecDeque::new(),
@@ -172,6 +165,7 @@ impl<'a> Walk<'a> {
     fn input(&mut self, path: PathBuf, metadata: &Metadata) {
         let name = path.strip_prefix(self.given).unwrap_or(&path);
         self.found.inputs.push(Input {
+            source: self.source,
             name: name.to_string_lossy().into_owned(),
             path,
             bytes: metadata.len(),
@@ -181,7 +175,7 @@ impl<'a> Walk<'a> {
 
     fn is_ignored(&mut self, path: &Path, is_folder: bool) -> bool {
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let reason = why_ignored(&file_name, self.kind, is_folder);
+        let reason = why_ignored(&file_name, self.source, is_folder);
         if let Some(reason) = reason {
             self.ignore(path, reason);
         }
@@ -215,31 +209,16 @@ fn modified_ns(metadata: &Metadata) -> i64 {
         .saturating_add(metadata.mtime_nsec())
 }
 
-fn why_ignored(file_name: &str, kind: Kind, is_folder: bool) -> Option<&'static str> {
+fn why_ignored(file_name: &str, source: Source, is_folder: bool) -> Option<&'static str> {
     if file_name.starts_with('.') {
         Some("a hidden file")
     } else if is_folder {
         None
     } else if file_name == "SOURCES.tsv" {
         Some("a list of sources, not an input")
-    } else if kind == Kind::Wiki && !is_dump_name(file_name) {
-        Some("not a dump (.xml, .xml.bz2) or extracted text (wiki_00)")
-    } else if kind == Kind::Filings && !is_filing_name(file_name) {
-        Some("not named as a filing (.txt, .nc, .htm, .html)")
     } else {
-        None
+        source.why_no_input(file_name)
     }
-}
-
-/// Whether a file of a folder may be a filing. An accession number alone is a name, too.
-fn is_filing_name(file_name: &str) -> bool {
-    const EXTENSIONS: [&str; 7] = ["txt", "nc", "htm", "html", "xhtml", "sgml", "sgm"];
-    let extension = Path::new(file_name).extension();
-    extension.is_none_or(|extension| {
-        EXTENSIONS
-            .iter()
-            .any(|known| extension.eq_ignore_ascii_case(known))
-    })
 }
 
 #[cfg(test)]
@@ -260,7 +239,7 @@ mod tests {
     #[test]
     fn what_is_neither_a_file_nor_a_folder_is_refused_with_the_way_out() {
         let pipe = PathBuf::from("/dev/null");
-        let refused = find_inputs(std::slice::from_ref(&pipe), Kind::Wiki).unwrap_err();
+        let refused = find_inputs(std::slice::from_ref(&pipe), Source::Wiki).unwrap_err();
         assert!(matches!(&refused, CorpusError::Read { path, .. } if *path == pipe));
         let source = std::error::Error::source(&refused).unwrap().to_string();
         assert!(
@@ -277,11 +256,11 @@ mod tests {
         }
         let lone = put(b.path(), "a.htm");
         let folder = a.path().to_path_buf();
-        let found = find_inputs(&[folder.clone(), lone.clone()], Kind::Filings).unwrap();
+        let found = find_inputs(&[folder.clone(), lone.clone()], Source::Filings).unwrap();
         assert_eq!(names(&found), ["a.htm", "b.htm", "sub/a.txt"]);
         assert_eq!(
             found.inputs,
-            find_inputs(&[lone, folder], Kind::Filings).unwrap().inputs
+            find_inputs(&[lone, folder], Source::Filings).unwrap().inputs
         );
         assert_eq!(found.ignored.len(), 3, "{:?}", found.ignored);
     }
@@ -302,7 +281,7 @@ mod tests {
         ] {
             put(folder.path(), name);
         }
-        let found = find_inputs(&[folder.path().to_path_buf()], Kind::Filings).unwrap();
+        let found = find_inputs(&[folder.path().to_path_buf()], Source::Filings).unwrap();
         assert_eq!(
             names(&found),
             ["0000000009-94-000003", "a.HTM", "b.nc", "c.txt.txt"]
@@ -317,7 +296,7 @@ mod tests {
         // A file that is given by its own name is read whatever the name.
         let lone = put(folder.path(), "report.doc");
         assert_eq!(
-            names(&find_inputs(&[lone], Kind::Filings).unwrap()),
+            names(&find_inputs(&[lone], Source::Filings).unwrap()),
             ["report.doc"]
         );
     }
@@ -327,9 +306,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         put(folder.path(), "SOURCES.tsv");
         let given = folder.path().to_path_buf();
-        let empty = find_inputs(std::slice::from_ref(&given), Kind::Filings);
+        let empty = find_inputs(std::slice::from_ref(&given), Source::Filings);
         assert!(matches!(empty, Err(CorpusError::NoInput { path }) if path == given));
-        let missing = find_inputs(&[folder.path().join("nowhere")], Kind::Filings);
+        let missing = find_inputs(&[folder.path().join("nowhere")], Source::Filings);
         assert!(matches!(missing, Err(CorpusError::Read { .. })));
     }
 
@@ -339,9 +318,9 @@ mod tests {
         let circle = broken.path().join("self");
         std::os::unix::fs::symlink(&circle, &circle).unwrap();
         let (broken, empty) = (broken.path().to_path_buf(), empty.path().to_path_buf());
-        let found = find_inputs(std::slice::from_ref(&broken), Kind::Filings).unwrap();
+        let found = find_inputs(std::slice::from_ref(&broken), Source::Filings).unwrap();
         assert_eq!(found.unreadable.len(), 1);
-        let refused = find_inputs(&[broken, empty.clone()], Kind::Filings);
+        let refused = find_inputs(&[broken, empty.clone()], Source::Filings);
         assert!(matches!(refused, Err(CorpusError::NoInput { path }) if path == empty));
     }
 
@@ -351,7 +330,7 @@ mod tests {
         for name in ["b.xml.bz2", "a.XML", "AA/wiki_00", "readme.txt", "README"] {
             put(folder.path(), name);
         }
-        let found = find_inputs(&[folder.path().to_path_buf()], Kind::Wiki).unwrap();
+        let found = find_inputs(&[folder.path().to_path_buf()], Source::Wiki).unwrap();
         assert_eq!(names(&found), ["AA/wiki_00", "a.XML", "b.xml.bz2"]);
         assert_eq!(found.ignored.len(), 2, "{:?}", found.ignored);
     }
@@ -376,7 +355,7 @@ mod tests {
             symlink(there, here.join("other")).unwrap();
         }
 
-        let found = find_inputs(&[folder.path().to_path_buf()], Kind::Filings).unwrap();
+        let found = find_inputs(&[folder.path().to_path_buf()], Source::Filings).unwrap();
         assert_eq!(names(&found), ["outside/b.txt", "sub/deep/a.txt"]);
         let twice = |left_out: &&LeftOut| left_out.reason == "a link to a folder that is read already";
         let twice: Vec<&str> = found
@@ -418,7 +397,7 @@ mod tests {
         std::fs::rename(folder.path().join("b"), chain("a", 18).join("b")).unwrap();
         put(folder.path(), "found.txt");
 
-        let found = find_inputs(&[folder.path().to_path_buf()], Kind::Filings).unwrap();
+        let found = find_inputs(&[folder.path().to_path_buf()], Source::Filings).unwrap();
         assert_eq!(names(&found), ["found.txt"]);
         assert_eq!(found.unreadable.len(), 1, "{:?}", found.unreadable);
         let unreadable = &found.unreadable[0];
@@ -435,7 +414,7 @@ mod tests {
         let closed = folder.path().join("closed");
         std::fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
         let is_root = closed.read_dir().is_ok();
-        let found = find_inputs(&[folder.path().to_path_buf()], Kind::Filings);
+        let found = find_inputs(&[folder.path().to_path_buf()], Source::Filings);
         std::fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
         let found = found.unwrap();
         if is_root {

@@ -1,20 +1,20 @@
 //! How the inputs of `ingest` are cut into segments, the unit of work: what is done is kept when
 //! a command is killed, and `--part` divides segments over machines. It reads no input.
 //!
-//! A segment is a run of filings, or a part of a dump (all of it, where it cannot be divided). A
-//! dump's segment is kept in pieces, because it may be of any size; a piece says where in the dump
-//! the next one begins.
+//! A segment is a run of inputs that are read whole, or a part of one that is read as a stream (all
+//! of it, where it cannot be divided). A part of a stream is kept in pieces, because it may be of any
+//! size; a piece says where in the stream the next one begins.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use edgar::Exhibits;
 use sha2::{Digest, Sha256};
-use wikipedia::DumpPlace;
 
 use super::piece_file::{KEPT_FORMAT, PieceFacts};
 use crate::error::CorpusError;
 use crate::ingest::inputs::Input;
+use crate::sources::{Cut, ReadWhole, StreamPlace};
 use crate::work::scratch::{Sealed, Trust};
 use crate::work::segments::{Part, all_segments};
 
@@ -29,12 +29,12 @@ const AIM: u64 = 64;
 
 /// All work of one `ingest`.
 pub(super) struct Job<'a> {
-    /// Filings, then dumps, in the order in which their documents are written.
+    /// Source by source, in the order in which their documents are written.
     pub(super) inputs: &'a [Input],
     pub(super) segments: Vec<InputSegment>,
     /// Where finished segments are.
     pub(super) folder: PathBuf,
-    /// A piece of a dump has at least so much of the file.
+    /// A piece of a stream has at least so much of it.
     pub(super) piece_bytes: u64,
     all_bytes: u64,
 }
@@ -43,18 +43,25 @@ pub(super) struct Job<'a> {
 pub(super) struct InputSegment {
     /// Indices of the inputs.
     pub(super) inputs: Range<usize>,
-    /// Which part of a dump it is.
-    pub(super) dump: Option<DumpPart>,
+    pub(super) way: Way,
     /// Identifies all that its content depends on.
     pub(super) key: String,
     /// Which bytes of all inputs it has.
     bytes: Range<u64>,
 }
 
-/// A part of a dump, which is all of it where it is not divided.
-#[derive(Debug, Clone, Default)]
-pub(super) struct DumpPart {
-    pub(super) from: DumpPlace,
+/// How the inputs of a segment are read.
+pub(super) enum Way {
+    /// Each of them whole.
+    Whole(ReadWhole),
+    /// A part of the one that it has.
+    Stream(StreamPart),
+}
+
+/// A part of a stream, which is all of it where it is not divided.
+#[derive(Debug, Clone)]
+pub(super) struct StreamPart {
+    pub(super) from: StreamPlace,
     /// Where the next one begins.
     pub(super) until: Option<u64>,
 }
@@ -63,18 +70,18 @@ pub(super) struct DumpPart {
 pub(super) enum State {
     /// All of it, in so many pieces.
     Whole(u32),
-    /// So many pieces; the next one begins here.
-    Begun(u32, DumpPlace),
+    /// So many pieces; the next one begins here, without a place where the segment does.
+    Begun(u32, Option<StreamPlace>),
 }
 
 impl<'a> Job<'a> {
-    /// Cuts inputs, of which the first are filings and the others dumps; `divide` says where the
-    /// parts of a dump begin that have at least so many bytes.
+    /// Cuts inputs, which come source by source; `cut` says how one is read, in parts of at least so many
+    /// bytes.
     pub(super) fn new(
-        (inputs, num_filings): (&'a [Input], usize),
+        inputs: &'a [Input],
         exhibits: Exhibits,
         folder: PathBuf,
-        divide: impl Fn(&Input, u64) -> Result<Vec<DumpPlace>, CorpusError>,
+        cut: impl Fn(&Input, u64) -> Result<Cut, CorpusError>,
     ) -> Result<Self, CorpusError> {
         let all_bytes = bytes(inputs);
         let segment_bytes = (all_bytes / AIM).clamp(LEAST_BYTES, MOST_BYTES);
@@ -85,48 +92,61 @@ impl<'a> Job<'a> {
             piece_bytes: segment_bytes,
             all_bytes,
         };
-        let (filings, dumps) = inputs.split_at(num_filings);
         let mut first = 0;
-        for run in runs(filings, segment_bytes) {
-            job.push(first..first + run.len(), None, exhibits);
-            first += run.len();
-        }
-        for (dump, input) in (num_filings..).zip(dumps) {
-            let mut places = divide(input, segment_bytes)?.into_iter().peekable();
-            while let Some(from) = places.next() {
-                let until = places.peek().map(|next| next.offset);
-                job.push(dump..dump + 1, Some(DumpPart { from, until }), exhibits);
-            }
+        while let Some(input) = inputs.get(first) {
+            let length = match cut(input, segment_bytes)? {
+                Cut::Whole(read) => {
+                    let length = run_length(&inputs[first..], segment_bytes);
+                    job.push(first..first + length, Way::Whole(read), exhibits);
+                    length
+                }
+                Cut::Parts(places) => {
+                    job.push_parts(first, places, exhibits);
+                    1
+                }
+            };
+            first += length;
         }
         Ok(job)
     }
 
-    fn push(&mut self, inputs: Range<usize>, dump: Option<DumpPart>, exhibits: Exhibits) {
+    fn push_parts(&mut self, input: usize, places: Vec<StreamPlace>, exhibits: Exhibits) {
+        let mut places = places.into_iter().peekable();
+        while let Some(from) = places.next() {
+            let until = places.peek().map(StreamPlace::offset);
+            let part = StreamPart { from, until };
+            self.push(input..input + 1, Way::Stream(part), exhibits);
+        }
+    }
+
+    fn push(&mut self, inputs: Range<usize>, way: Way, exhibits: Exhibits) {
         let of_inputs = &self.inputs[inputs.clone()];
-        let own = dump.as_ref().map_or(bytes(of_inputs), |dump| {
-            dump.until
-                .unwrap_or(of_inputs[0].bytes)
-                .saturating_sub(dump.from.offset)
-        });
+        let own = match &way {
+            Way::Whole(_) => bytes(of_inputs),
+            Way::Stream(part) => {
+                let end = part.until.unwrap_or(of_inputs[0].bytes);
+                end.saturating_sub(part.from.offset())
+            }
+        };
         let first = self.segments.last().map_or(0, |last| last.bytes.end);
         self.segments.push(InputSegment {
-            key: segment_key(of_inputs, dump.as_ref(), exhibits),
+            key: segment_key(of_inputs, &way, exhibits),
             bytes: first..first + own,
             inputs,
-            dump,
+            way,
         });
     }
 
-    /// The dumps that are one segment although they are longer than one should be.
+    /// The streams that are one segment although they are longer than one should be.
     pub(super) fn undivided(&self) -> impl Iterator<Item = &Input> {
-        let is_whole = |segment: &&InputSegment| {
-            let is_part = |dump: &DumpPart| dump.until.is_some() || dump.from.offset > 0;
-            segment.dump.as_ref().is_some_and(|dump| !is_part(dump))
+        let is_one = |segment: &&InputSegment| match &segment.way {
+            Way::Whole(_) => false,
+            Way::Stream(part) => part.until.is_none() && part.from.offset() == 0,
         };
-        let whole = self.segments.iter().filter(is_whole);
-        whole
+        let undivided = self.segments.iter().filter(is_one);
+        undivided
             .map(|segment| &self.inputs[segment.inputs.start])
-            .filter(|dump| dump.bytes >= 2 * self.piece_bytes)
+            .filter(|input| input.bytes >= 2 * self.piece_bytes)
     }
 
     /// The segments of a part, by where their middles are; together all parts have each once.
@@ -139,18 +159,18 @@ impl<'a> Job<'a> {
 
     /// What is finished of a segment.
     pub(super) fn state(&self, segment: usize, trust: Trust) -> Result<State, CorpusError> {
-        let dump = self.segments[segment].dump.as_ref();
-        let (mut piece, mut from) = (0, dump.map_or_else(DumpPlace::default, |dump| dump.from.clone()));
+        let InputSegment { way, key, .. } = &self.segments[segment];
+        let (mut piece, mut from) = (0, None);
         loop {
+            let offset = from.as_ref().map_or(way.offset(), StreamPlace::offset);
             let sealed = Sealed::<PieceFacts>::open(&self.piece(segment, piece), trust)?;
-            let fits =
-                |facts: &PieceFacts| facts.key == self.segments[segment].key && facts.from == from.offset;
+            let fits = |facts: &PieceFacts| facts.key == *key && facts.from == offset;
             let Some(sealed) = sealed.filter(|sealed| fits(&sealed.facts)) else {
                 return Ok(State::Begun(piece, from));
             };
             piece += 1;
             match sealed.facts.next {
-                Some(next) => from = next,
+                Some(next) => from = Some(next),
                 None => return Ok(State::Whole(piece)),
             }
         }
@@ -181,15 +201,29 @@ impl<'a> Job<'a> {
     }
 }
 
+impl Way {
+    /// Where the segment begins in its stream.
+    pub(super) fn offset(&self) -> u64 {
+        match self {
+            Self::Whole(_) => 0,
+            Self::Stream(part) => part.from.offset(),
+        }
+    }
+}
+
 /// Hashed as it is written out: a segment may have very many small inputs.
-fn segment_key(inputs: &[Input], dump: Option<&DumpPart>, exhibits: Exhibits) -> String {
+fn segment_key(inputs: &[Input], way: &Way, exhibits: Exhibits) -> String {
     let mut key = Sha256::new();
-    let part = dump.map(|dump| (dump.from.offset, dump.until));
+    let part = match way {
+        Way::Whole(_) => None,
+        Way::Stream(part) => Some((part.from.offset(), part.until)),
+    };
     key.update(format!(
         "{KEPT_FORMAT} {} {part:?} {exhibits}",
         env!("CARGO_PKG_VERSION")
     ));
     for input in inputs {
+        key.update(input.source.series());
         let path = input.path.as_os_str().as_encoded_bytes();
         for text in [input.name.as_bytes(), path] {
             key.update(text.len().to_le_bytes());
@@ -201,20 +235,18 @@ fn segment_key(inputs: &[Input], dump: Option<&DumpPart>, exhibits: Exhibits) ->
     format!("{:x}", key.finalize())
 }
 
-/// Runs of inputs of at least so many bytes together, the last of any.
-fn runs(inputs: &[Input], run_bytes: u64) -> Vec<&[Input]> {
-    let (mut runs, mut first, mut bytes) = (Vec::new(), 0, 0);
-    for (index, input) in inputs.iter().enumerate() {
+/// How many of the first inputs, all of one source, have at least so many bytes together; fewer bytes where
+/// there are no more.
+fn run_length(inputs: &[Input], run_bytes: u64) -> usize {
+    let (mut length, mut bytes) = (0, 0);
+    for input in inputs.iter().take_while(|input| input.source == inputs[0].source) {
+        length += 1;
         bytes += input.bytes;
         if bytes >= run_bytes {
-            runs.push(&inputs[first..=index]);
-            (first, bytes) = (index + 1, 0);
+            break;
         }
     }
-    if first < inputs.len() {
-        runs.push(&inputs[first..]);
-    }
-    runs
+    length
 }
 
 fn bytes(inputs: &[Input]) -> u64 {
@@ -223,9 +255,13 @@ fn bytes(inputs: &[Input]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
-    use wikipedia::SiteInfo;
+    use wikipedia::{DumpPlace, SiteInfo};
+
+    use super::*;
+    use crate::sources::Source;
+
+    const READ: ReadWhole = |_, _, _, _| Vec::new();
 
     proptest! {
         #[test]
@@ -239,23 +275,30 @@ mod tests {
                 .iter()
                 .enumerate()
                 .map(|(index, bytes)| Input {
+                    source: if index < num_filings { Source::Filings } else { Source::Wiki },
                     name: format!("{index:03}"),
                     bytes: *bytes,
                     ..Input::default()
                 })
                 .collect();
             let num_filings = num_filings.min(inputs.len());
-            let divide = |dump: &Input, _| {
-                let place = |part| DumpPlace::part(dump.bytes * part / dump_parts, SiteInfo::default());
-                Ok((0..dump_parts).map(place).collect())
+            let cut = |input: &Input, _| {
+                let place = |part| {
+                    StreamPlace::Wiki(DumpPlace::part(input.bytes * part / dump_parts, SiteInfo::default()))
+                };
+                Ok(if input.source == Source::Wiki {
+                    Cut::Parts((0..dump_parts).map(place).collect())
+                } else {
+                    Cut::Whole(READ)
+                })
             };
-            let job = Job::new((&inputs, num_filings), Exhibits::default(), PathBuf::new(), divide).unwrap();
+            let job = Job::new(&inputs, Exhibits::default(), PathBuf::new(), cut).unwrap();
             let mut covered: Vec<usize> = job.segments.iter().flat_map(|segment| segment.inputs.clone()).collect();
             covered.dedup();
             prop_assert_eq!(covered, (0..inputs.len()).collect::<Vec<_>>());
             let mut byte = 0;
             for segment in &job.segments {
-                let is_dump = segment.dump.is_some();
+                let is_dump = matches!(segment.way, Way::Stream(_));
                 prop_assert!(!segment.inputs.is_empty() && (segment.inputs.len() == 1 || !is_dump));
                 prop_assert_eq!(is_dump, segment.inputs.start >= num_filings);
                 prop_assert_eq!(segment.bytes.start, byte);
@@ -271,6 +314,7 @@ mod tests {
     #[test]
     fn a_segment_is_another_one_when_an_input_of_it_is() {
         let input = |bytes, modified_ns| Input {
+            source: Source::Filings,
             name: "a.txt".into(),
             path: "raw/a.txt".into(),
             bytes,
@@ -278,7 +322,7 @@ mod tests {
         };
         let key = |input: Input, exhibits| {
             let inputs = [input];
-            let job = Job::new((&inputs, 1), exhibits, PathBuf::new(), |_, _| Ok(Vec::new()));
+            let job = Job::new(&inputs, exhibits, PathBuf::new(), |_, _| Ok(Cut::Whole(READ)));
             job.unwrap().segments[0].key.clone()
         };
         let one = key(input(5, 7), Exhibits::default());

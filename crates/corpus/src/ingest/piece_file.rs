@@ -13,15 +13,15 @@ use std::path::{Path, PathBuf};
 
 use documents::{Document, InputFile, LeftOut, json_line};
 use serde::{Deserialize, Serialize};
-use wikipedia::DumpPlace;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::error::CorpusError;
+use crate::sources::StreamPlace;
 use crate::work::record::part;
 use crate::work::scratch::{ScratchFolder, ScratchReader, ScratchWriter, Sealed, Trust, not_as_written};
 
 /// Changes when a piece's content does.
-pub(super) const KEPT_FORMAT: u32 = 2;
+pub(super) const KEPT_FORMAT: u32 = 3;
 
 const ENTRIES: &str = "entries";
 const IDS: &str = "ids";
@@ -70,10 +70,10 @@ pub(super) type KeptDocument = (DocumentHead, Vec<u8>);
 pub(super) struct PieceFacts {
     /// What the segment was made of and how; another job's piece is not used.
     pub(super) key: String,
-    /// Where in the file of a dump it begins.
+    /// Where in its stream it begins.
     pub(super) from: u64,
     /// Where the next piece begins; the last one has none.
-    pub(super) next: Option<DumpPlace>,
+    pub(super) next: Option<StreamPlace>,
     /// Documents in it.
     pub(super) documents: u64,
 }
@@ -137,12 +137,7 @@ fn compress(json: &[u8]) -> std::io::Result<Vec<u8>> {
 
 impl PieceWriter {
     /// Begins the piece `folder`. `num_inputs`: how many inputs of its segment have begun before.
-    pub(super) fn create(
-        folder: &Path,
-        key: &str,
-        from: &DumpPlace,
-        num_inputs: u32,
-    ) -> Result<Self, CorpusError> {
+    pub(super) fn create(folder: &Path, key: &str, from: u64, num_inputs: u32) -> Result<Self, CorpusError> {
         // One of another job, or of another version of an input.
         crate::work::scratch::remove_folder(folder)?;
         let scratch = ScratchFolder::create(folder)?;
@@ -153,7 +148,7 @@ impl PieceWriter {
             num_inputs,
             facts: PieceFacts {
                 key: key.to_owned(),
-                from: from.offset,
+                from,
                 ..PieceFacts::default()
             },
         })
@@ -198,7 +193,7 @@ impl PieceWriter {
     }
 
     /// Ends the piece; `next` is where the next one begins.
-    pub(super) fn finish(mut self, next: Option<DumpPlace>) -> Result<(), CorpusError> {
+    pub(super) fn finish(mut self, next: Option<StreamPlace>) -> Result<(), CorpusError> {
         self.facts.next = next;
         self.folder.finish(self.facts, [self.entries, self.ids])?;
         Ok(())
@@ -344,7 +339,7 @@ mod tests {
     fn a_piece_comes_back_entry_by_entry_and_its_ids_beside_it() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("segment-00000");
-        let mut writer = PieceWriter::create(&folder, "key", &DumpPlace::default(), 0).unwrap();
+        let mut writer = PieceWriter::create(&folder, "key", 0, 0).unwrap();
         let documents = [document("a", "one"), document("b", &"long ".repeat(100_000))];
         writer.add(&Entry::Input(input("x"))).unwrap();
         writer.add(&Entry::Rejected(LeftOut::new("x", "bad"))).unwrap();
@@ -386,7 +381,7 @@ mod tests {
     fn a_damaged_piece_is_an_error_that_names_it() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("segment-00000");
-        let mut writer = PieceWriter::create(&folder, "key", &DumpPlace::default(), 0).unwrap();
+        let mut writer = PieceWriter::create(&folder, "key", 0, 0).unwrap();
         let prepared = PreparedDocument::new(&document("a", "one")).unwrap();
         writer.add(&Entry::Document(prepared)).unwrap();
         writer.finish(None).unwrap();

@@ -6,14 +6,15 @@ use std::sync::mpsc::sync_channel;
 
 use documents::{InputFile, LeftOut, MOST_DOCUMENT_BYTES, MOST_INPUT_BYTES, Outcome, Progress};
 use durable::{DISK, DurableError, Operation, Storage, read_file, sha256_file, sha256_hex};
-use edgar::{Exhibits, read_hashed_filing};
+use edgar::Exhibits;
 use rayon::prelude::*;
-use wikipedia::{DumpEvent, DumpPlace, PageResult, Reading, read_dump_on};
 
-use super::job::{DumpPart, Job, State};
+use super::job::{Job, State, StreamPart, Way};
 use super::piece_file::{Entry, PieceWriter, PreparedDocument};
 use crate::error::CorpusError;
 use crate::ingest::inputs::{Input, cannot_be_read};
+use crate::sources::stream::{Stream, StreamEvent, StreamItem};
+use crate::sources::{ReadWhole, StreamPlace};
 use crate::work::scratch::Trust;
 use crate::work::segments::Part;
 
@@ -35,50 +36,68 @@ pub(super) fn read_part(
 ) -> Result<(), CorpusError> {
     DISK.create_dir_all(&job.folder)
         .map_err(|source| DurableError::new(Operation::Create, &job.folder, source))?;
-    let mut filings = Vec::new();
-    let mut dumps = Vec::new();
+    let mut files = Vec::new();
+    let mut streams = Vec::new();
     for segment in job.of_part(part) {
-        match job.state(segment, Trust::Found)? {
-            State::Whole(_) => {}
-            State::Begun(piece, from) => match &job.segments[segment].dump {
-                Some(part) => dumps.push((segment, part, piece, from)),
-                None => filings.push(segment),
-            },
+        if let State::Begun(piece, from) = job.state(segment, Trust::Found)? {
+            match &job.segments[segment].way {
+                Way::Whole(read) => files.extend(files_of(job, segment, *read)),
+                Way::Stream(part) => streams.push(Begun {
+                    segment,
+                    part,
+                    piece,
+                    from: from.unwrap_or_else(|| part.from.clone()),
+                }),
+            }
         }
     }
-    read_filings(job, &filings, exhibits, pool, progress)?;
-    for (segment, part, piece, from) in dumps {
-        read_dump(job, (segment, part), (piece, from), pool, progress)?;
+    read_files(job, &files, exhibits, pool, progress)?;
+    for begun in streams {
+        read_stream(job, begun, pool, progress)?;
     }
     Ok(())
 }
 
-/// Reads filings window by window; what one held is written while the next one is read.
-fn read_filings(
+/// An input that is read whole.
+#[derive(Debug, Clone, Copy)]
+struct File<'a> {
+    segment: usize,
+    input: &'a Input,
+    read: ReadWhole,
+}
+
+/// A segment of a stream that is read on from here, in its next piece.
+struct Begun<'a> {
+    segment: usize,
+    part: &'a StreamPart,
+    piece: u32,
+    from: StreamPlace,
+}
+
+fn files_of<'a>(job: &Job<'a>, segment: usize, read: ReadWhole) -> impl Iterator<Item = File<'a>> {
+    let inputs = &job.inputs[job.segments[segment].inputs.clone()];
+    let file = move |input| File { segment, input, read };
+    inputs.iter().map(file)
+}
+
+/// Reads files window by window; what one held is written while the next one is read.
+fn read_files(
     job: &Job<'_>,
-    segments: &[usize],
+    files: &[File<'_>],
     exhibits: Exhibits,
     pool: &rayon::ThreadPool,
     progress: &dyn Progress,
 ) -> Result<(), CorpusError> {
-    if segments.is_empty() {
+    if files.is_empty() {
         return Ok(());
     }
-    let inputs: Vec<(usize, &Input)> = segments
-        .iter()
-        .flat_map(|segment| {
-            let inputs = &job.inputs[job.segments[*segment].inputs.clone()];
-            inputs.iter().map(move |input| (*segment, input))
-        })
-        .collect();
-    let all_bytes = inputs.iter().map(|(_, input)| input.bytes).sum();
+    let all_bytes = files.iter().map(|file| file.input.bytes).sum();
     progress.start("reading filings", Some(all_bytes));
     std::thread::scope(|scope| {
         let (send, receive) = sync_channel(1);
-        let inputs = &inputs;
         scope.spawn(move || {
-            for window in windows(inputs) {
-                let read = |(_, input): &(usize, &Input)| read_input(input, exhibits);
+            for window in windows(files) {
+                let read = |file: &File<'_>| read_file_whole(file, exhibits);
                 let read: Vec<_> = pool.install(|| window.par_iter().map(read).collect());
                 // A failed send means that the other side has ended with an error.
                 if send.send((window, read)).is_err() {
@@ -88,9 +107,9 @@ fn read_filings(
         });
         let mut writer = SegmentsWriter { job, open: None };
         for (window, read) in receive {
-            for ((segment, input), entries) in window.iter().zip(read) {
-                writer.add(*segment, &entries?)?;
-                progress.advance(input.bytes);
+            for (file, entries) in window.iter().zip(read) {
+                writer.add(file.segment, &entries?)?;
+                progress.advance(file.input.bytes);
             }
         }
         writer.close()
@@ -99,7 +118,7 @@ fn read_filings(
     Ok(())
 }
 
-/// Writes segments of filings one after the other.
+/// Writes segments of files one after the other.
 struct SegmentsWriter<'a> {
     job: &'a Job<'a>,
     open: Option<(usize, PieceWriter)>,
@@ -112,7 +131,7 @@ impl SegmentsWriter<'_> {
         }
         let writer = match self.open.take() {
             Some((_, writer)) => writer,
-            None => create(self.job, segment, 0, &DumpPlace::default())?,
+            None => create(self.job, segment, 0, 0)?,
         };
         let (_, writer) = self.open.insert((segment, writer));
         entries.iter().try_for_each(|entry| writer.add(entry))
@@ -126,30 +145,32 @@ impl SegmentsWriter<'_> {
     }
 }
 
-fn create(job: &Job<'_>, segment: usize, piece: u32, from: &DumpPlace) -> Result<PieceWriter, CorpusError> {
+/// Begins a piece that begins at this byte of its stream.
+fn create(job: &Job<'_>, segment: usize, piece: u32, from: u64) -> Result<PieceWriter, CorpusError> {
     let (folder, key) = (job.piece(segment, piece), &job.segments[segment].key);
-    // The entry of a dump itself is in its very first piece.
-    PieceWriter::create(&folder, key, from, u32::from(from.offset > 0))
+    // The entry of a stream itself is in its very first piece.
+    PieceWriter::create(&folder, key, from, u32::from(from > 0))
 }
 
 /// Runs of at most [`WINDOW_INPUTS`] inputs that fit into [`WINDOW_BYTES`] together, each at least
 /// one.
-fn windows<'a, 'b>(inputs: &'a [(usize, &'b Input)]) -> Vec<&'a [(usize, &'b Input)]> {
+fn windows<'a, 'b>(files: &'a [File<'b>]) -> Vec<&'a [File<'b>]> {
     let mut windows = Vec::new();
     let (mut first, mut bytes) = (0, 0);
-    for (index, (_, input)) in inputs.iter().enumerate() {
-        let is_full = bytes + input.bytes > WINDOW_BYTES || index - first == WINDOW_INPUTS;
+    for (index, file) in files.iter().enumerate() {
+        let is_full = bytes + file.input.bytes > WINDOW_BYTES || index - first == WINDOW_INPUTS;
         if index > first && is_full {
-            windows.push(&inputs[first..index]);
+            windows.push(&files[first..index]);
             (first, bytes) = (index, 0);
         }
-        bytes += input.bytes;
+        bytes += file.input.bytes;
     }
-    windows.push(&inputs[first..]);
+    windows.push(&files[first..]);
     windows
 }
 
-fn read_input(input: &Input, exhibits: Exhibits) -> Result<Vec<Prepared>, CorpusError> {
+fn read_file_whole(file: &File<'_>, exhibits: Exhibits) -> Result<Vec<Prepared>, CorpusError> {
+    let File { input, read, .. } = file;
     let path = input.path.to_string_lossy().into_owned();
     let bytes = match read_file(&input.path, MOST_INPUT_BYTES) {
         Ok(bytes) => bytes,
@@ -168,10 +189,10 @@ fn read_input(input: &Input, exhibits: Exhibits) -> Result<Vec<Prepared>, Corpus
         bytes: bytes.len() as u64,
         sha256: sha256_hex(&bytes),
     };
-    let results = read_hashed_filing(&input.name, &bytes, &file.sha256, exhibits);
+    let outcomes = read(&input.name, &bytes, &file.sha256, exhibits);
     let mut entries = vec![Entry::Input(file)];
-    for result in results {
-        entries.push(prepare(&path, None, result.outcome)?);
+    for outcome in outcomes {
+        entries.push(prepare(&path, None, outcome)?);
     }
     Ok(entries)
 }
@@ -211,19 +232,30 @@ fn prepare_up_to(
     })
 }
 
-/// Reads a part of a dump on all threads, from where a piece begins to the end.
-fn read_dump(
+/// Reads a part of a stream on all threads, from where a piece begins to the end.
+fn read_stream(
     job: &Job<'_>,
-    (segment, part): (usize, &DumpPart),
-    (mut piece, from): (u32, DumpPlace),
+    begun: Begun<'_>,
     pool: &rayon::ThreadPool,
     progress: &dyn Progress,
 ) -> Result<(), CorpusError> {
+    let Begun {
+        segment,
+        part,
+        mut piece,
+        from,
+    } = begun;
     let input = &job.inputs[job.segments[segment].inputs.start];
     let path = input.path.to_string_lossy().into_owned();
-    progress.start(&format!("reading pages of {}", input.name), None);
-    let mut writer = create(job, segment, piece, &from)?;
-    if from.offset == 0 {
+    let stream = Stream {
+        name: &input.name,
+        path: &input.path,
+        until: part.until,
+        places_every: job.piece_bytes,
+    };
+    progress.start(&format!("reading {} of {}", from.unit(), stream.name), None);
+    let mut writer = create(job, segment, piece, from.offset())?;
+    if from.offset() == 0 {
         writer.add(&Entry::Input(InputFile {
             path: path.clone(),
             bytes: input.bytes,
@@ -231,14 +263,14 @@ fn read_dump(
         }))?;
     }
     let mut writer = Some(writer);
-    let mut take = |event: DumpEvent<Result<Prepared, CorpusError>>| match event {
-        DumpEvent::Page(page) => {
+    let mut take = |event: StreamEvent<Result<Prepared, CorpusError>, StreamPlace>| match event {
+        StreamEvent::Item(entry) => {
             progress.advance(1);
-            writer.as_mut().map_or(Ok(()), |writer| writer.add(&page?))
+            writer.as_mut().map_or(Ok(()), |writer| writer.add(&entry?))
         }
-        DumpEvent::Place(place) => {
+        StreamEvent::Place(place) => {
             piece += 1;
-            let next = create(job, segment, piece, &place)?;
+            let next = create(job, segment, piece, place.offset())?;
             let ended = writer.replace(next);
             ended.map_or(Ok(()), |writer| writer.finish(Some(place)))
         }
@@ -252,13 +284,8 @@ fn read_dump(
             ControlFlow::Break(())
         }
     };
-    let reading = Reading {
-        from,
-        until: part.until,
-        places_every: job.piece_bytes,
-    };
-    let prepare = |page: PageResult| prepare(&path, Some(page.title), page.outcome);
-    read_dump_on(&input.path, reading, pool, prepare, sink)?;
+    let prepare = |item: StreamItem| prepare(&path, Some(item.part), item.outcome);
+    from.read(&stream, pool, prepare, sink)?;
     taken?;
     progress.finish();
     writer.map_or(Ok(()), |writer| writer.finish(None))
@@ -266,8 +293,19 @@ fn read_dump(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use documents::Document;
+
+    use super::*;
+
+    const READ: ReadWhole = |_, _, _, _| Vec::new();
+
+    fn file(input: &Input) -> File<'_> {
+        File {
+            segment: 0,
+            input,
+            read: READ,
+        }
+    }
 
     #[test]
     fn a_document_that_readers_would_refuse_is_rejected_by_its_id() {
@@ -301,8 +339,8 @@ mod tests {
         let pipe = folder.path().join("pipe.txt");
         durable::testing::lay_pipe(&pipe).unwrap();
         let large = folder.path().join("large.txt");
-        let file = OpenOptions::new().write(true).create_new(true).open(&large);
-        file.unwrap().set_len(1 << 40).unwrap();
+        let sparse = OpenOptions::new().write(true).create_new(true).open(&large);
+        sparse.unwrap().set_len(1 << 40).unwrap();
         for (path, reason) in [
             (pipe, "cannot be read: invalid data"),
             (large, "cannot be read: file too large"),
@@ -311,7 +349,7 @@ mod tests {
                 path,
                 ..Input::default()
             };
-            let read = move || read_input(&input, Exhibits::default());
+            let read = move || read_file_whole(&file(&input), Exhibits::default());
             let entries = durable::testing::within_a_minute(read).unwrap();
             let [Entry::Input(_), Entry::Rejected(left_out)] = &entries[..] else {
                 panic!("{entries:?}")
@@ -343,11 +381,12 @@ mod tests {
                 ..Input::default()
             })
             .collect();
-        let inputs: Vec<(usize, &Input)> = inputs.iter().map(|input| (0, input)).collect();
-        let windows = windows(&inputs);
-        assert_eq!(windows.concat(), inputs);
+        let files: Vec<File<'_>> = inputs.iter().map(file).collect();
+        let windows = windows(&files);
+        let in_windows = windows.concat().into_iter().map(|file| file.input);
+        assert!(in_windows.eq(&inputs));
         for window in windows {
-            let bytes: u64 = window.iter().map(|(_, input)| input.bytes).sum();
+            let bytes: u64 = window.iter().map(|file| file.input.bytes).sum();
             assert!(window.len() == 1 || bytes <= WINDOW_BYTES, "{window:?}");
             assert!(window.len() <= WINDOW_INPUTS);
         }

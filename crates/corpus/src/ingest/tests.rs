@@ -21,8 +21,13 @@ fn a_cut_dump_ends_the_command_before_any_filing_is_read() {
         vec![path]
     };
     let options = IngestOptions {
-        filings: put("a.htm", b"<p>FORM 10-K</p><p>Oak.</p>"),
-        wiki: put("cut.xml", b"<mediawiki><page><title>Oak</title>"),
+        inputs: BTreeMap::from([
+            (Source::Filings, put("a.htm", b"<p>FORM 10-K</p><p>Oak.</p>")),
+            (
+                Source::Wiki,
+                put("cut.xml", b"<mediawiki><page><title>Oak</title>"),
+            ),
+        ]),
         exhibits: Exhibits::default(),
         out: folder.path().join("docs"),
         threads: 1,
@@ -52,7 +57,7 @@ fn stray_files_beside_a_dump_are_rejected_by_name_and_the_dump_is_read() {
         durable::commit_bytes(&DISK, &wiki.join(name), text.as_bytes()).unwrap();
     }
     let options = IngestOptions {
-        wiki: vec![wiki],
+        inputs: BTreeMap::from([(Source::Wiki, vec![wiki])]),
         out: folder.path().join("docs"),
         threads: 1,
         ..IngestOptions::default()
@@ -119,8 +124,10 @@ impl Desk {
     fn options(&self, out: &str) -> IngestOptions {
         let wiki = self.at("wiki");
         IngestOptions {
-            filings: vec![self.at("filings")],
-            wiki: if wiki.exists() { vec![wiki] } else { Vec::new() },
+            inputs: BTreeMap::from([
+                (Source::Filings, vec![self.at("filings")]),
+                (Source::Wiki, if wiki.exists() { vec![wiki] } else { Vec::new() }),
+            ]),
             out: self.at(out),
             threads: 2,
             ..IngestOptions::default()
@@ -263,7 +270,7 @@ fn one_multistream_dump_is_divided_over_parts_and_one_of_a_single_stream_is_said
         std::fs::create_dir_all(desk.at("wiki")).unwrap();
         durable::commit_bytes(&DISK, &desk.at("wiki/dump.xml.bz2"), bytes).unwrap();
         let options = IngestOptions {
-            filings: Vec::new(),
+            inputs: BTreeMap::from([(Source::Wiki, vec![desk.at("wiki")])]),
             ..desk.options(name)
         };
         let part = |part: &str| ingest_part(&options, part.parse().unwrap(), &no_progress).unwrap();
@@ -279,7 +286,7 @@ fn one_multistream_dump_is_divided_over_parts_and_one_of_a_single_stream_is_said
         "{of_divided:?}"
     );
     let options = IngestOptions {
-        filings: Vec::new(),
+        inputs: BTreeMap::from([(Source::Wiki, vec![desk.at("wiki")])]),
         ..desk.options("whole")
     };
     ingest(&options, &no_progress).unwrap();
@@ -303,9 +310,9 @@ fn what_a_killed_ingest_has_read_is_not_read_again_unless_the_input_changed() {
     ingest(&desk.options("whole"), &no_progress).unwrap();
     let options = desk.options("docs");
     let read_all = || {
-        let sources = Sources::find(&options).unwrap();
+        let all = AllInputs::find(&options).unwrap();
         let folder = desk.at(".docs.work/segments");
-        let job = sources.job(&options, folder.clone()).unwrap();
+        let job = all.job(&options, folder.clone()).unwrap();
         let pool = worker_threads(2).unwrap();
         read_part(&job, Part::WHOLE, options.exhibits, &pool, &no_progress).unwrap();
         let pieces = job.num_pieces(Trust::Known).unwrap();

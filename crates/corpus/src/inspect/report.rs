@@ -60,6 +60,7 @@ pub fn corpus_report(folder: &Path, progress: &dyn Progress) -> Result<Report, C
     for row in inspector.corpus().documents().rows() {
         let row = row?;
         report.count(&Counted {
+            id: &row.id,
             source: &row.source,
             company: row.company.as_deref(),
             filed: row.filed.as_deref(),
@@ -133,27 +134,23 @@ pub fn docs_report(docs: &Path, threads: usize, progress: &dyn Progress) -> Resu
     };
     progress.start("counting documents", Some(manifest.json_bytes()));
     let count = |line: &DocumentLine| {
-        let document: Document = line.parse()?;
+        let mut document: Document = line.parse()?;
         let size: usize = document_text_blocks(&document).map(str::len).sum();
-        Ok((document.source, document.company, document.filed, size as u64))
+        document.blocks.clear();
+        Ok((document, size as u64))
     };
     let pool = worker_threads(threads)?;
-    map_documents(
-        reader,
-        &pool,
-        progress,
-        count,
-        |(source, company, filed, size)| {
-            report.count(&Counted {
-                source: &source,
-                company: company.as_deref(),
-                filed: filed.as_deref(),
-                size,
-                held_out: false,
-            });
-            Ok::<_, CorpusError>(())
-        },
-    )?;
+    map_documents(reader, &pool, progress, count, |(document, size)| {
+        report.count(&Counted {
+            id: &document.id,
+            source: &document.source,
+            company: document.company.as_deref(),
+            filed: document.filed.as_deref(),
+            size,
+            held_out: false,
+        });
+        Ok::<_, CorpusError>(())
+    })?;
     progress.finish();
     Ok(report)
 }

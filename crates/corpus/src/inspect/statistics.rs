@@ -320,7 +320,7 @@ mod tests {
             FILED AS OF DATE: 20120203\n</SEC-HEADER>\n<DOCUMENT>\n<TYPE>10-K\n<TEXT>\nOak.\n</TEXT>\n</DOCUMENT>\n";
         durable::commit_bytes(&durable::DISK, &input, filing.as_bytes()).unwrap();
         let options = crate::ingest::IngestOptions {
-            filings: vec![input],
+            inputs: BTreeMap::from([(crate::sources::Source::Filings, vec![input])]),
             out: docs.clone(),
             threads: 1,
             ..crate::ingest::IngestOptions::default()

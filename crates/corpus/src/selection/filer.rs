@@ -9,6 +9,7 @@ use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::selection::day::Day;
+use crate::sources::{HoldOutKey, Source};
 
 /// What the choice needs to know of a document; other fields of its JSON are passed over.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,7 +28,7 @@ pub struct DocumentHead {
     pub accepted_at: Option<String>,
 }
 
-/// Stands for a filer while documents are counted; resolved by [`HeldOut::contains`].
+/// Stands for a filer while documents are counted; resolved by [`HeldOut::contains`](crate::HeldOut::contains).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FilerKey(pub(super) u64);
 
@@ -60,7 +61,7 @@ impl DocumentHead {
 }
 
 impl FilerKey {
-    /// The key of a document's filer, as [`Filers::add`] gives it.
+    /// The key of a document's filer, as [`Filers::add`](crate::Filers::add) gives it.
     pub fn of(document: &DocumentHead) -> Self {
         Self(filer_key(document))
     }
@@ -86,12 +87,13 @@ impl FilerNames {
 }
 
 pub(super) fn filer_key(document: &DocumentHead) -> u64 {
-    if let Some(page) = wiki_page(&document.id) {
-        return identity("wiki", page);
-    }
-    match &document.cik {
-        Some(cik) => identity("cik", cik.trim_start_matches('0')),
-        None => company_key(document).unwrap_or_else(|| identity("document", &document.id)),
+    let source = Source::of_id(&document.id);
+    match (source.hold_out_key(&document.id), &document.cik) {
+        (HoldOutKey::Page(page), _) => identity("wiki", page),
+        (HoldOutKey::Filer, Some(cik)) => identity("cik", cik.trim_start_matches('0')),
+        (HoldOutKey::Filer, None) => {
+            company_key(document).unwrap_or_else(|| identity("document", &document.id))
+        }
     }
 }
 
@@ -102,10 +104,6 @@ fn company_key(document: &DocumentHead) -> Option<u64> {
 
 fn identity(kind: &str, name: &str) -> u64 {
     xxh3_64(format!("{kind}:{name}").as_bytes())
-}
-
-fn wiki_page(id: &str) -> Option<&str> {
-    id.strip_prefix("wiki:")?.split(':').next()
 }
 
 /// Lower case, words of letters and digits, without the legal form at the end.

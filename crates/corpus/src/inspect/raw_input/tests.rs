@@ -3,9 +3,10 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 
-use documents::{INPUTS_LIST, testing::forge};
+use documents::testing::forge;
+use documents::{INPUTS_LIST, InputFile};
 use durable::testing::{lay_pipe, within_a_minute};
-use durable::{DISK, commit_bytes};
+use durable::{DISK, commit_bytes, sha256_hex};
 
 use super::*;
 

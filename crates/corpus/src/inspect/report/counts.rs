@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::sources::{HoldOutKey, Source};
+
 /// Lengths are counted in classes up to 2 to this power.
 const LENGTH_CLASSES: usize = 24;
 
@@ -78,6 +80,7 @@ impl Report {
 
 /// One document as the page counts it.
 pub(super) struct Counted<'a> {
+    pub(super) id: &'a str,
     pub(super) source: &'a str,
     pub(super) company: Option<&'a str>,
     pub(super) filed: Option<&'a str>,
@@ -87,11 +90,10 @@ pub(super) struct Counted<'a> {
 
 impl Report {
     pub(super) fn count(&mut self, document: &Counted<'_>) {
-        let is_wiki = document.source == "wiki";
-        let source = if is_wiki { "Wikipedia" } else { "EDGAR filings" };
+        let source = Source::of_id(document.id);
         let year = document.filed.and_then(|date| date.get(..4)).unwrap_or("unknown");
-        add(&mut self.sources, source, document);
-        if !is_wiki {
+        add(&mut self.sources, source.title(), document);
+        if source.hold_out_key(document.id) == HoldOutKey::Filer {
             add(&mut self.forms, document.source, document);
             add(&mut self.years, year, document);
             add(

@@ -1,0 +1,177 @@
+//! Where documents come from, and all that differs between the sources: one `match` a job.
+//!
+//! A further source is a variant of [`Source`], where the compiler then asks for each job, and a
+//! file in `sources/` with what it does.
+
+mod filings;
+pub(crate) mod raw_text;
+pub(crate) mod stream;
+mod wiki;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use documents::{Document, InputsReader, Outcome};
+use edgar::Exhibits;
+use rayon::ThreadPool;
+use serde::{Deserialize, Serialize};
+use wikipedia::DumpPlace;
+
+use crate::error::CorpusError;
+use raw_text::RawText;
+use stream::{Stream, StreamEvent, StreamItem};
+
+/// Where documents come from; in the order in which they stand in a documents folder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// Filings from EDGAR, a file each.
+    #[default]
+    Filings,
+    /// Wikipedia dumps, and text that `WikiExtractor` took out of one.
+    Wiki,
+}
+
+/// How an input is read.
+pub(crate) enum Cut {
+    /// Whole, many at a time.
+    Whole(ReadWhole),
+    /// As a stream, in parts that begin at these places.
+    Parts(Vec<StreamPlace>),
+}
+
+/// What became of an input, by its name, its content and the SHA-256 of that.
+pub(crate) type ReadWhole = fn(&str, &[u8], &str, Exhibits) -> Vec<Outcome>;
+
+/// A place in an input that is read as a stream, where a killed command goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StreamPlace {
+    /// Between two pages of a dump.
+    Wiki(DumpPlace),
+}
+
+/// By what a document's side, trained on or held out, is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HoldOutKey<'a> {
+    /// By who filed it.
+    Filer,
+    /// By itself, under this name in all its revisions.
+    Page(&'a str),
+}
+
+impl Source {
+    /// The source of the document that has this id.
+    pub(crate) fn of_id(id: &str) -> Self {
+        match id.split_once(':') {
+            Some((wiki::ID_PREFIX, _)) => Self::Wiki,
+            _ => Self::Filings,
+        }
+    }
+
+    /// Begins the names of its documents files.
+    pub(crate) fn series(self) -> &'static str {
+        match self {
+            Self::Filings => "filings",
+            Self::Wiki => "wiki",
+        }
+    }
+
+    /// What reports call it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Filings => "EDGAR filings",
+            Self::Wiki => "Wikipedia",
+        }
+    }
+
+    /// Why a file of a folder is no input, by its name.
+    pub(crate) fn why_no_input(self, file_name: &str) -> Option<&'static str> {
+        match self {
+            Self::Filings => filings::why_no_input(file_name),
+            Self::Wiki => wiki::why_no_input(file_name),
+        }
+    }
+
+    /// Refuses an input that cannot be read to its end, as far as a look shows it: before hours of work.
+    pub(crate) fn check(self, path: &Path) -> Result<(), CorpusError> {
+        match self {
+            Self::Filings => Ok(()),
+            Self::Wiki => Ok(wikipedia::check_dump(path)?),
+        }
+    }
+
+    /// How an input is read; parts have at least so many bytes of its file.
+    pub(crate) fn cut(self, path: &Path, part_bytes: u64) -> Result<Cut, CorpusError> {
+        Ok(match self {
+            Self::Filings => Cut::Whole(filings::read),
+            Self::Wiki => {
+                let places = wikipedia::divide(path, part_bytes)?;
+                Cut::Parts(places.into_iter().map(StreamPlace::Wiki).collect())
+            }
+        })
+    }
+
+    /// The raw text of a document, out of the inputs that its folder lists.
+    pub(crate) fn raw_text(self, inputs: InputsReader, document: &Document) -> Result<RawText, CorpusError> {
+        match self {
+            Self::Filings => filings::raw_text(inputs, document),
+            Self::Wiki => wiki::raw_text(inputs, document),
+        }
+    }
+
+    /// By what the document that has this id is held out or not.
+    pub(crate) fn hold_out_key(self, id: &str) -> HoldOutKey<'_> {
+        match self {
+            Self::Filings => HoldOutKey::Filer,
+            Self::Wiki => HoldOutKey::Page(wiki::page_of(id)),
+        }
+    }
+}
+
+impl StreamPlace {
+    /// Where it is in the file, or in what is unpacked from it; 0 is the beginning.
+    pub(crate) fn offset(&self) -> u64 {
+        match self {
+            Self::Wiki(place) => place.offset,
+        }
+    }
+
+    /// What the stream consists of, in the plural.
+    pub(crate) fn unit(&self) -> &'static str {
+        match self {
+            Self::Wiki(_) => "pages",
+        }
+    }
+
+    /// Reads on from here on the threads of `pool`: `prepare` is called on them for each item, `sink` on
+    /// the calling thread for what it gave, in the order of the stream.
+    pub(crate) fn read<T: Send>(
+        self,
+        stream: &Stream<'_>,
+        pool: &ThreadPool,
+        prepare: impl Fn(StreamItem) -> T + Sync,
+        mut sink: impl FnMut(StreamEvent<T, Self>) -> ControlFlow<()>,
+    ) -> Result<(), CorpusError> {
+        match self {
+            Self::Wiki(from) => wiki::read(stream, from, pool, prepare, |event| sink(event.at(Self::Wiki))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_tell_the_source() {
+        for (id, source) in [
+            ("0000000009-94-000003:1", Source::Filings),
+            ("file:0123456789abcdef", Source::Filings),
+            ("wiki:12:100", Source::Wiki),
+            ("wiki", Source::Filings),
+        ] {
+            assert_eq!(Source::of_id(id), source, "{id}");
+        }
+        assert_eq!(Source::Wiki.hold_out_key("wiki:12:100"), HoldOutKey::Page("12"));
+    }
+}

@@ -1,0 +1,85 @@
+//! Wikipedia: dumps of any length, read as a stream of pages.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use documents::{Document, InputsReader};
+use durable::open_file;
+use rayon::ThreadPool;
+use wikipedia::{DumpEvent, DumpPlace, PageResult, Reading, find_page, is_dump_name, read_dump_on};
+
+use crate::error::CorpusError;
+use crate::sources::raw_text::{RawText, has_changed};
+use crate::sources::stream::{Stream, StreamEvent, StreamItem};
+use crate::work::threads::worker_threads;
+
+/// What ids of pages begin with: `wiki:PAGEID:REVID`.
+pub(super) const ID_PREFIX: &str = "wiki";
+
+/// Why a file of a folder is neither a dump nor text out of one.
+pub(super) fn why_no_input(file_name: &str) -> Option<&'static str> {
+    (!is_dump_name(file_name)).then_some("not a dump (.xml, .xml.bz2) or extracted text (wiki_00)")
+}
+
+/// The page of an id, whatever its revision.
+pub(super) fn page_of(id: &str) -> &str {
+    id.split(':').nth(1).unwrap_or(id)
+}
+
+/// Reads a part of a dump.
+pub(super) fn read<T: Send>(
+    stream: &Stream<'_>,
+    from: DumpPlace,
+    pool: &ThreadPool,
+    prepare: impl Fn(StreamItem) -> T + Sync,
+    mut sink: impl FnMut(StreamEvent<T, DumpPlace>) -> ControlFlow<()>,
+) -> Result<(), CorpusError> {
+    let reading = Reading {
+        from,
+        until: stream.until,
+        places_every: stream.places_every,
+    };
+    let prepare = |page: PageResult| {
+        prepare(StreamItem {
+            part: page.title,
+            outcome: page.outcome,
+        })
+    };
+    read_dump_on(stream.path, reading, pool, prepare, |event| {
+        sink(match event {
+            DumpEvent::Page(page) => StreamEvent::Item(page),
+            DumpEvent::Place(place) => StreamEvent::Place(place),
+        })
+    })?;
+    Ok(())
+}
+
+/// The wikitext of a page, which costs decompressing its dump up to it.
+pub(super) fn raw_text(inputs: InputsReader, document: &Document) -> Result<RawText, CorpusError> {
+    let pool = worker_threads(0)?;
+    let mut missing = "no dump among the inputs has this revision of the page".to_owned();
+    for input in inputs {
+        let input = input?;
+        if !is_dump_name(&input.path) {
+            continue;
+        }
+        let opened = open_file(Path::new(&input.path)).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let file = match opened {
+            Ok((bytes, file)) if bytes == input.bytes => file,
+            Ok(_) => {
+                missing = has_changed(&input);
+                continue;
+            }
+            Err(error) => {
+                missing = format!("{}: {error}", input.path);
+                continue;
+            }
+        };
+        match find_page((Path::new(&input.path), file), &pool, &document.id) {
+            Ok(Some(text)) => return Ok(RawText::Found(text)),
+            Ok(None) => {}
+            Err(error) => missing = error.to_string(),
+        }
+    }
+    Ok(RawText::Missing(missing))
+}
