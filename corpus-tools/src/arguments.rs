@@ -20,7 +20,7 @@ pub(crate) enum Command {
     Sample(Sample),
     /// Fetch filings from EDGAR, or a Wikipedia dump. The only command that connects.
     Fetch(Box<Fetch>),
-    /// Read filings and wiki dumps into a documents folder.
+    /// Read filings, wiki dumps and texts into a documents folder.
     Ingest(Ingest),
     /// Train a byte-level BPE tokenizer on a documents folder.
     Tokenizer(Tokenizer),
@@ -153,6 +153,11 @@ pub(crate) struct Inputs {
     /// of either; may be repeated.
     #[arg(long, value_name = "PATH")]
     wiki: Vec<PathBuf>,
+    /// Texts, a JSON object a line (.jsonl, .jsonl.zst), or a folder of such files; may be repeated. A
+    /// line has `id` and `text`, and may have `source`, `company`, `cik`, `ticker`, `form`, `year`,
+    /// `filed` and `section`.
+    #[arg(long, value_name = "PATH")]
+    texts: Vec<PathBuf>,
 }
 
 impl Inputs {
@@ -160,6 +165,7 @@ impl Inputs {
         BTreeMap::from([
             (Source::Filings, self.filings.clone()),
             (Source::Wiki, self.wiki.clone()),
+            (Source::Texts, self.texts.clone()),
         ])
     }
 }

@@ -204,3 +204,21 @@ fn parts_of_a_build_run_at_once_and_merged_are_the_corpus() {
     assert!(same == contents(&finished().at("corpus")));
     assert_eq!(names(root.path()), ["corpus", "corpus.parts"]);
 }
+
+#[test]
+fn an_ingest_of_texts_that_is_killed_after_each_piece_goes_on_with_the_next_one() {
+    let root = tempfile::tempdir().unwrap();
+    let texts = root.path().join("texts.jsonl");
+    let line = |number: usize| {
+        let text = format!("The mill saws log {number}. ").repeat(400);
+        serde_json::json!({ "id": number, "text": text }).to_string() + "\n"
+    };
+    let lines: String = (0..5_000).map(line).collect();
+    durable::commit_bytes(&durable::DISK, &texts, lines.as_bytes()).unwrap();
+    let arguments = |out: &Path| ["ingest", "--texts", &text(&texts), "--out", &text(out)].map(str::to_owned);
+    let (whole, out) = (root.path().join("whole"), root.path().join("docs"));
+    run(arguments(&whole));
+    let kept = run_with_kills_after_segments(&arguments(&out), &out, 20);
+    assert!(kept.len() > 1 && kept.is_sorted_by(|a, b| a < b), "{kept:?}");
+    assert!(contents(&out) == contents(&whole));
+}

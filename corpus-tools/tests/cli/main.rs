@@ -10,3 +10,4 @@ mod kills;
 mod memory;
 mod path;
 mod programs;
+mod texts;

@@ -173,3 +173,35 @@ fn an_ingest_keeps_less_than_a_kilobyte_in_memory_of_each_input() {
     let (few, many) = (peak(20_000), peak(60_000));
     assert!(few > 0 && many < few + 40_000, "{few} kB and {many} kB");
 }
+
+/// Writes texts of 100 kB each.
+fn write_texts(path: &Path, number: usize) {
+    let mut file = std::io::BufWriter::new(std::fs::File::create_new(path).unwrap());
+    for index in 0..number {
+        let text = format!("The mill saws log {index}. ").repeat(4_000);
+        let line = serde_json::json!({ "id": index, "text": text });
+        writeln!(file, "{line}").unwrap();
+    }
+    file.flush().unwrap();
+}
+
+#[test]
+fn the_peak_memory_of_an_ingest_of_texts_does_not_grow_with_the_file() {
+    let root = tempfile::tempdir().unwrap();
+    let peak = |number: usize| {
+        let texts = root.path().join(format!("{number}.jsonl"));
+        write_texts(&texts, number);
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("tenk-corpus"));
+        command
+            .args(["ingest", "--threads", "2", "--texts"])
+            .arg(&texts)
+            .arg("--out")
+            .arg(root.path().join(format!("docs-{number}")));
+        peak_of(&mut command)
+    };
+    let (small, large) = (peak(500), peak(2_000));
+    assert!(
+        small > 0 && large < small + small / 4,
+        "four times the text took {large} kB in place of {small} kB"
+    );
+}

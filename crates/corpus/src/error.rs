@@ -21,6 +21,20 @@ pub enum CorpusError {
         #[source]
         source: std::io::Error,
     },
+    /// A file of texts cannot be read to its end.
+    #[error(
+        "{} cannot be read from line {line} on; give it whole, as JSON lines (check a packed one with `zstd -t`)",
+        path.display()
+    )]
+    DamagedTexts {
+        /// The file.
+        path: PathBuf,
+        /// The first line that cannot be read, from 1.
+        line: u64,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// Nothing to read was found.
     #[error("{} holds no input file; give files, or a folder that holds some", path.display())]
     NoInput {

@@ -6,6 +6,7 @@
 mod filings;
 pub(crate) mod raw_text;
 pub(crate) mod stream;
+mod texts;
 mod wiki;
 
 use std::ops::ControlFlow;
@@ -20,6 +21,7 @@ use wikipedia::DumpPlace;
 use crate::error::CorpusError;
 use raw_text::RawText;
 use stream::{Stream, StreamEvent, StreamItem};
+use texts::TextsPlace;
 
 /// Where documents come from; in the order in which they stand in a documents folder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +31,8 @@ pub enum Source {
     Filings,
     /// Wikipedia dumps, and text that `WikiExtractor` took out of one.
     Wiki,
+    /// Texts that somebody else took out of filings, or of anything: a JSON object a line.
+    Texts,
 }
 
 /// How an input is read.
@@ -48,6 +52,8 @@ pub(crate) type ReadWhole = fn(&str, &[u8], &str, Exhibits) -> Vec<Outcome>;
 pub(crate) enum StreamPlace {
     /// Between two pages of a dump.
     Wiki(DumpPlace),
+    /// Between two lines of texts.
+    Texts(TextsPlace),
 }
 
 /// By what a document's side, trained on or held out, is chosen.
@@ -64,6 +70,7 @@ impl Source {
     pub(crate) fn of_id(id: &str) -> Self {
         match id.split_once(':') {
             Some((wiki::ID_PREFIX, _)) => Self::Wiki,
+            Some((texts::ID_PREFIX, _)) => Self::Texts,
             _ => Self::Filings,
         }
     }
@@ -73,6 +80,7 @@ impl Source {
         match self {
             Self::Filings => "filings",
             Self::Wiki => "wiki",
+            Self::Texts => "texts",
         }
     }
 
@@ -81,6 +89,7 @@ impl Source {
         match self {
             Self::Filings => "EDGAR filings",
             Self::Wiki => "Wikipedia",
+            Self::Texts => "Texts",
         }
     }
 
@@ -89,6 +98,7 @@ impl Source {
         match self {
             Self::Filings => filings::why_no_input(file_name),
             Self::Wiki => wiki::why_no_input(file_name),
+            Self::Texts => texts::why_no_input(file_name),
         }
     }
 
@@ -97,6 +107,7 @@ impl Source {
         match self {
             Self::Filings => Ok(()),
             Self::Wiki => Ok(wikipedia::check_dump(path)?),
+            Self::Texts => texts::check(path),
         }
     }
 
@@ -108,6 +119,7 @@ impl Source {
                 let places = wikipedia::divide(path, part_bytes)?;
                 Cut::Parts(places.into_iter().map(StreamPlace::Wiki).collect())
             }
+            Self::Texts => Cut::Parts(vec![StreamPlace::Texts(TextsPlace::default())]),
         })
     }
 
@@ -116,13 +128,14 @@ impl Source {
         match self {
             Self::Filings => filings::raw_text(inputs, document),
             Self::Wiki => wiki::raw_text(inputs, document),
+            Self::Texts => texts::raw_text(inputs, document),
         }
     }
 
     /// By what the document that has this id is held out or not.
     pub(crate) fn hold_out_key(self, id: &str) -> HoldOutKey<'_> {
         match self {
-            Self::Filings => HoldOutKey::Filer,
+            Self::Filings | Self::Texts => HoldOutKey::Filer,
             Self::Wiki => HoldOutKey::Page(wiki::page_of(id)),
         }
     }
@@ -133,6 +146,7 @@ impl StreamPlace {
     pub(crate) fn offset(&self) -> u64 {
         match self {
             Self::Wiki(place) => place.offset,
+            Self::Texts(place) => place.offset(),
         }
     }
 
@@ -140,6 +154,7 @@ impl StreamPlace {
     pub(crate) fn unit(&self) -> &'static str {
         match self {
             Self::Wiki(_) => "pages",
+            Self::Texts(_) => "lines",
         }
     }
 
@@ -154,6 +169,9 @@ impl StreamPlace {
     ) -> Result<(), CorpusError> {
         match self {
             Self::Wiki(from) => wiki::read(stream, from, pool, prepare, |event| sink(event.at(Self::Wiki))),
+            Self::Texts(from) => {
+                texts::read(stream, &from, pool, prepare, |event| sink(event.at(Self::Texts)))
+            }
         }
     }
 }
@@ -168,6 +186,7 @@ mod tests {
             ("0000000009-94-000003:1", Source::Filings),
             ("file:0123456789abcdef", Source::Filings),
             ("wiki:12:100", Source::Wiki),
+            ("text:0000000009-94-000003:1", Source::Texts),
             ("wiki", Source::Filings),
         ] {
             assert_eq!(Source::of_id(id), source, "{id}");

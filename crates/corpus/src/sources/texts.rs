@@ -1,0 +1,162 @@
+//! Texts that somebody else took out of filings, or out of anything: a JSON object a line, packed
+//! with zstd or not. Read as a stream; what one line means is `line.rs`'s.
+
+mod line;
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use documents::{Document, InputsReader, Outcome};
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use crate::error::CorpusError;
+use crate::sources::raw_text::{RawText, has_changed};
+use crate::sources::stream::{Stream, StreamEvent, StreamItem};
+pub(super) use line::ID_PREFIX;
+use line::{is_of, outcome_of, text_of};
+pub(crate) use lines::TextsPlace;
+use lines::{Line, Lines};
+
+/// Endings of files of a folder that are texts.
+const ENDINGS: [&str; 2] = [".jsonl", ".jsonl.zst"];
+
+/// Lines that are in memory at once, twice over; one longer line is read alone.
+const WINDOW_BYTES: u64 = 8 << 20;
+const WINDOW_LINES: usize = 4096;
+
+/// Why a file of a folder is no file of texts.
+pub(super) fn why_no_input(file_name: &str) -> Option<&'static str> {
+    let lower = file_name.to_ascii_lowercase();
+    let is_known = ENDINGS.iter().any(|ending| lower.ends_with(ending));
+    (!is_known).then_some("not named as texts (.jsonl, .jsonl.zst)")
+}
+
+/// Refuses a file that cannot be opened, or that another program packed.
+pub(super) fn check(path: &Path) -> Result<(), CorpusError> {
+    Lines::open(path, &TextsPlace::default())?;
+    Ok(())
+}
+
+/// Lines that follow each other, and the place behind them.
+struct Window {
+    lines: Vec<(u64, Line)>,
+    end: TextsPlace,
+}
+
+/// Reads the lines of a file from a place on; the next ones are read while these are looked at.
+pub(super) fn read<T: Send>(
+    stream: &Stream<'_>,
+    from: &TextsPlace,
+    pool: &ThreadPool,
+    prepare: impl Fn(StreamItem) -> T + Sync,
+    mut sink: impl FnMut(StreamEvent<T, TextsPlace>) -> ControlFlow<()>,
+) -> Result<(), CorpusError> {
+    let lines = Lines::open(stream.path, from)?;
+    let prepared = |number: u64, outcome: Outcome| {
+        prepare(StreamItem {
+            part: format!("line {number}"),
+            outcome,
+        })
+    };
+    let read = |(number, line): (u64, Line)| prepared(number, outcome_of(&line, stream.name));
+    std::thread::scope(|scope| {
+        let (send, receive) = sync_channel(1);
+        scope.spawn(move || read_windows(lines, &send));
+        let (mut told, mut end) = (from.offset(), None::<TextsPlace>);
+        for window in receive {
+            let Window { lines, end: behind } = window?;
+            if lines.is_empty() {
+                break;
+            }
+            // A place is told when more follows: a piece that begins at the end would be empty.
+            if let Some(end) = end
+                .take()
+                .filter(|end| end.offset() - told >= stream.places_every)
+            {
+                told = end.offset();
+                if sink(StreamEvent::Place(end)).is_break() {
+                    return Ok(());
+                }
+            }
+            let items: Vec<T> = pool.install(|| lines.into_par_iter().map(&read).collect());
+            for item in items {
+                if sink(StreamEvent::Item(item)).is_break() {
+                    return Ok(());
+                }
+            }
+            end = Some(behind);
+        }
+        if end.is_none() && from.offset() == 0 {
+            let reason = "the file holds no line".to_owned();
+            // What the receiver says does not matter: nothing follows.
+            let _ = sink(StreamEvent::Item(prepared(1, Outcome::Rejected { reason })));
+        }
+        Ok(())
+    })
+}
+
+fn read_windows(mut lines: Lines, send: &SyncSender<Result<Window, CorpusError>>) {
+    loop {
+        let window = next_window(&mut lines);
+        let is_last = window.as_ref().map_or(true, |window| window.lines.is_empty());
+        // A failed send means that the other side has ended.
+        if send.send(window).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+/// The next lines; none at the end.
+fn next_window(lines: &mut Lines) -> Result<Window, CorpusError> {
+    let (mut window, first) = (Vec::new(), lines.place().offset());
+    while window.len() < WINDOW_LINES && lines.place().offset() - first < WINDOW_BYTES {
+        match lines.next()? {
+            Some(line) => window.push(line),
+            None => break,
+        }
+    }
+    Ok(Window {
+        lines: window,
+        end: lines.place().clone(),
+    })
+}
+
+/// The text as its line has it, out of the file that it was read from.
+pub(super) fn raw_text(inputs: InputsReader, document: &Document) -> Result<RawText, CorpusError> {
+    let name = document.path.as_deref().unwrap_or_default();
+    let mut missing = "no input of this name has the line".to_owned();
+    for input in inputs {
+        let input = input?;
+        let path = Path::new(&input.path);
+        if !path.ends_with(name) {
+            continue;
+        }
+        match durable::open_file(path).and_then(|file| file.metadata()) {
+            Ok(found) if found.len() == input.bytes => match find_text(path, document) {
+                Ok(Some(text)) => return Ok(RawText::Found(text)),
+                Ok(None) => {}
+                Err(error) => missing = error.to_string(),
+            },
+            Ok(_) => missing = has_changed(&input),
+            Err(error) => missing = format!("{}: {error}", input.path),
+        }
+    }
+    Ok(RawText::Missing(missing))
+}
+
+fn find_text(path: &Path, document: &Document) -> Result<Option<String>, CorpusError> {
+    let mut lines = Lines::open(path, &TextsPlace::default())?;
+    while let Some((_, line)) = lines.next()? {
+        if let Line::Text(line) = line
+            && is_of(&line, document)
+        {
+            return Ok(text_of(&line));
+        }
+    }
+    Ok(None)
+}
