@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Build(Build),
     /// Check the contents of a corpus against its hashes.
     Verify(Verify),
-    /// Show a document raw, cleaned and tokenised side by side, or sentences of held-out documents.
+    /// Show a document raw, cleaned and tokenized side by side, or sentences of held-out documents.
     Inspect(Inspect),
     /// Count documents and tokens by source, year of filing and, before `build`, period reported on.
     Stats(Stats),

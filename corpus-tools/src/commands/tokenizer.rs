@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Tokenizer) -> Result<()> {
 
 fn summary(report: &TokenizerReport) -> String {
     let mut text = format!(
-        "{} entries learnt from {} of {} documents ({} bytes of text); {} held-out documents were left out\n",
+        "{} entries learned from {} of {} documents ({} bytes of text); {} held-out documents were left out\n",
         grouped(report.vocab_size as u64),
         grouped(report.sample_documents),
         grouped(report.documents),

@@ -274,7 +274,7 @@ fn a_document_is_the_same_by_id_by_position_and_in_the_documents_folder() {
 }
 
 #[test]
-fn a_document_is_shown_raw_cleaned_and_tokenised_side_by_side() {
+fn a_document_is_shown_raw_cleaned_and_tokenized_side_by_side() {
     let (docs, tokenizer) = (finished().at("docs"), finished().at("tokenizer"));
     let show = |id: &str, width: &str| {
         run([

@@ -6,7 +6,8 @@
 //! order of documents, on parts or on kills.
 
 mod assign;
-pub(crate) mod duplicates;
+pub(crate) mod duplicate_rule;
+mod duplicates;
 mod fingerprint;
 mod manifest;
 mod minhash;
@@ -31,8 +32,8 @@ use crate::build::options::{BuildOptions, PackingChoice};
 use crate::build::place::{Placement, place_documents};
 use crate::build::shard_files::write_files;
 use crate::build::spool::Segment;
-use crate::build::token_store::Tokenised;
-use crate::build::tokenize_pass::TokeniseJob;
+use crate::build::token_store::TokenStore;
+use crate::build::tokenize_pass::TokenizeJob;
 use crate::error::CorpusError;
 use crate::selection::drop_reason::DropReason;
 use crate::selection::exclude::Excluded;
@@ -41,7 +42,7 @@ use crate::tokenizer_sample::MODEL_MAX_LENGTH;
 use crate::work::scratch::Trust;
 use crate::work::segments::{Part, PartReport};
 use crate::work::threads::worker_threads;
-use crate::work::work_dir::{Workplace, parts_folder};
+use crate::work::work_dir::{WorkDir, parts_folder};
 
 /// Five digits of a shard's number in its file name.
 const MOST_SHARDS: u32 = 99_999;
@@ -54,13 +55,13 @@ const MOST_SHARDS: u32 = 99_999;
 /// when the folder exists or is being built, or when it cannot be written.
 pub fn build_shards(options: &BuildOptions, progress: &dyn Progress) -> Result<Manifest, CorpusError> {
     let tokenizer = open_tokenizer(options, progress)?;
-    let workplace = Workplace::enter(&options.out, "tenk-corpus build")?;
+    let work_dir = WorkDir::enter(&options.out, "tenk-corpus build")?;
     let pool = worker_threads(options.threads)?;
-    let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, workplace.segments())?;
+    let job = TokenizeJob::new(&options.docs, &tokenizer, options.window, work_dir.segments())?;
     job.run(Part::WHOLE, &pool, progress)?;
     let segments = job.open_all(Trust::Known)?;
-    let made = assemble(options, (&job, segments), &workplace, &pool, progress);
-    workplace.leave(made)
+    let made = assemble(options, (&job, segments), &work_dir, &pool, progress);
+    work_dir.leave(made)
 }
 
 /// Does a part of the first pass of a build, on one of several machines, and keeps it in the
@@ -75,9 +76,9 @@ pub fn build_part(
 ) -> Result<PartReport, CorpusError> {
     let tokenizer = open_tokenizer(options, progress)?;
     let folder = parts_folder(&options.out)?;
-    let _workplace = Workplace::enter_part(&options.out, part, "tenk-corpus build --part")?;
+    let _work_dir = WorkDir::enter_part(&options.out, part, "tenk-corpus build --part")?;
     let pool = worker_threads(options.threads)?;
-    let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, folder.clone())?;
+    let job = TokenizeJob::new(&options.docs, &tokenizer, options.window, folder.clone())?;
     job.run(part, &pool, progress)?;
     let (segments, all_segments) = job.num_segments(part);
     Ok(PartReport {
@@ -95,52 +96,52 @@ pub fn build_part(
 /// [`CorpusError::MissingParts`], or as [`build_shards`].
 pub fn merge_parts(options: &BuildOptions, progress: &dyn Progress) -> Result<Manifest, CorpusError> {
     let tokenizer = open_tokenizer(options, progress)?;
-    let workplace = Workplace::enter(&options.out, "tenk-corpus build --merge")?;
+    let work_dir = WorkDir::enter(&options.out, "tenk-corpus build --merge")?;
     let pool = worker_threads(options.threads)?;
     let parts = parts_folder(&options.out)?;
-    let job = TokeniseJob::new(&options.docs, &tokenizer, options.window, parts)?;
+    let job = TokenizeJob::new(&options.docs, &tokenizer, options.window, parts)?;
     let segments = job.open_all(Trust::Found)?;
-    let made = assemble(options, (&job, segments), &workplace, &pool, progress);
-    workplace.leave(made)
+    let made = assemble(options, (&job, segments), &work_dir, &pool, progress);
+    work_dir.leave(made)
 }
 
 /// The second pass: from all segments to the corpus folder.
 fn assemble(
     options: &BuildOptions,
-    (job, segments): (&TokeniseJob<'_>, Vec<Segment>),
-    workplace: &Workplace,
+    (job, segments): (&TokenizeJob<'_>, Vec<Segment>),
+    work_dir: &WorkDir,
     pool: &rayon::ThreadPool,
     progress: &dyn Progress,
 ) -> Result<Manifest, CorpusError> {
     let excluded = Excluded::read(options.exclude.as_deref())?;
     let tokenizer = job.tokenizer;
-    let (mut tokenised, filers) = Tokenised::gather(segments, job.width, options.window, &options.docs)?;
+    let (mut store, filers) = TokenStore::gather(segments, job.width, options.window, &options.docs)?;
     let held_out = filers.hold_out(options.held_out_fraction)?;
-    let unknown_ids = excluded.len() - num_excluded(&tokenised, &excluded);
+    let unknown_ids = excluded.len() - num_excluded(&store, &excluded);
     if let Some(rule) = options.duplicates {
         let search = DuplicateSearch {
             rule,
             tokenizer,
-            workplace,
+            work_dir,
             pool,
             progress,
         };
-        drop_duplicates(&mut tokenised, &held_out, &search)?;
+        drop_duplicates(&mut store, &held_out, &search)?;
     }
-    tokenised.sort();
-    let mut placement = place_documents(&tokenised, &held_out, options.window, options.num_shards);
+    store.sort();
+    let mut placement = place_documents(&store, &held_out, options.window, options.num_shards);
     drop(held_out);
     // Last, so that all others are where they would be with them.
-    for _ in 0..num_excluded(&tokenised, &excluded) {
-        tokenised.dropped.add(DropReason::Excluded);
+    for _ in 0..num_excluded(&store, &excluded) {
+        store.dropped.add(DropReason::Excluded);
     }
-    placement.leave_out(&tokenised, |document| excluded.contains(document.id_hash()));
+    placement.leave_out(&store, |document| excluded.contains(document.id_hash()));
     refuse_nothing_to_train_on(&placement, options)?;
     commit_dir(&DISK, &options.out, |staged: &StagedDir<'_>| {
-        let files = write_files(staged, &tokenised, &placement, pool, progress)?;
+        let files = write_files(staged, &store, &placement, pool, progress)?;
         let tokenizer_files = copy_tokenizer(staged, tokenizer)?;
         let assembled = Assembled {
-            tokenised: &tokenised,
+            store: &store,
             placement: &placement,
             files,
             tokenizer_files,
@@ -152,8 +153,8 @@ fn assemble(
     Ok(Manifest::read(&options.out)?)
 }
 
-fn num_excluded(tokenised: &Tokenised, excluded: &Excluded) -> u64 {
-    let documents = tokenised.documents.iter();
+fn num_excluded(store: &TokenStore, excluded: &Excluded) -> u64 {
+    let documents = store.documents.iter();
     documents
         .filter(|document| excluded.contains(document.id_hash()))
         .count() as u64

@@ -24,10 +24,10 @@ use crate::sources::Source;
 use crate::work::scratch::Trust;
 use crate::work::segments::{Part, PartReport};
 use crate::work::threads::worker_threads;
-use crate::work::work_dir::{Workplace, parts_folder};
+use crate::work::work_dir::{WorkDir, parts_folder};
 use inputs::{Input, find_inputs};
 use job::Job;
-use piece_file::{Entry, KeptDocument, PieceReader};
+use piece_file::{Entry, PieceReader, StoredDocument};
 use read::read_part;
 use repeats::{Repeat, Repeats};
 
@@ -61,7 +61,7 @@ struct Beside {
     rejected: Vec<LeftOut>,
 }
 
-type KeptEntry = Entry<KeptDocument>;
+type StoredEntry = Entry<StoredDocument>;
 
 /// Reads inputs and writes a documents folder, whole or not at all. After a kill the
 /// same call goes on where it was.
@@ -71,13 +71,13 @@ type KeptEntry = Entry<KeptDocument>;
 /// exists or cannot be written. A single bad filing or page is listed in `rejected.jsonl` instead.
 pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsManifest, CorpusError> {
     let all = AllInputs::find(options)?;
-    let workplace = Workplace::enter(&options.out, "tenk-corpus ingest")?;
-    let job = all.job(options, workplace.segments())?;
+    let work_dir = WorkDir::enter(&options.out, "tenk-corpus ingest")?;
+    let job = all.job(options, work_dir.segments())?;
     let pool = worker_threads(options.threads)?;
     read_part(&job, Part::WHOLE, options.exhibits, &pool, progress)?;
     let num_pieces = job.num_pieces(Trust::Known)?;
-    let made = assemble(options, &all, (&job, &num_pieces), &workplace, progress);
-    workplace.leave(made)
+    let made = assemble(options, &all, (&job, &num_pieces), &work_dir, progress);
+    work_dir.leave(made)
 }
 
 /// Reads a part of the inputs, on one of several machines, and keeps what they hold in the folder
@@ -91,7 +91,7 @@ pub fn ingest_part(
     progress: &dyn Progress,
 ) -> Result<PartReport, CorpusError> {
     let all = AllInputs::find(options)?;
-    let _workplace = Workplace::enter_part(&options.out, part, "tenk-corpus ingest --part")?;
+    let _work_dir = WorkDir::enter_part(&options.out, part, "tenk-corpus ingest --part")?;
     let job = all.job(options, parts_folder(&options.out)?)?;
     let pool = worker_threads(options.threads)?;
     read_part(&job, part, options.exhibits, &pool, progress)?;
@@ -114,11 +114,11 @@ pub fn merge_ingested_parts(
     progress: &dyn Progress,
 ) -> Result<DocsManifest, CorpusError> {
     let all = AllInputs::find(options)?;
-    let workplace = Workplace::enter(&options.out, "tenk-corpus ingest --merge")?;
+    let work_dir = WorkDir::enter(&options.out, "tenk-corpus ingest --merge")?;
     let job = all.job(options, parts_folder(&options.out)?)?;
     let num_pieces = job.num_pieces(Trust::Found)?;
-    let made = assemble(options, &all, (&job, &num_pieces), &workplace, progress);
-    workplace.leave(made)
+    let made = assemble(options, &all, (&job, &num_pieces), &work_dir, progress);
+    work_dir.leave(made)
 }
 
 impl AllInputs {
@@ -151,10 +151,10 @@ fn assemble(
     options: &IngestOptions,
     all: &AllInputs,
     (job, num_pieces): (&Job<'_>, &[u32]),
-    workplace: &Workplace,
+    work_dir: &WorkDir,
     progress: &dyn Progress,
 ) -> Result<DocsManifest, CorpusError> {
-    let repeats = Repeats::find(job, num_pieces, workplace)?;
+    let repeats = Repeats::find(job, num_pieces, work_dir)?;
     progress.start("writing documents", None);
     commit_dir(
         &DISK,
@@ -195,7 +195,7 @@ struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
-    fn take(&mut self, segment: usize, entry: KeptEntry) -> Result<(), CorpusError> {
+    fn take(&mut self, segment: usize, entry: StoredEntry) -> Result<(), CorpusError> {
         let first_input = self.job.segments[segment].inputs.start;
         let series = self.job.inputs[first_input].source.series();
         match entry {
@@ -243,7 +243,7 @@ impl Assembly<'_> {
 fn for_each_entry(
     job: &Job<'_>,
     num_pieces: &[u32],
-    mut take: impl FnMut(usize, KeptEntry) -> Result<(), CorpusError>,
+    mut take: impl FnMut(usize, StoredEntry) -> Result<(), CorpusError>,
 ) -> Result<(), CorpusError> {
     std::thread::scope(|scope| {
         let (send, receive) = sync_channel(1);
@@ -257,11 +257,11 @@ fn for_each_entry(
     })
 }
 
-type Ahead = (usize, Vec<KeptEntry>);
+type Ahead = (usize, Vec<StoredEntry>);
 
 fn take_entries(
     receive: &Receiver<Ahead>,
-    take: &mut impl FnMut(usize, KeptEntry) -> Result<(), CorpusError>,
+    take: &mut impl FnMut(usize, StoredEntry) -> Result<(), CorpusError>,
 ) -> Result<(), CorpusError> {
     for (segment, entries) in receive {
         for entry in entries {

@@ -9,7 +9,7 @@ mod sources;
 mod tokenizer_sample;
 mod work;
 
-pub use build::duplicates::{DUPLICATE_SIMILARITY, DuplicateRule, DuplicateScope};
+pub use build::duplicate_rule::{DUPLICATE_SIMILARITY, DuplicateRule, DuplicateScope};
 pub use build::options::{BuildOptions, PackingChoice};
 pub use build::{build_part, build_shards, merge_parts};
 pub use error::CorpusError;

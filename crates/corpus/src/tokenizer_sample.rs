@@ -18,7 +18,7 @@ use crate::selection::filer::{DocumentHead, FilerKey};
 use crate::selection::held_out::{Filers, HeldOut, refuse_fraction};
 use crate::selection::window::DateWindow;
 use crate::work::threads::worker_threads;
-use crate::work::work_dir::Workplace;
+use crate::work::work_dir::WorkDir;
 
 /// Text that a tokenizer is trained on unless told otherwise: word counts of a gigabyte differ
 /// little from those of all text, and fit into memory.
@@ -107,7 +107,7 @@ pub fn train_tokenizer(
 ) -> Result<TokenizerReport, CorpusError> {
     refuse_fraction(options.held_out_fraction)?;
     options.window.check()?;
-    let _workplace = Workplace::enter(&options.out, "tenk-corpus tokenizer")?;
+    let _work_dir = WorkDir::enter(&options.out, "tenk-corpus tokenizer")?;
     let pool = worker_threads(options.threads)?;
     let sample = choose_sample(options, &pool, progress)?;
     let trainer = count_words(options, &sample, &pool, progress)?;

@@ -6,6 +6,7 @@
 mod elements;
 pub(crate) mod lines;
 mod quiet;
+mod start_tag;
 mod style;
 pub(crate) mod table;
 mod tags;
@@ -24,6 +25,7 @@ use super::plain_text;
 use elements::{Effect, Element, Elements, State};
 use lines::{Looks, kind_of_line};
 use quiet::Quiet;
+use start_tag::StartTag;
 use style::{Display, Style, StyleCache};
 use table::{BlockSink, Table};
 use tags::{Role, Tag};
@@ -41,27 +43,6 @@ pub(crate) fn read_html(text: &str) -> (Page, InlineFacts) {
     emitter.naively_switch_states(true);
     let Ok(()) = Tokenizer::new_with_emitter(text, Quiet(emitter)).finish();
     reader.finish()
-}
-
-/// The attribute whose value comes next.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Attribute {
-    #[default]
-    Other,
-    Style,
-    Align,
-    FactName,
-}
-
-/// A start tag while its attributes are read.
-#[derive(Debug)]
-struct StartTag {
-    tag: Tag,
-    style: Style,
-    is_fact: bool,
-    is_title: bool,
-    is_foreign: bool,
-    attribute: Attribute,
 }
 
 #[derive(Debug, Default)]
@@ -91,9 +72,17 @@ impl Reader {
     fn event(&mut self, event: &CallbackEvent<'_>) {
         match *event {
             CallbackEvent::String { value } => self.text(value),
-            CallbackEvent::OpenStartTag { name } => self.open_start_tag(name),
-            CallbackEvent::AttributeName { name } => self.attribute_name(name),
-            CallbackEvent::AttributeValue { value } => self.attribute_value(value),
+            CallbackEvent::OpenStartTag { name } => self.start_tag = Some(StartTag::of(name)),
+            CallbackEvent::AttributeName { name } => {
+                if let Some(start_tag) = &mut self.start_tag {
+                    start_tag.attribute_name(name);
+                }
+            }
+            CallbackEvent::AttributeValue { value } => {
+                if let Some(start_tag) = &mut self.start_tag {
+                    start_tag.attribute_value(value, &mut self.styles, &mut self.facts);
+                }
+            }
             CallbackEvent::CloseStartTag { self_closing } => {
                 if let Some(start_tag) = self.start_tag.take() {
                     self.start(&start_tag, self_closing);
@@ -105,51 +94,6 @@ impl Reader {
             }
             CallbackEvent::Comment { value } => self.comment(value),
             CallbackEvent::Doctype { .. } | CallbackEvent::Error(_) => {}
-        }
-    }
-
-    fn open_start_tag(&mut self, name: &[u8]) {
-        self.start_tag = Some(StartTag {
-            tag: Tag::of(name),
-            style: Style::default(),
-            is_fact: name == b"ix:nonnumeric",
-            is_title: name == b"title",
-            is_foreign: memchr::memchr(b':', name).is_some(),
-            attribute: Attribute::Other,
-        });
-    }
-
-    fn attribute_name(&mut self, name: &[u8]) {
-        let Some(start_tag) = &mut self.start_tag else {
-            return;
-        };
-        start_tag.attribute = match name {
-            b"style" => Attribute::Style,
-            b"align" => Attribute::Align,
-            b"name" if start_tag.is_fact => Attribute::FactName,
-            _ => Attribute::Other,
-        };
-        if name == b"hidden" {
-            start_tag.style.display = Some(Display::None);
-        }
-    }
-
-    fn attribute_value(&mut self, value: &[u8]) {
-        let Some(start_tag) = &mut self.start_tag else {
-            return;
-        };
-        match start_tag.attribute {
-            Attribute::Style => {
-                let centered = start_tag.style.centered;
-                start_tag.style = self.styles.parse(value);
-                start_tag.style.centered = start_tag.style.centered.or(centered);
-            }
-            Attribute::Align => {
-                let centered = value.eq_ignore_ascii_case(b"center");
-                start_tag.style.centered = start_tag.style.centered.or(Some(centered));
-            }
-            Attribute::FactName => self.facts.announce(value),
-            Attribute::Other => {}
         }
     }
 

@@ -12,7 +12,7 @@ use super::page::Page;
 const COLUMN_GAP: usize = 3;
 /// The grid that these filings were set on.
 const PAGE_WIDTH: usize = 80;
-/// How far a line's middle may lie from the page's, and how far in it must begin, to be centred.
+/// How far a line's middle may lie from the page's, and how far in it must begin, to be centered.
 const CENTER_TOLERANCE: usize = 8;
 const SMALLEST_CENTERED_INDENT: usize = 10;
 /// A line of its own that is longer than this is a paragraph.
@@ -231,7 +231,7 @@ impl Reader<'_> {
 fn begins_paragraph(before: &GridLine, line: &GridLine) -> bool {
     let text = line.trimmed();
     if before.is_centered() || line.is_centered() {
-        // Lines of a long centred sentence belong together.
+        // Lines of a long centered sentence belong together.
         return !(before.is_centered()
             && line.is_centered()
             && line.trimmed().starts_with(|c: char| c.is_lowercase()));
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn centred_lines_capitals_and_items_are_headings_and_bullets_list_items() {
+    fn centered_lines_capitals_and_items_are_headings_and_bullets_list_items() {
         let text = "                         ALDER MILLS, INC.\n                     NOTES TO THE STATEMENTS\n\nITEM 2.  PROPERTIES\n\nGross Margin\n\n  - pine from\n    the north\n  - oak";
         assert_eq!(
             blocks(text),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::company::invented_name;
 use super::draw::Draw;
-use super::prose::{Drawn, Lexicon, Prose, capitalised};
+use super::prose::{Drawn, Lexicon, Prose, capitalized};
 use super::words;
 
 /// A kind of article, with words of its own.
@@ -184,7 +184,7 @@ pub(super) fn article(seed: u64, index: u64) -> Article {
     // Tags agree inside a paragraph; each paragraph draws anew.
     let frame = |frame: &str, draw: &mut Draw| {
         let text = prose.fill(&protect(frame), &mut Drawn::new(), draw);
-        capitalised(&text).replace(OPEN, "{{").replace(CLOSE, "}}")
+        capitalized(&text).replace(OPEN, "{{").replace(CLOSE, "}}")
     };
     let _ = write!(text, "{}\n\n", frame(kind.lead, &mut draw));
     let mut frames: Vec<&str> = kind.frames.iter().chain(SHARED_FRAMES).copied().collect();

@@ -6,7 +6,7 @@ use super::figures::{Figures, dollars};
 use super::frames;
 use super::parts::Part;
 use super::plan::FilingPlan;
-use super::prose::{Drawn, Prose, capitalised};
+use super::prose::{Drawn, Prose, capitalized};
 use super::tables;
 
 /// Writes the parts of one filing.
@@ -40,7 +40,7 @@ impl Writer {
     fn section(&mut self, frames: &[&str], count: usize) {
         let chosen: Vec<&str> = self.draw.shuffled(frames).into_iter().take(count).collect();
         for frame in chosen {
-            let text = capitalised(&self.prose.paragraph(frame, &mut self.draw));
+            let text = capitalized(&self.prose.paragraph(frame, &mut self.draw));
             self.push(Part::Paragraph(text));
         }
     }
@@ -56,14 +56,14 @@ impl Writer {
             let mut drawn = Drawn::new();
             let heading = self.prose.fill(heading, &mut drawn, &mut self.draw);
             let body = self.prose.fill(body, &mut drawn, &mut self.draw);
-            self.push(Part::SubHeading(capitalised(&heading)));
-            self.push(Part::Paragraph(capitalised(&body)));
+            self.push(Part::SubHeading(capitalized(&heading)));
+            self.push(Part::Paragraph(capitalized(&body)));
         }
     }
 
     fn bullets(&mut self, frame: &str, count: usize) {
         for _ in 0..count {
-            let text = capitalised(&self.prose.paragraph(frame, &mut self.draw));
+            let text = capitalized(&self.prose.paragraph(frame, &mut self.draw));
             self.push(Part::Bullet(text));
         }
     }

@@ -1,7 +1,7 @@
 //! Writes a sample corpus of invented companies and articles in the real formats, so that every
 //! command can be tried and tested without a download.
 //!
-//! It is made to be learnt from: each industry has words of its own, names and figures recur
+//! It is made to be learned from: each industry has words of its own, names and figures recur
 //! through a filing and its successors, totals are sums, "increased" fits the numbers, and
 //! paragraphs say again what they said. It holds no text of a real filing or article. Everything
 //! follows from (seed, number of filings, number of pages).

@@ -3,7 +3,7 @@
 /// A piece of a filing.
 #[derive(Debug, Clone)]
 pub(super) enum Part {
-    /// A centred line of the cover page.
+    /// A centered line of the cover page.
     Cover(String),
     /// `Item 7. ...`
     Heading(String),

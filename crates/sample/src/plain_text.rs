@@ -12,7 +12,7 @@ pub(super) fn plain_text(plan: &FilingPlan, parts: &[Part]) -> String {
     let mut page: usize = 0;
     for part in parts {
         let piece = match part {
-            Part::Cover(text) | Part::SubHeading(text) => centred(text),
+            Part::Cover(text) | Part::SubHeading(text) => centered(text),
             Part::Heading(text) => wrapped(&text.to_uppercase(), 0, 0) + "\n",
             Part::Paragraph(text) => wrapped(text, 5, 0) + "\n",
             Part::Bullet(text) => wrapped(&format!("o    {text}"), 5, 10) + "\n",
@@ -21,7 +21,7 @@ pub(super) fn plain_text(plan: &FilingPlan, parts: &[Part]) -> String {
                 page += 1;
                 format!(
                     "\n{}<PAGE>\n\n{}",
-                    centred(&page.to_string()),
+                    centered(&page.to_string()),
                     running_head(plan, page)
                 )
             }
@@ -34,13 +34,13 @@ pub(super) fn plain_text(plan: &FilingPlan, parts: &[Part]) -> String {
 /// Even pages carry the company's name at their head.
 fn running_head(plan: &FilingPlan, page: usize) -> String {
     if page.is_multiple_of(2) {
-        format!("{}\n", centred(&plan.company.name.to_uppercase()))
+        format!("{}\n", centered(&plan.company.name.to_uppercase()))
     } else {
         String::new()
     }
 }
 
-fn centred(text: &str) -> String {
+fn centered(text: &str) -> String {
     let mut out = String::new();
     for line in wrapped(text, 0, 0).lines() {
         let margin = (WIDTH - line.len().min(WIDTH)) / 2;

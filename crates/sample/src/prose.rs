@@ -105,7 +105,7 @@ impl Prose {
             return format!("{} {word}", words::article(&word));
         }
         if let Some(name) = slot.strip_suffix('!') {
-            return capitalised(&self.slot(name, drawn, draw));
+            return capitalized(&self.slot(name, drawn, draw));
         }
         let Some((name, _tag)) = slot.split_once('.') else {
             return self.word(slot, draw);
@@ -130,7 +130,7 @@ impl Prose {
 }
 
 /// `text` with its first letter in upper case.
-pub(super) fn capitalised(text: &str) -> String {
+pub(super) fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     letters
         .next()

@@ -7,26 +7,21 @@
 //! missed (see `minhash.rs`), but no document leaves for one that is less alike. Memory does not
 //! grow beyond one byte a document: candidates are sorted on disk.
 
-use std::str::FromStr;
-
 use documents::Progress;
 use rayon::prelude::*;
 use tokenizer::Tokenizer;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::build::duplicate_rule::{DuplicateRule, DuplicateScope};
 use crate::build::fingerprint::{Age, Fingerprint};
-use crate::build::minhash::{LEAST_SIMILARITY, Signature, estimate_margin, jaccard, shingles};
-use crate::build::token_store::{SpooledDocument, Tokenised};
+use crate::build::minhash::{Signature, estimate_margin, jaccard, shingles};
+use crate::build::token_store::{SpooledDocument, TokenStore};
 use crate::error::CorpusError;
 use crate::selection::drop_reason::DropReason;
 use crate::selection::held_out::HeldOut;
 use crate::work::external_sort::{ExternalSort, SortedRecords};
 use crate::work::record::part;
-use crate::work::work_dir::Workplace;
-
-/// Jaccard similarity of five-word shingles above which two documents are nearly the same,
-/// unless told otherwise.
-pub const DUPLICATE_SIMILARITY: f64 = 0.95;
+use crate::work::work_dir::WorkDir;
 
 /// Pairs whose texts are compared at a time, each on one thread.
 const PAIR_WINDOW: usize = 64;
@@ -40,33 +35,11 @@ const TEXT_BYTES: usize = 16 + RANK_BYTES + 4;
 const BAND_BYTES: usize = 8 + 1 + 8 + 4;
 const PAIR_BYTES: usize = 2 * (RANK_BYTES + 4);
 
-/// Which documents are compared with each other, beside those of held-out companies, with which
-/// all are compared.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum DuplicateScope {
-    /// Those of one company and form: an amendment may repeat what it amends.
-    #[default]
-    CompanyAndForm,
-    /// Those of one company.
-    Company,
-    /// All.
-    Corpus,
-}
-
-/// What counts as a duplicate.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct DuplicateRule {
-    /// Documents above this Jaccard similarity are nearly the same; from 0.8 to 1.
-    pub similarity: f64,
-    /// Which documents are compared.
-    pub scope: DuplicateScope,
-}
-
 /// What the search works with.
 pub(crate) struct DuplicateSearch<'a> {
     pub(crate) rule: DuplicateRule,
     pub(crate) tokenizer: &'a Tokenizer,
-    pub(crate) workplace: &'a Workplace,
+    pub(crate) work_dir: &'a WorkDir,
     pub(crate) pool: &'a rayon::ThreadPool,
     pub(crate) progress: &'a dyn Progress,
 }
@@ -76,7 +49,7 @@ type Rank = [u8; RANK_BYTES];
 
 /// All documents and what is decided of each.
 struct Documents<'a> {
-    tokenised: &'a Tokenised,
+    store: &'a TokenStore,
     held_out: &'a HeldOut,
     /// Why a document leaves; `None` while it stays.
     fates: Vec<Option<DropReason>>,
@@ -104,75 +77,31 @@ struct Pair {
     second: u32,
 }
 
-impl Default for DuplicateRule {
-    fn default() -> Self {
-        Self {
-            similarity: DUPLICATE_SIMILARITY,
-            scope: DuplicateScope::default(),
-        }
-    }
-}
-
-impl DuplicateScope {
-    /// Its name on the command line and in manifests.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CompanyAndForm => "company-and-form",
-            Self::Company => "company",
-            Self::Corpus => "corpus",
-        }
-    }
-}
-
-impl FromStr for DuplicateScope {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let all = [Self::CompanyAndForm, Self::Company, Self::Corpus];
-        all.into_iter()
-            .find(|scope| scope.name() == text)
-            .ok_or_else(|| format!("{text} is not one of {}", all.map(Self::name).join(", ")))
-    }
-}
-
-impl DuplicateRule {
-    pub(crate) fn check(&self) -> Result<(), CorpusError> {
-        if (LEAST_SIMILARITY..=1.0).contains(&self.similarity) {
-            Ok(())
-        } else {
-            Err(CorpusError::Similarity {
-                found: self.similarity,
-                least: LEAST_SIMILARITY,
-            })
-        }
-    }
-}
-
 /// Takes duplicates out of the documents, which are in the order of arrival, and counts them.
 pub(crate) fn drop_duplicates(
-    tokenised: &mut Tokenised,
+    store: &mut TokenStore,
     held_out: &HeldOut,
     search: &DuplicateSearch<'_>,
 ) -> Result<(), CorpusError> {
     let mut documents = Documents {
-        fates: vec![None; tokenised.documents.len()],
-        tokenised,
+        fates: vec![None; store.documents.len()],
+        store,
         held_out,
     };
     documents.drop_same_texts(search)?;
     let pairs = documents.candidates(search)?;
     documents.drop_near_texts(pairs, search)?;
     let fates = documents.fates;
-    tokenised.drop_documents(&fates);
+    store.drop_documents(&fates);
     Ok(())
 }
 
 impl Documents<'_> {
     /// Sorts all documents by text, then by rank: the first of each text stays.
     fn drop_same_texts(&mut self, search: &DuplicateSearch<'_>) -> Result<(), CorpusError> {
-        let mut sort = ExternalSort::<TEXT_BYTES>::new(search.workplace.scratch("texts")?);
-        for (index, document) in (0..).zip(&self.tokenised.documents) {
-            let fingerprint = self.tokenised.fingerprint(document)?;
+        let mut sort = ExternalSort::<TEXT_BYTES>::new(search.work_dir.scratch("texts")?);
+        for (index, document) in (0..).zip(&self.store.documents) {
+            let fingerprint = self.store.fingerprint(document)?;
             let mut record = [0; TEXT_BYTES];
             record[..16].copy_from_slice(&fingerprint.text.to_be_bytes());
             record[16..16 + RANK_BYTES].copy_from_slice(&self.rank(document, &fingerprint));
@@ -201,12 +130,12 @@ impl Documents<'_> {
     /// Pairs that agree in a band and whose signatures are alike enough, sorted by the rank of
     /// the one that may leave.
     fn candidates(&self, search: &DuplicateSearch<'_>) -> Result<SortedRecords<PAIR_BYTES>, CorpusError> {
-        let num_documents = self.tokenised.documents.len() as u64;
+        let num_documents = self.store.documents.len() as u64;
         search
             .progress
             .start("looking for duplicates", Some(num_documents));
-        let mut bands = ExternalSort::<BAND_BYTES>::new(search.workplace.scratch("bands")?);
-        for (index, document) in (0..).zip(&self.tokenised.documents) {
+        let mut bands = ExternalSort::<BAND_BYTES>::new(search.work_dir.scratch("bands")?);
+        for (index, document) in (0..).zip(&self.store.documents) {
             search.progress.advance(1);
             if self.fates[index as usize].is_some() {
                 continue;
@@ -216,13 +145,13 @@ impl Documents<'_> {
                 scope: self.scope(document, search.rule.scope),
                 index,
             };
-            for band in self.tokenised.fingerprint(document)?.signature.bands() {
+            for band in self.store.fingerprint(document)?.signature.bands() {
                 bands.push(member.to_bytes(band))?;
             }
         }
         search.progress.finish();
         let least = search.rule.similarity - estimate_margin(search.rule.similarity);
-        let mut pairs = ExternalSort::new(search.workplace.scratch("pairs")?);
+        let mut pairs = ExternalSort::new(search.work_dir.scratch("pairs")?);
         let mut bands = bands.finish()?;
         let (mut band, mut members) = (None, Vec::new());
         while let Some(record) = bands.next()? {
@@ -290,8 +219,8 @@ impl Documents<'_> {
 
     fn read_candidates(&self, members: &[Member]) -> Result<Vec<Candidate>, CorpusError> {
         let read = |member: &Member| {
-            let document = &self.tokenised.documents[member.index as usize];
-            let fingerprint = self.tokenised.fingerprint(document)?;
+            let document = &self.store.documents[member.index as usize];
+            let fingerprint = self.store.fingerprint(document)?;
             Ok(Candidate {
                 member: *member,
                 rank: self.rank(document, &fingerprint),
@@ -332,7 +261,7 @@ impl Documents<'_> {
         });
         for (pair, is_near) in window.iter().zip(is_near) {
             if is_near? && self.is_open(*pair) {
-                let documents = &self.tokenised.documents;
+                let documents = &self.store.documents;
                 let [first, second] =
                     [pair.first, pair.second].map(|index| self.is_held_out(&documents[index as usize]));
                 self.fates[pair.second as usize] = Some(if first && !second {
@@ -352,10 +281,8 @@ impl Documents<'_> {
     /// Compares the texts themselves.
     fn is_near(&self, pair: Pair, search: &DuplicateSearch<'_>) -> Result<bool, CorpusError> {
         let shingles_of = |index: u32| {
-            let document = &self.tokenised.documents[index as usize];
-            let text = search
-                .tokenizer
-                .decode(&self.tokenised.record(document)?.0.tokens);
+            let document = &self.store.documents[index as usize];
+            let text = search.tokenizer.decode(&self.store.record(document)?.0.tokens);
             Ok::<_, CorpusError>(shingles(std::iter::once(text.as_str())))
         };
         Ok(jaccard(&shingles_of(pair.first)?, &shingles_of(pair.second)?) > search.rule.similarity)

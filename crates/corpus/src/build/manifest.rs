@@ -12,14 +12,14 @@ use tokenizer::{FolderManifest, Tokenizer};
 use crate::build::options::BuildOptions;
 use crate::build::place::Placement;
 use crate::build::shard_files::WrittenFiles;
-use crate::build::token_store::Tokenised;
+use crate::build::token_store::TokenStore;
 use crate::error::CorpusError;
 use crate::selection::held_out::{CHOICE_SEED, HELD_OUT_RULE};
 use crate::selection::window::DateWindow;
 
 /// A corpus whose files are written.
 pub(crate) struct Assembled<'a> {
-    pub(crate) tokenised: &'a Tokenised,
+    pub(crate) store: &'a TokenStore,
     pub(crate) placement: &'a Placement,
     pub(crate) files: WrittenFiles,
     /// Hash of each file of the tokenizer by name.
@@ -36,7 +36,7 @@ pub(crate) fn describe(
 ) -> Result<Manifest, CorpusError> {
     let made_from = made_from(options, &assembled)?;
     let Assembled {
-        tokenised,
+        store,
         placement,
         files,
         tokenizer_files,
@@ -47,7 +47,7 @@ pub(crate) fn describe(
         tokenizer_files,
         vocab_size: tokenizer.vocab_size(),
         newline_token: tokenizer.newline(),
-        token_width: tokenised.width,
+        token_width: store.width,
         num_shards: options.num_shards,
         largest_document_tokens: placement.largest_document_tokens,
         sources: count_sources(&files.shards),
@@ -63,7 +63,7 @@ pub(crate) fn describe(
         undated: Some(files.dates.undated),
         window: options.window.described(),
         documents_file: files.documents,
-        dropped: tokenised.dropped.by_text(),
+        dropped: store.dropped.by_text(),
         made_from,
         // Version, kind, hash and balance are filled in when it is written.
         ..Manifest::default()
@@ -87,7 +87,7 @@ fn made_from(options: &BuildOptions, assembled: &Assembled<'_>) -> Result<Value,
     Ok(json!({
         "program_version": env!("CARGO_PKG_VERSION"),
         "documents": docs.num_documents(),
-        "text_digest": format!("{:032x}", assembled.tokenised.text_digest),
+        "text_digest": format!("{:032x}", assembled.store.text_digest),
         "held_out_filers": assembled.placement.num_held_out_filers,
         "duplicates": options.duplicates.map(|rule| json!({
             "similarity": rule.similarity,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use shards::PackingMode;
 
-use crate::build::duplicates::DuplicateRule;
+use crate::build::duplicate_rule::DuplicateRule;
 use crate::selection::window::DateWindow;
 
 /// What to build and where.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::build::assign::assign_shards;
-use crate::build::token_store::{SpooledDocument, Tokenised};
+use crate::build::token_store::{SpooledDocument, TokenStore};
 use crate::selection::held_out::HeldOut;
 use crate::selection::window::DateWindow;
 
@@ -22,16 +22,16 @@ pub(crate) struct Placement {
 
 /// Places documents that are sorted by source and hash of id; so every list comes out sorted.
 pub(crate) fn place_documents(
-    tokenised: &Tokenised,
+    store: &TokenStore,
     held_out_filers: &HeldOut,
     window: DateWindow,
     num_shards: u32,
 ) -> Placement {
-    let documents = &tokenised.documents;
+    let documents = &store.documents;
     let mut held_out = BTreeMap::<String, Vec<u32>>::new();
     let mut training = Vec::new();
     for (index, document) in (0..).zip(documents) {
-        match held_out_source(tokenised, held_out_filers, window, document) {
+        match held_out_source(store, held_out_filers, window, document) {
             Some(source) => held_out.entry(source).or_default().push(index),
             None => training.push(index),
         }
@@ -51,12 +51,12 @@ pub(crate) fn place_documents(
 /// The source of the held-out file that a document belongs to: its own for a held-out filer;
 /// with the first day of the later set for everybody else's documents from that day on.
 fn held_out_source(
-    tokenised: &Tokenised,
+    store: &TokenStore,
     held_out_filers: &HeldOut,
     window: DateWindow,
     document: &SpooledDocument,
 ) -> Option<String> {
-    let source = || tokenised.sources[usize::from(document.source)].as_str();
+    let source = || store.sources[usize::from(document.source)].as_str();
     if held_out_filers.contains(document.filer) {
         return Some(source().to_owned());
     }
@@ -66,8 +66,8 @@ fn held_out_source(
 
 impl Placement {
     /// Takes documents out of their places; every other one keeps its own.
-    pub(crate) fn leave_out(&mut self, tokenised: &Tokenised, is_out: impl Fn(&SpooledDocument) -> bool) {
-        let documents = &tokenised.documents;
+    pub(crate) fn leave_out(&mut self, store: &TokenStore, is_out: impl Fn(&SpooledDocument) -> bool) {
+        let documents = &store.documents;
         let stays = |index: &u32| !is_out(&documents[*index as usize]);
         for list in self.shards.iter_mut().chain(self.held_out.values_mut()) {
             list.retain(stays);

@@ -13,7 +13,7 @@ use shards::{
 
 use crate::build::place::Placement;
 use crate::build::spool::{DocumentFacts, SpoolRecord};
-use crate::build::token_store::Tokenised;
+use crate::build::token_store::TokenStore;
 use crate::error::CorpusError;
 use crate::selection::day::Day;
 
@@ -38,7 +38,7 @@ pub(crate) struct FilingDates {
 type DatedRow = (DocumentRow, Option<Day>);
 
 /// Which file, and which documents in which order.
-struct Job<'a> {
+struct FileJob<'a> {
     name: FileName,
     shard: Option<u32>,
     /// Of a held-out file; a shard has all.
@@ -49,20 +49,20 @@ struct Job<'a> {
 /// Writes all files of a placement; files are made in parallel, rows of documents in order.
 pub(crate) fn write_files(
     staged: &StagedDir<'_>,
-    tokenised: &Tokenised,
+    store: &TokenStore,
     placement: &Placement,
     pool: &rayon::ThreadPool,
     progress: &dyn Progress,
 ) -> Result<WrittenFiles, CorpusError> {
     let (mut shards, mut held_out, mut dates) = (Vec::new(), BTreeMap::new(), FilingDates::default());
     let mut rows = DocumentsWriter::create(staged.storage(), staged.path())?;
-    progress.start("writing shards", Some(tokenised.num_tokens()));
+    progress.start("writing shards", Some(store.num_tokens()));
     let jobs = jobs(placement);
     for window in jobs.chunks(2 * pool.current_num_threads()) {
         let files: Vec<_> = pool.install(|| {
             window
                 .par_iter()
-                .map(|job| write_file(staged, tokenised, job))
+                .map(|job| write_file(staged, store, job))
                 .collect()
         });
         for (job, file) in window.iter().zip(files) {
@@ -90,17 +90,17 @@ pub(crate) fn write_files(
     })
 }
 
-fn jobs(placement: &Placement) -> Vec<Job<'_>> {
+fn jobs(placement: &Placement) -> Vec<FileJob<'_>> {
     let num_shards = u32::try_from(placement.shards.len()).unwrap_or(u32::MAX);
     let shards = (0..num_shards)
         .zip(&placement.shards)
-        .map(|(shard, documents)| Job {
+        .map(|(shard, documents)| FileJob {
             name: shard_name(shard, num_shards),
             shard: Some(shard),
             source: "",
             documents,
         });
-    let held_out = placement.held_out.iter().map(|(source, documents)| Job {
+    let held_out = placement.held_out.iter().map(|(source, documents)| FileJob {
         name: held_out_name(source),
         shard: None,
         source,
@@ -111,14 +111,14 @@ fn jobs(placement: &Placement) -> Vec<Job<'_>> {
 
 fn write_file(
     staged: &StagedDir<'_>,
-    tokenised: &Tokenised,
-    job: &Job<'_>,
+    store: &TokenStore,
+    job: &FileJob<'_>,
 ) -> Result<(ShardSummary, Vec<DatedRow>), CorpusError> {
     let path = staged.path().join(&job.name);
-    let mut writer = ShardWriter::create(staged.storage(), &path, tokenised.width)?;
+    let mut writer = ShardWriter::create(staged.storage(), &path, store.width)?;
     let mut rows = Vec::with_capacity(job.documents.len());
     for index in job.documents {
-        let (record, day) = tokenised.record(&tokenised.documents[*index as usize])?;
+        let (record, day) = store.record(&store.documents[*index as usize])?;
         let span = write_document(&mut writer, &record)?;
         let mut row = row(record.facts, job.shard, &span);
         if job.shard.is_none() {

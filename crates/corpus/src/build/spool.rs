@@ -27,7 +27,7 @@ const FINGERPRINTS: &str = "fingerprints";
 
 /// A document as tokens, or why it is none.
 #[derive(Debug)]
-pub(crate) enum TokenisedDocument {
+pub(crate) enum TokenizedDocument {
     Taken(Box<TakenDocument>),
     Dropped(DropReason),
 }
@@ -146,10 +146,10 @@ impl SegmentWriter {
         })
     }
 
-    pub(crate) fn add(&mut self, document: &TokenisedDocument) -> Result<(), CorpusError> {
+    pub(crate) fn add(&mut self, document: &TokenizedDocument) -> Result<(), CorpusError> {
         match document {
-            TokenisedDocument::Dropped(reason) => self.facts.dropped.add(*reason),
-            TokenisedDocument::Taken(document) => self.append(document)?,
+            TokenizedDocument::Dropped(reason) => self.facts.dropped.add(*reason),
+            TokenizedDocument::Taken(document) => self.append(document)?,
         }
         Ok(())
     }
@@ -342,8 +342,8 @@ mod tests {
         Ok(())
     }
 
-    fn taken(document: &Document) -> TokenisedDocument {
-        TokenisedDocument::Taken(Box::new(TakenDocument::new(document, 10, encode_bytes).unwrap()))
+    fn taken(document: &Document) -> TokenizedDocument {
+        TokenizedDocument::Taken(Box::new(TakenDocument::new(document, 10, encode_bytes).unwrap()))
     }
 
     #[test]
@@ -357,7 +357,7 @@ mod tests {
                 writer.add(&taken(document)).unwrap();
             }
             writer
-                .add(&TokenisedDocument::Dropped(DropReason::NoText))
+                .add(&TokenizedDocument::Dropped(DropReason::NoText))
                 .unwrap();
             writer.finish().unwrap();
             for trust in [Trust::Known, Trust::Found] {
@@ -366,7 +366,7 @@ mod tests {
                     .unwrap();
                 assert_eq!(segment.facts.sources, ["wiki"]);
                 for (index, document) in (0..3).zip(&documents).rev() {
-                    let TokenisedDocument::Taken(expected) = taken(document) else {
+                    let TokenizedDocument::Taken(expected) = taken(document) else {
                         unreachable!()
                     };
                     let (record, fingerprint) = segment.record(index).unwrap();

@@ -5,7 +5,7 @@ use documents::{Block, BlockKind, DocsWriter, Document, NoProgress, json_line};
 use shards::PackingMode;
 
 use super::*;
-use crate::build::duplicates::DuplicateRule;
+use crate::build::duplicate_rule::DuplicateRule;
 use crate::selection::window::DateWindow;
 use crate::tokenizer_sample::{TokenizerOptions, train_tokenizer};
 
@@ -412,7 +412,7 @@ fn segments_of_a_killed_build_are_used_and_those_of_another_are_not() {
     ] {
         let work = desk.at(".corpus.work/segments");
         let run = |window| {
-            let job = TokeniseJob::new(&options.docs, &tokenizer, window, work.clone()).unwrap();
+            let job = TokenizeJob::new(&options.docs, &tokenizer, window, work.clone()).unwrap();
             job.run(Part::WHOLE, &worker_threads(1).unwrap(), &NoProgress)
                 .unwrap();
         };

@@ -19,7 +19,7 @@ use crate::work::record::part;
 
 /// All documents as tokens on disk, and what is known of each.
 #[derive(Debug)]
-pub(crate) struct Tokenised {
+pub(crate) struct TokenStore {
     pub(crate) segments: Vec<Segment>,
     pub(crate) width: TokenWidth,
     /// In the order of arrival, until they are [sorted](Self::sort).
@@ -53,7 +53,7 @@ impl SpooledDocument {
     }
 }
 
-impl Tokenised {
+impl TokenStore {
     /// Reads what segments hold.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Tokenised {
         docs: &Path,
     ) -> Result<(Self, Filers), CorpusError> {
         let mut filers = Filers::default();
-        let mut tokenised = Self {
+        let mut store = Self {
             sources: source_names(&segments),
             segments: Vec::new(),
             width,
@@ -74,16 +74,16 @@ impl Tokenised {
             dropped: DroppedCounts::default(),
         };
         for (number, segment) in (0..).zip(&segments) {
-            tokenised.dropped.add_all(&segment.facts.dropped);
-            let sources = tokenised.indices_of(&segment.facts.sources);
+            store.dropped.add_all(&segment.facts.dropped);
+            let sources = store.indices_of(&segment.facts.sources);
             segment.for_each(|index, fingerprint| {
                 let source = sources.get(fingerprint.source as usize).copied().unwrap_or(0);
-                let name = tokenised.sources.get(source as usize).map_or("", String::as_str);
+                let name = store.sources.get(source as usize).map_or("", String::as_str);
                 let filer = filers.add_names(name, fingerprint.filer);
                 // A sum, so that the order does not matter.
-                let digest = tokenised.text_digest.wrapping_add(digest(&fingerprint));
-                tokenised.text_digest = digest;
-                tokenised.documents.push(SpooledDocument {
+                let digest = store.text_digest.wrapping_add(digest(&fingerprint));
+                store.text_digest = digest;
+                store.documents.push(SpooledDocument {
                     id_hash: halves(fingerprint.id),
                     filer,
                     tokens: fingerprint.tokens,
@@ -95,9 +95,9 @@ impl Tokenised {
                 Ok(())
             })?;
         }
-        tokenised.segments = segments;
-        tokenised.refuse_duplicate_ids(docs)?;
-        Ok((tokenised, filers))
+        store.segments = segments;
+        store.refuse_duplicate_ids(docs)?;
+        Ok((store, filers))
     }
 
     pub(crate) fn num_tokens(&self) -> u64 {

@@ -13,7 +13,7 @@ use serde_json::json;
 use shards::TokenWidth;
 use tokenizer::{Encoder, Tokenizer};
 
-use crate::build::spool::{Segment, SegmentWriter, TakenDocument, TokenisedDocument};
+use crate::build::spool::{Segment, SegmentWriter, TakenDocument, TokenizedDocument};
 use crate::error::CorpusError;
 use crate::selection::day::Day;
 use crate::selection::drop_reason::DropReason;
@@ -25,7 +25,7 @@ use crate::work::segments::{Part, Segments, all_segments};
 const SEGMENT_FORMAT: u32 = 2;
 
 /// What segments are made of and where they are kept.
-pub(crate) struct TokeniseJob<'a> {
+pub(crate) struct TokenizeJob<'a> {
     docs: &'a Path,
     pub(crate) tokenizer: &'a Tokenizer,
     window: DateWindow,
@@ -38,13 +38,13 @@ pub(crate) struct TokeniseJob<'a> {
 
 /// Writes segments one after the other while their documents arrive in order.
 struct Collector<'a> {
-    job: &'a TokeniseJob<'a>,
+    job: &'a TokenizeJob<'a>,
     /// The segments still to be written, the next one last.
     wanted: Vec<u32>,
     writer: Option<SegmentWriter>,
 }
 
-impl<'a> TokeniseJob<'a> {
+impl<'a> TokenizeJob<'a> {
     pub(crate) fn new(
         docs: &'a Path,
         tokenizer: &'a Tokenizer,
@@ -89,7 +89,7 @@ impl<'a> TokeniseJob<'a> {
         }
         let ranges = wanted.iter().rev().map(|segment| self.segments.range(*segment));
         let reader = DocumentReader::open_ranges(self.docs, ranges.collect())?;
-        progress.start("tokenising", Some(reader.wanted_bytes()));
+        progress.start("tokenizing", Some(reader.wanted_bytes()));
         // One a thread, kept over all documents: each has a cache of words.
         let encoders: Vec<Mutex<Encoder<'_>>> = (0..pool.current_num_threads())
             .map(|_| Mutex::new(self.tokenizer.encoder()))
@@ -97,7 +97,7 @@ impl<'a> TokeniseJob<'a> {
         let encode = |line: &DocumentLine| {
             let thread = rayon::current_thread_index().unwrap_or(0);
             let mut encoder = encoders[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            Ok((line.start, self.tokenise(&line.parse()?, &mut encoder)?))
+            Ok((line.start, self.tokenize(&line.parse()?, &mut encoder)?))
         };
         let mut collector = Collector {
             job: self,
@@ -135,25 +135,25 @@ impl<'a> TokeniseJob<'a> {
         Segment::open(&self.path(segment), (&self.key, trust), self.width.bytes())
     }
 
-    fn tokenise(
+    fn tokenize(
         &self,
         document: &Document,
         encoder: &mut Encoder<'_>,
-    ) -> Result<TokenisedDocument, CorpusError> {
+    ) -> Result<TokenizedDocument, CorpusError> {
         if let Some(reason) = self.window.refusal(Day::of(document)) {
-            return Ok(TokenisedDocument::Dropped(reason));
+            return Ok(TokenizedDocument::Dropped(reason));
         }
         if document_text_blocks(document).next().is_none() {
-            return Ok(TokenisedDocument::Dropped(DropReason::NoText));
+            return Ok(TokenizedDocument::Dropped(DropReason::NoText));
         }
         let newline = self.tokenizer.newline();
         let taken = TakenDocument::new(document, newline, |text, out| encoder.encode_into(text, out))?;
-        Ok(TokenisedDocument::Taken(Box::new(taken)))
+        Ok(TokenizedDocument::Taken(Box::new(taken)))
     }
 }
 
 impl Collector<'_> {
-    fn add(&mut self, start: u64, document: &TokenisedDocument) -> Result<(), CorpusError> {
+    fn add(&mut self, start: u64, document: &TokenizedDocument) -> Result<(), CorpusError> {
         let segment = self.job.segments.at(start);
         while self.wanted.last().is_some_and(|wanted| *wanted < segment) {
             self.close_segment()?;

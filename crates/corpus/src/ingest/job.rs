@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use edgar::Exhibits;
 use sha2::{Digest, Sha256};
 
-use super::piece_file::{KEPT_FORMAT, PieceFacts};
+use super::piece_file::{PIECE_FORMAT, PieceFacts};
 use crate::error::CorpusError;
 use crate::ingest::inputs::Input;
 use crate::sources::{Cut, ReadWhole, StreamPlace};
@@ -219,7 +219,7 @@ fn segment_key(inputs: &[Input], way: &Way, exhibits: Exhibits) -> String {
         Way::Stream(part) => Some((part.from.offset(), part.until)),
     };
     key.update(format!(
-        "{KEPT_FORMAT} {} {part:?} {exhibits}",
+        "{PIECE_FORMAT} {} {part:?} {exhibits}",
         env!("CARGO_PKG_VERSION")
     ));
     for input in inputs {

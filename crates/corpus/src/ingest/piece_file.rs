@@ -21,7 +21,7 @@ use crate::work::record::part;
 use crate::work::scratch::{ScratchFolder, ScratchReader, ScratchWriter, Sealed, Trust, not_as_written};
 
 /// Changes when a piece's content does.
-pub(super) const KEPT_FORMAT: u32 = 3;
+pub(super) const PIECE_FORMAT: u32 = 3;
 
 const ENTRIES: &str = "entries";
 const IDS: &str = "ids";
@@ -39,7 +39,7 @@ thread_local! {
 /// A document ready to be written; made on worker threads.
 #[derive(Debug)]
 pub(super) struct PreparedDocument {
-    head: DocumentHead,
+    head: PieceHead,
     content: u128,
     json_bytes: u64,
     frame: Vec<u8>,
@@ -47,7 +47,7 @@ pub(super) struct PreparedDocument {
 
 /// What is known of a document without its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct DocumentHead {
+pub(super) struct PieceHead {
     pub(super) id: String,
     pub(super) source: String,
 }
@@ -63,7 +63,7 @@ pub(super) enum Entry<D> {
 }
 
 /// A document read back: its head and its line of JSON.
-pub(super) type KeptDocument = (DocumentHead, Vec<u8>);
+pub(super) type StoredDocument = (PieceHead, Vec<u8>);
 
 /// What a piece says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ pub(super) struct PieceFacts {
 
 /// The identity of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct KeptId {
+pub(super) struct DocumentIdentity {
     pub(super) id: u128,
     pub(super) content: u128,
     /// Index of the input in the segment.
@@ -111,7 +111,7 @@ impl PreparedDocument {
     pub(super) fn new(document: &Document) -> Result<Self, CorpusError> {
         let json = json_line(document)?;
         Ok(Self {
-            head: DocumentHead {
+            head: PieceHead {
                 id: document.id.clone(),
                 source: document.source.clone(),
             },
@@ -207,12 +207,12 @@ impl PieceReader {
     }
 
     /// The next entry and how much memory it takes; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<(Entry<KeptDocument>, usize)>, CorpusError> {
+    pub(super) fn next(&mut self) -> Result<Option<(Entry<StoredDocument>, usize)>, CorpusError> {
         let read = self.read_entry();
         read.map_err(|source| failed(&self.path, source))
     }
 
-    fn read_entry(&mut self) -> std::io::Result<Option<(Entry<KeptDocument>, usize)>> {
+    fn read_entry(&mut self) -> std::io::Result<Option<(Entry<StoredDocument>, usize)>> {
         let mut kind = [0];
         if self.entries.read(&mut kind)? == 0 {
             return Ok(None);
@@ -238,7 +238,7 @@ impl PieceReader {
             _ => return Err(not_as_written()),
         };
         // Of small entries most is what holds them.
-        let own = 2 * size_of::<Entry<KeptDocument>>();
+        let own = 2 * size_of::<Entry<StoredDocument>>();
         Ok(Some((entry, own + bytes.len() + json_bytes)))
     }
 }
@@ -246,14 +246,14 @@ impl PieceReader {
 /// Calls `each` with the identity of every document of a piece in order.
 pub(super) fn for_each_id(
     folder: &Path,
-    mut each: impl FnMut(KeptId) -> Result<(), CorpusError>,
+    mut each: impl FnMut(DocumentIdentity) -> Result<(), CorpusError>,
 ) -> Result<(), CorpusError> {
     let (path, mut file, facts) = open(folder, IDS)?;
     let mut record = [0; ID_BYTES];
     for _ in 0..facts.documents {
         file.read_exact(&mut record)
             .map_err(|source| failed(&path, source))?;
-        each(KeptId {
+        each(DocumentIdentity {
             id: u128::from_le_bytes(part(&record, 0)),
             content: u128::from_le_bytes(part(&record, 16)),
             input: u32::from_le_bytes(part(&record, 32)),
@@ -369,7 +369,7 @@ mod tests {
             Ok(())
         })
         .unwrap();
-        let expected = documents.map(|document| KeptId {
+        let expected = documents.map(|document| DocumentIdentity {
             id: xxh3_128(document.id.as_bytes()),
             content: content_hash(&document),
             input: 1,

@@ -2,11 +2,11 @@
 //! memory does not grow with their number. What is said of them is not decided here.
 
 use super::job::Job;
-use super::piece_file::{KeptId, for_each_id};
+use super::piece_file::{DocumentIdentity, for_each_id};
 use crate::error::CorpusError;
 use crate::work::external_sort::{ExternalSort, SortedRecords};
 use crate::work::record::part;
-use crate::work::work_dir::Workplace;
+use crate::work::work_dir::WorkDir;
 
 /// Hash of the id, number of the document, hash of its content, index of its input.
 const ID_BYTES: usize = 16 + 8 + 16 + 4;
@@ -30,12 +30,8 @@ pub(super) struct Repeat {
 
 impl Repeats {
     /// Looks through the documents of all segments, which have so many pieces each.
-    pub(super) fn find(
-        job: &Job<'_>,
-        num_pieces: &[u32],
-        workplace: &Workplace,
-    ) -> Result<Self, CorpusError> {
-        let mut ids = ExternalSort::<ID_BYTES>::new(workplace.scratch("ids")?);
+    pub(super) fn find(job: &Job<'_>, num_pieces: &[u32], work_dir: &WorkDir) -> Result<Self, CorpusError> {
+        let mut ids = ExternalSort::<ID_BYTES>::new(work_dir.scratch("ids")?);
         let mut number = 0_u64;
         for (segment, num_pieces) in num_pieces.iter().enumerate() {
             let first_input = job.segments[segment].inputs.start;
@@ -48,7 +44,7 @@ impl Repeats {
                 })?;
             }
         }
-        let mut repeats = ExternalSort::new(workplace.scratch("repeats")?);
+        let mut repeats = ExternalSort::new(work_dir.scratch("repeats")?);
         let (mut ids, mut first) = (ids.finish()?, None::<[u8; ID_BYTES]>);
         while let Some(record) = ids.next()? {
             match &first {
@@ -77,7 +73,7 @@ impl Repeats {
     }
 }
 
-fn id_record(id: KeptId, number: u64, input: u32) -> [u8; ID_BYTES] {
+fn id_record(id: DocumentIdentity, number: u64, input: u32) -> [u8; ID_BYTES] {
     let mut record = [0; ID_BYTES];
     record[..16].copy_from_slice(&id.id.to_be_bytes());
     record[16..24].copy_from_slice(&number.to_be_bytes());

@@ -98,7 +98,7 @@ pub(super) fn filer_key(document: &DocumentHead) -> u64 {
 }
 
 fn company_key(document: &DocumentHead) -> Option<u64> {
-    let name = normalised_company(document.company.as_deref()?);
+    let name = normalized_company(document.company.as_deref()?);
     (!name.is_empty()).then(|| identity("company", &name))
 }
 
@@ -107,7 +107,7 @@ fn identity(kind: &str, name: &str) -> u64 {
 }
 
 /// Lower case, words of letters and digits, without the legal form at the end.
-fn normalised_company(name: &str) -> String {
+fn normalized_company(name: &str) -> String {
     const LEGAL_FORMS: [&str; 12] = [
         "inc",
         "incorporated",

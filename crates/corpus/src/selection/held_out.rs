@@ -1,7 +1,7 @@
 //! Which companies are held out: a pure function of who filed what, with no regard to order.
 //! It neither reads documents nor writes shards.
 //!
-//! A document belongs to its filer: by Central Index Key, without one by the normalised company
+//! A document belongs to its filer: by Central Index Key, without one by the normalized company
 //! name, else it stands alone; a wiki page belongs to its page id. Where some documents give key
 //! and name and others the name alone, they count as one filer, so that no year of a held-out
 //! company is trained on however its filings were saved. A filer is held out when the hash of

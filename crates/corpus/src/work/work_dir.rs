@@ -17,18 +17,18 @@ use crate::work::segments::Part;
 /// When it fails, finished segments stay, and after a kill all of it; the next command for the
 /// same output goes on with it.
 #[derive(Debug)]
-pub(crate) struct Workplace {
+pub(crate) struct WorkDir {
     folder: PathBuf,
     is_done: bool,
     _lock: FolderLock,
 }
 
-/// Finished segments, in the folder of a workplace.
+/// Finished segments, in the work folder.
 const SEGMENTS: &str = "segments";
 /// What every finished output has.
 const MANIFEST: &str = "manifest.json";
 
-impl Workplace {
+impl WorkDir {
     /// Takes the lock for writing `out`.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl Workplace {
     }
 }
 
-impl Drop for Workplace {
+impl Drop for WorkDir {
     fn drop(&mut self) {
         if !self.is_done && has_finished_segments(&self.folder) {
             return self.clear();
@@ -216,14 +216,14 @@ mod tests {
     fn a_second_command_for_the_same_output_is_refused_while_the_first_lives() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("corpus");
-        let first = Workplace::enter(&out, "build").unwrap();
-        let refused = Workplace::enter(&out, "build").unwrap_err();
+        let first = WorkDir::enter(&out, "build").unwrap();
+        let refused = WorkDir::enter(&out, "build").unwrap_err();
         assert!(
             matches!(&refused, CorpusError::Durable(DurableError::Locked { path, .. }) if *path == out),
             "{refused:?}"
         );
         drop(first);
-        drop(Workplace::enter(&out, "build").unwrap());
+        drop(WorkDir::enter(&out, "build").unwrap());
         assert_eq!(
             std::fs::read_dir(folder.path()).unwrap().count(),
             0,
@@ -240,7 +240,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..500 {
-                        match Workplace::enter(&out, "build") {
+                        match WorkDir::enter(&out, "build") {
                             Ok(work) => {
                                 assert_eq!(inside.fetch_add(1, SeqCst), 0, "two at a time");
                                 drop(DISK.create_new(&work.scratch("spool").unwrap()).unwrap());
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn an_output_that_exists_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = Workplace::enter(folder.path(), "build").unwrap_err();
+        let refused = WorkDir::enter(folder.path(), "build").unwrap_err();
         assert!(
             matches!(refused, CorpusError::Durable(DurableError::AlreadyExists { .. })),
             "{refused:?}"
@@ -276,14 +276,14 @@ mod tests {
         let work = folder.path().join(".corpus.work");
         DISK.create_dir_all(&work.join("segments/segment-00000")).unwrap();
         DISK.create_dir_all(&out).unwrap();
-        assert!(Workplace::enter(&out, "build").is_err());
+        assert!(WorkDir::enter(&out, "build").is_err());
         assert_eq!(kept_work(&out), Some(work.clone()), "no command has made `out`");
         durable::commit_bytes(&DISK, &out.join(MANIFEST), b"{}").unwrap();
         let living = FolderLock::acquire(&work, "build").unwrap();
-        assert!(Workplace::enter(&out, "build").is_err());
+        assert!(WorkDir::enter(&out, "build").is_err());
         assert!(work.exists(), "somebody works there");
         drop(living);
-        assert!(Workplace::enter(&out, "build").is_err());
+        assert!(WorkDir::enter(&out, "build").is_err());
         assert!(!work.exists() && out.exists());
     }
 
@@ -291,7 +291,7 @@ mod tests {
     fn a_command_that_fails_keeps_its_finished_segments_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("corpus");
-        let enter = || Workplace::enter(&out, "build").unwrap();
+        let enter = || WorkDir::enter(&out, "build").unwrap();
         let work = enter();
         DISK.create_dir_all(&work.segments().join("segment-00000.unfinished"))
             .unwrap();
@@ -328,16 +328,16 @@ mod tests {
             DISK.create_dir_all(out.parent().unwrap()).unwrap();
             set(&shared, 0o777);
             for refused in [
-                Workplace::enter(&out, "build"),
-                Workplace::enter_part(&out, Part::WHOLE, "build --part"),
+                WorkDir::enter(&out, "build"),
+                WorkDir::enter_part(&out, Part::WHOLE, "build --part"),
             ] {
                 let message = refused.unwrap_err().to_string();
                 assert!(message.contains("others can write to"), "{message}");
                 assert!(message.contains("chmod +t"), "{message}");
             }
             set(&shared, 0o1777);
-            drop(Workplace::enter(&out, "build").unwrap());
-            drop(Workplace::enter_part(&out, Part::WHOLE, "build --part").unwrap());
+            drop(WorkDir::enter(&out, "build").unwrap());
+            drop(WorkDir::enter_part(&out, Part::WHOLE, "build --part").unwrap());
         }
     }
 
@@ -348,12 +348,12 @@ mod tests {
         let parts = folder.path().join("corpus.parts");
         assert_eq!(parts_folder(&out).unwrap(), parts);
         assert!(!parts.exists(), "asking makes nothing");
-        drop(Workplace::enter_part(&out, Part::WHOLE, "build --part").unwrap());
+        drop(WorkDir::enter_part(&out, Part::WHOLE, "build --part").unwrap());
         parts_folder(&out).unwrap();
         set(&parts, 0o777);
         for refused in [
             parts_folder(&out).map(drop).map_err(CorpusError::from),
-            Workplace::enter_part(&out, Part::WHOLE, "build --part").map(drop),
+            WorkDir::enter_part(&out, Part::WHOLE, "build --part").map(drop),
         ] {
             let message = refused.unwrap_err().to_string();
             assert!(message.contains("others can write to it"), "{message}");
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn a_scratch_file_of_a_killed_command_is_cleared() {
         let folder = tempfile::tempdir().unwrap();
-        let work = Workplace::enter(&folder.path().join("corpus"), "build").unwrap();
+        let work = WorkDir::enter(&folder.path().join("corpus"), "build").unwrap();
         let path = work.scratch("spool").unwrap();
         drop(DISK.create_new(&path).unwrap());
         assert!(!work.scratch("spool").unwrap().exists());

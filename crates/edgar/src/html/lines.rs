@@ -1,11 +1,11 @@
 //! What kind of block a line of a page is, from its own looks. Page furniture is decided later,
-//! from its neighbours and repetitions.
+//! from its neighbors and repetitions.
 
 use documents::BlockKind;
 
 /// Longer lines are running text, however they look.
 const LONGEST_HEADING_BYTES: usize = 200;
-/// A centred, italic or underlined line that is not bold must be shorter.
+/// A centered, italic or underlined line that is not bold must be shorter.
 const LONGEST_LIGHT_HEADING_BYTES: usize = 120;
 
 /// How a line looks on the page.
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn bold_and_centred_lines_are_headings_until_they_are_long() {
+    fn bold_and_centered_lines_are_headings_until_they_are_long() {
         let bold = Looks { bold: true, ..PLAIN };
         let centered = Looks {
             centered: true,

@@ -94,7 +94,7 @@ fn is_url(text: &str) -> bool {
     })
 }
 
-/// Behaviour switches: `__NOTOC__`.
+/// Behavior switches: `__NOTOC__`.
 fn without_magic_words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
