@@ -12,10 +12,10 @@ pub const CELL_SEPARATOR: &str = " | ";
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
-    /// Accession number, `:` and the document's sequence in its submission; `wiki:PAGEID:REVID`;
+    /// Accession number, `:` and the document's sequence in its submission; `wiki:PAGEID:REVID`; `text:ID`;
     /// for a lone file `file:` and the first 16 hex digits of its SHA-256.
     pub id: String,
-    /// The form type as filed (`10-K`, `10-K405/A`), or `wiki`.
+    /// The form type as filed (`10-K`, `10-K405/A`), `wiki`, or what a text says of itself.
     pub source: String,
     /// The filer's Central Index Key, ten digits.
     pub cik: Option<String>,

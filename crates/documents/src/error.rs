@@ -20,7 +20,7 @@ pub enum DocumentsError {
     /// Inputs were read, but none became a document.
     #[error(
         "none of the {inputs} inputs became a document ({skipped} skipped, {rejected} rejected: {reasons}); \
-         give 10-K or 10-Q filings, or a Wikipedia dump"
+         give 10-K or 10-Q filings, a Wikipedia dump, or texts"
     )]
     NoDocuments {
         /// Inputs that were read.
