@@ -9,7 +9,7 @@ use crate::{Call, CallPayload, NcclError, Rank};
 pub enum CollectiveError {
     /// A rank did not arrive before the deadline.
     #[error(
-        "rank {rank}: {call} did not finish within {} s{}; a rank is late, stopped or lost (see the other ranks' logs; if they are only slow, raise parallel.timeout_s)",
+        "rank {rank}: {call} did not finish within {} s{}; another rank is late, stopped or lost (see the logs of the other ranks; if they are only slow, raise parallel.timeout_s)",
         waited.as_secs_f64(),
         Missing(missing)
     )]
@@ -64,7 +64,7 @@ pub enum CollectiveError {
         message: String,
     },
     /// An earlier call failed, so this one was not tried.
-    #[error("rank {rank}: {call} was not tried, because {earlier} had failed")]
+    #[error("rank {rank}: {call} was not tried, because {earlier} had failed before before")]
     Unusable {
         /// The rank that called.
         rank: Rank,

@@ -36,13 +36,13 @@ pub enum CorpusError {
         source: std::io::Error,
     },
     /// Nothing to read was found.
-    #[error("{} holds no input file; give files, or a folder that holds some", path.display())]
+    #[error("{} has no input file; give files, or a folder with files", path.display())]
     NoInput {
         /// The file or folder as given.
         path: PathBuf,
     },
     /// Two documents of a folder have one id.
-    #[error("the document {id} is in {} twice; make the folder again with `tenk-corpus ingest`", docs.display())]
+    #[error("{} has the document {id} twice; make the folder again with `tenk-corpus ingest`", docs.display())]
     DuplicateDocument {
         /// The id.
         id: String,
@@ -67,7 +67,7 @@ pub enum CorpusError {
     },
     /// A tokenizer was trained on later text than a corpus may hold.
     #[error(
-        "the tokenizer {} was trained on {found}, the corpus ends with {limit}; train one with \
+        "the tokenizer {} was trained on {found}, but the corpus ends with {limit}; train one with \
          `tenk-corpus tokenizer --filed-to {limit}`",
         tokenizer.display()
     )]
@@ -80,7 +80,7 @@ pub enum CorpusError {
         limit: crate::selection::day::Day,
     },
     /// A similarity that cannot be searched for.
-    #[error("a similarity of {found} cannot be searched for; give a number from {least} to 1")]
+    #[error("cannot search for a similarity of {found}; give a number from {least} to 1")]
     Similarity {
         /// As given.
         found: f64,
@@ -146,7 +146,7 @@ pub enum CorpusError {
     },
     /// Tokens were made by another tokenizer.
     #[error(
-        "{} was built with the tokenizer {expected}, {} is {found}; give the one that it was built with",
+        "{} was built with the tokenizer {expected}, but {} is {found}; give the tokenizer that it was built with",
         corpus.display(), tokenizer.display()
     )]
     OtherTokenizer {
@@ -161,7 +161,7 @@ pub enum CorpusError {
     },
     /// A document is beyond what the format holds.
     #[error(
-        "the document {id} has {bytes} bytes of tokens, more than the 4 GiB that one may have; take it out"
+        "the document {id} has {bytes} bytes of tokens, more than the 4 GiB that a document may have; take it out"
     )]
     DocumentTooLarge {
         /// Its id.
@@ -177,7 +177,7 @@ pub enum CorpusError {
         source: rayon::ThreadPoolBuildError,
     },
     /// A value could not be written as JSON.
-    #[error("cannot write a value as JSON; this is a fault of the program, please report it")]
+    #[error("cannot write a value as JSON; this is a bug in tenk, please report it")]
     Json {
         /// Why not.
         #[source]

@@ -52,7 +52,7 @@ pub enum DocumentsError {
         source: std::io::Error,
     },
     /// A value could not be written as JSON.
-    #[error("cannot write a value as JSON; this is a fault of the program, please report it")]
+    #[error("cannot write a value as JSON; this is a bug in tenk, please report it")]
     Json {
         /// Why not.
         #[source]

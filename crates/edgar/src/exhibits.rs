@@ -48,7 +48,7 @@ impl fmt::Display for Exhibits {
 
 /// A word that names no choice of exhibits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{word} is no choice of exhibits; give none, annual-reports or all")]
+#[error("{word} is not a choice of exhibits; give none, annual-reports or all")]
 pub struct UnknownExhibits {
     /// The word.
     pub word: String,

@@ -17,7 +17,7 @@ use collectives::Launch;
 use self::output::print_or_fail;
 use crate::run::{exit::ExitStatus, logs::LogFile};
 
-/// Pre-trains RoBERTa-class encoders on shards, from one core to many hosts.
+/// Pre-train RoBERTa encoders on token shards, on one core or on many hosts.
 #[derive(Debug, Parser)]
 #[command(name = "tenk-pretrain", version)]
 pub struct Arguments {
@@ -27,20 +27,20 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Train a run; one process, or under mpirun or srun.
+    /// Train a model, in one process or under mpirun or srun.
     Train(train::TrainArguments),
-    /// Say what a run will need, before any machine is rented: memory, hours, cost, and which switches
-    /// would help; of a run that has begun the hours left.
+    /// Estimate what a run will need before you rent a machine: memory, hours, cost, and which settings
+    /// would help. For a run that has started: the hours left.
     Plan(plan::PlanArguments),
     /// Evaluate a checkpoint on held-out text.
     Eval(eval::EvalArguments),
-    /// Print what a step was trained on: digest, provenance, text with its masks.
+    /// Print what a step was trained on: digest, origin of each sequence, and text with its masks.
     Replay(replay::ReplayArguments),
     /// Write a checkpoint as a Hugging Face folder.
     Export(export::ExportArguments),
-    /// Show the held-out figures of runs side by side, before and after training.
+    /// Compare runs by their held-out figures, before and after training.
     Compare(compare::CompareArguments),
-    /// Check this machine's GPU against its CPU, and time it; says so where there is none.
+    /// Check this machine's GPU against its CPU, and time it. Says so if there is no GPU.
     GpuCheck,
 }
 

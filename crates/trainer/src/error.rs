@@ -77,7 +77,7 @@ pub(crate) enum TrainError {
         source: io::Error,
     },
     /// JSON that this program wrote cannot be read or made.
-    #[error("{what} is not what this program writes")]
+    #[error("{what} was not written by this program")]
     Json {
         /// What was read or made.
         what: String,
@@ -158,7 +158,7 @@ pub(crate) enum TrainError {
     },
     /// The training of a rank does not fit into its memory.
     #[error(
-        "{place}training.micro_batch_size = {micro_batch_size}: a rank needs at least {} and there are {} for it; {way_out}",
+        "{place}training.micro_batch_size = {micro_batch_size}: a rank needs at least {} and has {}; {way_out}",
         in_gb(*needed_bytes),
         in_gb(*available_bytes)
     )]
@@ -176,7 +176,7 @@ pub(crate) enum TrainError {
     },
     /// The memory was used up in mid-run.
     #[error(
-        "the memory is used up; lower training.micro_batch_size (now {micro_batch_size}) or set model.checkpoint_activations = true"
+        "memory ran out; lower training.micro_batch_size (now {micro_batch_size}) or set model.checkpoint_activations = true"
     )]
     OutOfMemory {
         /// Sequences of a forward and backward pass.
@@ -225,17 +225,17 @@ pub(crate) enum TrainError {
     },
     /// The thread that sums gradients during the backward pass is gone.
     #[error(
-        "the thread that sums gradients over ranks panicked, which is a fault of this program; parallel.overlap = false does without it"
+        "the thread that sums gradients over ranks panicked; this is a bug in tenk. With parallel.overlap = false the thread is not needed"
     )]
     ReducerPanicked,
     /// The thread that copies the corpus is gone.
     #[error(
-        "the thread that copies the corpus panicked, which is a fault of this program; without data.stage_to it is not needed"
+        "the thread that copies the corpus panicked; this is a bug in tenk. Without data.stage_to the thread is not needed"
     )]
     StagingPanicked,
     /// Ranks have run folders of their own under one name.
     #[error(
-        "run.dir = {}: rank 0 (host {first}) put a file into it that {others} not see, so it is not one folder for all; give one on a file system that all hosts share (NFS, Lustre, FSx), by the same path",
+        "run.dir = {}: rank 0 (host {first}) wrote a file there that {others} not see, so it is not the same folder everywhere; choose a folder on a file system that all hosts share (NFS, Lustre, FSx), under the same path",
         dir.display()
     )]
     RunFolderNotShared {
@@ -256,7 +256,7 @@ pub(crate) enum TrainError {
     },
     /// There is nothing to evaluate.
     #[error(
-        "the corpus has no held-out text to evaluate: whole companies are held out, so it needs filings of at least two; build it with more, or set evaluation.every_steps = 0"
+        "the corpus has no held-out text to evaluate. Whole companies are held out, so it needs filings of at least two companies; build it with more, or set evaluation.every_steps = 0"
     )]
     NothingHeldOut,
     /// A run without evaluations.
@@ -267,7 +267,7 @@ pub(crate) enum TrainError {
     },
     /// The loader ended before the run.
     #[error(
-        "the loader ended before step {step}, which is a fault of this program; `--resume auto` goes on from the last checkpoint"
+        "the loader ended before step {step}; this is a bug in tenk. `--resume auto` goes on from the last checkpoint"
     )]
     LoaderEnded {
         /// The step that it did not deliver.

@@ -179,9 +179,7 @@ pub(super) unsafe fn all_reduce_sum<T: Pod + Add<Output = T>>(
                     slice::from_raw_parts_mut(values.wrapping_add(piece.start), piece.len()),
                 )
             };
-            own.iter_mut()
-                .zip(received)
-                .for_each(|(own, received)| *own = *received + *own);
+            add(own, received);
         }
         if out.or(came).is_some() {
             continue;
@@ -193,6 +191,13 @@ pub(super) unsafe fn all_reduce_sum<T: Pod + Add<Output = T>>(
     }
     drop(ManuallyDrop::into_inner(slots));
     Ok(())
+}
+
+/// Adds what was received to a part of the numbers.
+fn add<T: Pod + Add<Output = T>>(own: &mut [T], received: &[T]) {
+    for (own, received) in own.iter_mut().zip(received) {
+        *own = *received + *own;
+    }
 }
 
 /// As long as [`PAUSE_PIECES`] took so far: every look at MPI costs system calls, on cores that

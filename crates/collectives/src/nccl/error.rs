@@ -10,7 +10,7 @@ use crate::{Bucket, DeviceElement, Rank};
 pub enum NcclError {
     /// The library could not be opened.
     #[error(
-        "NCCL could not be opened as {library}: {message}; name its file with parallel.nccl_library, put its folder on LD_LIBRARY_PATH (a CUDA build of libtorch brings libnccl.so.2), or sum in host memory with parallel.backend = \"mpi\""
+        "cannot open NCCL as {library}: {message}; name its file with parallel.nccl_library, put its folder on LD_LIBRARY_PATH (a CUDA build of libtorch brings libnccl.so.2), or sum in host memory with parallel.backend = \"mpi\""
     )]
     NotFound {
         /// The path or name that was tried.
@@ -20,7 +20,7 @@ pub enum NcclError {
     },
     /// The library is of a version without communicators that do not block.
     #[error(
-        "{library} is NCCL {version}, and {} or newer is needed; name a newer one with parallel.nccl_library, or sum in host memory with parallel.backend = \"mpi\"",
+        "{library} is NCCL {version}, but {} or newer is needed; name a newer one with parallel.nccl_library, or sum in host memory with parallel.backend = \"mpi\"",
         NcclVersion::LEAST
     )]
     TooOld {
@@ -47,7 +47,7 @@ pub enum NcclError {
     },
     /// NCCL could not make the id by which ranks find each other.
     #[error(
-        "{library} could not make an id for the ranks to meet by: {message}; set NCCL_SOCKET_IFNAME to a network interface of this host, or see NCCL_DEBUG=INFO"
+        "{library} could not create the id by which the ranks meet: {message}; set NCCL_SOCKET_IFNAME to a network interface of this host, or see NCCL_DEBUG=INFO"
     )]
     NoUniqueId {
         /// The library.
@@ -56,7 +56,9 @@ pub enum NcclError {
         message: String,
     },
     /// Rank 0 sent no id.
-    #[error("rank {rank}: rank 0 could not make an id for the ranks to meet by; its own message says why")]
+    #[error(
+        "rank {rank}: rank 0 could not create the id by which the ranks meet; the message of rank 0 says why"
+    )]
     NoMeeting {
         /// The rank that was not told.
         rank: Rank,
@@ -82,9 +84,7 @@ pub enum NcclError {
         message: String,
     },
     /// Numbers that are to be summed do not lie on the rank's GPU.
-    #[error(
-        "{work} was refused: its numbers do not lie in the memory of GPU {device}, which is a fault of this program"
-    )]
+    #[error("{work} was refused: its numbers are not in the memory of GPU {device}; this is a bug in tenk")]
     NotOnGpu {
         /// What they were to be part of.
         work: NcclWork,

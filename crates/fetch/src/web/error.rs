@@ -65,8 +65,7 @@ pub enum FetchError {
     },
     /// One filing after the other fails: the archive is out of reach.
     #[error(
-        "{failures} filings in a row could not be fetched, so the archive is out of reach; what is there is kept: \
-         run the command again to go on from here"
+        "{failures} filings in a row could not be fetched, so the archive cannot be reached. The fetched filings are kept: run the command again to go on from here"
     )]
     OutOfReach {
         /// How many in a row.
@@ -76,7 +75,7 @@ pub enum FetchError {
         fault: Fault,
     },
     /// The ledger is not one of ours.
-    #[error("{}, line {line} is no row of a ledger of filings; choose another --out folder", path.display())]
+    #[error("{}, line {line} is not a row of a ledger of filings; choose another --out folder", path.display())]
     Ledger {
         /// The ledger.
         path: PathBuf,
@@ -92,7 +91,7 @@ pub enum FetchError {
         file: String,
     },
     /// The dump is whole, but not what the checksum file says.
-    #[error("{} was fetched whole but has the {kind} {found}, not {expected}; it was removed: run the command again", path.display())]
+    #[error("{} was fetched completely, but its {kind} is {found}, not {expected}; it was removed: run the command again", path.display())]
     Checksum {
         /// The file.
         path: PathBuf,
@@ -105,8 +104,7 @@ pub enum FetchError {
     },
     /// A dump that is there under its name is not what the checksum file says.
     #[error(
-        "{} is there, but has the {kind} {found}, not {expected}: it is damaged or was changed; remove it and run \
-         the command again", path.display()
+        "{} exists, but its {kind} is {found}, not {expected}: it is damaged or was changed; remove it and run the command again", path.display()
     )]
     Stored {
         /// The file.

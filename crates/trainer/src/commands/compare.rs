@@ -16,7 +16,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
-    /// Run folders; the later ones are compared with the first.
+    /// Run folders. The others are compared with the first one.
     #[arg(required = true)]
     runs: Vec<PathBuf>,
     /// Print JSON.

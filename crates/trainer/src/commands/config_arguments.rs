@@ -11,7 +11,7 @@ pub(crate) struct ConfigArguments {
     /// The run's TOML file.
     #[arg(long)]
     pub(crate) config: PathBuf,
-    /// Override a key: section.key=value, the value in TOML. May be repeated.
+    /// Override a key: section.key=value, with a TOML value. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
 }
@@ -19,13 +19,13 @@ pub(crate) struct ConfigArguments {
 /// A run by its configuration, its folder, or both.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// The run's TOML file; by default the one in the run folder.
+    /// The run's TOML file [default: the one in the run folder].
     #[arg(long, required_unless_present = "run")]
     pub(crate) config: Option<PathBuf>,
     /// The run folder.
     #[arg(long)]
     pub(crate) run: Option<PathBuf>,
-    /// Override a key: section.key=value, the value in TOML. May be repeated.
+    /// Override a key: section.key=value, with a TOML value. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
 }

@@ -34,17 +34,17 @@ use crate::{
 pub(crate) struct EvalArguments {
     #[command(flatten)]
     run: RunArguments,
-    /// A checkpoint: its folder, its name or its step; the newest by default.
+    /// The checkpoint: its folder, its name or its step [default: the newest].
     #[arg(long)]
     checkpoint: Option<String>,
-    /// Evaluate the weights before the first step instead.
+    /// Evaluate the weights before the first step.
     #[arg(long, conflicts_with = "checkpoint")]
     initial: bool,
-    /// At most so many sequences a source, evenly spaced; all by default.
+    /// Most sequences of each source, evenly spaced [default: all].
     #[arg(long)]
     max_sequences: Option<u64>,
-    /// Seed of the masks; by default that of the run's own evaluations, which is 0 but in runs that an
-    /// older program began: these have their run.seed.
+    /// Seed of the masks [default: the seed of the run's own evaluations. It is 0, but run.seed for runs
+    /// that an older program started].
     #[arg(long, value_name = "N")]
     mask_seed: Option<u64>,
     /// Print JSON.

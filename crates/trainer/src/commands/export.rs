@@ -19,13 +19,13 @@ pub(crate) struct ExportArguments {
     /// The run folder.
     #[arg(long)]
     run: PathBuf,
-    /// A checkpoint: its folder, its name or its step; the newest by default.
+    /// The checkpoint: its folder, its name or its step [default: the newest].
     #[arg(long)]
     checkpoint: Option<String>,
-    /// The tokenizer folder; by default the one that the run used.
+    /// The tokenizer folder [default: the one that the run used].
     #[arg(long)]
     tokenizer: Option<PathBuf>,
-    /// The folder to write; it must not exist.
+    /// The folder to create. It must not exist.
     #[arg(long)]
     out: PathBuf,
 }

@@ -34,29 +34,28 @@ pub(crate) struct PlanArguments {
     /// The run's TOML file.
     #[arg(long, required_unless_present = "from")]
     config: Option<PathBuf>,
-    /// Override a key: section.key=value, the value in TOML. May be repeated.
+    /// Override a key: section.key=value, with a TOML value. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// The folder of a run that has begun: the hours that it has left, by the rate that it has measured.
-    /// With --device its configuration is planned for that device too.
+    /// The folder of a run that has started. Prints the hours left at the rate that the run has measured.
+    /// With --device the same configuration is also planned for that device.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "overrides"])]
     from: Option<PathBuf>,
-    /// The accelerator, or `cpu`: a rank of this machine, which is measured for some seconds. By default
-    /// `v100-sxm2-32gb`, with --from none.
+    /// The accelerator, or `cpu` to measure a rank of this machine for some seconds [default:
+    /// v100-sxm2-32gb; none with --from].
     #[arg(long, value_parser = PossibleValuesParser::new(ACCELERATORS.iter().map(|accelerator| accelerator.name).chain([CPU])))]
     device: Option<String>,
-    /// How many of them; by default 64 accelerators, or one rank of a CPU, or as many as the run of
-    /// --from has.
+    /// Number of devices [default: 64 accelerators, one CPU rank, or with --from as many as that run has].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     devices: Option<u32>,
-    /// What joins them; by default `host` for CPUs, all ranks on this machine, and else `p3dn`. Over
-    /// another network each CPU is a machine of its own.
+    /// The network between the devices [default: p3dn; for CPUs `host`, which means all ranks on this
+    /// machine]. Over any other network each CPU is a machine of its own.
     #[arg(long, value_parser = PossibleValuesParser::new(NETWORKS.map(|network| network.name)))]
     network: Option<String>,
-    /// Price of one device for an hour.
+    /// Price of one device for one hour.
     #[arg(long, value_parser = price)]
     price: Option<f64>,
-    /// Tokens of the training shards; by default what the manifest of data.corpus says.
+    /// Tokens of the training shards [default: from the manifest of data.corpus].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     corpus_tokens: Option<u64>,
     /// Print JSON.

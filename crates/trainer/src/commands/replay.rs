@@ -23,10 +23,10 @@ use crate::{
 pub(crate) struct ReplayArguments {
     #[command(flatten)]
     run: RunArguments,
-    /// The step, as metrics.jsonl names it.
+    /// The step, as numbered in metrics.jsonl.
     #[arg(long)]
     step: u64,
-    /// One slot of its batch; all by default.
+    /// One slot of the batch [default: all].
     #[arg(long)]
     slot: Option<u64>,
     /// Print JSON.

@@ -28,15 +28,15 @@ use crate::{
 pub(crate) struct TrainArguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// Go on from the newest checkpoint of the run folder, if there is one. With --dry-run: whether
-    /// it fits, and the step after it.
+    /// Resume from the newest checkpoint of the run folder, if there is one. With --dry-run: check that it
+    /// fits, and take the step after it.
     #[arg(long, value_enum)]
     resume: Option<ResumeArgument>,
-    /// Check everything, show plan, shapes and first batch, take one step, write nothing.
+    /// Check everything, print plan, shapes and first batch, take one step, and write nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Begin with the weights of a Hugging Face RoBERTa folder, and take the model's shape from
-    /// it. Its tokenizer has to be the corpus's. A resumed run goes on with its own weights.
+    /// Start from the weights and the model shape of a Hugging Face RoBERTa folder. Its tokenizer must be
+    /// that of the corpus. A resumed run continues with its own weights.
     #[arg(long, value_name = "DIR")]
     init_from: Option<PathBuf>,
 }

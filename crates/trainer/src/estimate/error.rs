@@ -27,7 +27,7 @@ pub(crate) enum EstimateError {
     },
     /// The folder of `plan --from` is none of a run.
     #[error(
-        "--from {}: there is no config.toml in it, so it is no run folder; name the run.dir of a run that has begun",
+        "--from {} has no config.toml, so it is not a run folder; name the run.dir of a run that has started",
         run.display()
     )]
     NoRun {

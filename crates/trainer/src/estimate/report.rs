@@ -29,7 +29,7 @@ pub(crate) struct Asked<'a> {
     pub num_devices: u64,
     /// What joins them.
     pub network: &'a Network,
-    /// Price of one device for an hour.
+    /// Price of one device for one hour.
     pub price_per_device_hour: Option<f64>,
     /// Tokens of the training shards, where they are known.
     pub corpus_tokens: Option<u64>,

@@ -9,7 +9,7 @@ use crate::config::KeyPlace;
 pub(crate) enum SavedRunError {
     /// The run folder already has checkpoints.
     #[error(
-        "{} already has checkpoints; go on with `--resume auto`, or choose another run.dir",
+        "{} already has checkpoints; resume it with `--resume auto`, or choose another run.dir",
         dir.display()
     )]
     HasCheckpoints {
@@ -18,7 +18,7 @@ pub(crate) enum SavedRunError {
     },
     /// A run without a step that is left.
     #[error(
-        "{}: the run is finished, all {step} steps of training.max_steps are taken; choose another run.dir, or export it",
+        "{}: the run has finished all {step} steps of training.max_steps; choose another run.dir, or export it",
         dir.display()
     )]
     Finished {
@@ -60,7 +60,7 @@ pub(crate) enum SavedRunError {
     },
     /// The checkpoint lacks a field or tensor.
     #[error(
-        "the checkpoint {} lacks {what}, so it was not written by this program; use another one",
+        "the checkpoint {} has no {what}, so it was not written by this program; use another one",
         path.display()
     )]
     IncompleteCheckpoint {
@@ -71,7 +71,7 @@ pub(crate) enum SavedRunError {
     },
     /// A resumed run is to skip a step that it has taken.
     #[error(
-        "{place}data.skip_steps: step {step} was taken already, as the run goes on after step {finished}; a run skips steps that are to come. To train without that batch, remove the checkpoints from step {step} on and resume from the one before"
+        "{place}data.skip_steps: the run has already taken step {step}, because it goes on after step {finished}. A run can only skip steps that are still to come. To train without that batch, remove the checkpoints from step {step} on and resume from the one before"
     )]
     SkipsTakenStep {
         /// Where the file has the key.

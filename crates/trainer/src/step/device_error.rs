@@ -9,7 +9,7 @@ use crate::config::KeyPlace;
 pub(crate) enum DeviceError {
     /// The processor has no fast instructions for the precision.
     #[error(
-        "{place}training.precision = \"{precision}\": rank {rank} ({processor}) has no instructions for it and would be a hundred times slower than in f32; bf16 needs AVX512-BF16, AMX or a GPU of compute capability 8.0, fp16 a GPU of 7.0; use \"f32\" or \"auto\""
+        "{place}training.precision = \"{precision}\": rank {rank} ({processor}) has no instructions for it. It would be a hundred times slower than f32; bf16 needs AVX512-BF16, AMX or a GPU of compute capability 8.0, fp16 a GPU of 7.0; use \"f32\" or \"auto\""
     )]
     SlowPrecision {
         /// Where the key stands.
