@@ -331,7 +331,7 @@ impl Default for LoggingSection {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::run::plan::{Facts, TrainPlan};
+    use crate::run::plan::{TrainPlan, facts::Facts};
 
     pub(crate) const TINY: &str = r#"
 [run]

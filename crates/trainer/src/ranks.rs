@@ -10,4 +10,5 @@ pub(crate) mod last_resort;
 pub(crate) mod launcher;
 pub(crate) mod liveness;
 pub(crate) mod processor;
+pub(crate) mod reproducibility_key;
 pub(crate) mod shared_memory;

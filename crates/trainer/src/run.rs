@@ -1,6 +1,8 @@
 //! A run from its start to its end: its folder and what stands in it, its data, its loop, and why it stops.
 
+pub(crate) mod beginning;
 pub(crate) mod data;
+pub(crate) mod dry_run;
 pub(crate) mod evaluate;
 pub(crate) mod exit;
 pub(crate) mod find_checkpoint;
@@ -18,6 +20,7 @@ pub(crate) mod session;
 pub(crate) mod smaller_micro_batch;
 pub(crate) mod staging;
 pub(crate) mod stop;
+pub(crate) mod stop_reason;
 pub(crate) mod synthetic;
 pub(crate) mod text_dates;
 pub(crate) mod timestamp;

@@ -27,7 +27,7 @@ use crate::{
         session::Session,
         unigram::Unigram,
     },
-    step::precision,
+    step::{learner::Learner, precision},
 };
 
 #[derive(Debug, Args)]
@@ -141,22 +141,7 @@ pub(crate) fn evaluate_run(
             )?)
         }
     };
-    let (learner, progress, own_masks) = match &restored {
-        None => {
-            let precision = precision::decide(collective, &session.plan.config, &session.processors)?;
-            let mut learner = session.learner(precision)?;
-            lineage::initialize(&mut learner, &session, collective)?;
-            (learner, Progress::default(), EVALUATION_MASK_SEED)
-        }
-        Some(restored) => {
-            let precision = agree(collective, check_tokenizer(restored, &session))?;
-            let mut learner = session.learner(precision)?;
-            agree(collective, restored.load_into(&mut learner, true))?;
-            let progress = agree(collective, restored.progress())?;
-            let lineage = agree(collective, restored.lineage())?;
-            (learner, progress, lineage.mask_seed(&session.plan.config))
-        }
-    };
+    let (learner, progress, own_masks) = learner_of(restored.as_ref(), &session, collective)?;
     let unigram = Unigram::count(
         collective,
         &session.text.corpus,
@@ -171,6 +156,28 @@ pub(crate) fn evaluate_run(
     let _crowd = CrowdWatch::begin(&session, collective.rank().0);
     let record = evaluator.evaluate(&learner.model, collective)?;
     Ok((progress, record))
+}
+
+/// The weights of a checkpoint, else the initial ones, how far they were trained, and the seed of their
+/// run's own masks.
+fn learner_of(
+    restored: Option<&Restored>,
+    session: &Session,
+    collective: &mut dyn Collective,
+) -> Result<(Learner, Progress, u64), TrainError> {
+    let config = &session.plan.config;
+    let Some(restored) = restored else {
+        let precision = precision::decide(collective, config, &session.processors)?;
+        let mut learner = session.learner(precision)?;
+        lineage::initialize(&mut learner, session, collective)?;
+        return Ok((learner, Progress::default(), EVALUATION_MASK_SEED));
+    };
+    let precision = agree(collective, check_tokenizer(restored, session))?;
+    let mut learner = session.learner(precision)?;
+    agree(collective, restored.load_into(&mut learner, true))?;
+    let progress = agree(collective, restored.progress())?;
+    let lineage = agree(collective, restored.lineage())?;
+    Ok((learner, progress, lineage.mask_seed(config)))
 }
 
 /// Any corpus may evaluate a model, if its tokens are the model's. The precision is the run's.

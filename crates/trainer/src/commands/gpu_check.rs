@@ -26,7 +26,11 @@ use self::{
     runner::{Check, run_checks},
     speed::Speed,
 };
-use crate::{commands::output::print, run::exit::ExitStatus, step::precision};
+use crate::{
+    commands::output::print,
+    run::{exit::ExitStatus, synthetic::BatchShape},
+    step::precision,
+};
 
 /// All checks together end within it; they take a minute or two. Two more are left for the peer that
 /// `scripts/gpu_check.sh` runs beside them.
@@ -85,7 +89,10 @@ fn checks(device: Device, half: &[Precision]) -> Vec<Check> {
         // RoBERTa's proportions; 192 positions are 64 more than a multiple of 128, where kernels of
         // attention have failed before.
         config: model_of(256, 4, 5003),
-        shape: (4, 192),
+        shape: BatchShape {
+            sequences: 4,
+            length: 192,
+        },
     };
     let mut checks = correctness(&checked, half);
     for way in NcclSetup::ALL {
@@ -144,7 +151,10 @@ fn performance(device: Device, half: &[Precision]) -> Vec<Check> {
                 config: model_of(768, 12, 50_265),
                 precision,
                 padding,
-                shape: (32, 512),
+                shape: BatchShape {
+                    sequences: 32,
+                    length: 512,
+                },
             };
             let what = format!("{}, 32 x 512, {padding}", precision::name(precision));
             checks.push(Check::new(&what, move || speed.measure()));

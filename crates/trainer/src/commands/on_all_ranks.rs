@@ -9,7 +9,7 @@ use crate::{
     config::RunConfig,
     error::{TrainError, chain},
     ranks::agree::agree,
-    run::{exit::ExitStatus, plan::LONGEST_TIMEOUT_S},
+    run::{exit::ExitStatus, plan::parallel::LONGEST_TIMEOUT_S},
 };
 
 /// Connects the ranks and runs `work`. One rank reports what all of them know; a rank that

@@ -24,7 +24,7 @@ use crate::{
     },
     run::{
         exit::ExitStatus,
-        plan::{Facts, TrainPlan},
+        plan::{TrainPlan, facts::Facts},
         smaller_micro_batch::SmallerMicroBatch,
     },
 };

@@ -15,7 +15,7 @@ use crate::{
     run::{
         data::{DataFiles, Text, open_loader, open_packings},
         lineage,
-        plan::{Facts, TrainPlan},
+        plan::{TrainPlan, facts::Facts},
     },
 };
 

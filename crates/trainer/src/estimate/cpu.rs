@@ -27,8 +27,12 @@ use crate::{
         crowd,
         processor::Processor,
     },
-    run::{memory, plan::TrainPlan, synthetic::SyntheticRun},
-    step::{StepRecord, meters::product_rate, precision},
+    run::{
+        memory,
+        plan::TrainPlan,
+        synthetic::{BatchShape, SyntheticRun},
+    },
+    step::{meters::product_rate, precision, record::StepRecord},
 };
 
 const WIDTH: usize = 256;
@@ -194,7 +198,10 @@ fn fastest_step(
     precision: Precision,
 ) -> Result<StepRecord, TrainError> {
     let length = plan.config.data.sequence_length;
-    let shape = ((POSITIONS / length).max(1), length);
+    let shape = BatchShape {
+        sequences: (POSITIONS / length).max(1),
+        length,
+    };
     let mut synthetic = SyntheticRun::new(TorchDevice::Cpu, model, precision, shape)?;
     let checkpoint = plan.config.model.checkpoint_activations;
     synthetic.learner.model.set_checkpoint_activations(checkpoint);
@@ -225,7 +232,7 @@ impl BesideProducts {
     ) -> Self {
         let products = |record: &StepRecord| {
             let sequences = record.local_sequences.iter().sum::<u64>().max(1);
-            let (length, masked) = (record.tokens / sequences, record.masked_tokens / sequences);
+            let (length, masked) = (record.tokens / sequences, record.num_losses / sequences);
             let again = if recomputes {
                 sequences * model.recomputed_flops(length, masked)
             } else {
@@ -235,7 +242,7 @@ impl BesideProducts {
         };
         let elements =
             |record: &StepRecord| record.tokens as f64 * (model.num_hidden_layers * model.hidden_size) as f64;
-        let logits = |record: &StepRecord, vocab_size| record.masked_tokens as f64 * vocab_size as f64;
+        let logits = |record: &StepRecord, vocab_size| record.num_losses as f64 * vocab_size as f64;
         let more_logits = logits(step, model.vocab_size) - logits(without_head, few_tokens.vocab_size);
         // Of one pass or of both: seconds of an element of the layers, and of a logit.
         let apart = |of_step: f64, of_few_tokens: f64| {
@@ -276,7 +283,7 @@ mod tests {
             network::{HOST, Network},
             step_time::{GradientSchedule, PlannedStep, StepTime},
         },
-        run::plan::Facts,
+        run::plan::facts::Facts,
     };
 
     fn plan(overrides: &[&str]) -> TrainPlan {
@@ -313,14 +320,14 @@ mod tests {
             BesideProducts::of((&model, &step), (&few_tokens, &without_head), (rate, recomputes))
         };
         let beside = of(false);
-        let logits = step.masked_tokens as f64 * 5000.0;
+        let logits = step.num_losses as f64 * 5000.0;
         assert!((beside.seconds_per_logit * logits - 0.5).abs() < 1e-6);
         let elements = step.tokens as f64 * (model.num_hidden_layers * WIDTH) as f64;
         assert!((beside.seconds_per_element * elements - 1.5).abs() < 1e-6);
         assert!((beside.seconds_per_element_again * elements - 0.4).abs() < 1e-6);
         // The same times, of which products have more where the layers' forward pass comes twice.
         let sequences = step.local_sequences[0];
-        let again = model.recomputed_flops(step.tokens / sequences, step.masked_tokens / sequences);
+        let again = model.recomputed_flops(step.tokens / sequences, step.num_losses / sequences);
         let layers = 1.5 - (sequences * again) as f64 / rate - 0.4;
         assert!((of(true).seconds_per_element * elements - layers).abs() < 1e-6);
         assert!((of(true).seconds_per_element_again * elements - 0.4).abs() < 1e-6);

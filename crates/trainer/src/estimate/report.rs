@@ -4,7 +4,7 @@ use collectives::canonical::Tree;
 use serde::Serialize;
 
 use super::{
-    device::Device,
+    device::{Device, Rate},
     memory::Memory,
     network::Network,
     step_time::{GradientSchedule, PlannedStep, StepTime},
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Reduction,
-    run::plan::{TrainPlan, can_share},
+    run::plan::{TrainPlan, training::can_share},
     step::gradient_transport::{GradientTransport, overlaps},
 };
 
@@ -107,41 +107,9 @@ impl Estimate {
         let parameters = work::num_parameters(model);
         let step = step_of(plan, asked.device, asked.num_devices, training.micro_batch_size);
         let gradient_bytes = step.wire_bytes * parameters as f64;
-        let hours = |time: StepTime| time.seconds() * training.max_steps as f64 / SECONDS_PER_HOUR;
         let beside = &asked.device.beside_products;
         let at = |num_devices, rate| StepTime::new(&step, asked.network, num_devices, (rate, beside));
-        let ranges = asked.device.rates.iter().map(|&(rate, source)| {
-            let step = at(asked.num_devices, rate);
-            let device_hours = hours(step) * asked.num_devices as f64;
-            Range {
-                flops_per_second: rate,
-                source: source.to_owned(),
-                step,
-                hours: hours(step),
-                cost: asked.price_per_device_hour.map(|price| price * device_hours),
-            }
-        });
         let fastest = asked.device.rates.first().map_or(1.0, |&(rate, _)| rate);
-        let alone = hours(at(1, fastest));
-        let usable = WORLDS
-            .into_iter()
-            .filter(|&world| !asked.network.is_one_host() || world <= asked.num_devices);
-        let scaling = usable.filter_map(|num_devices| {
-            let micro_batch = largest_shared(plan, num_devices, training.micro_batch_size)?;
-            let step = step_of(plan, asked.device, num_devices, micro_batch);
-            let hours = hours(StepTime::new(
-                &step,
-                asked.network,
-                num_devices,
-                (fastest, beside),
-            ));
-            Some(Scaling {
-                num_devices,
-                micro_batch,
-                hours,
-                efficiency: alone / (hours * num_devices as f64),
-            })
-        });
         let positions = plan.positions_per_step as f64 * training.max_steps as f64;
         Self {
             parameters,
@@ -159,9 +127,9 @@ impl Estimate {
             in_host_memory_seconds: (step.through_host
                 || matches!(step.sums, GradientSchedule::Canonical { .. }))
             .then(|| at(asked.num_devices, fastest).communication_seconds),
-            ranges: ranges.collect(),
+            ranges: ranges(&step, plan, asked),
             passes: asked.corpus_tokens.map(|tokens| positions / tokens as f64),
-            scaling: scaling.collect(),
+            scaling: scaling(&step, plan, asked, fastest),
         }
     }
 
@@ -171,7 +139,7 @@ impl Estimate {
         let rate = self.ranges.first().map_or(1.0, |range| range.flops_per_second);
         let beside = &asked.device.beside_products;
         let time = StepTime::new(&step, asked.network, asked.num_devices, (rate, beside));
-        time.seconds() * plan.config.training.max_steps as f64 / SECONDS_PER_HOUR
+        run_hours(plan, time)
     }
 
     /// The largest micro-batch that fits and that the devices can share.
@@ -192,6 +160,52 @@ pub(super) fn largest_shared(plan: &TrainPlan, num_devices: u64, most: u64) -> O
     (1..=most.min(batch)).rev().find(|&micro_batch| {
         batch.is_multiple_of(micro_batch) && can_share(batch / micro_batch, num_devices, allow_uneven)
     })
+}
+
+/// The run at every rate that was reached.
+fn ranges(step: &PlannedStep<'_>, plan: &TrainPlan, asked: &Asked<'_>) -> Vec<Range> {
+    let range = |&(rate, source): &Rate| {
+        let beside = &asked.device.beside_products;
+        let step = StepTime::new(step, asked.network, asked.num_devices, (rate, beside));
+        let hours = run_hours(plan, step);
+        let device_hours = hours * asked.num_devices as f64;
+        Range {
+            flops_per_second: rate,
+            source: source.to_owned(),
+            step,
+            hours,
+            cost: asked.price_per_device_hour.map(|price| price * device_hours),
+        }
+    };
+    asked.device.rates.iter().map(range).collect()
+}
+
+/// The run on other numbers of devices, at the rate `fastest`.
+fn scaling(step: &PlannedStep<'_>, plan: &TrainPlan, asked: &Asked<'_>, fastest: f64) -> Vec<Scaling> {
+    let hours = |step: &PlannedStep<'_>, num_devices| {
+        let rate = (fastest, &asked.device.beside_products);
+        run_hours(plan, StepTime::new(step, asked.network, num_devices, rate))
+    };
+    let alone = hours(step, 1);
+    let usable = WORLDS
+        .into_iter()
+        .filter(|&world| !asked.network.is_one_host() || world <= asked.num_devices);
+    let scaling = usable.filter_map(|num_devices| {
+        let micro_batch = largest_shared(plan, num_devices, plan.config.training.micro_batch_size)?;
+        let step = step_of(plan, asked.device, num_devices, micro_batch);
+        let hours = hours(&step, num_devices);
+        Some(Scaling {
+            num_devices,
+            micro_batch,
+            hours,
+            efficiency: alone / (hours * num_devices as f64),
+        })
+    });
+    scaling.collect()
+}
+
+fn run_hours(plan: &TrainPlan, step: StepTime) -> f64 {
+    step.seconds() * plan.config.training.max_steps as f64 / SECONDS_PER_HOUR
 }
 
 /// A step of the run, on `num_devices` in micro-batches of so many sequences.
@@ -250,7 +264,7 @@ pub(crate) mod tests {
             network::NETWORKS,
             text::text,
         },
-        run::plan::Facts,
+        run::plan::facts::Facts,
     };
 
     pub(crate) fn recipe(name: &str, overrides: &[&str]) -> TrainPlan {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{BackendChoice, PrecisionChoice, ReduceDtype, Reduction, RunConfig},
-    run::plan::{Facts, TrainPlan},
+    run::plan::{TrainPlan, facts::Facts},
 };
 
 /// Shares of the hours and of a device's memory below which nothing is said.

@@ -55,6 +55,15 @@ fn write_all(
     write_memory(out, estimate, plan, device)?;
     write_sums(out, estimate, plan, asked.network)?;
     write_range(out, estimate)?;
+    write_passes(out, estimate)?;
+    write_scaling(out, estimate)?;
+    if device.is_cpu() {
+        return Ok(());
+    }
+    write_residuals(out)
+}
+
+fn write_passes(out: &mut String, estimate: &Estimate) -> Result<(), std::fmt::Error> {
     match estimate.passes {
         Some(passes) => writeln!(
             out,
@@ -66,12 +75,15 @@ fn write_all(
             } else {
                 String::new()
             }
-        )?,
+        ),
         None => writeln!(
             out,
             "\npasses over the corpus   unknown: data.corpus is not there; --corpus-tokens N says its size"
-        )?,
+        ),
     }
+}
+
+fn write_scaling(out: &mut String, estimate: &Estimate) -> Result<(), std::fmt::Error> {
     writeln!(
         out,
         "\ndevices  micro-batch     hours  efficiency (at the fastest rate)"
@@ -86,10 +98,7 @@ fn write_all(
             row.efficiency * 100.0
         )?;
     }
-    if device.is_cpu() {
-        return Ok(());
-    }
-    write_residuals(out)
+    Ok(())
 }
 
 fn write_memory(

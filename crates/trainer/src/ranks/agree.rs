@@ -89,6 +89,13 @@ pub(crate) fn compare(collective: &mut dyn Collective, own: &Value) -> Result<()
     Ok(())
 }
 
+/// An error that every rank has found by itself.
+pub(crate) fn agreed(error: &TrainError) -> TrainError {
+    TrainError::Agreed {
+        message: chain(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

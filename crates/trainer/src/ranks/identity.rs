@@ -1,16 +1,13 @@
-//! What makes two launches the same run: hashes of everything that decides the result, and the
-//! key under which the result is the same to the last bit.
+//! What makes two launches the same run: hashes of everything that decides the result.
 
 use std::{path::Path, sync::OnceLock};
 
-use collectives::SumOrder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    config::{ParallelSection, ReduceDtype, Reduction, RunConfig, masking_section},
+    config::{RunConfig, masking_section},
     error::TrainError,
-    step::gradient_transport::GradientTransport,
 };
 
 /// Hashes that a checkpoint carries.
@@ -30,7 +27,7 @@ pub(crate) struct Hashes {
 /// left out of the data, which every checkpoint records. Places are known by their hashes, and a
 /// resumed run takes no weights from `init_from`; activations that are computed twice have the same
 /// bits; precision has a rule of its own
-/// ([`crate::step::precision::fits`]); ranks, threads and micro-batch are the [`ReproducibilityKey`].
+/// ([`crate::step::precision::fits`]); ranks, threads and micro-batch are the [`ReproducibilityKey`](super::reproducibility_key::ReproducibilityKey).
 const FREE_KEYS: [(&str, Option<&str>); 16] = [
     ("run", Some("dir")),
     ("run", Some("stop_after")),
@@ -151,64 +148,6 @@ pub(crate) fn program() -> Result<Value, TrainError> {
     )
 }
 
-/// Equal keys give equal bits; under another one the order is the same and the loss is equal to
-/// rounding (with dropout only for the same micro-batch, whose number is part of its key).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ReproducibilityKey {
-    /// Ranks.
-    pub world_size: u32,
-    /// Computing threads of rank 0.
-    pub threads: usize,
-    /// Sequences of a micro-batch.
-    pub micro_batch_size: u64,
-    /// How gradients are summed; canonical ones do not depend on the number of ranks.
-    #[serde(default)]
-    pub reduction: Reduction,
-    /// What they travel as.
-    #[serde(default)]
-    pub reduce_dtype: ReduceDtype,
-    /// In which order the ranks' gradients are added up; an older program did not write it.
-    #[serde(default)]
-    pub sums: Option<SummationOrder>,
-    /// Processors of the ranks: each kind once.
-    pub processor: String,
-    /// libtorch build.
-    pub libtorch: String,
-}
-
-/// Who adds the gradients of several ranks up, and in which order: the last bits of a sum of more than
-/// two numbers depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum SummationOrder {
-    /// From rank 0 on: two ranks, ranks of one host, gradients that travel as bf16, and canonical
-    /// ones, which have their own order everywhere.
-    RankOrder,
-    /// Around a ring over hosts.
-    Ring,
-    /// NCCL, as it likes.
-    Nccl,
-}
-
-impl SummationOrder {
-    /// `order`: of so many ranks in host memory.
-    pub(crate) fn of(
-        (order, world_size): (SumOrder, u32),
-        parallel: &ParallelSection,
-        gradients: GradientTransport,
-    ) -> Self {
-        // Two numbers have one sum.
-        let has_own_order = world_size <= 2
-            || parallel.reduction == Reduction::Canonical
-            || parallel.reduce_dtype == ReduceDtype::Bf16;
-        match (gradients, order) {
-            (GradientTransport::Nccl, _) => Self::Nccl,
-            (GradientTransport::HostMemory, SumOrder::Ring) if !has_own_order => Self::Ring,
-            (GradientTransport::HostMemory, SumOrder::Ring | SumOrder::RankOrder) => Self::RankOrder,
-        }
-    }
-}
-
 /// The differing fields of two values in words; empty when there are none.
 pub(crate) fn differing(left: &Value, right: &Value) -> String {
     let differences = config_file::differences(left, right);
@@ -223,41 +162,6 @@ pub(crate) fn differing(left: &Value, right: &Value) -> String {
 mod tests {
     use super::*;
     use crate::config::tests::tiny;
-
-    #[test]
-    fn a_tuple_of_an_older_program_says_what_that_program_did() {
-        let own = ReproducibilityKey {
-            world_size: 2,
-            threads: 1,
-            micro_batch_size: 4,
-            reduction: Reduction::Fast,
-            reduce_dtype: ReduceDtype::F32,
-            sums: None,
-            processor: "one".to_owned(),
-            libtorch: "2.11.0".to_owned(),
-        };
-        let mut older = serde_json::to_value(&own).unwrap();
-        let fields = older.as_object_mut().unwrap();
-        for newer in ["reduce_dtype", "reduction", "sums"] {
-            assert!(fields.remove(newer).is_some());
-        }
-        assert_eq!(serde_json::from_value::<ReproducibilityKey>(older).unwrap(), own);
-    }
-
-    #[test]
-    fn the_order_of_sums_is_that_of_whoever_adds_up() {
-        let of = |in_host_memory, settings: &[&str], transport| {
-            SummationOrder::of(in_host_memory, &tiny(settings).parallel, transport)
-        };
-        let (ring, host) = ((SumOrder::Ring, 3), GradientTransport::HostMemory);
-        assert_eq!(of(ring, &[], host), SummationOrder::Ring);
-        assert_eq!(of((SumOrder::Ring, 2), &[], host), SummationOrder::RankOrder);
-        assert_eq!(of((SumOrder::RankOrder, 3), &[], host), SummationOrder::RankOrder);
-        for own_order in ["parallel.reduction='canonical'", "parallel.reduce_dtype='bf16'"] {
-            assert_eq!(of(ring, &[own_order], host), SummationOrder::RankOrder);
-        }
-        assert_eq!(of(ring, &[], GradientTransport::Nccl), SummationOrder::Nccl);
-    }
 
     #[test]
     fn the_documentation_lists_what_a_resumed_run_may_change() {

@@ -11,7 +11,7 @@ use model::{RobertaForMaskedLm, token_losses};
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use crate::{error::TrainError, ranks::agree::agree, run::unigram::Unigram, step::ready::tensors_of};
+use crate::{error::TrainError, ranks::agree::agree, run::unigram::Unigram, step::masked_lm::tensors_of};
 
 /// The figures of some masked tokens.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,14 +1,9 @@
-//! A launch: from a configuration to a trained run, or to the first step of a dry run.
+//! A launch: from a configuration to a trained run.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{path::Path, time::Instant};
 
 use collectives::Collective;
 use durable::FolderLock;
-use loader::{SequenceDescription, Step};
-use model::Precision;
 use serde::Serialize;
 use serde_json::json;
 
@@ -16,28 +11,29 @@ use crate::{
     config::RunConfig,
     error::{TrainError, chain},
     ranks::{
-        agree::{agree, on_first_rank},
+        agree::{agree, agreed, on_first_rank},
         crowd::CrowdWatch,
         liveness,
     },
     run::{
+        beginning::{begin, precision_of},
         data::DataFiles,
         evaluate::{EvaluationOptions, Evaluator},
         exit::{self, ExitStatus, write_last_exit},
-        lineage::{self, Lineage},
         logs::LogFile,
         memory,
         metrics::Metrics,
         progress_report::ProgressReport,
         run_folder::RunFolder,
         saved_run_error::SavedRunError,
-        saved_state::{Progress, Restored},
+        saved_state::Restored,
         session::Session,
-        stop::{StopReason, StopRequest},
+        stop::StopRequest,
+        stop_reason::StopReason,
         train::{Finish, Reporter, Run, train},
         unigram::Unigram,
     },
-    step::{StepRecord, learner::Learner, meters, precision, ready::ReadyStep, train_step},
+    step::meters,
 };
 
 /// Where a run begins.
@@ -194,41 +190,6 @@ fn going_on(checkpoints: &Path, step: u64, config: &RunConfig) -> String {
     )
 }
 
-/// The precision of a checkpoint of this run, else the one that is decided now.
-fn precision_of(
-    restored: Option<&Restored>,
-    session: &Session,
-    collective: &mut dyn Collective,
-) -> Result<Precision, TrainError> {
-    let Some(restored) = restored else {
-        return precision::decide(collective, &session.plan.config, &session.processors);
-    };
-    let fits = restored.check_same_run(session);
-    let precision = agree(collective, fits.and_then(|()| restored.precision()))?;
-    if collective.rank().0 == 0 {
-        restored.report_reproducibility_key(session);
-        restored.report_lengthening(session);
-    }
-    Ok(precision)
-}
-
-/// Gives `learner` what it begins with: the state of a checkpoint, else the initial weights.
-fn begin(
-    restored: Option<&Restored>,
-    session: &Session,
-    collective: &mut dyn Collective,
-    learner: &mut Learner,
-) -> Result<(Progress, Lineage), TrainError> {
-    let Some(restored) = restored else {
-        let lineage = lineage::initialize(learner, session, collective)?;
-        return Ok((Progress::default(), lineage));
-    };
-    agree(collective, restored.load_into(learner, false))?;
-    let progress = restored.progress()?;
-    let steps = (restored.max_steps(), session.plan.config.training.max_steps);
-    Ok((progress, restored.lineage()?.lengthened(steps, progress.step)))
-}
-
 /// The evaluator of a run that evaluates.
 fn open_evaluator(
     session: &Session,
@@ -250,13 +211,6 @@ fn open_evaluator(
     };
     let evaluator = Evaluator::new(&session.loader, unigram, evaluated);
     agree(collective, evaluator).map(Some)
-}
-
-/// An error that every rank has found by itself.
-fn agreed(error: &TrainError) -> TrainError {
-    TrainError::Agreed {
-        message: chain(error),
-    }
 }
 
 /// Writes `last_exit.json` of a launch that could not start, where its run folder is there and
@@ -292,97 +246,6 @@ fn leave(dir: &Path, result: &Result<Finish, TrainError>, rank: u32) {
         Err(error) => tracing::debug!("last_exit.json was not written: {}", chain(&error)),
         Ok(()) => {}
     }
-}
-
-/// What a dry run found.
-#[derive(Debug)]
-pub(crate) struct DryRun {
-    /// The checkpoint that it began with.
-    pub checkpoint: Option<PathBuf>,
-    /// Derived numbers and shapes.
-    pub plan: serde_json::Value,
-    /// The first sequence of the batch.
-    pub first_sequence: SequenceDescription,
-    /// The one step that was taken, and thrown away.
-    pub record: StepRecord,
-}
-
-/// Checks everything, takes the first step or, to resume, the one after the newest checkpoint,
-/// and writes nothing.
-///
-/// # Errors
-/// As [`train_run`]; [`SavedRunError::Finished`] for a checkpoint of the last step.
-pub(crate) fn dry_run(
-    config: RunConfig,
-    collective: &mut dyn Collective,
-    resume: Resume,
-) -> Result<DryRun, TrainError> {
-    let asked = json!({ "command": "train", "dry_run": true, "resume": resume });
-    let session = Session::start(config, collective, DataFiles::OnlyRead, &asked)?;
-    let config = &session.plan.config;
-    let restored = match resume {
-        Resume::Never => None,
-        Resume::Auto => Restored::latest(collective, &config.run.dir.join("checkpoints"))?,
-    };
-    let precision = precision_of(restored.as_ref(), &session, collective)?;
-    session.check_memory(collective, precision)?;
-    let mut learner = session.learner(precision)?;
-    let (progress, _) = begin(restored.as_ref(), &session, collective, &mut learner)?;
-    if progress.step >= config.training.max_steps {
-        return Err(agreed(
-            &SavedRunError::Finished {
-                dir: config.run.dir.clone(),
-                step: progress.step,
-            }
-            .into(),
-        ));
-    }
-    let step = Step(progress.step);
-    let place = (collective.rank().0, collective.world_size());
-    let batches = session.loader.step_batches(step, place.0, place.1);
-    let ready = batches
-        .map_err(TrainError::from)
-        .and_then(|batches| ReadyStep::new(batches, learner.model.config(), session.device));
-    let ready = agree(collective, ready)?;
-    let first_sequence = agree(
-        collective,
-        session.loader.describe(step, 0).map_err(TrainError::from),
-    )?;
-    let plan = describe_plan(&session, &learner, precision::name(precision));
-    let step =
-        |collective: &mut dyn Collective| train_step(&mut learner, collective, &ready, &StopRequest::new());
-    let record = session.connected(collective, None, step)?;
-    Ok(DryRun {
-        checkpoint: restored.map(|restored| restored.path),
-        plan,
-        first_sequence,
-        record,
-    })
-}
-
-fn describe_plan(session: &Session, learner: &Learner, precision: &str) -> serde_json::Value {
-    let (plan, config) = (&session.plan, &session.plan.config);
-    let (batch, length) = (config.training.micro_batch_size, config.data.sequence_length);
-    let parameters = learner.model.parameters();
-    json!({
-        "parameters": parameters.num_parameters(),
-        "precision": precision,
-        "world_size": plan.world_size,
-        "threads_per_rank": session.threads.num_threads,
-        "micro_batches_per_step": plan.num_micro_batches,
-        "micro_batches_per_rank": plan.micro_batches_per_rank,
-        "positions_per_step": plan.positions_per_step,
-        "shapes": {
-            "input_ids": [batch, length],
-            "masked_positions": [batch, plan.mask_capacity],
-            "hidden_states": [batch, length, config.model.config.hidden_size],
-            "logits": [batch * plan.mask_capacity as u64, config.model.config.padded_vocab_size()],
-            "flat_parameters": parameters.flat().numel(),
-        },
-        "sources": session.loader.sources().map(|(name, rows)| (name.to_owned(), rows)).collect::<std::collections::BTreeMap<_, _>>(),
-        "hashes": session.hashes,
-        "schedule": plan.schedule.describe(),
-    })
 }
 
 #[cfg(test)]

@@ -197,7 +197,7 @@ fn read(path: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::config::tests::tiny;
-    use crate::run::plan::Facts;
+    use crate::run::plan::facts::Facts;
 
     /// A plan of one micro-batch of twelve sequences.
     fn plan() -> TrainPlan {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny, ser::SerializeMa
 use crate::{
     error::TrainError,
     run::evaluate::EvaluationRecord,
-    step::{StepRecord, meters::Times},
+    step::{meters::Times, record::StepRecord},
 };
 
 /// One logged step.

@@ -19,7 +19,8 @@ use crate::{
     error::TrainError,
     ranks::{
         agree::{agree, compare, on_first_rank},
-        identity::{Hashes, ReproducibilityKey, differing, differing_from, essential},
+        identity::{Hashes, differing, differing_from, essential},
+        reproducibility_key::ReproducibilityKey,
     },
     run::{
         find_checkpoint::newest, lineage::Lineage, saved_run_error::SavedRunError, session::Session,

@@ -18,13 +18,14 @@ use crate::{
     ranks::{
         affinity::{self, Affinity, ComputeThreads},
         agree::{agree, compare},
-        identity::{Hashes, ReproducibilityKey, SummationOrder, essential, program, shared_by_ranks},
+        identity::{Hashes, essential, program, shared_by_ranks},
         processor::Processor,
+        reproducibility_key::ReproducibilityKey,
     },
     run::{
         data::{DataFiles, Text, open_loader, open_packings, packing_hash},
         memory::{self, MemoryNeed},
-        plan::{Facts, TrainPlan, error::PlanError},
+        plan::{TrainPlan, error::PlanError, facts::Facts},
         staging::stage,
     },
     step::{
@@ -33,6 +34,7 @@ use crate::{
         gradients::{self},
         learner::Learner,
         loss_scale::LossScale,
+        masked_lm::MaskedLm,
         optimizer::Optimizer,
         overlap::GradientHooks,
     },
@@ -103,20 +105,13 @@ impl Session {
             packing,
             tokenizer: text.tokenizer.hash().to_owned(),
         };
-        let reproducibility_key = ReproducibilityKey {
-            world_size: plan.world_size,
-            threads: threads.num_threads,
-            micro_batch_size: plan.config.training.micro_batch_size,
-            reduction: plan.config.parallel.reduction,
-            reduce_dtype: plan.config.parallel.reduce_dtype,
-            sums: Some(SummationOrder::of(
-                (collective.sum_order(), plan.world_size),
-                &plan.config.parallel,
-                gradients,
-            )),
-            processor: Processor::names(&processors),
-            libtorch: torch_native::libtorch_version().to_owned(),
-        };
+        let reproducibility_key = ReproducibilityKey::new(
+            &plan,
+            threads.num_threads,
+            collective.sum_order(),
+            gradients,
+            &processors,
+        );
         Ok(Self {
             plan,
             text,
@@ -177,6 +172,7 @@ impl Session {
         Ok(Learner {
             optimizer: Optimizer::new(config.optimizer.clone(), &model)?,
             model,
+            objective: Arc::new(MaskedLm),
             schedule: self.plan.schedule.clone(),
             max_grad_norm: config.optimizer.max_grad_norm,
             seed: config.run.seed,

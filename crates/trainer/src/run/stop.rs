@@ -8,7 +8,7 @@
 //! A process that was started with SIGHUP ignored, as by nohup(1), goes on ignoring it.
 
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -20,97 +20,19 @@ use std::{
 
 use collectives::EndNotice;
 use durable::{DurableError, FolderLock};
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
-    flag,
-    iterator::Signals,
-    low_level,
-};
+use signal_hook::{consts::SIGHUP, flag, iterator::Signals, low_level};
 
 use crate::{
     error::chain,
-    run::exit::{self, ExitStatus, write_last_exit},
+    run::{
+        exit::{self, ExitStatus, write_last_exit},
+        stop_reason::{SIGNALS, StopReason, name},
+    },
 };
-
-const SIGNALS: [i32; 4] = [SIGUSR1, SIGTERM, SIGINT, SIGHUP];
 
 /// How long before the end of its job a run stops: a step and a checkpoint have to fit. As
 /// long as the launcher's `--signal=USR1@180` gives.
 const BEFORE_END: Duration = Duration::from_mins(3);
-
-/// Why a rank was asked to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StopReason {
-    /// One of [`SIGUSR1`], [`SIGTERM`], [`SIGINT`] and [`SIGHUP`].
-    Signal(i32),
-    /// The time of `run.stop_after` is over.
-    StopAfter,
-    /// The end of the job that Slurm says is near.
-    JobEnds,
-}
-
-impl StopReason {
-    const ALL: [Self; 6] = [
-        Self::Signal(SIGUSR1),
-        Self::Signal(SIGTERM),
-        Self::Signal(SIGINT),
-        Self::Signal(SIGHUP),
-        Self::StopAfter,
-        Self::JobEnds,
-    ];
-
-    /// A number from 1 by which ranks tell each other.
-    fn code(self) -> u64 {
-        let index = Self::ALL.iter().position(|&reason| reason == self);
-        index.map_or(0, |index| index as u64 + 1)
-    }
-
-    /// `None` for 0.
-    fn from_code(code: u64) -> Option<Self> {
-        let index = usize::try_from(code).ok()?.checked_sub(1)?;
-        Self::ALL.get(index).copied()
-    }
-}
-
-impl fmt::Display for StopReason {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Signal(signal) => formatter.write_str(name(*signal)),
-            Self::StopAfter => formatter.write_str("the time of run.stop_after is over"),
-            Self::JobEnds => formatter.write_str("the job ends soon (SLURM_JOB_END_TIME)"),
-        }
-    }
-}
-
-/// What all ranks know of a request once they have agreed on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stop {
-    /// Why.
-    pub reason: StopReason,
-    /// The lowest rank that was asked by the step that was the last; `None` where all were.
-    pub rank: Option<u32>,
-}
-
-impl Stop {
-    /// What the ranks have told, each by [`StopRequest::code`]; `None` where nobody was asked.
-    pub(crate) fn agreed(codes: &[u64]) -> Option<Self> {
-        let reasons = codes.iter().map(|&code| StopReason::from_code(code));
-        let (rank, reason) = (0..)
-            .zip(reasons)
-            .find_map(|(rank, reason)| Some((rank, reason?)))?;
-        let rank = codes.contains(&0).then_some(rank);
-        Some(Self { reason, rank })
-    }
-}
-
-impl fmt::Display for Stop {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.reason, self.rank) {
-            (StopReason::Signal(_), Some(rank)) => write!(formatter, "{}, at rank {rank}", self.reason),
-            (reason, _) => reason.fmt(formatter),
-        }
-    }
-}
 
 /// Whether this process was asked to stop.
 #[derive(Debug, Clone, Default)]
@@ -297,10 +219,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn name(signal: i32) -> &'static str {
-    low_level::signal_name(signal).unwrap_or("a signal")
-}
-
 /// When a run has to stop so that its checkpoint is written before its job ends.
 /// `job_end` is Slurm's `SLURM_JOB_END_TIME`: seconds since 1970.
 ///
@@ -313,7 +231,10 @@ pub(crate) fn before_job_end(job_end: &str, now: SystemTime) -> Option<Instant> 
 
 #[cfg(test)]
 mod tests {
+    use signal_hook::consts::SIGUSR1;
+
     use super::*;
+    use crate::run::stop_reason::Stop;
 
     /// The one test of this process that raises a signal: a second one would end it.
     #[test]
@@ -390,22 +311,6 @@ mod tests {
         request.limit(now + Duration::from_hours(2), StopReason::StopAfter);
         assert!(request.asked());
         assert_eq!(StopReason::from_code(request.code()), Some(StopReason::JobEnds));
-    }
-
-    #[test]
-    fn ranks_agree_on_the_reason_of_the_lowest_that_was_asked() {
-        let (interrupt, job) = (StopReason::Signal(SIGINT).code(), StopReason::JobEnds.code());
-        let said = |codes: &[u64]| Stop::agreed(codes).map(|stop| stop.to_string());
-        assert_eq!(said(&[0, 0, 0]), None);
-        assert_eq!(said(&[0, interrupt, job]).unwrap(), "SIGINT, at rank 1");
-        assert_eq!(said(&[interrupt; 3]).unwrap(), "SIGINT");
-        assert_eq!(said(&[0, job]).unwrap(), "the job ends soon (SLURM_JOB_END_TIME)");
-        for signal in SIGNALS {
-            assert!(StopReason::Signal(signal).code() > 0, "{}", name(signal));
-        }
-        for reason in StopReason::ALL {
-            assert_eq!(StopReason::from_code(reason.code()), Some(reason));
-        }
     }
 
     #[test]

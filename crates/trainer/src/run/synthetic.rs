@@ -1,7 +1,7 @@
 //! A model that trains on random tokens, for what needs no corpus: `gpu-check`, and
 //! `plan --device cpu`, which measures this machine.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use collectives::{Collective, Single};
 use loader::{MicroBatch, Step, StepBatches};
@@ -15,19 +15,28 @@ use crate::{
     error::TrainError,
     run::stop::StopRequest,
     step::{
-        StepRecord, learner::Learner, loss_scale::LossScale, optimizer::Optimizer, ready::ReadyStep,
-        schedule::Schedule, train_step,
+        learner::Learner, loss_scale::LossScale, masked_lm::MaskedLm, optimizer::Optimizer, ready::ReadyStep,
+        record::StepRecord, schedule::Schedule, train_step,
     },
 };
 
 pub(crate) const SEED: u64 = 1;
+
+/// Of a micro-batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BatchShape {
+    /// Sequences.
+    pub sequences: usize,
+    /// Positions of each.
+    pub length: usize,
+}
 
 /// A model that trains on random micro-batches.
 pub(crate) struct SyntheticRun {
     pub(crate) learner: Learner,
     /// Whether the last sequence of a micro-batch is shorter.
     pub(crate) is_padded: bool,
-    shape: (usize, usize),
+    shape: BatchShape,
     step: u64,
 }
 
@@ -36,7 +45,7 @@ impl SyntheticRun {
         device: Device,
         config: &RobertaConfig,
         precision: Precision,
-        shape: (usize, usize),
+        shape: BatchShape,
     ) -> Result<Self, TrainError> {
         let mut model = RobertaForMaskedLm::new(config, precision, device)?;
         model.initialize(SEED)?;
@@ -52,6 +61,7 @@ impl SyntheticRun {
         let learner = Learner {
             optimizer: Optimizer::new(optimizer, &model)?,
             model,
+            objective: Arc::new(MaskedLm),
             schedule,
             max_grad_norm: 0.0,
             seed: SEED,
@@ -83,7 +93,7 @@ impl SyntheticRun {
             digest: batch.digest,
             micro_batches: vec![batch],
         };
-        let ready = ReadyStep::new(batches, model.config(), model.device())?;
+        let ready = ReadyStep::new(batches, &*self.learner.objective, model.config(), model.device())?;
         self.step += 1;
         Ok(ready)
     }
@@ -125,7 +135,7 @@ impl SyntheticRun {
 /// A micro-batch of random tokens; where it `is_padded`, the last sequence is a quarter shorter.
 pub(crate) fn micro_batch(
     config: &RobertaConfig,
-    (sequences, length): (usize, usize),
+    BatchShape { sequences, length }: BatchShape,
     is_padded: bool,
     step: u64,
 ) -> MicroBatch {

@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
@@ -18,14 +19,15 @@ use crate::{
         progress_report::ProgressReport,
         saved_state::{self, Progress},
         session::Session,
-        stop::{Stop, StopRequest},
+        stop::StopRequest,
+        stop_reason::Stop,
         timestamp::timestamp,
     },
     step::{
-        StepRecord,
         learner::Learner,
         meters::{Times, timed},
         ready::ReadyStep,
+        record::StepRecord,
         train_step,
     },
 };
@@ -135,7 +137,8 @@ impl Run<'_> {
         let place = (self.collective.rank().0, self.collective.world_size());
         let range = (Step(self.progress.step), Step(max_steps));
         let (config, device) = (self.learner.model.config().clone(), self.session.device);
-        let prepare = move |batches| ReadyStep::new(batches, &config, device);
+        let objective = Arc::clone(&self.learner.objective);
+        let prepare = move |batches| ReadyStep::new(batches, &*objective, &config, device);
         let loader = self.session.loader.clone();
         Ok(loader.prepared_steps(place, range, PREFETCH_DEPTH, prepare)?)
     }
@@ -248,7 +251,7 @@ impl Reporter {
             skipped_update: record.skipped_update,
             digest: record.digest,
             tokens: record.tokens,
-            masked_tokens: record.masked_tokens,
+            masked_tokens: record.num_losses,
             tokens_seen,
             meters: self.since_line.take(),
             local_sequences: record.local_sequences.clone(),

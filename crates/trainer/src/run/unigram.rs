@@ -25,7 +25,7 @@ impl Unigram {
         vocab_size: usize,
     ) -> Result<Self, TrainError> {
         let (rank, world_size) = (collective.rank().0 as usize, collective.world_size() as usize);
-        let counted = count_shards(corpus, vocab_size, (rank, world_size));
+        let counted = count_shards(corpus, vocab_size, rank, world_size);
         let mut counts = agree(collective, counted)?;
         collective.all_reduce_sum_u64(&mut counts)?;
         Ok(Self::from_counts(&counts))
@@ -52,7 +52,8 @@ impl Unigram {
 fn count_shards(
     corpus: &Corpus,
     vocab_size: usize,
-    (rank, world_size): (usize, usize),
+    rank: usize,
+    world_size: usize,
 ) -> Result<Vec<u64>, TrainError> {
     let mut counts = vec![0_u64; vocab_size];
     let mut tokens = Vec::new();

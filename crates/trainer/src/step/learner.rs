@@ -1,10 +1,15 @@
 //! What the steps of a run change.
 
+use std::sync::Arc;
+
 use model::RobertaForMaskedLm;
 
 use crate::{
     config::{ReduceDtype, Reduction},
-    step::{loss_scale::LossScale, optimizer::Optimizer, overlap::GradientHooks, schedule::Schedule},
+    step::{
+        loss_scale::LossScale, objective::Objective, optimizer::Optimizer, overlap::GradientHooks,
+        schedule::Schedule,
+    },
 };
 
 /// What a step changes, and what it needs for that.
@@ -12,6 +17,8 @@ use crate::{
 pub(crate) struct Learner {
     /// The model.
     pub model: RobertaForMaskedLm,
+    /// What it learns.
+    pub objective: Arc<dyn Objective>,
     /// Its optimizer.
     pub optimizer: Optimizer,
     /// The learning rate over the steps.

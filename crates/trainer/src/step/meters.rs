@@ -7,8 +7,7 @@
 use std::time::{Duration, Instant};
 
 use collectives::Collective;
-use loader::MicroBatch;
-use model::{RobertaConfig, RobertaForMaskedLm};
+use model::RobertaForMaskedLm;
 use tch::{Device, Kind, Tensor};
 use torch_native::gpu_peak_memory;
 
@@ -51,18 +50,6 @@ pub(crate) fn timed<T>(part: &mut Duration, work: impl FnOnce() -> T) -> T {
     let result = work();
     *part += begun.elapsed();
     result
-}
-
-/// Operations of the model's products on the real tokens of a micro-batch, as far as they are
-/// computed.
-pub(crate) fn training_flops(config: &RobertaConfig, batch: &MicroBatch) -> u64 {
-    let slots = batch.weights.chunks(batch.capacity.max(1));
-    let masked = slots.map(|slots| slots.iter().filter(|&&weight| weight > 0.0).count() as u64);
-    let lengths = batch.lengths.iter().map(|&length| u64::from(length));
-    lengths
-        .zip(masked)
-        .map(|(length, masked)| config.training_flops(length, masked) - config.skipped_flops(length, masked))
-        .sum()
 }
 
 /// The most memory of `device` that this process has held so far, in bytes. Of a GPU it is what
@@ -148,29 +135,5 @@ mod tests {
         if torch_native::num_gpus() == 0 {
             assert!(peak_memory_bytes(Device::Cuda(0)).is_err());
         }
-    }
-
-    #[test]
-    fn only_real_and_used_rows_are_work() {
-        let config = crate::config::tests::tiny(&[]).model.config;
-        let batch = MicroBatch {
-            index: 0,
-            step: loader::Step(0),
-            sequences: 2,
-            sequence_length: 8,
-            input_ids: vec![0; 16],
-            lengths: vec![8, 5],
-            masked_positions: vec![1, 2, 9, 8],
-            labels: vec![7, 7, 7, 0],
-            weights: vec![1.0, 1.0, 1.0, 0.0],
-            capacity: 2,
-            masked_tokens: 3,
-            tokens: 13,
-            digest: 0,
-        };
-        let computed =
-            |length, masked| config.training_flops(length, masked) - config.skipped_flops(length, masked);
-        let expected = computed(8, 2) + computed(5, 1);
-        assert_eq!(training_flops(&config, &batch), expected);
     }
 }

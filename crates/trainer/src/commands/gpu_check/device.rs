@@ -8,8 +8,8 @@ use tch::{Device, Kind, Tensor};
 use super::finding::Found;
 use crate::{
     error::TrainError,
-    run::synthetic::{self, SEED, SyntheticRun},
-    step::{precision, ready::tensors_of},
+    run::synthetic::{self, BatchShape, SEED, SyntheticRun},
+    step::{masked_lm::tensors_of, precision},
 };
 
 /// Whether sequences are of one length. Where they are not, attention has a mask, and on a GPU another
@@ -34,7 +34,7 @@ impl fmt::Display for Padding {
 pub(super) struct Checked {
     pub(super) device: Device,
     pub(super) config: RobertaConfig,
-    pub(super) shape: (usize, usize),
+    pub(super) shape: BatchShape,
 }
 
 /// Sums of a few thousand products, each rounded to 24 bits (f64: 53); cuBLAS adds in another order.

@@ -12,7 +12,10 @@ use crate::{
         device::{BesideProducts, Device as Planned},
         memory::Memory,
     },
-    run::plan::{Facts, TrainPlan},
+    run::{
+        plan::{TrainPlan, facts::Facts},
+        synthetic::BatchShape,
+    },
 };
 
 /// What `plan` needs to know; model, lengths and micro-batch are replaced by those that were timed.
@@ -45,9 +48,9 @@ pub(super) fn beside_plan(
     device: Device,
     config: &RobertaConfig,
     precision: Precision,
-    (sequences, length): (usize, usize),
+    shape: BatchShape,
 ) -> Result<(bool, String), TrainError> {
-    let planned = planned_bytes(config, precision, (sequences, length))?;
+    let planned = planned_bytes(config, precision, shape)?;
     let Device::Cuda(index) = device else {
         return Ok((true, format!("plan: {:.1} GB on a GPU", planned / 1e9)));
     };
@@ -65,7 +68,7 @@ pub(super) fn beside_plan(
 fn planned_bytes(
     model: &RobertaConfig,
     precision: Precision,
-    (sequences, length): (usize, usize),
+    BatchShape { sequences, length }: BatchShape,
 ) -> Result<f64, TrainError> {
     let mut config: RunConfig = config_file::load_str(RUN, Path::new("gpu-check"), &[])?;
     config.model.config = model.clone();

@@ -8,7 +8,7 @@ use tch::Device;
 use super::{device::Padding, finding::Found, memory};
 use crate::{
     error::{TrainError, chain},
-    run::synthetic::SyntheticRun,
+    run::synthetic::{BatchShape, SyntheticRun},
     step::meters::product_rate,
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Speed {
     pub(super) config: RobertaConfig,
     pub(super) precision: Precision,
     pub(super) padding: Padding,
-    pub(super) shape: (usize, usize),
+    pub(super) shape: BatchShape,
 }
 
 impl Speed {

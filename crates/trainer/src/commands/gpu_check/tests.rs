@@ -12,7 +12,10 @@ pub(super) fn on_cpu() -> Checked {
     Checked {
         device: Device::Cpu,
         config: model_of(64, 1, 507),
-        shape: (4, 32),
+        shape: BatchShape {
+            sequences: 4,
+            length: 32,
+        },
     }
 }
 
@@ -66,7 +69,10 @@ fn a_step_is_timed_and_its_memory_stands_beside_the_plan_s() {
         config: model_of(64, 1, 507),
         precision: Precision::F32,
         padding: Padding::None,
-        shape: (2, 16),
+        shape: BatchShape {
+            sequences: 2,
+            length: 16,
+        },
     };
     let (passed, found) = speed.measure().unwrap();
     assert!(passed, "{found}");

@@ -15,7 +15,8 @@ use crate::{
     config::RunConfig,
     error::TrainError,
     run::{
-        launch::{Resume, dry_run, train_run},
+        dry_run::dry_run,
+        launch::{Resume, train_run},
         logs::LogFile,
         stop::StopRequest,
     },

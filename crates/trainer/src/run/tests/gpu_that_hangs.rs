@@ -30,8 +30,9 @@ use crate::{
     },
     step::{
         gradient_transport::GradientTransport,
+        masked_lm::tensors_of,
         overlap::{GradientHooks, reduce_during},
-        ready::{ReadyStep, tensors_of},
+        ready::ReadyStep,
         train_step,
     },
 };
@@ -167,7 +168,12 @@ fn take_a_step_and_hang(session: &Session, collective: &mut dyn Collective) -> R
     let mut learner = session.learner(Precision::F32)?;
     lineage::initialize(&mut learner, session, collective)?;
     let batches = session.loader.step_batches(Step(0), 0, 1)?;
-    let ready = ReadyStep::new(batches, learner.model.config(), learner.model.device())?;
+    let ready = ReadyStep::new(
+        batches,
+        &*learner.objective,
+        learner.model.config(),
+        learner.model.device(),
+    )?;
     train_step(&mut learner, collective, &ready, &StopRequest::new()).map(drop)
 }
 

@@ -12,7 +12,7 @@ use crate::{
         saved_state::{self, Progress, Restored},
         session::Session,
     },
-    step::{StepRecord, loss_scale::LossScale, ready::ReadyStep, train_step},
+    step::{loss_scale::LossScale, ready::ReadyStep, record::StepRecord, train_step},
 };
 
 /// Steps of a run in a precision, from a scale of the loss or the run's own, and the weights after each of
@@ -33,7 +33,13 @@ fn steps(
     let place = (collective.rank().0, collective.world_size());
     let step = |step| {
         let batches = session.loader.step_batches(Step(step), place.0, place.1).unwrap();
-        let ready = ReadyStep::new(batches, learner.model.config(), session.device).unwrap();
+        let ready = ReadyStep::new(
+            batches,
+            &*learner.objective,
+            learner.model.config(),
+            session.device,
+        )
+        .unwrap();
         let record = train_step(&mut learner, collective, &ready, &StopRequest::new()).unwrap();
         let weights = Vec::try_from(&learner.model.parameters().flat().detach()).unwrap();
         (record, weights)
@@ -138,8 +144,8 @@ fn the_first_scale_is_65536_for_each_micro_batch_of_a_step_at_any_number_of_rank
                 (scale - 65_536.0 * factor).abs() < 0.5,
                 "{micro_batches}: {scale}"
             );
-            let of_a_micro_batch = record.masked_tokens as f64 / micro_batches as f64;
-            let seen = scale / record.masked_tokens as f64 * of_a_micro_batch;
+            let of_a_micro_batch = record.num_losses as f64 / micro_batches as f64;
+            let seen = scale / record.num_losses as f64 * of_a_micro_batch;
             assert!(
                 (65_536.0..2.0 * 65_536.0).contains(&seen),
                 "{micro_batches}: {seen}"

@@ -40,7 +40,12 @@ fn steps(
     let mut take = |collective: &mut dyn Collective| {
         (0..4).try_for_each(|step| {
             let batches = session.loader.step_batches(Step(step), rank, world_size)?;
-            let ready = ReadyStep::new(batches, learner.model.config(), session.device)?;
+            let ready = ReadyStep::new(
+                batches,
+                &*learner.objective,
+                learner.model.config(),
+                session.device,
+            )?;
             train_step(&mut learner, collective, &ready, &StopRequest::new()).map(drop)
         })
     };
