@@ -3,6 +3,7 @@
 //!
 //! It does not choose the document inside a submission, find page furniture or name the form.
 
+mod comment;
 mod elements;
 pub(crate) mod lines;
 mod quiet;
@@ -15,19 +16,20 @@ mod tests;
 
 use std::convert::Infallible;
 
-use documents::{BlockKind, LineBuffer, one_line};
+use documents::{LineBuffer, one_line};
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
 
 use super::inline_facts::{FactCollector, InlineFacts};
 use super::page::Page;
 use super::plain_text;
+use comment::is_page_break;
 use elements::{Effect, Element, Elements, State};
 use lines::{Looks, kind_of_line};
 use quiet::Quiet;
 use start_tag::StartTag;
 use style::{Display, Style, StyleCache};
-use table::{BlockSink, Table};
+use table::Table;
 use tags::{Role, Tag};
 
 /// Titles are cut here; an unclosed `title` swallows the page.
@@ -60,12 +62,6 @@ struct Reader {
     /// Length of the element stack inside an open `title`.
     title_depth: Option<usize>,
     page_break_pending: bool,
-}
-
-impl BlockSink for Page {
-    fn block(&mut self, kind: BlockKind, text: &str, page_break_before: bool) {
-        self.push(kind, text, page_break_before);
-    }
 }
 
 impl Reader {
@@ -361,17 +357,8 @@ impl Reader {
     }
 
     fn comment(&mut self, value: &[u8]) {
-        const LONGEST_MARK_BYTES: usize = 120;
-        if value.len() > LONGEST_MARK_BYTES || self.elements.state().has(State::HIDDEN) {
-            return;
-        }
-        let value = value.to_ascii_lowercase();
-        if ["pagebreak", "page break", "field: page"]
-            .iter()
-            .any(|mark| memchr::memmem::find(&value, mark.as_bytes()).is_some())
-        {
-            self.page_break_pending = true;
-        }
+        let is_shown = !self.elements.state().has(State::HIDDEN);
+        self.page_break_pending |= is_shown && is_page_break(value);
     }
 
     /// Ends the line and gives it to the innermost open cell, else to the page.

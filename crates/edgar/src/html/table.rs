@@ -4,6 +4,7 @@
 use documents::{BlockKind, CELL_SEPARATOR, has_word};
 
 use super::lines::{Looks, is_item_heading, is_marker, kind_of_line};
+use crate::page::Page;
 
 /// A lone cell in a table of data that is longer than this is running text.
 const LONGEST_ROW_LABEL_BYTES: usize = 300;
@@ -30,6 +31,12 @@ pub(crate) struct Table {
 /// What a table gives its blocks to.
 pub(crate) trait BlockSink {
     fn block(&mut self, kind: BlockKind, text: &str, page_break_before: bool);
+}
+
+impl BlockSink for Page {
+    fn block(&mut self, kind: BlockKind, text: &str, page_break_before: bool) {
+        self.push(kind, text, page_break_before);
+    }
 }
 
 impl Table {

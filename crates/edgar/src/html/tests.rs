@@ -1,6 +1,6 @@
 //! Pages by hand, one for each thing that real filings do, and pages that attack the reader.
 
-use documents::Block;
+use documents::{Block, BlockKind};
 use proptest::prelude::*;
 
 use super::elements::{SEARCH_DEPTH, VISITS};
