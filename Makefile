@@ -84,7 +84,7 @@ test-long: test ## make test, every filing beside a browser, every text beside t
 gpu-check: setup ## whether a GPU computes what the CPU does, and how fast; says so where there is none
 	@scripts/gpu_check.sh
 
-bench: peers build ## every figure beside its peer; GROUP=corpus,training,collectives; BEFORE=REV: beside an earlier commit
+bench: peers build ## every figure beside its peer; GROUP=corpus,training,collectives or between-hosts; BEFORE=REV: beside an earlier commit
 	cargo run --locked --release --quiet -p benches -- --bin target/release \
 		--peers "$$(scripts/setup.sh paths | sed -n 's/^PEERS=//p')" $(if $(GROUP),--group "$(GROUP)") $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(AT_MOST),--at-most $(AT_MOST)) $(if $(BEFORE),--before $(BEFORE))

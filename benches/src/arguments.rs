@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand};
 /// Measures tenk beside its peers.
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
-    /// Groups to run, of `corpus`, `training` and `collectives`; all where none is named.
+    /// Groups to run, of `corpus`, `training` and `collectives`; all three where none is named.
+    /// `between-hosts` runs only where it is named.
     #[arg(long, value_delimiter = ',')]
     pub(crate) group: Vec<String>,
     /// Folder of the release programs.
@@ -32,7 +33,11 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn wants(&self, group: &str) -> bool {
-        self.group.is_empty() || self.group.iter().any(|name| name == group)
+        self.group.is_empty() || self.names(group)
+    }
+
+    pub(crate) fn names(&self, group: &str) -> bool {
+        self.group.iter().any(|name| name == group)
     }
 
     /// The peers' Python.
@@ -75,4 +80,10 @@ pub(crate) enum Measure {
     AllReduce,
     /// One rank, under mpirun, of calls that only wait for all ranks.
     Arrivals,
+    /// One rank, on a host of two, of sums between them.
+    BetweenHosts {
+        /// By MPI's own call instead of the ring.
+        #[arg(long)]
+        by_library: bool,
+    },
 }

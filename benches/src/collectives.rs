@@ -6,6 +6,7 @@
 //! `runs/bench-collectives/` as soon as it is done, and a call goes on where the one before
 //! stopped.
 
+pub(crate) mod between_hosts;
 mod contestant;
 mod host_sums;
 mod hosts;

@@ -8,7 +8,7 @@ use crate::arguments::Arguments;
 use crate::contest::Figure;
 use crate::inputs::{Inputs, ours, peer, prepare};
 
-const GROUPS: [&str; 3] = ["corpus", "training", "collectives"];
+const GROUPS: [&str; 4] = ["corpus", "training", "collectives", "between-hosts"];
 /// Refuses a group that there is not.
 pub(crate) fn check_groups(arguments: &Arguments) -> Result<()> {
     let unknown = arguments

@@ -67,6 +67,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(Measure::DataWait { corpus, tokenizer }) => loading::data_wait(corpus, tokenizer),
         Some(Measure::AllReduce) => collectives::all_reduce(),
         Some(Measure::Arrivals) => collectives::arrivals(),
+        Some(Measure::BetweenHosts { by_library }) => collectives::between_hosts::rank_main(*by_library),
         None => {
             let figures = figures::selected(arguments)?;
             let measured = figures.iter().map(|figure| contest::run(figure, arguments.runs));
@@ -86,6 +87,9 @@ fn run(arguments: &Arguments) -> Result<()> {
             }
             if arguments.wants("collectives") {
                 outcome = outcome.and(collectives::run(arguments));
+            }
+            if arguments.names("between-hosts") {
+                outcome = outcome.and(collectives::between_hosts::run());
             }
             outcome
         }

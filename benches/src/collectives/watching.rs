@@ -15,22 +15,27 @@ pub(super) fn liveness_seconds(argument: &str) -> f64 {
         String::from_utf8_lossy(&arguments).contains(argument)
     });
     of_run
-        .map(|process| nanoseconds_in(&process.join("task")) / 1e9)
+        .map(|process| seconds_in(&process.join("task"), |name| name == LIVENESS))
         .fold(0.0, f64::max)
 }
 
-fn nanoseconds_in(tasks: &Path) -> f64 {
-    let named = entries(tasks).filter(|task| text(&task.join("comm")).trim() == LIVENESS);
-    // proc(5), schedstat: the first number is the time on a core.
-    named
-        .filter_map(|task| {
-            text(&task.join("schedstat"))
-                .split(' ')
-                .next()?
-                .parse::<f64>()
-                .ok()
-        })
-        .sum()
+/// Seconds that the threads of this process, those that have ended left out, were on a core so far.
+pub(super) fn own_seconds() -> f64 {
+    seconds_in(Path::new("/proc/self/task"), |_| true)
+}
+
+/// Of the threads whose names are `wanted`.
+fn seconds_in(tasks: &Path, wanted: impl Fn(&str) -> bool) -> f64 {
+    let named = entries(tasks).filter(|task| wanted(text(&task.join("comm")).trim()));
+    // proc(5), schedstat: the first number is the time on a core, in nanoseconds.
+    let nanoseconds = named.filter_map(|task| {
+        text(&task.join("schedstat"))
+            .split(' ')
+            .next()?
+            .parse::<f64>()
+            .ok()
+    });
+    nanoseconds.sum::<f64>() / 1e9
 }
 
 fn text(path: &Path) -> String {

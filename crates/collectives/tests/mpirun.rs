@@ -28,7 +28,7 @@ const AS_RANK: &str = "--as-rank";
 
 type Test = (&'static str, fn());
 
-const TESTS: [Test; 10] = [
+const TESTS: [Test; 11] = [
     (
         "one_two_three_four_and_eight_ranks_have_the_common_properties",
         || {
@@ -39,6 +39,9 @@ const TESTS: [Test; 10] = [
     ),
     ("the_copying_path_has_the_same_properties", || {
         assert_success(&launch(2, &["properties", "copy"]));
+    }),
+    ("sums_by_mpi_itself_have_the_same_properties", || {
+        assert_success(&launch(2, &["properties", "library"]));
     }),
     (
         "sums_in_shared_memory_are_those_of_mpi_and_in_rank_order_to_the_bit",
@@ -110,9 +113,10 @@ fn as_rank(arguments: &[String]) {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let way = arguments.get(1).map_or("zero-copy", String::as_str);
     let options = |timeout| MpiOptions {
-        timeout,
         zero_copy: way != "copy",
-        shared_memory: way != "apart",
+        own_ring: way != "library",
+        shared_memory: !matches!(way, "apart" | "library"),
+        ..MpiOptions::new(timeout)
     };
     let limit = Duration::from_mins(1);
     match arguments[0].as_str() {

@@ -31,6 +31,8 @@ const SLEEP: (Duration, Duration) = (Duration::from_micros(50), Duration::from_m
 pub(super) struct Communication {
     pub(super) world: World,
     pub(super) timeout: Duration,
+    /// Large sums over several hosts go around our own ring.
+    pub(super) own_ring: bool,
     /// Memory that all ranks of the run share, where they are on one host.
     pub(super) host: Option<SharedMemory>,
     /// Whether others want the cores.

@@ -10,6 +10,9 @@ pub struct MpiOptions {
     /// Large reductions work in place in the caller's slice, and sums by this library's own ways,
     /// instead of through a copy and MPI's own call.
     pub zero_copy: bool,
+    /// Large sums over several hosts go around a ring of this library's own, instead of by MPI's own
+    /// call, whose order of addition nobody but MPI knows: off for measurements alone.
+    pub own_ring: bool,
     /// Ranks that are all on one host add up in memory that they share.
     pub shared_memory: bool,
 }
@@ -20,6 +23,7 @@ impl MpiOptions {
         Self {
             timeout,
             zero_copy: true,
+            own_ring: true,
             shared_memory: true,
         }
     }

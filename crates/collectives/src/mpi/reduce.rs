@@ -21,13 +21,13 @@ impl Communication {
     pub(super) fn reduce_in_place(&self, call: Call, buffer: Buffer, reduction: Reduction) {
         let deadline = Instant::now() + self.timeout;
         let is_large = ring::is_worth_it(buffer.num_bytes(), self.world.size());
-        let is_large_sum = is_large && matches!(reduction, Reduction::Sum);
+        let is_ring_sum = self.own_ring && is_large && matches!(reduction, Reduction::Sum);
         // SAFETY: `SliceOfCaller`: the caller waits, with its exclusive borrow, until this returns,
         // and this returns only after MPI has finished with the memory.
         let reduced = unsafe {
             match buffer.element {
-                Element::F32 if is_large_sum => self.sum_in_ring::<f32>(call, deadline, buffer.numbers()),
-                Element::F64 if is_large_sum => self.sum_in_ring::<f64>(call, deadline, buffer.numbers()),
+                Element::F32 if is_ring_sum => self.sum_in_ring::<f32>(call, deadline, buffer.numbers()),
+                Element::F64 if is_ring_sum => self.sum_in_ring::<f64>(call, deadline, buffer.numbers()),
                 Element::F32 | Element::F64 | Element::U64 => self.reduce(call, deadline, buffer, reduction),
             }
         };

@@ -59,6 +59,7 @@ pub(super) fn run(
     let mut communication = Communication {
         world,
         timeout: options.timeout,
+        own_ring: options.own_ring,
         host: None,
         asleep,
     };

@@ -1,0 +1,230 @@
+//! The group `between-hosts`: sums over two hosts, around our own ring and by each algorithm of the MPI
+//! library, side by side. What a sum takes of the link and of the cores, and what computing hides of it,
+//! decides whether the ring stays (decision 0013).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ::collectives::{Collective, Mpi, MpiOptions, Rank};
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::hosts::Hosts;
+use super::watching::own_seconds;
+use crate::contest::last_line;
+use crate::machine;
+use crate::report::{spread, write_section};
+
+const GROUP: &str = "between-hosts";
+/// Rounds in which every way has its turn: a call takes about four minutes.
+const ROUNDS: usize = 3;
+/// The rate of the measurements in decision 0013, and one that the cores do not reach.
+const LINKS: [(&str, u64); 2] = [("764 Mbit/s", 764_000_000), ("10 Gbit/s", 10_000_000_000)];
+/// By which a launch tells Open MPI its algorithm; `ignore` leaves the choice to the library.
+const ALGORITHM: &str = "OMPI_MCA_coll_libnbc_iallreduce_algorithm";
+
+const NUM_VALUES: usize = 8 << 20;
+const WARM_UP_CALLS: u32 = 1;
+const COUNTED_CALLS: u32 = 3;
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// What computing goes over: it stays in a core's cache, as the blocks of a product do.
+const WORK_VALUES: usize = 16 << 10;
+
+/// Who sums.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    name: &'static str,
+    /// `None`: our ring.
+    algorithm: Option<&'static str>,
+}
+
+const WAYS: [Way; 4] = [
+    Way {
+        name: "our ring",
+        algorithm: None,
+    },
+    Way {
+        name: "MPI, its own choice",
+        algorithm: Some("ignore"),
+    },
+    Way {
+        name: "MPI, ring",
+        algorithm: Some("ring"),
+    },
+    Way {
+        name: "MPI, Rabenseifner",
+        algorithm: Some("rabenseifner"),
+    },
+];
+
+/// What one launch came to.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Sums {
+    /// GB of the vector a second, with nothing beside it.
+    rate: f64,
+    /// Seconds on a core, of the rank with more of them, for a GB of the vector.
+    core_seconds_per_gb: f64,
+    /// Which part of a sum's time computing beside it hides.
+    hidden: f64,
+    /// Bytes that a rank sends over the link, for a byte of the vector.
+    link_bytes_per_byte: f64,
+}
+
+/// Measures every way over every link, and writes the table.
+pub(crate) fn run() -> Result<()> {
+    let mut text = format!(
+        "Machine: {}. A vector of {} MiB over two ranks, {COUNTED_CALLS} sums a round, {ROUNDS} rounds in turn.\n\n\
+         | link | sums | GB/s | core s a GB | hidden by computing | bytes sent a rank, of the vector's |\n\
+         |---|---|---|---|---|---|\n",
+        machine::description(),
+        NUM_VALUES * size_of::<f32>() >> 20,
+    );
+    for (link, bits_per_second) in LINKS {
+        let hosts = Hosts::joined_at(bits_per_second)?;
+        let mut measured: BTreeMap<usize, Vec<Sums>> = BTreeMap::new();
+        for _ in 0..ROUNDS {
+            for (index, way) in WAYS.iter().enumerate() {
+                let sums = measure(&hosts, *way).with_context(|| format!("{}, {link}", way.name))?;
+                super::note(&format!("{link}, {}: {sums:?}", way.name));
+                measured.entry(index).or_default().push(sums);
+            }
+        }
+        for (way, sums) in WAYS.iter().zip(measured.values()) {
+            text += &line(link, way.name, sums);
+        }
+    }
+    write_section(GROUP, &text)
+}
+
+fn line(link: &str, name: &str, sums: &[Sums]) -> String {
+    let column = |of: fn(&Sums) -> f64| spread(&sums.iter().map(of).collect::<Vec<_>>());
+    format!(
+        "| {link} | {name} | {} | {} | {} | {} |\n",
+        column(|sums| sums.rate),
+        column(|sums| sums.core_seconds_per_gb),
+        column(|sums| sums.hidden),
+        column(|sums| sums.link_bytes_per_byte),
+    )
+}
+
+fn measure(hosts: &Hosts, way: Way) -> Result<Sums> {
+    let mut command = hosts.mpirun();
+    command.arg(std::env::current_exe()?).arg(GROUP);
+    if let Some(algorithm) = way.algorithm {
+        command.arg("--by-library").env(ALGORITHM, algorithm);
+    }
+    last_line(&mut command)
+}
+
+/// A rank's program.
+pub(crate) fn rank_main(by_library: bool) -> Result<()> {
+    let options = MpiOptions {
+        own_ring: !by_library,
+        ..MpiOptions::new(TIMEOUT)
+    };
+    let mut collective = Mpi::connect(options)?;
+    let mut values = vec![1.0_f32; NUM_VALUES];
+    for _ in 0..WARM_UP_CALLS {
+        collective.all_reduce_sum_f32(&mut values)?;
+    }
+    let (bytes, on_core) = (link_bytes()?, own_seconds());
+    let alone = timed(&mut collective, |collective| {
+        Ok(collective.all_reduce_sum_f32(&mut values)?)
+    })?;
+    let bytes = (link_bytes()? - bytes) / f64::from(COUNTED_CALLS);
+    let on_core = (own_seconds() - on_core) / f64::from(COUNTED_CALLS);
+    // As much computing as a sum takes by itself.
+    let passes = agreed_passes(&mut collective, alone)?;
+    let computing = timed(&mut collective, |_| {
+        compute(passes);
+        Ok(())
+    })?;
+    collective.wait_asleep(true);
+    let both = timed(&mut collective, |collective| {
+        thread::scope(|scope| {
+            let computing = scope.spawn(|| compute(passes));
+            let summed = collective.all_reduce_sum_f32(&mut values);
+            computing.join().ok().context("the computing thread panicked")?;
+            Ok(summed?)
+        })
+    })?;
+    check(&collective, &values)?;
+    let gb = (NUM_VALUES * size_of::<f32>()) as f64 / 1e9;
+    let mut largest = [on_core, bytes];
+    collective.all_reduce_max_f64(&mut largest)?;
+    if collective.rank() == Rank(0) {
+        let sums = Sums {
+            rate: gb / alone,
+            core_seconds_per_gb: largest[0] / gb,
+            hidden: (alone + computing - both) / alone,
+            link_bytes_per_byte: largest[1] / (gb * 1e9),
+        };
+        crate::report::print(&json!(sums).to_string());
+    }
+    Ok(())
+}
+
+/// Seconds of one of [`COUNTED_CALLS`], until all ranks are through.
+fn timed(collective: &mut Mpi, mut call: impl FnMut(&mut Mpi) -> Result<()>) -> Result<f64> {
+    collective.barrier()?;
+    let begun = Instant::now();
+    for _ in 0..COUNTED_CALLS {
+        call(collective)?;
+    }
+    collective.barrier()?;
+    Ok(begun.elapsed().as_secs_f64() / f64::from(COUNTED_CALLS))
+}
+
+/// Passes that take about so many seconds where all ranks compute.
+fn agreed_passes(collective: &mut Mpi, seconds: f64) -> Result<u64> {
+    const TRIAL: u64 = 2_000;
+    collective.barrier()?;
+    let begun = Instant::now();
+    compute(TRIAL);
+    let mut rates = [TRIAL as f64 / begun.elapsed().as_secs_f64()];
+    collective.all_reduce_min_f64(&mut rates)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole and positive"
+    )]
+    let passes = (rates[0] * seconds).max(1.0) as u64;
+    Ok(passes)
+}
+
+fn compute(passes: u64) {
+    let mut values = vec![1.0_f32; WORK_VALUES];
+    for _ in 0..passes {
+        for value in black_box(&mut values[..]) {
+            *value = *value * 0.999 + 0.001;
+        }
+    }
+}
+
+fn check(collective: &Mpi, values: &[f32]) -> Result<()> {
+    let calls = WARM_UP_CALLS + 2 * COUNTED_CALLS;
+    let expected = f64::from(collective.world_size()).powf(f64::from(calls));
+    ensure!(
+        values
+            .iter()
+            .all(|&value| f64::from(value).to_bits() == expected.to_bits()),
+        "the sum is wrong"
+    );
+    Ok(())
+}
+
+/// Bytes that this host has sent over its interfaces but the loopback so far (proc(5), net/dev).
+fn link_bytes() -> Result<f64> {
+    let text = fs::read_to_string(Path::new("/proc/self/net/dev"))?;
+    let sent = text.lines().filter_map(|line| {
+        let (name, numbers) = line.split_once(':')?;
+        let sent = numbers.split_whitespace().nth(8)?.parse::<f64>().ok()?;
+        (name.trim() != "lo").then_some(sent)
+    });
+    Ok(sent.sum())
+}
