@@ -32,41 +32,56 @@ pub struct Launch {
 const PMIX: &str = "a PMIx launcher (prterun, srun --mpi=pmix)";
 const SRUN: &str = "srun";
 
-/// Launcher, variable of the rank, variable of the number of ranks.
-const LAUNCHERS: [(&str, &str, &str); 4] = [
-    (
-        "mpirun (Open MPI)",
-        "OMPI_COMM_WORLD_RANK",
-        "OMPI_COMM_WORLD_SIZE",
-    ),
-    (
-        "a PMI launcher (mpiexec, srun --mpi=pmi2)",
-        "PMI_RANK",
-        "PMI_SIZE",
-    ),
-    (PMIX, "PMIX_RANK", "SLURM_STEP_NUM_TASKS"),
-    (SRUN, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+/// A launcher, and where it says what.
+struct KnownLauncher {
+    by: &'static str,
+    rank_variable: &'static str,
+    world_size_variable: &'static str,
+}
+
+const LAUNCHERS: [KnownLauncher; 4] = [
+    KnownLauncher {
+        by: "mpirun (Open MPI)",
+        rank_variable: "OMPI_COMM_WORLD_RANK",
+        world_size_variable: "OMPI_COMM_WORLD_SIZE",
+    },
+    KnownLauncher {
+        by: "a PMI launcher (mpiexec, srun --mpi=pmi2)",
+        rank_variable: "PMI_RANK",
+        world_size_variable: "PMI_SIZE",
+    },
+    KnownLauncher {
+        by: PMIX,
+        rank_variable: "PMIX_RANK",
+        world_size_variable: "SLURM_STEP_NUM_TASKS",
+    },
+    KnownLauncher {
+        by: SRUN,
+        rank_variable: "SLURM_PROCID",
+        world_size_variable: "SLURM_STEP_NUM_TASKS",
+    },
 ];
 
 impl Launch {
     /// Reads the launcher out of the environment that `variable` looks up.
     pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let number = |name: &str| variable(name).and_then(|text| text.trim().parse().ok());
-        let read = |(by, rank, world_size): (&'static str, &str, &str)| {
-            let (rank, world_size) = (number(rank)?, number(world_size));
+        let read = |launcher: &KnownLauncher| {
+            let rank = number(launcher.rank_variable)?;
+            let world_size = number(launcher.world_size_variable);
             // PMIx may not say the size; a Slurm batch script has a rank but is no step.
-            let counts = match by {
+            let counts = match launcher.by {
                 PMIX => true,
                 SRUN => world_size > Some(1),
                 _ => world_size.is_some(),
             };
             counts.then_some(Self {
-                by,
+                by: launcher.by,
                 rank: Some(rank),
                 world_size,
             })
         };
-        LAUNCHERS.into_iter().find_map(read)
+        LAUNCHERS.iter().find_map(read)
     }
 }
 

@@ -11,7 +11,7 @@ pub enum CollectiveError {
     #[error(
         "rank {rank}: {call} did not finish within {} s{}; another rank is late, stopped or lost (see the logs of the other ranks; if they are only slow, raise parallel.timeout_s)",
         waited.as_secs_f64(),
-        Missing(missing)
+        MissingRanks(missing)
     )]
     Deadline {
         /// The rank that waited.
@@ -132,9 +132,9 @@ impl CollectiveError {
     }
 }
 
-struct Missing<'a>(&'a [Rank]);
+struct MissingRanks<'a>(&'a [Rank]);
 
-impl fmt::Display for Missing<'_> {
+impl fmt::Display for MissingRanks<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, rank) in self.0.iter().enumerate() {
             let separator = if position == 0 { ", missing rank " } else { ", " };

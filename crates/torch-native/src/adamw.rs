@@ -13,7 +13,7 @@ use crate::TorchError;
 use crate::gpu::has_own_kernels;
 use crate::memory::{slice, slice_mut};
 
-use kernel::{Part, Real, Segment, segments, step_slices};
+use kernel::{Real, Segment, Slices, segments, step_slices};
 pub use numbers::AdamW;
 
 const OPERATION: &str = "adamw_step";
@@ -56,7 +56,7 @@ impl Buffers<'_> {
         // Handles of their own; that no two share memory was checked.
         let [mut parameters, mut exp_avg, mut exp_avg_sq] =
             [self.parameters, self.exp_avg, self.exp_avg_sq].map(Tensor::shallow_clone);
-        let whole = Part {
+        let whole = Slices {
             parameters: slice_mut::<T>(OPERATION, &mut parameters)?,
             gradients: slice(OPERATION, self.gradients)?,
             exp_avg: slice_mut(OPERATION, &mut exp_avg)?,

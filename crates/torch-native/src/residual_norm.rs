@@ -19,7 +19,7 @@ use crate::row_kernels::{column_sums, for_row_blocks, has_row_kernel, in_kind_of
 use crate::stored::Stored;
 use crate::{Dropout, TorchError, dropout};
 
-use rows::{Backward, Forward, Statistics, backward_on, forward_on};
+use rows::{BackwardPass, ForwardPass, Statistics, backward_on, forward_on};
 
 const OPERATION: &str = "residual_layer_norm";
 
@@ -68,7 +68,7 @@ fn forward<T: Stored>(
     let bias: &[f32] = slice(OPERATION, inputs.bias)?;
     let num_rows = input.numel() / bias.len();
     let mut statistics = vec![Statistics::default(); num_rows];
-    let forward = Forward::<T> {
+    let forward = ForwardPass::<T> {
         input: slice(OPERATION, &input)?,
         bias,
         residual: slice(OPERATION, &residual)?,
@@ -103,7 +103,7 @@ fn backward<T: Stored>(saved: &Saved, output_gradient: &Tensor) -> Result<[Tenso
         Some(_) => saved.sum.f_empty_like()?,
         None => Tensor::f_empty([0], (T::KIND, Device::Cpu))?,
     };
-    let backward = Backward::<T> {
+    let backward = BackwardPass::<T> {
         sum: slice(OPERATION, &saved.sum)?,
         statistics: &saved.statistics,
         norm_weight: weight,

@@ -15,7 +15,7 @@ use libloading::os::unix::Library;
 
 use super::{
     error::NcclError,
-    table::{Missing, table},
+    table::{MissingSymbol, table},
 };
 
 /// `cudaError_t`, as a plain integer for the same reason as NCCL's codes.
@@ -210,7 +210,7 @@ impl GpuRuntime {
 
     /// libtorch first: a CPU build may well have a CUDA runtime beside it.
     fn of(library: &Library) -> Result<Self, NcclError> {
-        let missing = |Missing { symbol, message }| NcclError::NoGpuRuntime { symbol, message };
+        let missing = |MissingSymbol { symbol, message }| NcclError::NoGpuRuntime { symbol, message };
         // SAFETY: both interfaces are C and stable over the versions that have these names (CUDA
         // from 11, libtorch from 2.10); the library is never closed.
         unsafe {

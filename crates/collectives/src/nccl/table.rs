@@ -5,7 +5,7 @@
 
 /// A symbol that a library lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Missing {
+pub(super) struct MissingSymbol {
     /// Its name.
     pub(super) symbol: &'static str,
     /// What the loader said.
@@ -34,7 +34,7 @@ macro_rules! table {
             /// `library` has to stay loaded as long as one of them may be called.
             pub(super) unsafe fn look_up(
                 library: &libloading::os::unix::Library,
-            ) -> Result<Self, super::table::Missing> {
+            ) -> Result<Self, super::table::MissingSymbol> {
                 Ok(Self {
                     $( $field: {
                         // SAFETY: the caller's promise.
@@ -43,7 +43,7 @@ macro_rules! table {
                                 concat!($symbol, "\0").as_bytes(),
                             )
                         };
-                        *symbol.map_err(|error| super::table::Missing {
+                        *symbol.map_err(|error| super::table::MissingSymbol {
                             symbol: $symbol,
                             message: error.to_string(),
                         })?

@@ -86,7 +86,7 @@ impl<T: Real> Scalars<T> {
 }
 
 /// The same elements of the four buffers.
-pub(super) struct Part<'a, T> {
+pub(super) struct Slices<'a, T> {
     pub(super) parameters: &'a mut [T],
     pub(super) gradients: &'a [T],
     pub(super) exp_avg: &'a mut [T],
@@ -94,7 +94,7 @@ pub(super) struct Part<'a, T> {
 }
 
 #[inline(always)]
-fn update<T: Real>(part: Part<'_, T>, scalars: Scalars<T>, decay: T) {
+fn update<T: Real>(part: Slices<'_, T>, scalars: Scalars<T>, decay: T) {
     let moments = part.exp_avg.iter_mut().zip(part.exp_avg_sq);
     for ((parameter, &gradient), (exp_avg, exp_avg_sq)) in
         part.parameters.iter_mut().zip(part.gradients).zip(moments)
@@ -113,7 +113,7 @@ fn update<T: Real>(part: Part<'_, T>, scalars: Scalars<T>, decay: T) {
     }
 }
 
-best_copy!(fn update_best = update<T: Real>(part: Part<'_, T>, scalars: Scalars<T>, decay: T));
+best_copy!(fn update_best = update<T: Real>(part: Slices<'_, T>, scalars: Scalars<T>, decay: T));
 
 /// A run of elements with or without decay.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,11 +157,11 @@ pub(super) fn segments(len: usize, decay_ranges: &[Range<usize>]) -> Result<Vec<
 
 /// Updates all elements, in parallel.
 pub(super) fn step_slices<T: Real>(
-    whole: Part<'_, T>,
+    whole: Slices<'_, T>,
     adamw: &AdamW,
     segments: &[Segment],
 ) -> Result<(), TorchError> {
-    let Part {
+    let Slices {
         parameters,
         gradients,
         exp_avg,
@@ -181,7 +181,7 @@ pub(super) fn step_slices<T: Real>(
             let range = segment.range.start.max(chunk.start)..segment.range.end.min(chunk.end);
             // SAFETY: chunks are disjoint between threads, segments are disjoint in a chunk.
             let part = unsafe {
-                Part {
+                Slices {
                     parameters: parameters.part(range.clone()),
                     gradients: &gradients[range.clone()],
                     exp_avg: exp_avg.part(range.clone()),
@@ -219,12 +219,12 @@ mod tests {
             let value = |index: u8| (f32::from(index) - 60.0) * scale;
             (0..121).map(value).collect()
         };
-        let run = |update: fn(Part<'_, f32>, Scalars<f32>, f32)| {
+        let run = |update: fn(Slices<'_, f32>, Scalars<f32>, f32)| {
             let mut buffers = [values(0.01), values(0.003), values(0.0)];
             let [parameters, exp_avg, exp_avg_sq] = &mut buffers;
             let scalars = Scalars::new(&adamw);
             let gradients = &values(-0.7);
-            let part = Part {
+            let part = Slices {
                 parameters,
                 gradients,
                 exp_avg,

@@ -26,7 +26,7 @@ pub(super) struct Statistics {
 }
 
 /// What the forward pass reads and writes: [R, D] and `[D]`.
-pub(super) struct Forward<'a, T> {
+pub(super) struct ForwardPass<'a, T> {
     pub(super) input: &'a [T],
     pub(super) bias: &'a [f32],
     pub(super) residual: &'a [T],
@@ -40,7 +40,7 @@ pub(super) struct Forward<'a, T> {
 }
 
 /// What the backward pass reads and writes: [R, D] and `[D]`.
-pub(super) struct Backward<'a, T> {
+pub(super) struct BackwardPass<'a, T> {
     pub(super) sum: &'a [T],
     pub(super) statistics: &'a [Statistics],
     pub(super) norm_weight: &'a [f32],
@@ -95,7 +95,7 @@ fn kept<L: Lanes>(value: L, dropout: Option<ScaledBits<'_>>, chunk: usize) -> L 
 }
 
 #[inline(always)]
-fn forward_rows<L: Lanes, T: Stored>(pass: &Forward<'_, T>, rows: Range<usize>) {
+fn forward_rows<L: Lanes, T: Stored>(pass: &ForwardPass<'_, T>, rows: Range<usize>) {
     let width = pass.bias.len();
     let bits = BlockBits::new(pass.dropout, &rows, width);
     // SAFETY: a row is in one block.
@@ -112,7 +112,7 @@ fn forward_rows<L: Lanes, T: Stored>(pass: &Forward<'_, T>, rows: Range<usize>) 
 
 #[inline(always)]
 fn add_row<L: Lanes, T: Stored>(
-    pass: &Forward<'_, T>,
+    pass: &ForwardPass<'_, T>,
     range: Range<usize>,
     bits: Option<ScaledBits<'_>>,
     sum: &mut [T],
@@ -154,7 +154,7 @@ fn row_statistics<L: Lanes, T: Stored>(row: &[T], epsilon: f64) -> Statistics {
 
 #[inline(always)]
 fn normalize_row<L: Lanes, T: Stored>(
-    pass: &Forward<'_, T>,
+    pass: &ForwardPass<'_, T>,
     sum: &[T],
     statistics: Statistics,
     output: &mut [T],
@@ -175,7 +175,7 @@ fn normalize_row<L: Lanes, T: Stored>(
 
 /// Adds to `sums`, three times D: gradients of the norm's weight and bias, and of the input's bias.
 #[inline(always)]
-fn backward_rows<L: Lanes, T: Stored>(pass: &Backward<'_, T>, rows: Range<usize>, sums: &mut [f32]) {
+fn backward_rows<L: Lanes, T: Stored>(pass: &BackwardPass<'_, T>, rows: Range<usize>, sums: &mut [f32]) {
     let width = pass.norm_weight.len();
     let bits = BlockBits::new(pass.dropout, &rows, width);
     let (norm_sums, bias_sums) = sums.split_at_mut(2 * width);
@@ -211,7 +211,11 @@ fn backward_rows<L: Lanes, T: Stored>(pass: &Backward<'_, T>, rows: Range<usize>
 /// Means over the row of g and of g times the normalized value, where g is the gradient of the
 /// normalized value; adds to the gradients of weight and bias.
 #[inline(always)]
-fn gradient_means<L: Lanes, T: Stored>(pass: &Backward<'_, T>, row: usize, norm_sums: &mut [f32]) -> [L; 2] {
+fn gradient_means<L: Lanes, T: Stored>(
+    pass: &BackwardPass<'_, T>,
+    row: usize,
+    norm_sums: &mut [f32],
+) -> [L; 2] {
     let width = pass.norm_weight.len();
     let range = row * width..(row + 1) * width;
     let Statistics { mean, inverse } = pass.statistics[row];
@@ -240,7 +244,12 @@ fn gradient_means<L: Lanes, T: Stored>(pass: &Backward<'_, T>, row: usize, norm_
 }
 
 #[inline(always)]
-fn gradient_row<L: Lanes, T: Stored>(pass: &Backward<'_, T>, row: usize, means: [L; 2], target: &mut [T]) {
+fn gradient_row<L: Lanes, T: Stored>(
+    pass: &BackwardPass<'_, T>,
+    row: usize,
+    means: [L; 2],
+    target: &mut [T],
+) {
     let width = pass.norm_weight.len();
     let range = row * width..(row + 1) * width;
     let Statistics { mean, inverse } = pass.statistics[row];
@@ -256,9 +265,9 @@ fn gradient_row<L: Lanes, T: Stored>(pass: &Backward<'_, T>, row: usize, means: 
     }
 }
 
-each_copy!(pub(super) fn forward_on<T: Stored> = forward_rows(pass: &Forward<'_, T>, rows: Range<usize>));
+each_copy!(pub(super) fn forward_on<T: Stored> = forward_rows(pass: &ForwardPass<'_, T>, rows: Range<usize>));
 each_copy!(pub(super) fn backward_on<T: Stored> = backward_rows(
-    pass: &Backward<'_, T>,
+    pass: &BackwardPass<'_, T>,
     rows: Range<usize>,
     sums: &mut [f32],
 ));
