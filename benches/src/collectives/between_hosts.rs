@@ -82,7 +82,7 @@ pub(crate) fn run() -> Result<()> {
          | link | sums | GB/s | core s a GB | hidden by computing | bytes sent a rank, of the vector's |\n\
          |---|---|---|---|---|---|\n",
         machine::description(),
-        NUM_VALUES * size_of::<f32>() >> 20,
+        (NUM_VALUES * size_of::<f32>()) >> 20,
     );
     for (link, bits_per_second) in LINKS {
         let hosts = Hosts::joined_at(bits_per_second)?;
