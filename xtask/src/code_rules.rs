@@ -4,7 +4,6 @@
 //! function or method (closures may take them: there the caller decides); no function over
 //! [`MAX_LINES`] lines; no crowded folder where a newcomer starts. Tests are left out.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -18,16 +17,12 @@ use crate::code::tree::{SourceFile, Tree};
 /// From the line of `fn` to that of the closing brace.
 pub(crate) const MAX_LINES: usize = 60;
 
-/// Functions that may be longer: file, function, reason.
-const LONG_FUNCTIONS: [(&str, &str, &str); 0] = [];
-
 /// Folders that are rooms by purpose, and how many entries they may have.
 const ROOMS: [&str; 2] = ["crates/corpus/src", "crates/trainer/src"];
 const MAX_ENTRIES: usize = 15;
 
 pub(crate) fn findings(root: &Path) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    let mut long = BTreeSet::new();
     for member in members(root)? {
         let tree = Tree::read(root, &member)?;
         findings.extend(
@@ -38,24 +33,9 @@ pub(crate) fn findings(root: &Path) -> Result<Vec<String>> {
         for file in &tree.files {
             let shape = Shape::of(file);
             findings.extend(tuples(file, &shape));
-            for function in shape
-                .functions
-                .iter()
-                .filter(|function| function.lines > MAX_LINES)
-            {
-                let place = (file.path.display().to_string(), function.name.clone());
-                if !is_excepted(&place) {
-                    let (name, line, lines) = (&function.name, function.line, function.lines);
-                    findings.push(format!(
-                        "{}, line {line}: `{name}` has {lines} lines, more than {MAX_LINES}: name its steps",
-                        place.0
-                    ));
-                }
-                long.insert(place);
-            }
+            findings.extend(long_functions(file, &shape));
         }
     }
-    findings.extend(unused_exceptions(&long));
     findings.extend(crowded_rooms(root)?);
     Ok(findings)
 }
@@ -80,19 +60,17 @@ fn tuples(file: &SourceFile, shape: &Shape) -> Vec<String> {
     found.collect()
 }
 
-fn is_excepted(place: &(String, String)) -> bool {
-    LONG_FUNCTIONS
+fn long_functions(file: &SourceFile, shape: &Shape) -> Vec<String> {
+    let path = file.path.display();
+    let long = shape
+        .functions
         .iter()
-        .any(|(file, function, _)| (*file, *function) == (&place.0, &place.1))
-}
-
-fn unused_exceptions(long: &BTreeSet<(String, String)>) -> Vec<String> {
-    let unused = LONG_FUNCTIONS
-        .iter()
-        .filter(|(file, function, _)| !long.contains(&((*file).to_owned(), (*function).to_owned())));
-    unused
-        .map(|(file, function, _)| format!("{file}: `{function}` is not long any more: take it off the list"))
-        .collect()
+        .filter(|function| function.lines > MAX_LINES);
+    let found = long.map(|function| {
+        let (name, line, lines) = (&function.name, function.line, function.lines);
+        format!("{path}, line {line}: `{name}` has {lines} lines, more than {MAX_LINES}: name its steps")
+    });
+    found.collect()
 }
 
 fn crowded_rooms(root: &Path) -> Result<Vec<String>> {

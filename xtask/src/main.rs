@@ -31,9 +31,11 @@ use crate::outcome::Outcome;
 
 const USAGE: &str = "usage: cargo run -q -p xtask -- COMMAND
 
-  layout          dependencies between the crates are those of docs/design.md; files are opened through durable
+  layout          dependencies between the crates are those of docs/design.md; files are opened through durable;
+                  no cycle between files, no long function, no tuple of three as a parameter, no crowded folder
   figures [DIR]   sizes, public items, levels of imports, cycles, of this repository or another checkout
-  docs-check      links, paths, make targets and configurations that the docs name exist
+  docs-check      links, anchors, paths, sections, decisions, make targets and configurations that pages and
+                  comments name exist
   promises        every test that docs/promises.toml names exists
   supply          licences and sources of all packages, the lock file, digests of base images
   licences DIR    copy the licence texts of all that is linked into the programs into DIR
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
-        ["layout"] => layout_and_reads(root),
+        ["layout"] => whole_layout(root),
         ["docs-check"] => docs_check::check(root),
         ["promises"] => promises::check(root),
         ["supply"] => supply::check(root),
@@ -77,9 +79,10 @@ fn print(text: Result<String>) -> ExitCode {
     }
 }
 
-fn layout_and_reads(root: &Path) -> Result<Outcome> {
+fn whole_layout(root: &Path) -> Result<Outcome> {
     let mut outcome = layout::check(root)?;
     outcome.findings.extend(reads::findings(root)?);
+    outcome.findings.extend(code_rules::findings(root)?);
     Ok(outcome)
 }
 

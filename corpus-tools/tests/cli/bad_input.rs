@@ -63,7 +63,7 @@ fn thousands_of_threads_are_refused_before_any_starts() {
         assert_eq!(output.status.code(), Some(2));
         let said = message(&output);
         assert!(
-            said.contains("'5000' for '--threads <N>'") && said.contains("give at most"),
+            said.contains("'5000' for '--threads <N>'") && said.contains("use at most"),
             "{said}"
         );
     }

@@ -559,7 +559,7 @@ fn an_error_that_is_reported_or_means_no_is_taken_off_its_thread() {
             let expected = if fault == Fault::QueryFails {
                 "cudaEventQuery failed: stand-in: an error (CUDA error 700)"
             } else {
-                "do not lie in the memory of GPU"
+                "are not in the memory of GPU"
             };
             assert!(said.contains(expected), "{said}");
             assert_eq!(trial.stand_in.last_error(), 0);
@@ -668,7 +668,7 @@ fn numbers_that_do_not_lie_on_the_ranks_gpu_to_the_last_are_refused() {
         })
     });
     for said in said.iter().flatten() {
-        assert!(said.contains("do not lie in the memory of GPU"), "{said}");
+        assert!(said.contains("are not in the memory of GPU"), "{said}");
     }
 }
 

@@ -189,6 +189,12 @@ fn a_function_over_60_lines_is_refused() {
 }
 
 #[test]
+fn the_code_of_this_repository_keeps_the_rules() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    assert_eq!(findings(root).unwrap(), CLEAN);
+}
+
+#[test]
 fn a_folder_with_more_than_15_entries_at_its_top_is_refused() {
     let root = tree(&[("lib.rs", "")]);
     let corpus = root.path().join("crates/corpus");

@@ -695,7 +695,7 @@ fn a_dry_run_of_a_run_to_resume_takes_the_step_after_its_checkpoint() {
             .contains("optimizer.weight_decay")
     );
     let error = dry(&config).unwrap_err().to_string();
-    assert!(error.contains("the run is finished, all 10 steps"), "{error}");
+    assert!(error.contains("the run has finished all 10 steps"), "{error}");
 }
 
 #[test]
