@@ -45,7 +45,7 @@ pub struct Tokenizer {
     pub(crate) spelled: SpelledTokens,
     /// For all text, where our own encoder does not cover the folder.
     pub(crate) pipeline: Option<Pipeline>,
-    /// Roles for which the folder has no token; `special` has no meaning for them.
+    /// Roles for which the folder has no token; `vocabulary.special` has no meaning for them.
     missing: Vec<Role>,
     /// The folder's files where ours would say something else.
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,

@@ -30,6 +30,7 @@ pub(crate) use stream::Stream;
 
 /// Purpose of the seeds of [`with_seeded_generator`]: "gene" in ASCII.
 const GENERATOR_PURPOSE: u32 = 0x6765_6e65;
+
 fn mask_tensor<T: Scale>(
     stream: Stream,
     scale: f64,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How an [`Mpi`] works.
+/// How an [`Mpi`](super::Mpi) works.
 #[derive(Debug, Clone, Copy)]
 pub struct MpiOptions {
     /// Deadline of every call.

@@ -67,7 +67,7 @@ impl SoftmaxRows {
         queries: &Range<usize>,
         log: impl Fn(f32) -> f32,
     ) {
-        // SAFETY: as above.
+        // SAFETY: a head's sums belong to the one thread that has the head, which takes them once.
         let log_sums = unsafe { outputs.log_sums.part(inputs.query_rows(head, queries)) };
         for (log_sum, (largest, sum)) in log_sums.iter_mut().zip(self.largest.iter().zip(&self.sums)) {
             *log_sum = largest + log(*sum);

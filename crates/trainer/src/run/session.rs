@@ -31,7 +31,7 @@ use crate::{
     step::{
         device,
         gradient_transport::{GradientTransport, overlaps},
-        gradients::{self},
+        gradients,
         learner::Learner,
         loss_scale::LossScale,
         masked_lm::MaskedLm,

@@ -98,7 +98,7 @@ pub(super) fn backward_heads(
 ) {
     let shape = inputs.shape;
     let mut scratch = Scratch::new(shape);
-    // A function of these instructions is no value; what it is called in is compiled for them.
+    // A function with target features cannot be passed as one; a closure in such a function can.
     let write_row = |row: &[f32], factor, target: &mut [Bf16]| write_row(row, factor, target);
     for head in heads {
         let all = 0..inputs.length(head);

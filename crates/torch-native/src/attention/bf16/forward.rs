@@ -122,7 +122,7 @@ fn forward_block(
             &mut Target::add(scratch.rows.context.values_mut(), padded_head),
         );
     }
-    // A function of these instructions is no value; what it is called in is compiled for them.
+    // A function with target features cannot be passed as one; a closure in such a function can.
     let write_row = |row: &[f32], factor, target: &mut [Bf16]| write_row(row, factor, target);
     let rows = &scratch.rows;
     rows.write_log_sums(inputs, outputs, head, &queries, f32::log2);
