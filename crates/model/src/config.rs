@@ -2,7 +2,6 @@
 //!
 //! It does not say at which precision or length a run trains.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,6 +15,18 @@ pub enum PositionEmbedding {
     /// A learned vector for each position, the only kind that `RoBERTa` has.
     #[default]
     Absolute,
+}
+
+impl PositionEmbedding {
+    /// All that there are.
+    pub const ALL: [Self; 1] = [Self::Absolute];
+
+    /// Its name in `config.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Absolute => "absolute",
+        }
+    }
 }
 
 /// Configuration of `RobertaForMaskedLM`.
@@ -126,11 +137,14 @@ fn transformers_defaults() -> Map<String, Value> {
 
 /// The problem of a key whose value is none of the names that it may have. The value is taken out,
 /// so that the problems of the other keys are found too.
-fn refuse_unknown<T: DeserializeOwned>(key: &str, fields: &mut Map<String, Value>) -> Option<String> {
-    let error = T::deserialize(fields.get(key)?).err()?.to_string();
-    // The names stand in serde's words alone: `unknown variant `x`, expected one of `y`, `z``.
-    let (_, names) = error.rsplit_once("expected ")?;
+fn refuse_unknown(key: &str, names: &[&str], fields: &mut Map<String, Value>) -> Option<String> {
+    let name = fields.get(key)?.as_str();
+    if name.is_some_and(|name| names.contains(&name)) {
+        return None;
+    }
     let value = fields.remove(key)?;
+    let names = names.iter().map(|name| format!("`{name}`"));
+    let names = names.collect::<Vec<_>>().join(" or ");
     Some(format!("{key} = {value}: it has to be {names}"))
 }
 
@@ -150,8 +164,12 @@ impl RobertaConfig {
             }
         }
         let mut problems: Vec<String> = [
-            refuse_unknown::<HiddenAct>("hidden_act", &mut fields),
-            refuse_unknown::<PositionEmbedding>("position_embedding_type", &mut fields),
+            refuse_unknown("hidden_act", &HiddenAct::ALL.map(HiddenAct::name), &mut fields),
+            refuse_unknown(
+                "position_embedding_type",
+                &PositionEmbedding::ALL.map(PositionEmbedding::name),
+                &mut fields,
+            ),
         ]
         .into_iter()
         .flatten()
@@ -404,8 +422,31 @@ mod tests {
             );
         }
         assert!(problems[0].contains("`gelu`"), "{problems:?}");
-        let text = MINIMAL.replace('}', r#", "hidden_act": 7}"#);
-        assert!(RobertaConfig::from_json(&text).is_err());
+        for value in ["7", r#"{"gelu": null}"#] {
+            let text = MINIMAL.replace('}', &format!(r#", "hidden_act": {value}}}"#));
+            let Err(ModelError::Config { problems }) = RobertaConfig::from_json(&text) else {
+                panic!("{value} is no name")
+            };
+            assert!(
+                problems[0].ends_with("it has to be `gelu` or `gelu_new` or `relu`"),
+                "{problems:?}"
+            );
+        }
+    }
+
+    /// What serde lists when a name is unknown: every variant.
+    fn variants<T: serde::de::DeserializeOwned>() -> String {
+        let error = serde_json::from_value::<T>(Value::String("?".to_owned())).err();
+        let error = error.map(|error| error.to_string()).unwrap_or_default();
+        error.rsplit("expected ").next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn every_choice_is_listed_under_the_name_that_is_read() {
+        let names = HiddenAct::ALL.map(|choice| format!("`{}`", choice.name()));
+        assert_eq!(variants::<HiddenAct>(), format!("one of {}", names.join(", ")));
+        let names = PositionEmbedding::ALL.map(|choice| format!("`{}`", choice.name()));
+        assert_eq!(variants::<PositionEmbedding>(), names.join(", "));
     }
 
     #[test]

@@ -17,6 +17,18 @@ pub enum HiddenAct {
 }
 
 impl HiddenAct {
+    /// All that there are.
+    pub const ALL: [Self; 3] = [Self::Gelu, Self::GeluNew, Self::Relu];
+
+    /// Its name in `config.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gelu => "gelu",
+            Self::GeluNew => "gelu_new",
+            Self::Relu => "relu",
+        }
+    }
+
     /// Whether the backward pass needs the input of the activation beside its output, which the next
     /// matrix keeps in any case.
     pub fn keeps_its_input(self) -> bool {
