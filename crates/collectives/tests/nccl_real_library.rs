@@ -122,7 +122,7 @@ fn a_version_that_is_too_old_is_refused_and_both_versions_are_named() {
     let stand_in = compiled(&["STAND_IN_VERSION=21003"]);
     let said = message(NcclLibrary::open(Some(&stand_in)));
     assert!(
-        said.contains("is NCCL 2.10.3, and 2.14.0 or newer is needed")
+        said.contains("is NCCL 2.10.3, but 2.14.0 or newer is needed")
             && said.contains("parallel.nccl_library"),
         "{said}"
     );
