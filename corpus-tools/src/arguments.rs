@@ -20,7 +20,7 @@ pub(crate) enum Command {
     Sample(Sample),
     /// Fetch filings from EDGAR, or a Wikipedia dump. No other command uses the network.
     Fetch(Box<Fetch>),
-    /// Read filings, wiki dumps and texts into a documents folder.
+    /// Read filings, Wikipedia dumps and texts into a documents folder.
     Ingest(Ingest),
     /// Train a byte-level BPE tokenizer on a documents folder.
     Tokenizer(Tokenizer),
@@ -66,13 +66,13 @@ pub(crate) struct Sample {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Number of filings.
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     pub(crate) filings: Option<usize>,
     /// Number of Wikipedia pages.
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     pub(crate) pages: Option<usize>,
     /// Seed of the invented companies.
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 }
 

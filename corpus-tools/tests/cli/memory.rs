@@ -174,6 +174,46 @@ fn an_ingest_keeps_less_than_a_kilobyte_in_memory_of_each_input() {
     assert!(few > 0 && many < few + 40_000, "{few} kB and {many} kB");
 }
 
+/// Peaks of an ingest of one line each, which say where its 60 MiB are.
+#[test]
+fn one_long_line_takes_a_bounded_multiple_of_its_length() {
+    const BYTES: usize = 60 << 20;
+    let root = tempfile::tempdir().unwrap();
+    let peak = |name: &str, (begin, element, end): (&str, &str, &str)| {
+        let path = root.path().join(format!("{name}.jsonl"));
+        let mut file = std::io::BufWriter::new(std::fs::File::create_new(&path).unwrap());
+        file.write_all(b"{\"id\": 1, \"text\": \"Oak.\"}\n").unwrap();
+        let line = [begin, &element.repeat(BYTES / element.len()), end].concat();
+        writeln!(file, "{line}").unwrap();
+        file.flush().unwrap();
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("tenk-corpus"));
+        command
+            .args(["ingest", "--threads", "2", "--texts"])
+            .arg(&path)
+            .arg("--out")
+            .arg(root.path().join(name));
+        let peak = peak_of(&mut command);
+        let rejected = std::fs::read_to_string(root.path().join(name).join("rejected.jsonl")).unwrap();
+        assert!(rejected.contains("line 2"), "{rejected}");
+        std::fs::remove_file(&path).unwrap();
+        peak
+    };
+    let long = r#"{"id": 2, "text": "Oak.", "#;
+    let list = peak("list", (&format!("{long}\"cik\": ["), r#"{"":0},"#, "0]}"));
+    let object = peak(
+        "object",
+        (&format!("{long}\"year\": {{"), r#""":0,"#, r#""":0}}"#),
+    );
+    let company = peak("company", (&format!("{long}\"company\": \""), "oak ", "\"}"));
+    let blocks = peak("blocks", (r#"{"id": 2, "text": ""#, r"a\n", "\"}"));
+    for (peak, most) in [(list, 400), (object, 400), (company, 600), (blocks, 1_200)] {
+        assert!(
+            peak > 0 && peak < most << 10,
+            "{list}, {object}, {company} and {blocks} kB"
+        );
+    }
+}
+
 /// Writes texts of 100 kB each.
 fn write_texts(path: &Path, number: usize) {
     let mut file = std::io::BufWriter::new(std::fs::File::create_new(path).unwrap());

@@ -64,7 +64,7 @@ pub enum CollectiveError {
         message: String,
     },
     /// An earlier call failed, so this one was not tried.
-    #[error("rank {rank}: {call} was not tried, because {earlier} had failed before before")]
+    #[error("rank {rank}: {call} was not tried, because {earlier} had failed before")]
     Unusable {
         /// The rank that called.
         rank: Rank,

@@ -35,6 +35,31 @@ pub enum CorpusError {
         #[source]
         source: std::io::Error,
     },
+    /// Texts name more sources than can be held out and counted apart.
+    #[error(
+        "the texts have more than {most} values of `source` (`form` where a line has no `source`); one is {example:?} \
+         in {}: let it name a kind of text, as 10-K or calls, and say in `id` what tells texts of a kind apart",
+        path.display()
+    )]
+    TooManySources {
+        /// The most there may be.
+        most: usize,
+        /// The first that is too many.
+        example: String,
+        /// The file that has it.
+        path: PathBuf,
+    },
+    /// A documents folder has more sources than a corpus can number.
+    #[error(
+        "{} has {found} values of `source`, more than the 65536 that a corpus may have; make it again with fewer",
+        docs.display()
+    )]
+    TooManySourcesToBuild {
+        /// The documents folder.
+        docs: PathBuf,
+        /// How many.
+        found: usize,
+    },
     /// Nothing to read was found.
     #[error("{} has no input file; give files, or a folder with files", path.display())]
     NoInput {

@@ -10,6 +10,7 @@ mod job;
 mod piece_file;
 mod read;
 mod repeats;
+mod source_names;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use job::Job;
 use piece_file::{Entry, PieceReader, StoredDocument};
 use read::read_part;
 use repeats::{Repeat, Repeats};
+use source_names::SourceNames;
 
 /// Entries that are read ahead while others are written.
 const AHEAD_BYTES: usize = 1 << 20;
@@ -67,8 +69,8 @@ type StoredEntry = Entry<StoredDocument>;
 /// same call goes on where it was.
 ///
 /// # Errors
-/// When an input is missing or a dump is damaged, when nothing became a document, when the folder
-/// exists or cannot be written. A single bad filing or page is listed in `rejected.jsonl` instead.
+/// When an input is missing or a dump is damaged, when texts name too many sources, when nothing became
+/// a document, when the folder exists or cannot be written. A single bad filing or page is listed in `rejected.jsonl` instead.
 pub fn ingest(options: &IngestOptions, progress: &dyn Progress) -> Result<DocsManifest, CorpusError> {
     let all = AllInputs::find(options)?;
     let work_dir = WorkDir::enter(&options.out, "tenk-corpus ingest")?;
@@ -169,6 +171,7 @@ fn assemble(
                 job,
                 docs,
                 repeats,
+                source_names: SourceNames::default(),
                 num_documents: 0,
                 num_inputs: 0,
             };
@@ -188,6 +191,8 @@ struct Assembly<'a> {
     job: &'a Job<'a>,
     docs: DocsWriter<'a>,
     repeats: Repeats,
+    /// Of all documents met.
+    source_names: SourceNames,
     /// Documents met, written or not.
     num_documents: u64,
     /// Inputs that have begun.
@@ -208,6 +213,8 @@ impl Assembly<'_> {
             Entry::Document((head, json)) => {
                 let repeat = self.repeats.of(self.num_documents)?;
                 self.num_documents += 1;
+                let path = || path_of(self.job, self.num_inputs.saturating_sub(1));
+                self.source_names.add(&head, path)?;
                 match repeat {
                     None => Ok(self.docs.write(series, &head.source, &json)?),
                     Some(repeat) => self.leave_out(head.id, repeat),
@@ -219,11 +226,8 @@ impl Assembly<'_> {
     /// Lists a document whose id was there before: as a duplicate, or as rejected when its
     /// content differs.
     fn leave_out(&mut self, id: String, repeat: Repeat) -> Result<(), CorpusError> {
-        let path = |input: usize| {
-            let input = self.job.inputs.get(input);
-            input.map_or_else(String::new, |input| input.path.to_string_lossy().into_owned())
-        };
-        let (this, first) = (path(self.num_inputs.saturating_sub(1)), path(repeat.first_input));
+        let this = path_of(self.job, self.num_inputs.saturating_sub(1));
+        let first = path_of(self.job, repeat.first_input);
         let left_out = |reason: &str| LeftOut {
             part: Some(id),
             other: Some(first),
@@ -237,6 +241,11 @@ impl Assembly<'_> {
             Ok(self.docs.reject(&left_out(reason))?)
         }
     }
+}
+
+fn path_of(job: &Job<'_>, input: usize) -> String {
+    let input = job.inputs.get(input);
+    input.map_or_else(String::new, |input| input.path.to_string_lossy().into_owned())
 }
 
 /// Calls `take` with every entry of every segment in order; the next ones are read meanwhile.

@@ -24,10 +24,9 @@ use stream::{Stream, StreamEvent, StreamItem};
 use texts::TextsPlace;
 
 /// Where documents come from; in the order in which they stand in a documents folder.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// Filings from EDGAR, a file each.
-    #[default]
     Filings,
     /// Wikipedia dumps, and text that `WikiExtractor` took out of one.
     Wiki,
@@ -66,13 +65,23 @@ pub(crate) enum HoldOutKey<'a> {
 }
 
 impl Source {
+    /// All of them.
+    const ALL: [Self; 3] = [Self::Filings, Self::Wiki, Self::Texts];
+
+    /// What ids of its documents have before the first colon; a filing's have an accession number there.
+    pub(crate) fn id_prefix(self) -> Option<&'static str> {
+        match self {
+            Self::Filings => None,
+            Self::Wiki => Some(wiki::ID_PREFIX),
+            Self::Texts => Some(texts::ID_PREFIX),
+        }
+    }
+
     /// The source of the document that has this id.
     pub(crate) fn of_id(id: &str) -> Self {
-        match id.split_once(':') {
-            Some((wiki::ID_PREFIX, _)) => Self::Wiki,
-            Some((texts::ID_PREFIX, _)) => Self::Texts,
-            _ => Self::Filings,
-        }
+        let prefix = id.split_once(':').map(|(prefix, _)| prefix);
+        let is_of = |source: &Self| prefix.is_some() && source.id_prefix() == prefix;
+        Self::ALL.into_iter().find(is_of).unwrap_or(Self::Filings)
     }
 
     /// Begins the names of its documents files.
@@ -139,6 +148,39 @@ impl Source {
             Self::Wiki => HoldOutKey::Page(wiki::page_of(id)),
         }
     }
+
+    /// Whether a document that states neither CIK nor company belongs to its ticker.
+    pub(crate) fn is_held_out_by_ticker(self) -> bool {
+        match self {
+            Self::Texts => true,
+            Self::Filings | Self::Wiki => false,
+        }
+    }
+
+    /// Whether its documents have a filer and a form or the like, by which reports count them.
+    pub(crate) fn has_filer(self) -> bool {
+        match self {
+            Self::Filings | Self::Texts => true,
+            Self::Wiki => false,
+        }
+    }
+
+    /// How many values of `source` the documents of one ingest may have, where the input chooses them.
+    pub(crate) fn most_names(self) -> Option<usize> {
+        match self {
+            Self::Filings | Self::Wiki => None,
+            Self::Texts => Some(texts::MOST_SOURCES),
+        }
+    }
+
+    /// In what two documents of one id must agree to say the same, besides source, CIK, date, title
+    /// and text.
+    pub(crate) fn further_facts(self, document: &Document) -> Vec<String> {
+        match self {
+            Self::Filings | Self::Wiki => Vec::new(),
+            Self::Texts => texts::further_facts(document),
+        }
+    }
 }
 
 impl StreamPlace {
@@ -179,6 +221,26 @@ impl StreamPlace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Ids as the readers make them.
+    fn ids(source: Source) -> &'static [&'static str] {
+        match source {
+            Source::Filings => &["0000000009-94-000003:1", "file:0123456789abcdef"],
+            Source::Wiki => &["wiki:12:100"],
+            Source::Texts => &["text:1", "text:wiki:1"],
+        }
+    }
+
+    #[test]
+    fn the_ids_of_every_source_come_back_to_it() {
+        for source in Source::ALL {
+            for id in ids(source) {
+                assert_eq!(Source::of_id(id), source, "{id}");
+            }
+        }
+        let prefixes: std::collections::BTreeSet<_> = Source::ALL.map(Source::id_prefix).into();
+        assert_eq!(prefixes.len(), Source::ALL.len());
+    }
 
     #[test]
     fn ids_tell_the_source() {

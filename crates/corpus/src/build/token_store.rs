@@ -57,7 +57,8 @@ impl TokenStore {
     /// Reads what segments hold.
     ///
     /// # Errors
-    /// When one cannot be read, or two documents have one id.
+    /// When one cannot be read, two documents have one id, or there are more sources than an index has
+    /// numbers.
     pub(crate) fn gather(
         segments: Vec<Segment>,
         width: TokenWidth,
@@ -65,8 +66,13 @@ impl TokenStore {
         docs: &Path,
     ) -> Result<(Self, Filers), CorpusError> {
         let mut filers = Filers::default();
+        let sources = source_names(&segments);
+        let too_many = CorpusError::TooManySourcesToBuild {
+            docs: docs.to_path_buf(),
+            found: sources.len(),
+        };
         let mut store = Self {
-            sources: source_names(&segments),
+            sources,
             segments: Vec::new(),
             width,
             documents: Vec::new(),
@@ -75,7 +81,10 @@ impl TokenStore {
         };
         for (number, segment) in (0..).zip(&segments) {
             store.dropped.add_all(&segment.facts.dropped);
-            let sources = store.indices_of(&segment.facts.sources);
+            let sources = indices(&store.sources, &segment.facts.sources);
+            let Some(sources) = sources else {
+                return Err(too_many);
+            };
             segment.for_each(|index, fingerprint| {
                 let source = sources.get(fingerprint.source as usize).copied().unwrap_or(0);
                 let name = store.sources.get(source as usize).map_or("", String::as_str);
@@ -132,14 +141,6 @@ impl TokenStore {
             .sort_unstable_by_key(|document| (document.source, document.id_hash));
     }
 
-    fn indices_of(&self, names: &[String]) -> Vec<u16> {
-        let index = |name| self.sources.binary_search(name).unwrap_or(0);
-        names
-            .iter()
-            .map(|name| u16::try_from(index(name)).unwrap_or(u16::MAX))
-            .collect()
-    }
-
     fn refuse_duplicate_ids(&mut self, docs: &Path) -> Result<(), CorpusError> {
         self.documents
             .sort_unstable_by_key(|document| (document.id_hash, document.segment, document.index));
@@ -171,6 +172,26 @@ fn source_names(segments: &[Segment]) -> Vec<String> {
     counted.into_iter().cloned().collect()
 }
 
+/// Where names are among the sorted ones; `None` where that does not fit.
+fn indices(sorted: &[String], names: &[String]) -> Option<Vec<u16>> {
+    let index = |name| u16::try_from(sorted.binary_search(name).ok()?).ok();
+    names.iter().map(index).collect()
+}
+
 fn digest(fingerprint: &Fingerprint) -> u128 {
     xxh3_128(&[fingerprint.id.to_le_bytes(), fingerprint.text.to_le_bytes()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_whose_index_does_not_fit_is_not_another_source() {
+        let names: Vec<String> = (0..=1 << 16).map(|number| format!("{number:05}")).collect();
+        let last = names.len() - 1;
+        assert_eq!(indices(&names, &names[last - 1..last]), Some(vec![u16::MAX]));
+        assert_eq!(indices(&names, &names[last..]), None);
+        assert_eq!(indices(&names, &["none".to_owned()]), None);
+    }
 }

@@ -22,7 +22,7 @@ use crate::work::scratch::Trust;
 use crate::work::segments::{Part, Segments, all_segments};
 
 /// Changes when a segment's content does.
-const SEGMENT_FORMAT: u32 = 2;
+const SEGMENT_FORMAT: u32 = 3;
 
 /// What segments are made of and where they are kept.
 pub(crate) struct TokenizeJob<'a> {

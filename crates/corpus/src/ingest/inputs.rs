@@ -13,7 +13,7 @@ use crate::error::CorpusError;
 use crate::sources::Source;
 
 /// A file to read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Input {
     pub(crate) source: Source,
     /// Its path relative to the folder that was given; its file name when it was given itself.
@@ -23,6 +23,20 @@ pub(crate) struct Input {
     pub(crate) bytes: u64,
     /// When it was written last, in nanoseconds since 1970.
     pub(crate) modified_ns: i64,
+}
+
+#[cfg(test)]
+impl Input {
+    /// A filing of no name and no bytes, for tests to fill in.
+    pub(crate) fn filing() -> Self {
+        Self {
+            source: Source::Filings,
+            name: String::new(),
+            path: PathBuf::new(),
+            bytes: 0,
+            modified_ns: 0,
+        }
+    }
 }
 
 /// The inputs among the files and folders given.

@@ -278,7 +278,7 @@ mod tests {
                     source: if index < num_filings { Source::Filings } else { Source::Wiki },
                     name: format!("{index:03}"),
                     bytes: *bytes,
-                    ..Input::default()
+                    ..Input::filing()
                 })
                 .collect();
             let num_filings = num_filings.min(inputs.len());

@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::error::CorpusError;
-use crate::sources::StreamPlace;
+use crate::sources::{Source, StreamPlace};
 use crate::work::record::part;
 use crate::work::scratch::{ScratchFolder, ScratchReader, ScratchWriter, Sealed, Trust, not_as_written};
 
 /// Changes when a piece's content does.
-pub(super) const PIECE_FORMAT: u32 = 3;
+pub(super) const PIECE_FORMAT: u32 = 4;
 
 const ENTRIES: &str = "entries";
 const IDS: &str = "ids";
@@ -103,6 +103,10 @@ pub(super) struct PieceReader {
 }
 
 impl PreparedDocument {
+    pub(super) fn head(&self) -> &PieceHead {
+        &self.head
+    }
+
     /// Length of its line of JSON.
     pub(super) fn json_bytes(&self) -> u64 {
         self.json_bytes
@@ -310,6 +314,9 @@ fn content_hash(document: &Document) -> u128 {
     for block in &document.blocks {
         field(&block.text);
     }
+    for fact in Source::of_id(&document.id).further_facts(document) {
+        field(&fact);
+    }
     hasher.digest128()
 }
 
@@ -375,6 +382,44 @@ mod tests {
             input: 1,
         });
         assert_eq!(ids, expected);
+    }
+
+    #[test]
+    fn texts_of_one_id_say_the_same_only_of_one_company_ticker_year_and_section() {
+        let text = document("text:1", "one");
+        let section = documents::Section {
+            item: "7".into(),
+            status: "stated".into(),
+            first_block: 0,
+            end_block: 1,
+        };
+        let others = [
+            Document {
+                company: Some("Oak".into()),
+                ..text.clone()
+            },
+            Document {
+                tickers: vec!["OAK".into()],
+                ..text.clone()
+            },
+            Document {
+                fiscal_year: Some(2018),
+                ..text.clone()
+            },
+            Document {
+                sections: vec![section],
+                ..text.clone()
+            },
+            text,
+        ];
+        let hashes: std::collections::BTreeSet<u128> = others.iter().map(content_hash).collect();
+        assert_eq!(hashes.len(), others.len());
+        let filings = others.map(|text| Document {
+            id: "a:1".into(),
+            ..text
+        });
+        let hashes: std::collections::BTreeSet<u128> = filings.iter().map(content_hash).collect();
+        assert_eq!(hashes.len(), 1);
     }
 
     #[test]

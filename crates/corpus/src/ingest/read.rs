@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::job::{Job, State, StreamPart, Way};
 use super::piece_file::{Entry, PieceWriter, PreparedDocument};
+use super::source_names::SourceNames;
 use crate::error::CorpusError;
 use crate::ingest::inputs::{Input, cannot_be_read};
 use crate::sources::stream::{Stream, StreamEvent, StreamItem};
@@ -52,8 +53,10 @@ pub(super) fn read_part(
         }
     }
     read_files(job, &files, exhibits, pool, progress)?;
+    // Counted here too, so that too many are refused before hours of work.
+    let mut names = SourceNames::default();
     for begun in streams {
-        read_stream(job, begun, pool, progress)?;
+        read_stream(job, begun, &mut names, pool, progress)?;
     }
     Ok(())
 }
@@ -236,6 +239,7 @@ fn prepare_up_to(
 fn read_stream(
     job: &Job<'_>,
     begun: Begun<'_>,
+    names: &mut SourceNames,
     pool: &rayon::ThreadPool,
     progress: &dyn Progress,
 ) -> Result<(), CorpusError> {
@@ -254,19 +258,15 @@ fn read_stream(
         places_every: job.piece_bytes,
     };
     progress.start(&format!("reading {} of {}", from.unit(), stream.name), None);
-    let mut writer = create(job, segment, piece, from.offset())?;
-    if from.offset() == 0 {
-        writer.add(&Entry::Input(InputFile {
-            path: path.clone(),
-            bytes: input.bytes,
-            sha256: sha256_file(&input.path)?,
-        }))?;
-    }
-    let mut writer = Some(writer);
+    let mut writer = Some(create_first(job, segment, piece, from.offset())?);
     let mut take = |event: StreamEvent<Result<Prepared, CorpusError>, StreamPlace>| match event {
         StreamEvent::Item(entry) => {
             progress.advance(1);
-            writer.as_mut().map_or(Ok(()), |writer| writer.add(&entry?))
+            let entry = entry?;
+            if let Entry::Document(document) = &entry {
+                names.add(document.head(), || path.clone())?;
+            }
+            writer.as_mut().map_or(Ok(()), |writer| writer.add(&entry))
         }
         StreamEvent::Place(place) => {
             piece += 1;
@@ -284,11 +284,25 @@ fn read_stream(
             ControlFlow::Break(())
         }
     };
-    let prepare = |item: StreamItem| prepare(&path, Some(item.part), item.outcome);
+    let prepare = |item: StreamItem| prepare(&path, item.part, item.outcome);
     from.read(&stream, pool, prepare, sink)?;
     taken?;
     progress.finish();
     writer.map_or(Ok(()), |writer| writer.finish(None))
+}
+
+/// Begins the first piece that is written of a stream; at the stream's beginning with its input.
+fn create_first(job: &Job<'_>, segment: usize, piece: u32, from: u64) -> Result<PieceWriter, CorpusError> {
+    let input = &job.inputs[job.segments[segment].inputs.start];
+    let mut writer = create(job, segment, piece, from)?;
+    if from == 0 {
+        writer.add(&Entry::Input(InputFile {
+            path: input.path.to_string_lossy().into_owned(),
+            bytes: input.bytes,
+            sha256: sha256_file(&input.path)?,
+        }))?;
+    }
+    Ok(writer)
 }
 
 #[cfg(test)]
@@ -347,7 +361,7 @@ mod tests {
         ] {
             let input = Input {
                 path,
-                ..Input::default()
+                ..Input::filing()
             };
             let read = move || read_file_whole(&file(&input), Exhibits::default());
             let entries = durable::testing::within_a_minute(read).unwrap();
@@ -378,7 +392,7 @@ mod tests {
             .map(|(index, bytes)| Input {
                 name: format!("{index:03}.txt"),
                 bytes: *bytes,
-                ..Input::default()
+                ..Input::filing()
             })
             .collect();
         let files: Vec<File<'_>> = inputs.iter().map(file).collect();

@@ -14,7 +14,13 @@ impl FromStr for Day {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let date = (text.len() == 10).then(|| Date::strptime("%Y-%m-%d", text));
+        // The parser of dates takes signs and blanks in place of digits.
+        let is_plain = |(at, byte): (usize, u8)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        };
+        let is_written_so = text.len() == 10 && text.bytes().enumerate().all(is_plain);
+        let date = is_written_so.then(|| Date::strptime("%Y-%m-%d", text));
         date.and_then(Result::ok)
             .map(Self)
             .ok_or_else(|| format!("{text} is not a date; write it as 2019-12-31"))
@@ -58,5 +64,29 @@ impl Day {
 
     pub(super) fn before(self) -> Option<Self> {
         self.0.yesterday().ok().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_four_two_and_two_digits_between_dashes() {
+        for text in ["2019-01-01", "0001-12-31", "2020-02-29"] {
+            assert_eq!(text.parse::<Day>().unwrap().to_string(), text);
+        }
+        for text in [
+            "-2019-1-01",
+            "2019- 1- 1",
+            "+2019-1-01",
+            " 2019-1-01",
+            "2019-1-001",
+            "2019/01/01",
+            "2019-02-29",
+            "2019-01-0\u{661}",
+        ] {
+            assert!(text.parse::<Day>().is_err(), "{text}");
+        }
     }
 }

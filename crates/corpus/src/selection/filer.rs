@@ -2,7 +2,7 @@
 //! function of what a document says of itself.
 //!
 //! A document belongs to its filer: by Central Index Key, without one by the normalized company
-//! name, else it stands alone; a wiki page belongs to its page id.
+//! name, without that a text by its ticker, else it stands alone; a wiki page belongs to its page id.
 
 use documents::Document;
 use serde::Deserialize;
@@ -22,6 +22,9 @@ pub struct DocumentHead {
     pub cik: Option<String>,
     /// Name of the filer.
     pub company: Option<String>,
+    /// Its trading symbols.
+    #[serde(default)]
+    pub tickers: Vec<String>,
     /// Filing date.
     pub filed: Option<String>,
     /// When this text was accepted or saved.
@@ -49,6 +52,7 @@ impl DocumentHead {
             source: document.source.clone(),
             cik: document.cik.clone(),
             company: document.company.clone(),
+            tickers: document.tickers.clone(),
             filed: document.filed.clone(),
             accepted_at: document.accepted_at.clone(),
         }
@@ -89,12 +93,19 @@ impl FilerNames {
 pub(super) fn filer_key(document: &DocumentHead) -> u64 {
     let source = Source::of_id(&document.id);
     match (source.hold_out_key(&document.id), &document.cik) {
-        (HoldOutKey::Page(page), _) => identity("wiki", page),
+        (HoldOutKey::Page(page), _) => identity(source.id_prefix().unwrap_or_default(), page),
         (HoldOutKey::Filer, Some(cik)) => identity("cik", cik.trim_start_matches('0')),
         (HoldOutKey::Filer, None) => {
-            company_key(document).unwrap_or_else(|| identity("document", &document.id))
+            let ticker = || ticker_key(document).filter(|_| source.is_held_out_by_ticker());
+            let key = company_key(document).or_else(ticker);
+            key.unwrap_or_else(|| identity("document", &document.id))
         }
     }
+}
+
+fn ticker_key(document: &DocumentHead) -> Option<u64> {
+    let ticker = document.tickers.first()?;
+    Some(identity("ticker", &ticker.to_uppercase()))
 }
 
 fn company_key(document: &DocumentHead) -> Option<u64> {

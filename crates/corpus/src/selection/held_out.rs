@@ -2,7 +2,7 @@
 //! It neither reads documents nor writes shards.
 //!
 //! A document belongs to its filer: by Central Index Key, without one by the normalized company
-//! name, else it stands alone; a wiki page belongs to its page id. Where some documents give key
+//! name, without that a text by its ticker, else it stands alone; a wiki page belongs to its page id. Where some documents give key
 //! and name and others the name alone, they count as one filer, so that no year of a held-out
 //! company is trained on however its filings were saved. A filer is held out when the hash of
 //! its identity falls below the fraction; a source that then has less than its share gives those
@@ -353,6 +353,31 @@ mod tests {
         let page = |id: &str| filer_key(&filing(id, "wiki", None, None));
         assert_eq!(page("wiki:12:100"), page("wiki:12:200"));
         assert_ne!(page("wiki:12:100"), page("wiki:13:100"));
+    }
+
+    #[test]
+    fn a_ticker_stands_for_the_filer_of_a_text_that_names_neither_key_nor_company() {
+        let of = |id: &str, cik: Option<u32>, company: Option<&str>, ticker: &str| {
+            filer_key(&DocumentHead {
+                tickers: vec![ticker.into()],
+                ..filing(id, "10-K", cik, company)
+            })
+        };
+        assert_eq!(of("text:1", None, None, "OAK"), of("text:2", None, None, "oak"));
+        assert_ne!(of("text:1", None, None, "OAK"), of("text:2", None, None, "ELM"));
+        assert_eq!(
+            of("text:1", Some(9), None, "OAK"),
+            of("text:2", Some(9), None, "ELM")
+        );
+        assert_eq!(
+            of("text:1", None, Some("Oak"), "OAK"),
+            of("text:2", None, Some("Oak"), "ELM")
+        );
+        let filings = ["0000000009-94-000003:1", "0000000009-94-000003:2"];
+        assert_ne!(
+            of(filings[0], None, None, "OAK"),
+            of(filings[1], None, None, "OAK")
+        );
     }
 
     #[test]

@@ -17,8 +17,8 @@ pub(crate) struct Stream<'a> {
 
 /// What became of one item of a stream.
 pub(crate) struct StreamItem {
-    /// What people find it by in the input: a title, a place.
-    pub(crate) part: String,
+    /// What people find it by in the input: a title, a place. `None` for the input itself.
+    pub(crate) part: Option<String>,
     pub(crate) outcome: Outcome,
 }
 

@@ -1,6 +1,7 @@
 //! Texts that somebody else took out of filings, or out of anything: a JSON object a line, packed
 //! with zstd or not. Read as a stream; what one line means is `line.rs`'s.
 
+mod field;
 mod line;
 mod lines;
 #[cfg(test)]
@@ -25,7 +26,12 @@ use lines::{Line, Lines};
 /// Endings of files of a folder that are texts.
 const ENDINGS: [&str; 2] = [".jsonl", ".jsonl.zst"];
 
-/// Lines that are in memory at once, twice over; one longer line is read alone.
+/// Values of `source` that the texts of one ingest may have: each has at least one filer held out, a
+/// line in reports and a place in manifests.
+pub(super) const MOST_SOURCES: usize = 256;
+
+/// Lines of a window, the last one of which may be longer. Three windows are in memory: one is looked at,
+/// one waits, one is being read.
 const WINDOW_BYTES: u64 = 8 << 20;
 const WINDOW_LINES: usize = 4096;
 
@@ -34,6 +40,17 @@ pub(super) fn why_no_input(file_name: &str) -> Option<&'static str> {
     let lower = file_name.to_ascii_lowercase();
     let is_known = ENDINGS.iter().any(|ending| lower.ends_with(ending));
     (!is_known).then_some("not named as texts (.jsonl, .jsonl.zst)")
+}
+
+/// In what two texts of one id must agree besides what documents of all sources do.
+pub(super) fn further_facts(document: &Document) -> Vec<String> {
+    let company = document.company.clone().unwrap_or_default();
+    let ticker = document.tickers.first().cloned().unwrap_or_default();
+    let year = document
+        .fiscal_year
+        .map_or_else(String::new, |year| year.to_string());
+    let section = document.sections.first().map(|section| section.item.clone());
+    vec![company, ticker, year, section.unwrap_or_default()]
 }
 
 /// Refuses a file that cannot be opened, or that another program packed.
@@ -57,13 +74,12 @@ pub(super) fn read<T: Send>(
     mut sink: impl FnMut(StreamEvent<T, TextsPlace>) -> ControlFlow<()>,
 ) -> Result<(), CorpusError> {
     let lines = Lines::open(stream.path, from)?;
-    let prepared = |number: u64, outcome: Outcome| {
+    let read = |(number, line): (u64, Line)| {
         prepare(StreamItem {
-            part: format!("line {number}"),
-            outcome,
+            part: Some(format!("line {number}")),
+            outcome: outcome_of(&line, stream.name),
         })
     };
-    let read = |(number, line): (u64, Line)| prepared(number, outcome_of(&line, stream.name));
     std::thread::scope(|scope| {
         let (send, receive) = sync_channel(1);
         scope.spawn(move || read_windows(lines, &send));
@@ -93,8 +109,12 @@ pub(super) fn read<T: Send>(
         }
         if end.is_none() && from.offset() == 0 {
             let reason = "the file holds no line".to_owned();
+            let item = StreamItem {
+                part: None,
+                outcome: Outcome::Rejected { reason },
+            };
             // What the receiver says does not matter: nothing follows.
-            let _ = sink(StreamEvent::Item(prepared(1, Outcome::Rejected { reason })));
+            let _ = sink(StreamEvent::Item(prepare(item)));
         }
         Ok(())
     })

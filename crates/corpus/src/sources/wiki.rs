@@ -41,7 +41,7 @@ pub(super) fn read<T: Send>(
     };
     let prepare = |page: PageResult| {
         prepare(StreamItem {
-            part: page.title,
+            part: Some(page.title),
             outcome: page.outcome,
         })
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::sources::{HoldOutKey, Source};
+use crate::sources::Source;
 
 /// Lengths are counted in classes up to 2 to this power.
 const LENGTH_CLASSES: usize = 24;
@@ -16,13 +16,13 @@ pub struct Report {
     pub unit: &'static str,
     /// Single facts: name and value.
     pub facts: Vec<(&'static str, String)>,
-    /// Filings or Wikipedia.
+    /// By where documents come from: `EDGAR filings`, `Wikipedia`, `Texts`.
     pub sources: BTreeMap<String, Amount>,
-    /// By form type as filed; filings only.
+    /// By form type as filed, or what a text states as its source; without Wikipedia.
     pub forms: BTreeMap<String, Amount>,
-    /// By year of filing.
+    /// By year of filing; without Wikipedia.
     pub years: BTreeMap<String, Amount>,
-    /// By company.
+    /// By company; without Wikipedia.
     pub companies: BTreeMap<String, Amount>,
     /// Documents by length: class k holds 2^k to 2^(k+1) - 1 of the unit.
     pub lengths: Vec<u64>,
@@ -34,7 +34,7 @@ pub struct Report {
     pub skipped: BTreeMap<String, u64>,
     /// Raw inputs that could not be used, by reason.
     pub rejected: BTreeMap<String, u64>,
-    /// Tokens a word, by form or `wiki`; of a corpus only.
+    /// Tokens a word, by form, `wiki` or what a text states as its source; of a corpus only.
     pub fertility: BTreeMap<String, Fertility>,
 }
 
@@ -93,7 +93,7 @@ impl Report {
         let source = Source::of_id(document.id);
         let year = document.filed.and_then(|date| date.get(..4)).unwrap_or("unknown");
         add(&mut self.sources, source.title(), document);
-        if source.hold_out_key(document.id) == HoldOutKey::Filer {
+        if source.has_filer() {
             add(&mut self.forms, document.source, document);
             add(&mut self.years, year, document);
             add(

@@ -14,6 +14,10 @@ pub(super) const MOST_LINE_BYTES: u64 = 64 << 20;
 
 /// How a file begins that zstd packed.
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+/// How a frame begins that zstd passes over, behind a byte from 0x50 to 0x5f; a packed file may begin with one.
+const SKIPPABLE: &[u8] = b"\x2a\x4d\x18";
+/// What files are named that zstd packed.
+const ZSTD_ENDING: &str = "zst";
 /// How files begin that other programs packed, or that hold something else.
 const OTHERS: [(&[u8], &str); 5] = [
     (b"\x1f\x8b", "a gzip stream"),
@@ -22,6 +26,8 @@ const OTHERS: [(&[u8], &str); 5] = [
     (b"PK\x03\x04", "a zip archive"),
     (b"PAR1", "a Parquet file"),
 ];
+/// How texts begin that are not UTF-8.
+const UTF_16: [&[u8]; 4] = [b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{"];
 const MARK_BYTES: u64 = 8;
 const BUFFER_BYTES: usize = 1 << 18;
 
@@ -122,16 +128,40 @@ fn open_at(path: &Path, offset: u64) -> io::Result<Box<dyn BufRead + Send>> {
     (&mut file).take(MARK_BYTES).read_to_end(&mut mark)?;
     if let Some((_, what)) = OTHERS.iter().find(|(begin, _)| mark.starts_with(begin)) {
         let problem = format!("it is {what}; give JSON lines, as they are or packed with zstd");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        return Err(invalid(problem));
     }
-    if mark.starts_with(ZSTD) {
+    if is_zstd(&mark) {
         file.seek(SeekFrom::Start(0))?;
         let mut reader = BufReader::with_capacity(BUFFER_BYTES, zstd::Decoder::new(file)?);
+        refuse_utf_16(reader.fill_buf()?)?;
         io::copy(&mut (&mut reader).take(offset), &mut io::sink())?;
         return Ok(Box::new(reader));
     }
+    let ending = path.extension();
+    if ending.is_some_and(|ending| ending.eq_ignore_ascii_case(ZSTD_ENDING)) {
+        let problem = "it is named .zst, but zstd did not pack it; pack it, or name it .jsonl";
+        return Err(invalid(problem.to_owned()));
+    }
+    refuse_utf_16(&mark)?;
     file.seek(SeekFrom::Start(offset))?;
     Ok(Box::new(BufReader::<File>::with_capacity(BUFFER_BYTES, file)))
+}
+
+fn is_zstd(mark: &[u8]) -> bool {
+    let is_skippable = matches!(mark, [0x50..=0x5f, rest @ ..] if rest.starts_with(SKIPPABLE));
+    mark.starts_with(ZSTD) || is_skippable
+}
+
+fn refuse_utf_16(begin: &[u8]) -> io::Result<()> {
+    if UTF_16.iter().any(|mark| begin.starts_with(mark)) {
+        let problem = "it is UTF-16 text; give JSON lines in UTF-8, as they are or packed with zstd";
+        return Err(invalid(problem.to_owned()));
+    }
+    Ok(())
+}
+
+fn invalid(problem: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
 fn damaged(path: &Path, line: u64, source: io::Error) -> CorpusError {

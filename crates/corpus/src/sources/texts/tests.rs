@@ -100,6 +100,60 @@ fn null_and_empty_fields_say_nothing_and_numbers_may_be_written_as_text() {
 }
 
 #[test]
+fn numbers_of_tables_are_taken_as_numbers_and_as_text_in_every_field() {
+    let line = r#"{"id": 12.0, "text": "Oak.", "cik": "320193.0", "year": "2018.0", "section": 7.0}"#;
+    let document = read_line(line).unwrap();
+    assert_eq!(document.id, "text:12");
+    assert_eq!(
+        (document.cik.as_deref(), document.fiscal_year),
+        (Some("0000320193"), Some(2018))
+    );
+    assert_eq!(document.sections[0].item, "7");
+    let line = r#"{"id": -3, "text": "Oak.", "cik": "00000001800", "section": 7.5}"#;
+    let document = read_line(line).unwrap();
+    assert_eq!(
+        (document.id.as_str(), document.cik.as_deref()),
+        ("text:-3", Some("0000001800"))
+    );
+    assert_eq!(document.sections[0].item, "7.5");
+    // Beyond 2^53 a floating-point number may be another than the file says.
+    for id in ["9007199254740993.0", "12345678901234567890123"] {
+        let refused = read_line(&format!(r#"{{"id": {id}, "text": "Oak."}}"#)).unwrap_err();
+        assert!(refused.contains("whole number"), "{refused}");
+    }
+}
+
+#[test]
+fn what_stands_where_there_is_no_name_is_no_name() {
+    for none in ["nan", "NaN", "None", "NULL", "n/a", "NA", "Unknown", "-", " nan "] {
+        let line = format!(r#"{{"id": 1, "text": "Oak.", "company": "{none}", "ticker": "{none}"}}"#);
+        let document = read_line(&line).unwrap();
+        assert_eq!((document.company, document.tickers.len()), (None, 0), "{none}");
+    }
+    let line = r#"{"id": 1, "text": "Oak.", "company": "Nan Mills", "ticker": "NANX"}"#;
+    let document = read_line(line).unwrap();
+    assert_eq!(document.company.as_deref(), Some("Nan Mills"));
+    assert_eq!(document.tickers, ["NANX"]);
+}
+
+#[test]
+fn what_lists_and_objects_hold_is_passed_over_wherever_they_stand() {
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    for value in [r#"[{"":0},{"":0}]"#, r#"{"a": [1, {"b": null}]}"#, &deep] {
+        let line = format!(r#"{{"id": 1, "text": "Oak.", "other": {value}}}"#);
+        assert!(read_line(&line).is_ok(), "{line:.80}");
+        for name in [
+            "text", "source", "company", "ticker", "filed", "section", "cik", "year",
+        ] {
+            let line = format!(r#"{{"id": 1, "text": "Oak.", "{name}": {value}}}"#);
+            let line = line.replace(r#""text": "Oak.", "text""#, r#""text""#);
+            let refused = read_line(&line).unwrap_err();
+            assert!(refused.starts_with(&format!("`{name}` is n")), "{refused}");
+        }
+    }
+}
+
+#[test]
 fn a_line_that_is_no_text_is_refused_with_its_reason() {
     let of = |fields: &str| format!(r#"{{"id": "a", "text": "Oak.", {fields}}}"#);
     for (line, reason) in [
@@ -131,6 +185,18 @@ fn a_line_that_is_no_text_is_refused_with_its_reason() {
             format!(r#"{{"id": "{}", "text": "Oak."}}"#, "a".repeat(513)),
             "`id` has more than 512",
         ),
+        (
+            r#"{"id": "a\u2028b", "text": "Oak."}"#.to_owned(),
+            "another character that is not seen",
+        ),
+        (
+            r#"{"id": "a\u202eb", "text": "Oak."}"#.to_owned(),
+            "another character that is not seen",
+        ),
+        (
+            r#"{"id": "a\u200bb", "text": "Oak."}"#.to_owned(),
+            "another character that is not seen",
+        ),
         (r#"{"id": "a"}"#.to_owned(), "`text` is missing"),
         (r#"{"id": "a", "text": 5}"#.to_owned(), "`text` is no text"),
         (
@@ -138,6 +204,20 @@ fn a_line_that_is_no_text_is_refused_with_its_reason() {
             "`text` is empty",
         ),
         (of(r#""source": 5"#), "`source` is no text"),
+        (of(r#""source": "10-K@2019-01-01""#), "has an @"),
+        (of(r#""form": "wiki""#), "is wiki"),
+        (
+            of(&format!(r#""company": "{}""#, "a".repeat(513))),
+            "`company` has more than 512 bytes",
+        ),
+        (
+            of(&format!(r#""ticker": "{}""#, "a".repeat(513))),
+            "`ticker` has more than 512 bytes",
+        ),
+        (
+            of(&format!(r#""section": "{}""#, "a".repeat(513))),
+            "`section` has more than 512 bytes",
+        ),
         (
             of(&format!(r#""form": "{}""#, "a".repeat(129))),
             "more than 128 bytes",
@@ -153,6 +233,8 @@ fn a_line_that_is_no_text_is_refused_with_its_reason() {
         (of(r#""year": 20180"#), "`year` is no year"),
         (of(r#""filed": "16 Feb 2018""#), "`filed` is no date"),
         (of(r#""filed": "2018-02-30""#), "`filed` is no date"),
+        (of(r#""filed": "-2019-1-01""#), "`filed` is no date"),
+        (of(r#""filed": "2019- 1- 1""#), "`filed` is no date"),
         (of(r#""section": []"#), "`section` is no text"),
     ] {
         let found = read_line(&line).unwrap_err();
@@ -211,6 +293,55 @@ fn lines_have_their_numbers_blank_ones_counted_and_long_ones_are_passed_over() {
             (7, Line::TooLong),
         ];
         assert_eq!(lines_of(&path, 5), expected, "{name}");
+    }
+}
+
+#[test]
+fn several_frames_of_zstd_are_one_file_and_those_without_text_are_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let frame = |text: &[u8]| zstd::encode_all(text, 1).unwrap();
+    let skippable = [&b"\x5a\x2a\x4d\x18\x05\0\0\0"[..], b"hello"].concat();
+    let text = |text: &str| Line::Text(text.as_bytes().to_vec());
+    for frames in [
+        vec![frame(b"one\ntw"), frame(b"o\n")],
+        vec![
+            skippable.clone(),
+            frame(b"one\n"),
+            skippable.clone(),
+            frame(b"two\n"),
+            skippable,
+        ],
+    ] {
+        for name in ["a.zst", "a.jsonl"] {
+            let path = put(folder.path(), name, &frames.concat());
+            assert_eq!(lines_of(&path, 100), [(1, text("one")), (2, text("two"))]);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_its_name_or_its_letters_do_not_fit_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = r#"{"id": "a", "text": "Oak."}"#;
+    let low: Vec<u8> = line.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let high: Vec<u8> = line.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let with_mark = |mark: &[u8], text: &[u8]| [mark, text].concat();
+    for (name, bytes, problem) in [
+        ("a.jsonl.zst", line.as_bytes().to_vec(), "named .zst"),
+        ("b.jsonl.ZST", Vec::new(), "named .zst"),
+        ("c.jsonl", low.clone(), "UTF-16"),
+        ("d.jsonl", high.clone(), "UTF-16"),
+        ("e.jsonl", with_mark(b"\xff\xfe", &low), "UTF-16"),
+        ("f.jsonl", with_mark(b"\xfe\xff", &high), "UTF-16"),
+        ("g.jsonl.zst", zstd::encode_all(&low[..], 1).unwrap(), "UTF-16"),
+    ] {
+        let path = put(folder.path(), name, &bytes);
+        let error = check(&path).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(
+            error.to_string().contains(name) && source.contains(problem),
+            "{error}: {source}"
+        );
     }
 }
 
@@ -314,19 +445,19 @@ fn bad_lines_are_listed_by_number_and_the_rest_is_read() {
         .collect();
     assert_eq!(ids, ["text:000001", "text:000002"]);
     let rejected = desk.left_out("docs", "rejected.jsonl");
-    let found: Vec<(&str, &str)> = rejected
+    let found: Vec<(Option<&str>, &str)> = rejected
         .iter()
-        .map(|left_out| (left_out.part.as_deref().unwrap(), left_out.reason.as_str()))
+        .map(|left_out| (left_out.part.as_deref(), left_out.reason.as_str()))
         .collect();
     let other = "another document with this id but different content was read before";
     assert_eq!(
         found,
         [
-            ("line 3", "the line is no JSON object"),
-            ("line 4", "`text` is missing"),
-            ("line 5", "the line is not UTF-8"),
-            ("text:000002", other),
-            ("line 1", "the file holds no line"),
+            (Some("line 3"), "the line is no JSON object"),
+            (Some("line 4"), "`text` is missing"),
+            (Some("line 5"), "the line is not UTF-8"),
+            (Some("text:000002"), other),
+            (None, "the file holds no line"),
         ]
     );
     let paths = ["a", "a", "a", "a", "empty"].map(|name| format!("texts/{name}.jsonl"));
@@ -400,6 +531,32 @@ fn a_cut_file_and_one_of_another_packer_end_the_command_with_the_line() {
 }
 
 #[test]
+fn more_sources_than_can_be_told_apart_end_the_command_with_one_of_them_and_the_way_out() {
+    let desk = Desk::new();
+    let lines = |sources: std::ops::Range<usize>| {
+        let line = |n| format!("{{\"id\": {n}, \"source\": \"s{n}\", \"text\": \"Oak.\"}}\n");
+        sources.map(line).collect::<Vec<_>>().concat()
+    };
+    desk.put("a.jsonl", lines(0..MOST_SOURCES).as_bytes());
+    ingest(&desk.options("docs", 1), &NoProgress).unwrap();
+    // Parts count for themselves, the merge counts all.
+    desk.put("b.jsonl", lines(MOST_SOURCES..MOST_SOURCES + 1).as_bytes());
+    let options = desk.options("many", 1);
+    for part in ["1/2", "2/2"] {
+        ingest_part(&options, part.parse().unwrap(), &NoProgress).unwrap();
+    }
+    let merged = merge_ingested_parts(&options, &NoProgress).unwrap_err();
+    let whole = ingest(&desk.options("whole", 1), &NoProgress).unwrap_err();
+    for error in [merged, whole] {
+        let said = error.to_string();
+        for part in ["256", "`source`", "s256", "b.jsonl", "10-K"] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+    assert!(!desk.at("many").exists() && !desk.at("whole").exists());
+}
+
+#[test]
 fn windows_of_lines_are_bounded_and_every_thread_hands_on_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let text: String = (0..2 * WINDOW_LINES + 7)
@@ -424,7 +581,7 @@ fn windows_of_lines_are_bounded_and_every_thread_hands_on_in_order() {
         &stream,
         &TextsPlace::default(),
         &pool,
-        |item| item.part,
+        |item| item.part.unwrap(),
         |event| {
             match event {
                 StreamEvent::Item(part) => parts.push(part),
