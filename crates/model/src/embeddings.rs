@@ -8,7 +8,7 @@ use torch_native::{Dropout, DropoutKey, LateWeight, tied_embedding};
 use crate::dropout_site::DropoutSite;
 use crate::modules::LayerNorm;
 use crate::names::{EMBEDDINGS_LAYER_NORM, POSITION_EMBEDDINGS, TOKEN_TYPE_EMBEDDINGS, WORD_EMBEDDINGS};
-use crate::{ModelError, Parameters, Precision, RobertaConfig};
+use crate::{ModelError, Parameters, PositionEmbedding, Precision, RobertaConfig};
 
 #[derive(Debug)]
 pub(crate) struct Embeddings {
@@ -39,7 +39,9 @@ impl Embeddings {
     ) -> Result<Self, ModelError> {
         Ok(Self {
             word: parameters.leaf(WORD_EMBEDDINGS)?,
-            position: parameters.leaf(POSITION_EMBEDDINGS)?,
+            position: match config.position_embedding_type {
+                PositionEmbedding::Absolute => parameters.leaf(POSITION_EMBEDDINGS)?,
+            },
             token_type: parameters.leaf(TOKEN_TYPE_EMBEDDINGS)?,
             layer_norm: LayerNorm::new(parameters, EMBEDDINGS_LAYER_NORM, config.layer_norm_eps)?,
             padding_id: i64::from(config.pad_token_id),

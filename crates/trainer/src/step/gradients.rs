@@ -30,9 +30,19 @@ pub(crate) fn connected<T>(
     run_dir: Option<&Path>,
     work: impl FnOnce(&mut dyn Collective) -> Result<T, TrainError>,
 ) -> Result<T, TrainError> {
-    if transport == GradientTransport::HostMemory {
-        return work(collective);
+    match transport {
+        GradientTransport::HostMemory => work(collective),
+        GradientTransport::Nccl => connected_by_nccl(config, device, collective, run_dir, work),
     }
+}
+
+fn connected_by_nccl<T>(
+    config: &RunConfig,
+    device: Device,
+    collective: &mut dyn Collective,
+    run_dir: Option<&Path>,
+    work: impl FnOnce(&mut dyn Collective) -> Result<T, TrainError>,
+) -> Result<T, TrainError> {
     let within = Duration::from_secs(config.parallel.abort_s);
     let last_resort = LastResort::new(collective.rank().0, run_dir, within);
     let sums = connect(config, device, collective, &last_resort)?;

@@ -2,8 +2,7 @@
 //! from a batch, its loss and its counts.
 //!
 //! Masked language modeling ([`super::masked_lm`]) is the only objective yet. Another one is a file
-//! beside it that implements both traits, and an arm where [`Learner`](super::learner::Learner) gets its
-//! objective.
+//! beside it that implements both traits. `Session::learner` and `SyntheticRun` choose it.
 
 use std::fmt;
 
