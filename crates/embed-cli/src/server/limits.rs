@@ -99,9 +99,9 @@ mod tests {
         assert_eq!(max_connections(None, usize::MAX).unwrap(), 1024);
         assert_eq!(max_connections(Some(3000), 4096).unwrap(), 3000);
         for (asked, files, words) in [
-            (Some(961), 1024, ["960 at most", "ulimit -n"]),
-            (Some(16), 1024, ["17 at least", "--max-connections"]),
-            (None, 80, ["81 at least", "ulimit -n"]),
+            (Some(961), 1024, ["at most 960", "ulimit -n"]),
+            (Some(16), 1024, ["at least 17", "--max-connections"]),
+            (None, 80, ["at least 81", "ulimit -n"]),
         ] {
             let said = max_connections(asked, files).unwrap_err().to_string();
             assert!(words.iter().all(|word| said.contains(word)), "{said}");
