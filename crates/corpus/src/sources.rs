@@ -60,6 +60,8 @@ pub(crate) enum StreamPlace {
 pub(crate) enum HoldOutKey<'a> {
     /// By who filed it.
     Filer,
+    /// By who filed it; where neither CIK nor company is stated, by the ticker.
+    FilerOrTicker,
     /// By itself, under this name in all its revisions.
     Page(&'a str),
 }
@@ -144,16 +146,9 @@ impl Source {
     /// By what the document that has this id is held out or not.
     pub(crate) fn hold_out_key(self, id: &str) -> HoldOutKey<'_> {
         match self {
-            Self::Filings | Self::Texts => HoldOutKey::Filer,
+            Self::Filings => HoldOutKey::Filer,
             Self::Wiki => HoldOutKey::Page(wiki::page_of(id)),
-        }
-    }
-
-    /// Whether a document that states neither CIK nor company belongs to its ticker.
-    pub(crate) fn is_held_out_by_ticker(self) -> bool {
-        match self {
-            Self::Texts => true,
-            Self::Filings | Self::Wiki => false,
+            Self::Texts => HoldOutKey::FilerOrTicker,
         }
     }
 

@@ -92,14 +92,19 @@ impl FilerNames {
 
 pub(super) fn filer_key(document: &DocumentHead) -> u64 {
     let source = Source::of_id(&document.id);
-    match (source.hold_out_key(&document.id), &document.cik) {
-        (HoldOutKey::Page(page), _) => identity(source.id_prefix().unwrap_or_default(), page),
-        (HoldOutKey::Filer, Some(cik)) => identity("cik", cik.trim_start_matches('0')),
-        (HoldOutKey::Filer, None) => {
-            let ticker = || ticker_key(document).filter(|_| source.is_held_out_by_ticker());
-            let key = company_key(document).or_else(ticker);
-            key.unwrap_or_else(|| identity("document", &document.id))
-        }
+    let stated = match source.hold_out_key(&document.id) {
+        HoldOutKey::Page(page) => Some(identity(source.id_prefix().unwrap_or_default(), page)),
+        HoldOutKey::Filer => stated_filer_key(document),
+        HoldOutKey::FilerOrTicker => stated_filer_key(document).or_else(|| ticker_key(document)),
+    };
+    stated.unwrap_or_else(|| identity("document", &document.id))
+}
+
+/// By the CIK, without one by the company.
+fn stated_filer_key(document: &DocumentHead) -> Option<u64> {
+    match &document.cik {
+        Some(cik) => Some(identity("cik", cik.trim_start_matches('0'))),
+        None => company_key(document),
     }
 }
 
