@@ -16,7 +16,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::error::CorpusError;
-use crate::sources::raw_text::{RawText, has_changed};
+use crate::sources::raw_text::{RawText, open_unchanged};
 use crate::sources::stream::{Stream, StreamEvent, StreamItem};
 pub(super) use line::ID_PREFIX;
 use line::{is_of, outcome_of, text_of};
@@ -156,14 +156,12 @@ pub(super) fn raw_text(inputs: InputsReader, document: &Document) -> Result<RawT
         if !path.ends_with(name) {
             continue;
         }
-        match durable::open_file(path).and_then(|file| file.metadata()) {
-            Ok(found) if found.len() == input.bytes => match find_text(path, document) {
-                Ok(Some(text)) => return Ok(RawText::Found(text)),
-                Ok(None) => {}
-                Err(error) => missing = error.to_string(),
-            },
-            Ok(_) => missing = has_changed(&input),
-            Err(error) => missing = format!("{}: {error}", input.path),
+        let found =
+            open_unchanged(&input).and_then(|_| find_text(path, document).map_err(|error| error.to_string()));
+        match found {
+            Ok(Some(text)) => return Ok(RawText::Found(text)),
+            Ok(None) => {}
+            Err(reason) => missing = reason,
         }
     }
     Ok(RawText::Missing(missing))

@@ -4,12 +4,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use documents::{Document, InputsReader};
-use durable::open_file;
 use rayon::ThreadPool;
 use wikipedia::{DumpEvent, DumpPlace, PageResult, Reading, find_page, is_dump_name, read_dump_on};
 
 use crate::error::CorpusError;
-use crate::sources::raw_text::{RawText, has_changed};
+use crate::sources::raw_text::{RawText, open_unchanged};
 use crate::sources::stream::{Stream, StreamEvent, StreamItem};
 use crate::work::threads::worker_threads;
 
@@ -63,22 +62,14 @@ pub(super) fn raw_text(inputs: InputsReader, document: &Document) -> Result<RawT
         if !is_dump_name(&input.path) {
             continue;
         }
-        let opened = open_file(Path::new(&input.path)).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let file = match opened {
-            Ok((bytes, file)) if bytes == input.bytes => file,
-            Ok(_) => {
-                missing = has_changed(&input);
-                continue;
-            }
-            Err(error) => {
-                missing = format!("{}: {error}", input.path);
-                continue;
-            }
-        };
-        match find_page((Path::new(&input.path), file), &pool, &document.id) {
+        let found = open_unchanged(&input).and_then(|file| {
+            let found = find_page((Path::new(&input.path), file), &pool, &document.id);
+            found.map_err(|error| error.to_string())
+        });
+        match found {
             Ok(Some(text)) => return Ok(RawText::Found(text)),
             Ok(None) => {}
-            Err(error) => missing = error.to_string(),
+            Err(reason) => missing = reason,
         }
     }
     Ok(RawText::Missing(missing))
