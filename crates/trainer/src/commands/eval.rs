@@ -25,7 +25,6 @@ use crate::{
         saved_run_error::SavedRunError,
         saved_state::{Progress, Restored},
         session::Session,
-        unigram::Unigram,
     },
     step::{learner::Learner, precision},
 };
@@ -142,16 +141,11 @@ pub(crate) fn evaluate_run(
         }
     };
     let (learner, progress, own_masks) = learner_of(restored.as_ref(), &session, collective)?;
-    let unigram = Unigram::count(
-        collective,
-        &session.text.corpus,
-        session.text.tokenizer.vocab_size(),
-    )?;
     let evaluated = EvaluationOptions {
         max_sequences: selection.max_sequences,
         mask_seed: selection.mask_seed.unwrap_or(own_masks),
     };
-    let evaluator = agree(collective, Evaluator::new(&session.loader, unigram, evaluated))?;
+    let evaluator = Evaluator::open(&session, collective, evaluated)?;
     torch_native::keep_large_blocks();
     let _crowd = CrowdWatch::begin(&session, collective.rank().0);
     let record = evaluator.evaluate(&learner.model, collective)?;

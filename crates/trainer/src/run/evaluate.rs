@@ -11,7 +11,12 @@ use model::{RobertaForMaskedLm, token_losses};
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use crate::{error::TrainError, ranks::agree::agree, run::unigram::Unigram, step::masked_lm::tensors_of};
+use crate::{
+    error::TrainError,
+    ranks::agree::agree,
+    run::{session::Session, unigram::Unigram},
+    step::masked_lm::tensors_of,
+};
 
 /// The figures of some masked tokens.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,15 +71,22 @@ pub(crate) struct EvaluationOptions {
 }
 
 impl Evaluator {
-    /// Opens the held-out files and adds a baseline.
+    /// Opens the held-out files of a run's corpus, and counts the baseline. All ranks must call it.
     ///
     /// # Errors
-    /// [`TrainError::NothingHeldOut`] for a corpus without any; others when it cannot be read.
-    pub(crate) fn new(
-        loader: &Loader,
-        unigram: Unigram,
+    /// [`TrainError::NothingHeldOut`] for a corpus without any; others when it cannot be read, on all
+    /// ranks.
+    pub(crate) fn open(
+        session: &Session,
+        collective: &mut dyn Collective,
         evaluated: EvaluationOptions,
     ) -> Result<Self, TrainError> {
+        let text = &session.text;
+        let unigram = Unigram::count(collective, &text.corpus, text.tokenizer.vocab_size())?;
+        agree(collective, Self::new(&session.loader, unigram, evaluated))
+    }
+
+    fn new(loader: &Loader, unigram: Unigram, evaluated: EvaluationOptions) -> Result<Self, TrainError> {
         let mask_seed = evaluated.mask_seed;
         let held_out = loader.held_out(evaluated.max_sequences, mask_seed)?;
         if held_out.iter().all(|source| source.num_sequences() == 0) {

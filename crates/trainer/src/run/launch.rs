@@ -31,7 +31,6 @@ use crate::{
         stop::StopRequest,
         stop_reason::StopReason,
         train::{Finish, Reporter, Run, train},
-        unigram::Unigram,
     },
     step::meters,
 };
@@ -200,17 +199,11 @@ fn open_evaluator(
     if evaluation.every_steps == 0 {
         return Ok(None);
     }
-    let unigram = Unigram::count(
-        collective,
-        &session.text.corpus,
-        session.text.tokenizer.vocab_size(),
-    )?;
     let evaluated = EvaluationOptions {
         max_sequences: Some(evaluation.max_sequences as u64),
         mask_seed,
     };
-    let evaluator = Evaluator::new(&session.loader, unigram, evaluated);
-    agree(collective, evaluator).map(Some)
+    Evaluator::open(session, collective, evaluated).map(Some)
 }
 
 /// Writes `last_exit.json` of a launch that could not start, where its run folder is there and
