@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use documents::{BlockKind, Document, Outcome};
+use documents::{BlockKind, Document};
 use rayon::prelude::*;
 use test_data::agreement::{
     Agreement, FurnitureCounts, browser_text, era, filings, furniture_labels, page, raw_parts,
@@ -205,10 +205,7 @@ fn below(data: &Path, path: &Path) -> String {
 fn documents(path: &Path, bytes: &[u8]) -> Vec<Document> {
     edgar::read_filing(&path.to_string_lossy(), bytes)
         .into_iter()
-        .filter_map(|result| match result.outcome {
-            Outcome::Document(document) => Some(*document),
-            _ => None,
-        })
+        .filter_map(|result| result.outcome.document())
         .collect()
 }
 

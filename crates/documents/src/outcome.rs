@@ -22,3 +22,13 @@ pub enum Outcome {
         reason: String,
     },
 }
+
+impl Outcome {
+    /// The document, where it is one.
+    pub fn document(self) -> Option<Document> {
+        match self {
+            Self::Document(document) => Some(*document),
+            Self::Skipped { .. } | Self::Rejected { .. } => None,
+        }
+    }
+}

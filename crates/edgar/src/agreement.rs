@@ -23,10 +23,7 @@ const SMALL_BYTES: usize = 450_000;
 fn documents(path: &Path, bytes: &[u8]) -> Vec<Document> {
     read_filing(&path.to_string_lossy(), bytes)
         .into_iter()
-        .filter_map(|result| match result.outcome {
-            Outcome::Document(document) => Some(*document),
-            _ => None,
-        })
+        .filter_map(|result| result.outcome.document())
         .collect()
 }
 

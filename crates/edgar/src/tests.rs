@@ -8,10 +8,7 @@ use super::*;
 fn documents(name: &str, text: &str) -> Vec<Document> {
     read_filing(name, text.as_bytes())
         .into_iter()
-        .filter_map(|result| match result.outcome {
-            Outcome::Document(document) => Some(*document),
-            _ => None,
-        })
+        .filter_map(|result| result.outcome.document())
         .collect()
 }
 

@@ -11,9 +11,11 @@ mod own_process;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use environment::environment;
 pub use own_process::own_process;
+use tempfile::TempDir;
 
 /// The root of the checkout that this was built in.
 pub fn repository() -> PathBuf {
@@ -59,6 +61,38 @@ pub fn peers_python() -> Result<PathBuf, String> {
     } else {
         Err(format!("{} is missing; run `make peers`", python.display()))
     }
+}
+
+/// A folder with what a script of the peers writes for `cases` random cases. `None`, said aloud and
+/// counted as skipped, where there is no Python of the peers.
+///
+/// # Panics
+/// Where it is missing although `TENK_DATA_REQUIRED=1`, and where the script fails.
+pub fn random_fixtures(script: &str, cases: usize) -> Option<TempDir> {
+    let python = match peers_python() {
+        Ok(python) => python,
+        Err(reason) => {
+            assert!(!is_required(), "{reason}");
+            skip(&reason);
+            return None;
+        }
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut command = Command::new(python);
+    command
+        .arg(repository().join(script))
+        .arg(folder.path())
+        .args(["--random", &cases.to_string()]);
+    let output = command
+        .env("HF_HUB_OFFLINE", "1")
+        .output()
+        .expect("the Python of the peers can be started");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(folder)
 }
 
 /// The Python packages of the peers' environment, which `TENK_PEERS` names: headers and libraries

@@ -44,10 +44,7 @@ fn read_all(path: &Path) -> (Vec<Document>, Result<DumpReport, DumpError>) {
 fn documents_of(results: Vec<PageResult>) -> Vec<Document> {
     results
         .into_iter()
-        .filter_map(|page| match page.outcome {
-            Outcome::Document(document) => Some(*document),
-            _ => None,
-        })
+        .filter_map(|page| page.outcome.document())
         .collect()
 }
 

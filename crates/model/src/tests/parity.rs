@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
@@ -185,25 +184,9 @@ fn logits_loss_and_gradients_equal_transformers_in_f64() {
 
 #[test]
 fn random_configurations_equal_transformers_that_runs_beside_them() {
-    let python = match test_data::peers_python() {
-        Ok(python) => python,
-        Err(reason) => {
-            assert!(!test_data::is_required(), "{reason}");
-            return test_data::skip(&reason);
-        }
+    let Some(folder) = test_data::random_fixtures("tests/parity/roberta_fixtures.py", RANDOM_CASES) else {
+        return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let mut script = Command::new(python);
-    script
-        .arg(test_data::repository().join("tests/parity/roberta_fixtures.py"))
-        .arg(folder.path())
-        .args(["--random", &RANDOM_CASES.to_string()]);
-    let output = script.env("HF_HUB_OFFLINE", "1").output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
     for case in 0..RANDOM_CASES {
         for precision in [Precision::F32, Precision::F64] {
             check_gradients(folder.path(), &format!("random-{case}"), precision);

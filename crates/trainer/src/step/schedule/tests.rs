@@ -1,4 +1,4 @@
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -76,25 +76,9 @@ fn every_kind_is_pointwise_what_transformers_gives() {
 #[test]
 fn random_schedules_equal_transformers_that_runs_beside_them() {
     const CASES: usize = 200;
-    let python = match test_data::peers_python() {
-        Ok(python) => python,
-        Err(reason) => {
-            assert!(!test_data::is_required(), "{reason}");
-            return test_data::skip(&reason);
-        }
+    let Some(folder) = test_data::random_fixtures("tests/parity/schedule_fixtures.py", CASES) else {
+        return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let mut script = Command::new(python);
-    script
-        .arg(test_data::repository().join("tests/parity/schedule_fixtures.py"))
-        .arg(folder.path())
-        .args(["--random", &CASES.to_string()]);
-    let output = script.env("HF_HUB_OFFLINE", "1").output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
     assert_equal_transformers(&folder.path().join("rates.json"), CASES);
 }
 
