@@ -54,9 +54,13 @@ pub struct Document {
     pub sha256: String,
     /// The text, in reading order.
     pub blocks: Vec<Block>,
-    /// Sections (`Item 1A`) over `blocks`; empty until they are searched for.
+    /// Sections (`Item 1A`) over `blocks`, in the order of the form; an item that stands in several
+    /// places has several.
     #[serde(default)]
     pub sections: Vec<Section>,
+    /// The tables among `blocks`, ascending, apart from each other; empty where the source does not mark them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<TableRange>,
 }
 
 /// One line of a document: trimmed, single spaces, never empty, no line break inside.
@@ -89,14 +93,89 @@ pub enum BlockKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Section {
-    /// Which item (`1A`, `7`).
+    /// Which item, as the form numbers it (`1A`, `7`; in a 10-Q with its part: `I.2`, `II.1A`).
     pub item: String,
-    /// How it was found, or why not.
-    pub status: String,
+    /// What stands there.
+    pub status: SectionStatus,
+    /// Where the text is instead (`EX-13`, `proxy`, another item), or which items share the range.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
+    /// Index of its first block.
+    pub first_block: u32,
+    /// Index after its last block; `first_block` where it is not in the document.
+    pub end_block: u32,
+    /// Why it is believed to be there; none where the source itself says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<SectionEvidence>,
+}
+
+/// What stands in the place of a section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SectionStatus {
+    /// The source says that this text is the item.
+    Stated,
+    /// The item's own text.
+    Found,
+    /// Only a reference to where the text is.
+    IncorporatedByReference,
+    /// A formula instead of text: not applicable, none, reserved.
+    Omitted,
+    /// One text for several items.
+    Combined,
+    /// Something is there, but what is not sure.
+    Uncertain,
+    /// Not in this document.
+    NotFound,
+}
+
+/// Why a section is believed to stand where it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SectionEvidence {
+    /// The heading as it stands there.
+    pub heading: String,
+    /// Index of the block that the heading begins in.
+    pub block: u32,
+    /// How sure it is, in per cent.
+    pub score: u8,
+}
+
+/// The rows of one table as a range of blocks. Blocks of other kinds may stand among them: a long
+/// note in a row of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableRange {
     /// Index of its first block.
     pub first_block: u32,
     /// Index after its last block.
     pub end_block: u32,
+}
+
+impl SectionStatus {
+    /// All, in the order of the documentation.
+    pub const ALL: [Self; 7] = [
+        Self::Stated,
+        Self::Found,
+        Self::IncorporatedByReference,
+        Self::Omitted,
+        Self::Combined,
+        Self::Uncertain,
+        Self::NotFound,
+    ];
+
+    /// Its name in documents and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stated => "stated",
+            Self::Found => "found",
+            Self::IncorporatedByReference => "incorporated_by_reference",
+            Self::Omitted => "omitted",
+            Self::Combined => "combined",
+            Self::Uncertain => "uncertain",
+            Self::NotFound => "not_found",
+        }
+    }
 }
 
 impl Block {
@@ -121,6 +200,13 @@ pub fn document_text_blocks(document: &Document) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_of_statuses_are_those_in_json() {
+        for status in SectionStatus::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
+        }
+    }
 
     #[test]
     fn a_document_survives_json_with_its_field_names() {

@@ -41,7 +41,10 @@ pub mod testing;
 mod writer;
 
 pub use clean_line::{LineBuffer, has_word, one_line};
-pub use document::{Block, BlockKind, CELL_SEPARATOR, Document, Section, document_text_blocks};
+pub use document::{
+    Block, BlockKind, CELL_SEPARATOR, Document, Section, SectionEvidence, SectionStatus, TableRange,
+    document_text_blocks,
+};
 pub use error::DocumentsError;
 pub use inputs_list::InputsReader;
 pub use left_out::LeftOut;

@@ -9,8 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DocumentsError;
 
-/// Version of the layout of a documents folder.
-pub const DOCS_FORMAT_VERSION: u32 = 2;
+/// Version of the layout of a documents folder. Version 3 has the tables of a document, and more of
+/// its sections; it is read wherever version 2 is.
+pub const DOCS_FORMAT_VERSION: u32 = 3;
+
+/// The oldest version that is still read.
+const OLDEST_DOCS_FORMAT_VERSION: u32 = 2;
 
 /// Name of the manifest inside a documents folder.
 pub const DOCS_MANIFEST: &str = "manifest.json";
@@ -100,10 +104,10 @@ impl DocsManifest {
             .map_err(|error| not_docs(format!("{DOCS_MANIFEST}: {error}")))?;
         let manifest: Self =
             serde_json::from_str(&text).map_err(|error| not_docs(format!("{DOCS_MANIFEST}: {error}")))?;
-        if manifest.format_version != DOCS_FORMAT_VERSION {
-            let found = manifest.format_version;
+        let found = manifest.format_version;
+        if !(OLDEST_DOCS_FORMAT_VERSION..=DOCS_FORMAT_VERSION).contains(&found) {
             return Err(not_docs(format!(
-                "format_version is {found}, this program reads {DOCS_FORMAT_VERSION}"
+                "format_version is {found}, this program reads {OLDEST_DOCS_FORMAT_VERSION} to {DOCS_FORMAT_VERSION}"
             )));
         }
         let mut names = BTreeSet::new();
@@ -145,4 +149,47 @@ impl DocsManifest {
 /// A sum of counts that a manifest states: it may state anything.
 pub(crate) fn sum(counts: impl Iterator<Item = u64>) -> u64 {
     counts.fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BlockKind, SectionStatus, reader::DocumentReader};
+
+    /// Written by `tenk-corpus ingest` when the version was 2; it stays as it is.
+    const FORMAT_2: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/golden/documents_format_2"
+    );
+
+    #[test]
+    fn a_folder_of_format_2_is_read() {
+        let docs = Path::new(FORMAT_2);
+        let manifest = DocsManifest::open(docs).unwrap();
+        assert_eq!(manifest.format_version, 2);
+        let documents: Vec<_> = DocumentReader::open(docs)
+            .unwrap()
+            .map(|document| document.unwrap())
+            .collect();
+        assert_eq!(documents.len(), 2);
+        let (filing, text) = (&documents[0], &documents[1]);
+        assert_eq!(filing.blocks[2].text, "Oak | 17");
+        assert_eq!(filing.blocks[2].kind, BlockKind::TableRow);
+        assert!(filing.tables.is_empty());
+        assert_eq!(text.sections[0].item, "7");
+        assert_eq!(text.sections[0].status, SectionStatus::Stated);
+    }
+
+    #[test]
+    fn a_folder_of_a_later_or_older_format_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = std::fs::read_to_string(Path::new(FORMAT_2).join(DOCS_MANIFEST)).unwrap();
+        for version in [1, DOCS_FORMAT_VERSION + 1] {
+            let other = text.replace("\"format_version\": 2", &format!("\"format_version\": {version}"));
+            assert_ne!(other, text);
+            std::fs::write(folder.path().join(DOCS_MANIFEST), other).unwrap();
+            let message = DocsManifest::open(folder.path()).unwrap_err().to_string();
+            assert!(message.contains("this program reads 2 to 3"), "{message}");
+        }
+    }
 }

@@ -389,9 +389,11 @@ mod tests {
         let text = document("text:1", "one");
         let section = documents::Section {
             item: "7".into(),
-            status: "stated".into(),
+            status: documents::SectionStatus::Stated,
+            with: Vec::new(),
             first_block: 0,
             end_block: 1,
+            evidence: None,
         };
         let others = [
             Document {

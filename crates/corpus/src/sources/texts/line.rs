@@ -4,7 +4,7 @@
 //! `form`, `year`, `filed` and `section` may be; null and empty ones say nothing, other fields are
 //! passed over.
 
-use documents::{Block, BlockKind, Document, MOST_DOCUMENT_BYTES, Outcome, Section, one_line};
+use documents::{Block, BlockKind, Document, MOST_DOCUMENT_BYTES, Outcome, Section, SectionStatus, one_line};
 use durable::sha256_hex;
 use serde::Deserialize;
 
@@ -16,8 +16,6 @@ use crate::sources::texts::lines::{Line, MOST_LINE_BYTES};
 pub(in crate::sources) const ID_PREFIX: &str = "text";
 /// The source of a text that names neither `source` nor `form`.
 const SOURCE: &str = "text";
-/// How a section was found: the line says so.
-const STATED: &str = "stated";
 /// Ids are shown, and listed one a line.
 const MOST_ID_BYTES: usize = 512;
 /// Sources become columns of tables and names of files.
@@ -272,9 +270,11 @@ fn section(field: &Field, num_blocks: usize) -> Result<Vec<Section>, String> {
     };
     let section = |item| Section {
         item,
-        status: STATED.to_owned(),
+        status: SectionStatus::Stated,
+        with: Vec::new(),
         first_block: 0,
         end_block: u32::try_from(num_blocks).unwrap_or(u32::MAX),
+        evidence: None,
     };
     Ok(short("section", item)?.map(section).into_iter().collect())
 }

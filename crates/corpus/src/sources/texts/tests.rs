@@ -35,9 +35,11 @@ fn a_line_becomes_the_document_that_its_fields_state() {
     );
     let section = Section {
         item: "7".into(),
-        status: "stated".into(),
+        status: documents::SectionStatus::Stated,
+        with: Vec::new(),
         first_block: 0,
         end_block: 3,
+        evidence: None,
     };
     let expected = Document {
         id: "text:9-10-K-2018-7".into(),
