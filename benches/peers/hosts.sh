@@ -3,7 +3,8 @@
 #   hosts.sh up BITS_PER_SECOND        makes them
 #   hosts.sh down                      removes them
 #   hosts.sh mpirun ARGUMENT ...       mpirun on the first, one rank on each, all its traffic over the link
-#   hosts.sh agent HOST COMMAND ...    what mpirun starts its daemon on the second with
+#   hosts.sh mpich ARGUMENT ...        the same by the mpiexec of MPICH, at $TENK_MPICH/bin
+#   hosts.sh agent HOST COMMAND ...    what a launcher starts its daemon on a host with
 set -euo pipefail
 self=$(readlink -f "$0")
 spaces=(tenk-bench-1 tenk-bench-2)
@@ -26,6 +27,13 @@ up() {
         # The burst is what a tick of the kernel's clock lets through at the fastest rate in use.
         ip netns exec "${spaces[number - 1]}" tc qdisc add dev link0 root tbf rate "${1}bit" burst 256kb latency 100ms
     done
+    # The kernel says only after a moment that the link is there, and MPICH asks once.
+    for space in "${spaces[@]}"; do
+        for _ in {1..50}; do
+            [ "$(ip -n "$space" -o link show link0 | grep -c 'state UP')" = 0 ] || break
+            sleep 0.1
+        done
+    done
 }
 
 # A rank's host has a name of its own, as two machines have.
@@ -40,10 +48,23 @@ start_mpirun() {
         --host "$(address 1):1,$(address 2):1" -n 2 "${only_the_link[@]}" "$@"
 }
 
+# MPICH starts its daemons by a program without arguments of its own, so that it is said in the environment.
+start_mpich() {
+    export TENK_BENCH_AGENT=1 LD_LIBRARY_PATH="$TENK_MPICH/lib:$TENK_MPICH/lib/x86_64-linux-gnu"
+    on_host 1 "$TENK_MPICH/bin/mpiexec.hydra" -launcher rsh -launcher-exec "$self" -iface link0 \
+        -hosts "$(address 1),$(address 2)" -ppn 1 -n 2 -genv FI_PROVIDER tcp -genv FI_TCP_IFACE link0 \
+        -genv UCX_TLS tcp,self -genv UCX_NET_DEVICES link0 "$@"
+}
+
+if [ -n "${TENK_BENCH_AGENT:-}" ]; then
+    unset TENK_BENCH_AGENT
+    set -- agent "$@"
+fi
 case ${1:-} in
     up) up "$2" ;;
     down) down ;;
     mpirun) shift; start_mpirun "$@" ;;
-    agent) shift 2; on_host 2 bash -c "$*" ;;
+    mpich) shift; start_mpich "$@" ;;
+    agent) host=$2; shift 2; on_host "${host##*.}" bash -c "$*" ;;
     *) grep '^#   ' "$self" >&2; exit 2 ;;
 esac

@@ -1,11 +1,12 @@
-//! The group `between-hosts`: sums over two hosts, around our own ring and by each algorithm of the MPI
-//! library, side by side. What a sum takes of the link and of the cores, and what computing hides of it,
+//! The group `between-hosts`: sums over two hosts, around our own ring, by each algorithm of Open MPI
+//! and, where `TENK_MPICH` names a folder with it, by MPICH, side by side. What a sum takes of the link and of the cores, and what computing hides of it,
 //! decides whether the ring stays (decision 0013).
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,17 +17,19 @@ use serde_json::json;
 
 use super::hosts::Hosts;
 use super::watching::own_seconds;
-use crate::contest::last_line;
+use crate::contest::{last_line, succeed};
 use crate::machine;
 use crate::report::{spread, write_section};
 
 const GROUP: &str = "between-hosts";
-/// Rounds in which every way has its turn: a call takes about four minutes.
+/// Rounds in which every engine has its turn: a call takes about five minutes.
 const ROUNDS: usize = 3;
 /// The rate of the measurements in decision 0013, and one that the cores do not reach.
 const LINKS: [(&str, u64); 2] = [("764 Mbit/s", 764_000_000), ("10 Gbit/s", 10_000_000_000)];
 /// By which a launch tells Open MPI its algorithm; `ignore` leaves the choice to the library.
 const ALGORITHM: &str = "OMPI_MCA_coll_libnbc_iallreduce_algorithm";
+/// Before the value that `ompi_info` says it has.
+const STATED_ALGORITHM: &str = "mca:coll:libnbc:param:coll_libnbc_iallreduce_algorithm:value:";
 
 const NUM_VALUES: usize = 8 << 20;
 const WARM_UP_CALLS: u32 = 1;
@@ -35,32 +38,38 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// What computing goes over: it stays in a core's cache, as the blocks of a product do.
 const WORK_VALUES: usize = 16 << 10;
 
+/// The folder that MPICH is installed in, with `bin`, `include` and `lib`.
+const MPICH: &str = "TENK_MPICH";
+const MPICH_SOURCE: &str = "benches/peers/iallreduce.c";
+
 /// Who sums.
 #[derive(Debug, Clone, Copy)]
-struct Way {
-    name: &'static str,
-    /// `None`: our ring.
-    algorithm: Option<&'static str>,
+enum Engine {
+    OurRing,
+    /// Open MPI by this algorithm; `ignore` leaves the choice to it.
+    OpenMpi(&'static str),
+    Mpich,
 }
 
-const WAYS: [Way; 4] = [
-    Way {
-        name: "our ring",
-        algorithm: None,
-    },
-    Way {
-        name: "MPI, its own choice",
-        algorithm: Some("ignore"),
-    },
-    Way {
-        name: "MPI, ring",
-        algorithm: Some("ring"),
-    },
-    Way {
-        name: "MPI, Rabenseifner",
-        algorithm: Some("rabenseifner"),
-    },
+const ENGINES: [Engine; 5] = [
+    Engine::OurRing,
+    Engine::OpenMpi("ignore"),
+    Engine::OpenMpi("ring"),
+    Engine::OpenMpi("rabenseifner"),
+    Engine::Mpich,
 ];
+
+impl Engine {
+    fn name(self) -> &'static str {
+        match self {
+            Self::OurRing => "our ring",
+            Self::OpenMpi("ring") => "Open MPI, ring",
+            Self::OpenMpi("rabenseifner") => "Open MPI, Rabenseifner",
+            Self::OpenMpi(_) => "Open MPI, its own choice",
+            Self::Mpich => "MPICH, its own choice",
+        }
+    }
+}
 
 /// What one launch came to.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -75,7 +84,7 @@ struct Sums {
     link_bytes_per_byte: f64,
 }
 
-/// Measures every way over every link, and writes the table.
+/// Measures every engine over every link, and writes the table.
 pub(crate) fn run() -> Result<()> {
     let mut text = format!(
         "Machine: {}. A vector of {} MiB over two ranks, {COUNTED_CALLS} sums a round, {ROUNDS} rounds in turn.\n\n\
@@ -84,21 +93,76 @@ pub(crate) fn run() -> Result<()> {
         machine::description(),
         (NUM_VALUES * size_of::<f32>()) >> 20,
     );
+    let mpich = std::env::var_os(MPICH).map(PathBuf::from);
+    let mpich_program = mpich.as_deref().map(build_with_mpich).transpose()?;
+    let engines = ENGINES.map(|engine| match engine {
+        Engine::Mpich if mpich_program.is_none() => None,
+        engine => Some(engine),
+    });
+    for engine in engines.iter().flatten() {
+        takes_algorithm(*engine)?;
+    }
     for (link, bits_per_second) in LINKS {
         let hosts = Hosts::joined_at(bits_per_second)?;
         let mut measured: BTreeMap<usize, Vec<Sums>> = BTreeMap::new();
         for _ in 0..ROUNDS {
-            for (index, way) in WAYS.iter().enumerate() {
-                let sums = measure(&hosts, *way).with_context(|| format!("{}, {link}", way.name))?;
-                super::note(&format!("{link}, {}: {sums:?}", way.name));
+            for (index, engine) in engines.iter().flatten().enumerate() {
+                let sums = measure(&hosts, *engine, mpich_program.as_deref())
+                    .with_context(|| format!("{}, {link}", engine.name()))?;
+                super::note(&format!("{link}, {}: {sums:?}", engine.name()));
                 measured.entry(index).or_default().push(sums);
             }
         }
-        for (way, sums) in WAYS.iter().zip(measured.values()) {
-            text += &line(link, way.name, sums);
+        for (engine, sums) in engines.iter().flatten().zip(measured.values()) {
+            text += &line(link, engine.name(), sums);
         }
     }
+    if mpich_program.is_none() {
+        text += &format!("\nMPICH was not measured: `{MPICH}` names no folder with it.\n");
+    }
     write_section(GROUP, &text)
+}
+
+/// The peer's program, built for the MPICH of this folder.
+fn build_with_mpich(mpich: &Path) -> Result<PathBuf> {
+    let program = std::path::absolute("target/iallreduce-mpich")?;
+    let mut compiler = Command::new("cc");
+    compiler.args(["-O2", MPICH_SOURCE, "-o"]).arg(&program);
+    // Debian has them by architecture.
+    for folder in ["include", "include/mpich", "include/x86_64-linux-gnu/mpich"] {
+        compiler.arg("-I").arg(mpich.join(folder));
+    }
+    for folder in ["lib", "lib/x86_64-linux-gnu"] {
+        compiler.arg("-L").arg(mpich.join(folder));
+    }
+    succeed(compiler.args(["-lmpich", "-lpthread", "-lm"])).with_context(|| {
+        format!(
+            "cannot build {MPICH_SOURCE} with the MPICH of {}",
+            mpich.display()
+        )
+    })?;
+    Ok(program)
+}
+
+/// Refuses a library that would not take the algorithm it is asked for, and say nothing.
+fn takes_algorithm(engine: Engine) -> Result<()> {
+    let Engine::OpenMpi(algorithm) = engine else {
+        return Ok(());
+    };
+    let mut info = Command::new("ompi_info");
+    info.args(["--parsable", "--level", "9", "--param", "coll", "libnbc"])
+        .env(ALGORITHM, algorithm);
+    let output = succeed(&mut info)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let stated = text
+        .lines()
+        .find_map(|line| line.strip_prefix(STATED_ALGORITHM))
+        .unwrap_or("nothing");
+    ensure!(
+        stated == algorithm,
+        "Open MPI takes {stated} for {ALGORITHM}={algorithm}"
+    );
+    Ok(())
 }
 
 fn line(link: &str, name: &str, sums: &[Sums]) -> String {
@@ -112,10 +176,21 @@ fn line(link: &str, name: &str, sums: &[Sums]) -> String {
     )
 }
 
-fn measure(hosts: &Hosts, way: Way) -> Result<Sums> {
+fn measure(hosts: &Hosts, engine: Engine, mpich_program: Option<&Path>) -> Result<Sums> {
+    if let (Engine::Mpich, Some(program)) = (engine, mpich_program) {
+        let counts = [
+            NUM_VALUES,
+            WARM_UP_CALLS as usize,
+            COUNTED_CALLS as usize,
+            WORK_VALUES,
+        ];
+        let mut command = hosts.mpich();
+        command.arg(program).args(counts.map(|count| count.to_string()));
+        return last_line(&mut command);
+    }
     let mut command = hosts.mpirun();
     command.arg(std::env::current_exe()?).arg(GROUP);
-    if let Some(algorithm) = way.algorithm {
+    if let Engine::OpenMpi(algorithm) = engine {
         command.arg("--by-library").env(ALGORITHM, algorithm);
     }
     last_line(&mut command)

@@ -37,6 +37,14 @@ impl Hosts {
         command.arg("mpirun");
         command
     }
+
+    /// MPICH's launcher with a rank on each.
+    pub(super) fn mpich(&self) -> Command {
+        let Self = self;
+        let mut command = Command::new(SCRIPT);
+        command.arg("mpich");
+        command
+    }
 }
 
 impl Drop for Hosts {
