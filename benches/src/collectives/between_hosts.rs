@@ -78,6 +78,10 @@ struct Sums {
     rate: f64,
     /// Seconds on a core, of the rank with more of them, for a GB of the vector.
     core_seconds_per_gb: f64,
+    /// The same while the thread that looks after messages sleeps between two looks, as it does where
+    /// others compute.
+    rate_asleep: f64,
+    core_seconds_per_gb_asleep: f64,
     /// Which part of a sum's time computing beside it hides.
     hidden: f64,
     /// Bytes that a rank sends over the link, for a byte of the vector.
@@ -88,8 +92,8 @@ struct Sums {
 pub(crate) fn run() -> Result<()> {
     let mut text = format!(
         "Machine: {}. A vector of {} MiB over two ranks, {COUNTED_CALLS} sums a round, {ROUNDS} rounds in turn.\n\n\
-         | link | sums | GB/s | core s a GB | hidden by computing | bytes sent a rank, of the vector's |\n\
-         |---|---|---|---|---|---|\n",
+         | link | sums | GB/s | core s a GB | GB/s, asleep | core s a GB, asleep | hidden by computing | bytes sent a rank, of the vector's |\n\
+         |---|---|---|---|---|---|---|---|\n",
         machine::description(),
         (NUM_VALUES * size_of::<f32>()) >> 20,
     );
@@ -168,9 +172,11 @@ fn takes_algorithm(engine: Engine) -> Result<()> {
 fn line(link: &str, name: &str, sums: &[Sums]) -> String {
     let column = |of: fn(&Sums) -> f64| spread(&sums.iter().map(of).collect::<Vec<_>>());
     format!(
-        "| {link} | {name} | {} | {} | {} | {} |\n",
+        "| {link} | {name} | {} | {} | {} | {} | {} | {} |\n",
         column(|sums| sums.rate),
         column(|sums| sums.core_seconds_per_gb),
+        column(|sums| sums.rate_asleep),
+        column(|sums| sums.core_seconds_per_gb_asleep),
         column(|sums| sums.hidden),
         column(|sums| sums.link_bytes_per_byte),
     )
@@ -213,13 +219,19 @@ pub(crate) fn rank_main(by_library: bool) -> Result<()> {
     })?;
     let bytes = (link_bytes()? - bytes) / f64::from(COUNTED_CALLS);
     let on_core = (own_seconds() - on_core) / f64::from(COUNTED_CALLS);
+    // As a rank waits that computes meanwhile.
+    collective.wait_asleep(true);
+    let asleep_on_core = own_seconds();
+    let asleep = timed(&mut collective, |collective| {
+        Ok(collective.all_reduce_sum_f32(&mut values)?)
+    })?;
+    let asleep_on_core = (own_seconds() - asleep_on_core) / f64::from(COUNTED_CALLS);
     // As much computing as a sum takes by itself.
     let passes = agreed_passes(&mut collective, alone)?;
     let computing = timed(&mut collective, |_| {
         compute(passes);
         Ok(())
     })?;
-    collective.wait_asleep(true);
     let both = timed(&mut collective, |collective| {
         thread::scope(|scope| {
             let computing = scope.spawn(|| compute(passes));
@@ -230,12 +242,14 @@ pub(crate) fn rank_main(by_library: bool) -> Result<()> {
     })?;
     check(&collective, &values)?;
     let gb = (NUM_VALUES * size_of::<f32>()) as f64 / 1e9;
-    let mut largest = [on_core, bytes];
+    let mut largest = [on_core, bytes, asleep_on_core];
     collective.all_reduce_max_f64(&mut largest)?;
     if collective.rank() == Rank(0) {
         let sums = Sums {
             rate: gb / alone,
             core_seconds_per_gb: largest[0] / gb,
+            rate_asleep: gb / asleep,
+            core_seconds_per_gb_asleep: largest[2] / gb,
             hidden: (alone + computing - both) / alone,
             link_bytes_per_byte: largest[1] / (gb * 1e9),
         };
@@ -282,7 +296,7 @@ fn compute(passes: u64) {
 }
 
 fn check(collective: &Mpi, values: &[f32]) -> Result<()> {
-    let calls = WARM_UP_CALLS + 2 * COUNTED_CALLS;
+    let calls = WARM_UP_CALLS + 3 * COUNTED_CALLS;
     let expected = f64::from(collective.world_size()).powf(f64::from(calls));
     ensure!(
         values
