@@ -36,13 +36,7 @@ pub fn check_filing(name: &str, bytes: &[u8]) {
 /// # Panics
 /// When one is not.
 pub fn check_blocks(blocks: &[Block]) {
-    for Block { text, .. } in blocks {
-        assert!(
-            !text.is_empty()
-                && text.trim() == text
-                && !text.contains(['\n', '\r', '\t'])
-                && !text.contains("  "),
-            "not one clean line: {text:?}"
-        );
+    for block in blocks {
+        assert!(block.is_clean(), "not one clean line: {block:?}");
     }
 }

@@ -3,8 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What stands between two cells of a table row in a block's text.
-pub const CELL_SEPARATOR: &str = " | ";
+use crate::cells::split_cells;
 
 /// One filing, exhibit or article: where it came from and its text in reading order.
 ///
@@ -63,7 +62,8 @@ pub struct Document {
     pub tables: Vec<TableRange>,
 }
 
-/// One line of a document: trimmed, single spaces, never empty, no line break inside.
+/// One line of a document: trimmed, single spaces, never empty, no line break inside. In a row of a
+/// table an empty cell leaves two spaces between its bars.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
@@ -83,7 +83,7 @@ pub enum BlockKind {
     Paragraph,
     /// One item of a list, with its bullet or number.
     ListItem,
-    /// One row of a table, cells joined by [`CELL_SEPARATOR`].
+    /// One row of a table, as [`join_cells`](crate::join_cells) writes it.
     TableRow,
     /// Page numbers, running headers and footers: on the page, but not part of the text.
     PageFurniture,
@@ -186,6 +186,20 @@ impl Block {
             text: text.into(),
         }
     }
+
+    /// Whether its text is as every block's must be.
+    pub fn is_clean(&self) -> bool {
+        let is_line = |text: &str| text.trim() == text && !text.contains(['\n', '\r', '\t']);
+        let has_single_spaces = |text: &str| !text.contains("  ");
+        let is_row = self.kind == BlockKind::TableRow;
+        !self.text.is_empty()
+            && is_line(&self.text)
+            && if is_row {
+                split_cells(&self.text).all(|cell| is_line(cell) && has_single_spaces(cell))
+            } else {
+                has_single_spaces(&self.text)
+            }
+    }
 }
 
 /// The texts of a document that are trained on: every block but page furniture, in order.
@@ -209,6 +223,19 @@ mod tests {
     }
 
     #[test]
+    fn rows_alone_may_hold_the_two_spaces_of_an_empty_cell() {
+        let is_clean = |kind, text: &str| Block::new(kind, text).is_clean();
+        for text in ["a |  | 17", "| 2023", "|  | 2022", "a"] {
+            assert!(is_clean(BlockKind::TableRow, text), "{text}");
+        }
+        for text in ["", "a  b | c", "a |  |", " a", "a\n| b"] {
+            assert!(!is_clean(BlockKind::TableRow, text), "{text}");
+        }
+        assert!(is_clean(BlockKind::Paragraph, "a b"));
+        assert!(!is_clean(BlockKind::Paragraph, "a |  | 17"));
+    }
+
+    #[test]
     fn a_document_survives_json_with_its_field_names() {
         let document = Document {
             id: "0000000000-00-000001:1".into(),
@@ -216,7 +243,7 @@ mod tests {
             blocks: vec![
                 Block::new(BlockKind::Heading, "Item 1. Business"),
                 Block::new(BlockKind::PageFurniture, "12"),
-                Block::new(BlockKind::TableRow, ["Sales", "$ 12"].join(CELL_SEPARATOR)),
+                Block::new(BlockKind::TableRow, crate::join_cells(["Sales", "$ 12"])),
             ],
             ..Document::default()
         };

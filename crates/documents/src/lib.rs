@@ -21,6 +21,7 @@
 //! ```
 
 mod bounded_line;
+mod cells;
 mod clean_line;
 mod document;
 mod error;
@@ -40,10 +41,10 @@ mod reader;
 pub mod testing;
 mod writer;
 
+pub use cells::{CELL_SEPARATOR, RowBuffer, join_cells, split_cells};
 pub use clean_line::{LineBuffer, has_word, one_line};
 pub use document::{
-    Block, BlockKind, CELL_SEPARATOR, Document, Section, SectionEvidence, SectionStatus, TableRange,
-    document_text_blocks,
+    Block, BlockKind, Document, Section, SectionEvidence, SectionStatus, TableRange, document_text_blocks,
 };
 pub use error::DocumentsError;
 pub use inputs_list::InputsReader;

@@ -327,6 +327,7 @@ fn describe(page: Page, facts: InlineFacts, cover: CoverPage, header: &Header) -
         filer_category: facts.filer_category,
         title: page.title,
         blocks: page.blocks,
+        tables: page.tables,
         ..Document::default()
     }
 }

@@ -1,6 +1,6 @@
 //! A document's text while it is read: its blocks and where its pages end.
 
-use documents::{Block, BlockKind, has_word};
+use documents::{Block, BlockKind, TableRange, has_word};
 
 /// Blocks in reading order.
 #[derive(Debug, Default)]
@@ -8,6 +8,8 @@ pub(crate) struct Page {
     pub(crate) blocks: Vec<Block>,
     /// Index of the first block after each page break, ascending.
     pub(crate) breaks: Vec<usize>,
+    /// The tables of data among the blocks, ascending.
+    pub(crate) tables: Vec<TableRange>,
     /// Text of the `title` element.
     pub(crate) title: Option<String>,
 }
@@ -20,6 +22,17 @@ impl Page {
         }
         if has_word(text) {
             self.blocks.push(Block::new(kind, text));
+        }
+    }
+
+    /// Records that the blocks from `first_block` on are a table; without any there is none.
+    pub(crate) fn mark_table(&mut self, first_block: usize) {
+        let index = |block: usize| u32::try_from(block).unwrap_or(u32::MAX);
+        if first_block < self.blocks.len() {
+            self.tables.push(TableRange {
+                first_block: index(first_block),
+                end_block: index(self.blocks.len()),
+            });
         }
     }
 

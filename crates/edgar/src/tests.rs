@@ -333,8 +333,7 @@ proptest! {
                 prop_assert!(is_periodic_report(&document.source) || document.exhibit_of.is_some());
                 prop_assert!(!document.blocks.is_empty());
                 for block in document.blocks {
-                    prop_assert!(!block.text.contains(['\n', '\r', '\t']) && !block.text.contains("  "), "{:?}", block.text);
-                    prop_assert_eq!(block.text.trim(), &block.text);
+                    prop_assert!(block.is_clean(), "{:?}", block);
                 }
             }
         }
