@@ -1,151 +1,170 @@
 //! Filings of the 1990s: text set on a typewriter's grid, with `<PAGE>` between pages and
 //! `<TABLE>`, `<S>`, `<C>` around tables. Paragraphs are reflowed, tables become rows of cells.
-//! Every word is kept, in order.
+//! Every word is kept, in order; encoded files between them are not.
+
+mod columns;
+mod footers;
+mod line;
+mod lists;
+mod paragraphs;
+mod pieces;
+mod running_text;
+mod table;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod uuencode;
 
 use documents::{has_word, one_line};
 
-use super::html::lines::{Looks, is_item_heading, kind_of_line, starts_with_marker};
-use super::html::table::Table;
+use super::html::lines::is_item_heading;
 use super::page::Page;
+use line::{GridLine, Spacing, is_rule, set_tabs};
+use paragraphs::LONGEST_HEADING_BYTES;
+use table::Table;
+use tags::{FoundTag, Tag, find_tag, resolve_entities};
 
-/// This many spaces in a row part two columns in running text; two may follow a full stop.
-const COLUMN_GAP: usize = 3;
-/// The grid that these filings were set on.
-const PAGE_WIDTH: usize = 80;
-/// How far a line's middle may lie from the page's, and how far in it must begin, to be centered.
-const CENTER_TOLERANCE: usize = 8;
-const SMALLEST_CENTERED_INDENT: usize = 10;
-/// A line of its own that is longer than this is a paragraph.
-const LONGEST_HEADING_BYTES: usize = 100;
-/// A line of its own that begins with a capital and ends without a stop, up to this length.
-const LONGEST_SENTENCE_CASE_HEADING_BYTES: usize = 60;
-/// Dots that lead the eye to the next column, at least this many.
-const DOT_LEADER: &str = "....";
-/// A longer word in angle brackets is no tag.
-const LONGEST_TAG_BYTES: usize = 24;
+/// Stands for a column mark until tabs are set; as a character of the text it has no width.
+const COLUMN_MARK: char = '\x01';
 
 /// The blocks of a plain-text document.
 pub(crate) fn read_plain_text(text: &str) -> Page {
     let mut page = Page::default();
-    read_into(&htmlize::unescape(text), &mut page);
+    let encoded = uuencode::encoded_ranges(text);
+    let mut reader = Reader::new(&mut page, true);
+    reader.footers = footers::footer_lines(lines(text, &encoded));
+    lines(text, &encoded).for_each(|line| reader.line(line));
+    reader.end();
     page
 }
 
-/// Appends the blocks of text whose entities are decoded already.
+/// Appends the blocks of text without tags whose entities are decoded already.
 pub(crate) fn read_into(text: &str, page: &mut Page) {
-    let mut reader = Reader {
-        page,
-        group: Vec::new(),
-        table: None,
-        page_break_pending: false,
-    };
-    for line in text.split('\n') {
+    let mut reader = Reader::new(page, false);
+    reader.footers = footers::footer_lines(lines(text, &[]));
+    lines(text, &[]).for_each(|line| reader.line(line));
+    reader.end();
+}
+
+/// The lines of a text without what is encoded.
+fn lines<'t>(text: &'t str, encoded: &'t [std::ops::Range<usize>]) -> impl Iterator<Item = &'t str> {
+    let starts = std::iter::once(0).chain(encoded.iter().map(|range| range.end));
+    let ends = encoded.iter().map(|range| range.start).chain([text.len()]);
+    starts
+        .zip(ends)
+        .flat_map(move |(start, end)| text[start..end].split('\n'))
         // A carriage return ends a line too, but not a second one before a line feed.
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        line.split('\r').for_each(|line| reader.line(line));
-    }
-    reader.end_table();
-    reader.end_group();
+        .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 
 struct Reader<'p> {
     page: &'p mut Page,
-    /// Lines of text since the last blank one.
+    /// Whether tags and entities are to be read.
+    has_markup: bool,
+    /// Lines of text since the last blank one, outside `<TABLE>`.
     group: Vec<GridLine>,
-    /// The table between `<TABLE>` and `</TABLE>`.
+    /// The table between `<TABLE>` and `</TABLE>`, or the rows that were found last without such tags.
     table: Option<Table>,
     page_break_pending: bool,
+    /// The lines that are footers, ascending, and the number of the next line.
+    footers: Vec<usize>,
+    next_line: usize,
+    next_footer: usize,
 }
 
-/// One line with its tabs set and its tags taken out.
-struct GridLine {
-    text: String,
-    indent: usize,
-    has_gap: bool,
-}
-
-impl GridLine {
-    fn new(text: String) -> Self {
-        let indent = text.len() - text.trim_start().len();
-        let has_gap = text.trim().split(' ').scan(0, |gap, word| {
-            *gap = if word.is_empty() { *gap + 1 } else { 0 };
-            Some(*gap + 1 >= COLUMN_GAP)
-        });
-        let has_gap = has_gap.into_iter().any(|is_wide| is_wide);
+impl<'p> Reader<'p> {
+    fn new(page: &'p mut Page, has_markup: bool) -> Self {
         Self {
-            text,
-            indent,
-            has_gap,
+            page,
+            has_markup,
+            group: Vec::new(),
+            table: None,
+            page_break_pending: false,
+            footers: Vec::new(),
+            next_line: 0,
+            next_footer: 0,
         }
-    }
-
-    fn trimmed(&self) -> &str {
-        self.text.trim()
-    }
-
-    fn is_centered(&self) -> bool {
-        let end = self.indent + self.trimmed().chars().count();
-        self.indent >= SMALLEST_CENTERED_INDENT
-            && !self.trimmed().starts_with(|c: char| c.is_lowercase())
-            && (self.indent + end).abs_diff(PAGE_WIDTH) <= 2 * CENTER_TOLERANCE
     }
 }
 
 impl Reader<'_> {
     fn line(&mut self, line: &str) {
-        let mut rest = line;
-        let mut text = String::new();
-        while let Some((before, tag, after)) = split_at_tag(rest) {
-            text.push_str(before);
-            match tag {
-                "PAGE" => {
-                    self.text_line(&std::mem::take(&mut text));
-                    self.page_break();
-                }
-                "TABLE" => {
-                    self.text_line(&std::mem::take(&mut text));
-                    self.end_group();
-                    self.end_table();
-                    self.table = Some(Table::default());
-                }
-                "/TABLE" => {
-                    self.text_line(&std::mem::take(&mut text));
-                    self.end_table();
-                }
-                // Column marks keep their width so that what follows stays in its column.
-                _ => text.extend(std::iter::repeat_n(' ', tag.len() + 2)),
-            }
-            rest = after;
+        let is_footer = self.footers.get(self.next_footer) == Some(&self.next_line);
+        self.next_line += 1;
+        self.next_footer += usize::from(is_footer);
+        if is_footer {
+            self.footer(line);
+            return;
+        }
+        let mut rest = without_dash_escape(line);
+        let mut text = LineText::default();
+        while let Some(found) = find_tag(rest).filter(|_| self.has_markup) {
+            text.push(found.before);
+            self.tag(found, &mut text);
+            rest = found.after;
+        }
+        if text.is_of_tags && !text.has_ink && rest.trim_ascii().is_empty() {
+            // A line of tags that stand inside lines is none.
+            return;
         }
         for (index, part) in rest.split('\x0c').enumerate() {
             if index > 0 {
                 self.text_line(&std::mem::take(&mut text));
                 self.page_break();
             }
-            text.push_str(part);
+            text.push(part);
         }
         self.text_line(&text);
     }
 
+    fn tag(&mut self, found: FoundTag<'_>, text: &mut LineText) {
+        match found.tag {
+            Tag::Page => {
+                self.text_line(&std::mem::take(text));
+                self.page_break();
+            }
+            Tag::Table => {
+                self.text_line(&std::mem::take(text));
+                self.end_group();
+                self.end_table();
+                self.table = Some(Table::marked());
+            }
+            Tag::TableEnd => {
+                self.text_line(&std::mem::take(text));
+                self.end_group();
+                self.end_table();
+            }
+            Tag::Column => text.push_mark(found.width, COLUMN_MARK),
+            Tag::Caption => text.push_mark(found.width, ' '),
+            Tag::Notes | Tag::Inline => text.owe(found.width),
+        }
+        text.is_of_tags = found.tag == Tag::Inline;
+    }
+
     fn page_break(&mut self) {
         self.end_group();
-        if let Some(table) = &mut self.table {
-            table.spill(self.page);
+        if self.marked_table().is_none() {
+            self.end_table();
         }
         self.page_break_pending = true;
     }
 
-    fn text_line(&mut self, line: &str) {
-        if !has_word(line) {
-            self.end_group();
+    fn text_line(&mut self, text: &LineText) {
+        let line = self.set(&text.text);
+        let line = if text.has_marks {
+            self.take_marks(&line)
+        } else {
+            line
+        };
+        if !has_word(&line) {
+            self.line_without_words(line);
         } else if self.page_break_pending {
             // The first line of a page stands alone: most often it is a page number or a header.
-            self.page_break_pending = false;
-            self.page.mark_page_break();
+            self.mark_page_break();
+            let is_alone = line.trim().len() < LONGEST_HEADING_BYTES
+                && !line.trim_end().ends_with(|c: char| c.is_ascii_lowercase());
             self.grid_line(line);
-            if line.trim().len() < LONGEST_HEADING_BYTES
-                && !line.trim_end().ends_with(|c: char| c.is_ascii_lowercase())
-            {
+            if is_alone {
                 self.end_group();
             }
         } else {
@@ -153,12 +172,79 @@ impl Reader<'_> {
         }
     }
 
-    fn grid_line(&mut self, line: &str) {
-        let line = set_tabs(line);
-        match &mut self.table {
-            Some(table) => push_row(table, &line),
-            None => self.group.push(GridLine::new(line)),
+    /// A line as it stands on the page.
+    fn set(&self, text: &str) -> String {
+        if self.has_markup {
+            set_tabs(&resolve_entities(text))
+        } else {
+            set_tabs(text)
         }
+    }
+
+    /// The line without its column marks, whose places the table takes.
+    fn take_marks(&mut self, line: &str) -> String {
+        let places = line.chars().enumerate().filter(|&(_, c)| c == COLUMN_MARK);
+        let marks: Vec<usize> = places.map(|(column, _)| column).collect();
+        if let Some(table) = self.marked_table() {
+            table.mark_columns(marks);
+        }
+        line.replace(COLUMN_MARK, " ")
+    }
+
+    fn mark_page_break(&mut self) {
+        self.page_break_pending = false;
+        match self.marked_table() {
+            Some(table) => table.page_break(),
+            None => self.page.mark_page_break(),
+        }
+    }
+
+    fn line_without_words(&mut self, line: String) {
+        if let Some(table) = self.marked_table() {
+            table.line_without_words(line);
+            self.spill_full_table();
+            return;
+        }
+        let rule = match self.group.last_mut() {
+            Some(last) if is_rule(&line) => last.underline(line),
+            _ => Some(line),
+        };
+        if let Some(rule) = rule {
+            self.end_group();
+            if let Some(table) = &mut self.table {
+                table.line_without_words(rule);
+            }
+        }
+    }
+
+    fn grid_line(&mut self, line: String) {
+        let line = GridLine::new(line);
+        match self.marked_table() {
+            Some(table) => {
+                table.line(line);
+                self.spill_full_table();
+            }
+            None => self.group.push(line),
+        }
+    }
+
+    /// The last line of a page.
+    fn footer(&mut self, line: &str) {
+        if self.page_break_pending {
+            self.mark_page_break();
+        }
+        let line = GridLine::new(self.set(line));
+        if let Some(table) = self.marked_table() {
+            table.footer(line);
+        } else {
+            self.end_group();
+            self.end_table();
+            table::write_footer(&line, self.page);
+        }
+    }
+
+    fn marked_table(&mut self) -> Option<&mut Table> {
+        self.table.as_mut().filter(|table| table.is_marked)
     }
 
     fn end_table(&mut self) {
@@ -167,287 +253,95 @@ impl Reader<'_> {
         }
     }
 
-    /// Decides what the lines since the last blank one are, and writes them out.
+    fn spill_full_table(&mut self) {
+        if let Some(table) = self.table.as_mut().filter(|table| table.is_full()) {
+            table.spill(self.page);
+        }
+    }
+
+    /// Decides what the lines since the last blank one are. Rows wait for more rows: columns show in
+    /// all of a table.
     fn end_group(&mut self) {
         let group = std::mem::take(&mut self.group);
-        let is_list = group
-            .first()
-            .is_some_and(|line| starts_with_marker(line.trimmed()));
-        let with_gap = group.iter().filter(|line| line.has_gap).count();
-        if group.len() == 1 {
-            self.single_line(&group[0]);
-        } else if with_gap * 2 > group.len() && !is_list {
-            let mut table = Table::default();
-            for line in &group {
-                push_row(&mut table, &line.text);
+        if group.is_empty() {
+            return;
+        }
+        if are_rows(&group) {
+            let table = self.table.get_or_insert_default();
+            for line in group {
+                table.line(line);
             }
-            table.spill(self.page);
+            table.end_group();
+            self.spill_full_table();
         } else {
-            self.paragraphs(&group);
+            self.end_table();
+            paragraphs::write(&group, self.page);
         }
     }
 
-    fn single_line(&mut self, line: &GridLine) {
-        let text = one_line(&line.text);
-        if line.has_gap && !is_item_heading(&text) && !starts_with_marker(&text) {
-            let mut table = Table::default();
-            push_row(&mut table, &line.text);
-            table.spill(self.page);
-            return;
-        }
-        let looks = Looks {
-            centered: line.is_centered(),
-            bold: looks_like_heading(&text),
-            ..Looks::default()
-        };
-        self.page.push(kind_of_line(&text, looks), &text, false);
-    }
-
-    fn paragraphs(&mut self, group: &[GridLine]) {
-        let mut start = 0;
-        for index in 1..=group.len() {
-            if index == group.len() || begins_paragraph(&group[index - 1], &group[index]) {
-                self.paragraph(&group[start..index]);
-                start = index;
-            }
-        }
-    }
-
-    fn paragraph(&mut self, lines: &[GridLine]) {
-        let Some(first) = lines.first() else {
-            return;
-        };
-        let text = join_lines(lines);
-        let looks = Looks {
-            centered: lines.len() == 1 && first.is_centered(),
-            bold: lines.len() == 1 && is_upper_case(&text),
-            ..Looks::default()
-        };
-        self.page.push(kind_of_line(&text, looks), &text, false);
+    fn end(&mut self) {
+        self.end_group();
+        self.end_table();
     }
 }
 
-/// Whether a line starts a paragraph although no blank line stands before it.
-fn begins_paragraph(before: &GridLine, line: &GridLine) -> bool {
-    let text = line.trimmed();
-    if before.is_centered() || line.is_centered() {
-        // Lines of a long centered sentence belong together.
-        return !(before.is_centered()
-            && line.is_centered()
-            && line.trimmed().starts_with(|c: char| c.is_lowercase()));
-    }
-    if is_item_heading(text) || starts_with_marker(text) {
-        return true;
-    }
-    let before_text = before.trimmed();
-    let before_ends = before_text.ends_with(['.', ':', ';']) || before_text.len() < PAGE_WIDTH / 2;
-    line.indent >= before.indent + 2 && before_ends && !starts_with_marker(before_text)
-}
-
-/// A line of its own in capitals, or short with every long word capitalised, and no full stop.
-fn looks_like_heading(text: &str) -> bool {
-    if text.len() > LONGEST_HEADING_BYTES || text.ends_with(['.', ',', ';', ':']) || text.starts_with('(') {
+/// Whether lines without a blank one between are rows of a table, outside `<TABLE>`.
+fn are_rows(group: &[GridLine]) -> bool {
+    let Some(first) = group.first() else {
         return false;
-    }
-    let mut words = text.split(' ').filter(|word| word.len() > 3).peekable();
-    let is_title = words.peek().is_some() && words.all(|word| word.starts_with(|c: char| c.is_uppercase()));
-    let is_short =
-        text.len() <= LONGEST_SENTENCE_CASE_HEADING_BYTES && text.starts_with(|c: char| c.is_uppercase());
-    is_upper_case(text) || is_title || is_short
+    };
+    let in_columns = group
+        .iter()
+        .filter(|line| line.spacing() == Spacing::Columns)
+        .count();
+    let is_heading = group.len() == 1 && is_item_heading(&one_line(&first.text));
+    in_columns * 2 > group.len() && !is_heading && !lists::is_item(first.trimmed())
 }
 
-fn is_upper_case(text: &str) -> bool {
-    text.len() <= LONGEST_HEADING_BYTES
-        && text.bytes().filter(u8::is_ascii_uppercase).count() >= 3
-        && !text.bytes().any(|byte| byte.is_ascii_lowercase())
+/// A line of a privacy-enhanced message that begins with a dash has `- ` before it.
+fn without_dash_escape(line: &str) -> &str {
+    let escaped = line.strip_prefix("- ");
+    escaped.filter(|rest| rest.starts_with('-')).unwrap_or(line)
 }
 
-/// Lines as running text: joined by a space, after a hyphen inside a word by nothing.
-fn join_lines(lines: &[GridLine]) -> String {
-    let mut text = String::new();
-    for line in lines {
-        let line = one_line(&line.text);
-        let mut end = text.chars().rev();
-        let after_hyphen = end.next() == Some('-') && end.next().is_some_and(char::is_alphanumeric);
-        let goes_on_after_hyphen = after_hyphen && line.starts_with(char::is_alphanumeric);
-        if !text.is_empty() && !goes_on_after_hyphen {
-            text.push(' ');
-        }
-        text.push_str(&line);
-    }
-    text
+/// The text of a line while its tags are taken out.
+#[derive(Default)]
+struct LineText {
+    text: String,
+    has_marks: bool,
+    has_ink: bool,
+    /// Whether its last tag was one that stands inside lines.
+    is_of_tags: bool,
+    /// Columns that tags took up and the next gap makes up for.
+    owed: usize,
 }
 
-/// One line of a table: cells stand two or more spaces apart, or have a leader of dots between.
-fn push_row(table: &mut Table, line: &str) {
-    let columns = line.split("  ").flat_map(|column| column.split(DOT_LEADER));
-    let cells = columns
-        .enumerate()
-        .map(|(index, cell)| one_line(if index > 0 { without_leader(cell) } else { cell }));
-    for cell in cells.filter(|cell| !cell.is_empty()) {
-        table.push_line(&cell, Looks::default());
-        table.end_cell();
-    }
-    table.end_row();
-}
-
-/// The rest of a leader whose length is no multiple of four; `.5` stays.
-fn without_leader(cell: &str) -> &str {
-    let rest = cell.trim_start_matches('.');
-    if cell.len() - rest.len() == 1 && rest.starts_with(|c: char| c.is_ascii_digit()) {
-        cell
-    } else {
-        rest
-    }
-}
-
-/// Tabs as spaces up to the next multiple of eight.
-fn set_tabs(line: &str) -> String {
-    let mut set = String::with_capacity(line.len());
-    let mut column = 0;
-    for character in line.chars() {
-        let width = if character == '\t' { 8 - column % 8 } else { 1 };
-        if character == '\t' {
-            set.extend(std::iter::repeat_n(' ', width));
-        } else {
-            set.push(character);
-        }
-        column += width;
-    }
-    set
-}
-
-/// The text before the first SGML tag, the tag's name and the text after it.
-fn split_at_tag(line: &str) -> Option<(&str, &str, &str)> {
-    let mut from = 0;
-    while let Some(open) = line[from..].find('<').map(|at| from + at) {
-        let rest = &line[open + 1..];
-        let length = rest.bytes().take(LONGEST_TAG_BYTES).position(|byte| byte == b'>');
-        if let Some(name) = length
-            .map(|length| &rest[..length])
-            .filter(|name| is_tag_name(name))
+impl LineText {
+    fn push(&mut self, text: &str) {
+        self.has_ink |= !text.trim_start().is_empty();
+        if self.owed > 0
+            && let Some(gap) = text.find("  ")
         {
-            return Some((&line[..open], name, &rest[name.len() + 1..]));
+            self.text.push_str(&text[..gap]);
+            self.text.extend(std::iter::repeat_n(' ', self.owed));
+            self.text.push_str(&text[gap..]);
+            self.owed = 0;
+        } else {
+            self.text.push_str(text);
         }
-        from = open + 1;
-    }
-    None
-}
-
-fn is_tag_name(name: &str) -> bool {
-    let name = name.strip_prefix('/').unwrap_or(name);
-    name.starts_with(|c: char| c.is_ascii_uppercase())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use documents::BlockKind::{self, Heading, ListItem, Paragraph, TableRow};
-
-    fn blocks(text: &str) -> Vec<(BlockKind, String)> {
-        read_plain_text(text)
-            .blocks
-            .into_iter()
-            .map(|block| (block.kind, block.text))
-            .collect()
     }
 
-    fn block(kind: BlockKind, text: &str) -> (BlockKind, String) {
-        (kind, text.to_owned())
+    /// A mark keeps its width so that what follows stays in its column.
+    fn push_mark(&mut self, width: usize, mark: char) {
+        self.text.push(mark);
+        self.text.extend(std::iter::repeat_n(' ', width - 1));
+        self.has_marks |= mark == COLUMN_MARK;
     }
 
-    #[test]
-    fn paragraphs_are_reflowed_and_a_hyphen_at_a_line_end_is_kept() {
-        let text = "     The mill bought timber on an as-\nneeded basis from three long-\r\nterm suppliers.\n\nIt paid -\nin cash.";
-        assert_eq!(
-            blocks(text),
-            [
-                block(
-                    Paragraph,
-                    "The mill bought timber on an as-needed basis from three long-term suppliers."
-                ),
-                block(Paragraph, "It paid - in cash."),
-            ]
-        );
-    }
-
-    #[test]
-    fn carriage_returns_alone_end_lines() {
-        assert_eq!(
-            blocks("ONE THING\r\rThe other\rthing."),
-            [block(Heading, "ONE THING"), block(Paragraph, "The other thing.")]
-        );
-    }
-
-    #[test]
-    fn tables_become_rows_of_cells() {
-        let text = "<TABLE>\n<CAPTION>\n                  1997      1996\n<S>               <C>       <C>\nNet sales        $  1,234  $(  56)\n  Less: returns       12%     --\n</TABLE>\nText after.";
-        assert_eq!(
-            blocks(text),
-            [
-                block(TableRow, "1997 | 1996"),
-                block(TableRow, "Net sales | $ 1,234 | $(56)"),
-                block(TableRow, "Less: returns | 12% | --"),
-                block(Paragraph, "Text after."),
-            ]
-        );
-    }
-
-    #[test]
-    fn leaders_of_dots_part_cells() {
-        let text = "<TABLE>\nTrucks.......................  5.7   .6\nAll........ 100.0%\n</TABLE>";
-        assert_eq!(
-            blocks(text),
-            [
-                block(TableRow, "Trucks | 5.7 | .6"),
-                block(TableRow, "All | 100.0%")
-            ]
-        );
-    }
-
-    #[test]
-    fn columns_without_table_tags_are_rows_too() {
-        let text = "Class                Outstanding\nCommon stock         1,000,000";
-        assert_eq!(
-            blocks(text),
-            [
-                block(TableRow, "Class | Outstanding"),
-                block(TableRow, "Common stock | 1,000,000")
-            ]
-        );
-    }
-
-    #[test]
-    fn centered_lines_capitals_and_items_are_headings_and_bullets_list_items() {
-        let text = "                         ALDER MILLS, INC.\n                     NOTES TO THE STATEMENTS\n\nITEM 2.  PROPERTIES\n\nGross Margin\n\n  - pine from\n    the north\n  - oak";
-        assert_eq!(
-            blocks(text),
-            [
-                block(Heading, "ALDER MILLS, INC."),
-                block(Heading, "NOTES TO THE STATEMENTS"),
-                block(Heading, "ITEM 2. PROPERTIES"),
-                block(Heading, "Gross Margin"),
-                block(ListItem, "- pine from the north"),
-                block(ListItem, "- oak"),
-            ]
-        );
-    }
-
-    #[test]
-    fn pages_are_marked_where_they_end() {
-        let page = read_plain_text("One.\n\n   3\n<PAGE>   4\n\nTwo.\n\x0cThree.\n<PAGE>");
-        assert_eq!(page.breaks, [2, 4]);
-        assert_eq!(page.blocks[2].text, "4");
-    }
-
-    #[test]
-    fn angle_brackets_that_are_no_tags_are_text() {
-        assert_eq!(
-            blocks("if a <b and c> d or x<5 &lt; y"),
-            [block(Paragraph, "if a <b and c> d or x<5 < y")]
-        );
+    /// A tag inside a line leaves nothing where it stands.
+    fn owe(&mut self, width: usize) {
+        if self.has_ink {
+            self.owed += width;
+        }
     }
 }

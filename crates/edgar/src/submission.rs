@@ -1,12 +1,16 @@
 //! The SGML frame of an EDGAR submission: its header fields and its documents, in every dialect
 //! since 1993 (`<SEC-DOCUMENT>`, `<IMS-DOCUMENT>`, `<SUBMISSION>` with one tag a field, headers
-//! inside a privacy-enhanced message, end tags missing). It does not read the documents' text.
+//! inside a privacy-enhanced message, end tags missing, all tags gone). It does not read the
+//! documents' text.
+
+mod untagged;
 
 use documents::{form_type, one_line};
 use memchr::memmem;
 
 use super::dates;
 use super::inline_facts::cik;
+use untagged::{UntaggedPart, untagged_parts};
 
 /// A submission, or a lone file as a submission of one document.
 #[derive(Debug, Default)]
@@ -70,12 +74,22 @@ pub(crate) fn read_submission(text: &str) -> Option<Submission<'_>> {
     if starts.peek().is_none() && !has_header {
         return None;
     }
-    let header = if has_header {
+    let mut header = if has_header {
         Header::parse(head)
     } else {
         Header::default()
     };
     let mut documents = Vec::new();
+    if starts.peek().is_none()
+        && let Some(form) = header.form.as_deref()
+    {
+        let parts = untagged_parts(text, form);
+        documents.extend(parts.iter().map(Part::untagged));
+        if let Some(first) = parts.first() {
+            // Lines of the text are no fields.
+            header = Header::parse(&text[..first.start]);
+        }
+    }
     while let Some(start) = starts.next() {
         let end = starts.peek().copied().unwrap_or(text.len());
         documents.push(Part::parse(&text[start..end]));
@@ -84,6 +98,15 @@ pub(crate) fn read_submission(text: &str) -> Option<Submission<'_>> {
 }
 
 impl<'t> Part<'t> {
+    fn untagged(part: &UntaggedPart<'t>) -> Self {
+        Self {
+            form: Some(part.form.to_owned()),
+            sequence: Some(part.sequence.to_owned()),
+            text: part.text,
+            ..Self::default()
+        }
+    }
+
     fn parse(document: &'t str) -> Self {
         let text_start = document.find("<TEXT>");
         let head = &document[..text_start.unwrap_or(document.len())];

@@ -169,6 +169,33 @@ fn annual_reports_to_shareholders_are_documents_of_their_own() {
 }
 
 #[test]
+fn a_submission_that_was_stored_without_its_tags_is_read_as_far_as_its_lines_tell_its_documents() {
+    let header = HEADER_1994
+        .replace("<IMS-DOCUMENT>", "")
+        .replace("<IMS-HEADER>", "")
+        .replace("</IMS-HEADER>\n", "");
+    let text = format!(
+        "{header}10-K\n1\nFORM 10-K\n\nOak sold well.\nFISCAL YEAR END: 0930\n\nEX-13\n2\nPine did not.\n"
+    );
+    let documents = documents("a.txt", &text);
+    let [report, exhibit] = &documents[..] else {
+        panic!("{documents:?}")
+    };
+    assert_eq!((&*report.id, &*report.source), ("0000000009-94-000003:1", "10-K"));
+    assert_eq!(report.fiscal_year_end.as_deref(), Some("12-31"));
+    assert_eq!(report.company.as_deref(), Some("ALDER MILLS CO"));
+    assert_eq!(
+        (&*exhibit.source, &*exhibit.blocks[0].text),
+        ("EX-13", "Pine did not.")
+    );
+    let html = format!("{header}10-K\n1\na.htm\nOak.\n");
+    assert!(matches!(
+        outcome("a.txt", html.as_bytes()),
+        Outcome::Skipped { form: Some(_), .. }
+    ));
+}
+
+#[test]
 fn an_encoded_copy_of_the_report_is_passed_over() {
     let text = format!(
         "{HEADER_1994}<DOCUMENT>\n<TYPE>10-K\n<SEQUENCE>1\n<TEXT>\n<PDF>\nbegin 644 a.pdf\nM123\nend\n</PDF>\n</TEXT></DOCUMENT>\n\
