@@ -1,6 +1,7 @@
 //! `tenk-pretrain replay`: what a step was trained on, found again from its number alone.
 
 pub(crate) mod error;
+mod not_taken;
 
 use clap::Args;
 use collectives::Single;
@@ -40,12 +41,20 @@ pub(crate) struct ReplayArguments {
 /// When the corpus cannot be opened, or there is no such step or slot.
 pub(crate) fn run(arguments: &ReplayArguments) -> Result<String, TrainError> {
     let config = arguments.run.load()?;
+    let run_dir = arguments
+        .run
+        .run
+        .clone()
+        .unwrap_or_else(|| config.run.dir.clone());
     // What is given on the command line is tried instead of what was.
     let config = match &arguments.run.run {
         Some(run) if arguments.run.overrides.is_empty() => lineage::as_taken(config, run, arguments.step)?,
         _ => config,
     };
     let replay = replay(config, arguments.step, arguments.slot)?;
+    if let Some(remark) = not_taken::remark(&run_dir, replay.step, &replay.digest)? {
+        tracing::warn!("{remark}");
+    }
     if arguments.json {
         return Ok(pretty(&serde_json::to_value(&replay).unwrap_or_default()));
     }

@@ -15,9 +15,10 @@ use crate::{
     config::RunConfig,
     error::TrainError,
     run::{
+        beginning::Resume,
         dry_run::{DryRun, dry_run},
         exit::ExitStatus,
-        launch::{Resume, train_run},
+        launch::train_run,
         lineage,
         logs::LogFile,
         stop::{self, StopRequest},

@@ -11,11 +11,9 @@ use crate::{
     error::TrainError,
     ranks::agree::{agree, agreed},
     run::{
-        beginning::{begin, precision_of},
+        beginning::{Resume, begin, checkpoint_to_resume, precision_of},
         data::DataFiles,
-        launch::Resume,
         saved_run_error::SavedRunError,
-        saved_state::Restored,
         session::Session,
         stop::StopRequest,
     },
@@ -36,7 +34,7 @@ pub(crate) struct DryRun {
 }
 
 /// Checks everything, takes the first step or, to resume, the one after the newest checkpoint,
-/// and writes nothing.
+/// and writes nothing. A run that would be refused is refused here, too.
 ///
 /// # Errors
 /// As [`train_run`](super::launch::train_run); [`SavedRunError::Finished`] for a checkpoint of the last step.
@@ -48,10 +46,7 @@ pub(crate) fn dry_run(
     let asked = json!({ "command": "train", "dry_run": true, "resume": resume });
     let session = Session::start(config, collective, DataFiles::OnlyRead, &asked)?;
     let config = &session.plan.config;
-    let restored = match resume {
-        Resume::Never => None,
-        Resume::Auto => Restored::latest(collective, &config.run.dir.join("checkpoints"))?,
-    };
+    let restored = checkpoint_to_resume(collective, &config.run.dir, resume)?;
     let precision = precision_of(restored.as_ref(), &session, collective)?;
     session.check_memory(collective, precision)?;
     let mut learner = session.learner(precision)?;

@@ -4,7 +4,6 @@ use std::{path::Path, time::Instant};
 
 use collectives::Collective;
 use durable::FolderLock;
-use serde::Serialize;
 use serde_json::json;
 
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
         liveness,
     },
     run::{
-        beginning::{begin, precision_of},
+        beginning::{Resume, begin, checkpoint_to_resume, precision_of},
         data::DataFiles,
         evaluate::{EvaluationOptions, Evaluator},
         exit::{self, ExitStatus, write_last_exit},
@@ -25,8 +24,6 @@ use crate::{
         metrics::Metrics,
         progress_report::ProgressReport,
         run_folder::RunFolder,
-        saved_run_error::SavedRunError,
-        saved_state::Restored,
         session::Session,
         stop::StopRequest,
         stop_reason::StopReason,
@@ -34,15 +31,6 @@ use crate::{
     },
     step::meters,
 };
-
-/// Where a run begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) enum Resume {
-    /// At step 0; refused where there are checkpoints.
-    Never,
-    /// At the newest whole checkpoint; at step 0 where there is none.
-    Auto,
-}
 
 /// Trains `config` on all ranks.
 ///
@@ -123,22 +111,13 @@ impl TrainingLaunch<'_> {
     fn train_in(&self, folder: &RunFolder, collective: &mut dyn Collective) -> Result<Finish, TrainError> {
         let (session, stop) = (self.session, self.stop);
         let checkpoints = folder.checkpoints();
-        let restored = Restored::latest(collective, &checkpoints)?;
-        if restored.is_some() && self.resume == Resume::Never {
-            return Err(agreed(
-                &SavedRunError::HasCheckpoints {
-                    dir: folder.dir().to_owned(),
-                }
-                .into(),
-            ));
-        }
+        let restored = checkpoint_to_resume(collective, folder.dir(), self.resume)?;
         let config = &session.plan.config;
         let precision = precision_of(restored.as_ref(), session, collective)?;
         session.check_memory(collective, precision)?;
         on_first_rank(collective, || folder.describe(session, precision))?;
         let mut learner = session.learner(precision)?;
         let (progress, lineage) = begin(restored.as_ref(), session, collective, &mut learner)?;
-        agree(collective, lineage.check_skips(config, progress.step))?;
         let last_checkpoint = restored.map(|restored| restored.path);
         let resumed = last_checkpoint.is_some();
         let outputs = on_first_rank(collective, || {

@@ -32,9 +32,10 @@ use crate::{
     config::RunConfig,
     error::{TrainError, chain},
     run::{
+        beginning::Resume,
         dry_run::dry_run,
         find_checkpoint::find_checkpoint,
-        launch::{Resume, train_run},
+        launch::train_run,
         logs::LogFile,
         saved_state::Restored,
         stop::StopRequest,
@@ -678,14 +679,28 @@ fn a_dry_run_of_a_run_to_resume_takes_the_step_after_its_checkpoint() {
     stop.ask(StopReason::StopAfter);
     launch(1, &config, Resume::Auto, &stop).unwrap();
     let before = tree(place.0.path());
-    let dry =
-        |config: &RunConfig| on_ranks(1, |collective| dry_run(config.clone(), collective, Resume::Auto));
+    let dry_as =
+        |resume, config: &RunConfig| on_ranks(1, |collective| dry_run(config.clone(), collective, resume));
+    let dry = |config: &RunConfig| dry_as(Resume::Auto, config);
     let report = dry(&config).unwrap();
     assert_eq!(tree(place.0.path()), before);
     assert!(report.checkpoint.unwrap().ends_with("step-00000001"));
     launch(1, &config, Resume::Auto, &StopRequest::new()).unwrap();
     let second = &place.steps("run")[1];
     assert_eq!(second["loss"].as_f64(), Some(report.record.loss));
+
+    // What the command that is not dry refuses, it refuses too.
+    let refused = |config: &RunConfig, resume| {
+        let dry = dry_as(resume, config).unwrap_err().to_string();
+        let launched = launch(1, config, resume, &StopRequest::new()).unwrap_err();
+        assert_eq!(dry, launched.to_string());
+        dry
+    };
+    let text = refused(&config, Resume::Never);
+    assert!(text.contains("already has checkpoints"), "{text}");
+    let skipping = place.config("run", &["data.skip_steps=['2']"]);
+    let text = refused(&skipping, Resume::Auto);
+    assert!(text.contains("has already taken step 2"), "{text}");
 
     let other = place.config("run", &["optimizer.weight_decay=0.5"]);
     assert!(

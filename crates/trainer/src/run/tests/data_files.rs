@@ -14,12 +14,7 @@ use super::{Place, launch, on_every_rank, run};
 use crate::{
     config::RunConfig,
     error::TrainError,
-    run::{
-        dry_run::dry_run,
-        launch::{Resume, train_run},
-        logs::LogFile,
-        stop::StopRequest,
-    },
+    run::{beginning::Resume, dry_run::dry_run, launch::train_run, logs::LogFile, stop::StopRequest},
 };
 
 const SHORT: [&str; 3] = [

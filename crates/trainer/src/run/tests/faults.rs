@@ -13,12 +13,7 @@ use super::{Place, config_in, run};
 use crate::{
     config::RunConfig,
     error::{TrainError, chain},
-    run::{
-        launch::{Resume, train_run},
-        logs::LogFile,
-        stop::StopRequest,
-        train::Finish,
-    },
+    run::{beginning::Resume, launch::train_run, logs::LogFile, stop::StopRequest, train::Finish},
 };
 
 const SETTINGS: [&str; 5] = [

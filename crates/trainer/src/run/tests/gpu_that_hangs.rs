@@ -19,9 +19,10 @@ use crate::{
     config::ReduceDtype,
     error::{TrainError, chain},
     run::{
+        beginning::Resume,
         data::DataFiles,
         exit::{self, ExitStatus},
-        launch::{Resume, TrainingLaunch},
+        launch::TrainingLaunch,
         lineage,
         logs::LogFile,
         session::Session,
