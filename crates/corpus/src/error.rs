@@ -61,10 +61,28 @@ pub enum CorpusError {
         found: usize,
     },
     /// Nothing to read was found.
-    #[error("{} has no input file; give files, or a folder with files", path.display())]
+    #[error(
+        "{} has no input file; {option} takes from a folder what is named as {file_names}{}",
+        path.display(),
+        other_option.map(|option| format!(": this one has files for {option}")).unwrap_or_default()
+    )]
     NoInput {
         /// The file or folder as given.
         path: PathBuf,
+        /// The option by which it was given.
+        option: &'static str,
+        /// What files of a folder have to be called.
+        file_names: &'static str,
+        /// The option by which files that the folder does have can be given.
+        other_option: Option<&'static str>,
+    },
+    /// A file is named as those of another source.
+    #[error("{} is named as a file of another source: give it with {option}", path.display())]
+    OtherSource {
+        /// The file as given.
+        path: PathBuf,
+        /// The option by which it is to be given.
+        option: &'static str,
     },
     /// Two documents of a folder have one id.
     #[error("{} has the document {id} twice; make the folder again with `tenk-corpus ingest`", docs.display())]

@@ -68,7 +68,7 @@ pub(crate) enum HoldOutKey<'a> {
 
 impl Source {
     /// All of them.
-    const ALL: [Self; 3] = [Self::Filings, Self::Wiki, Self::Texts];
+    pub(crate) const ALL: [Self; 3] = [Self::Filings, Self::Wiki, Self::Texts];
 
     /// What ids of its documents have before the first colon; a filing's have an accession number there.
     pub(crate) fn id_prefix(self) -> Option<&'static str> {
@@ -95,21 +95,49 @@ impl Source {
         }
     }
 
+    /// The option by which its files are given.
+    pub(crate) fn option(self) -> &'static str {
+        match self {
+            Self::Filings => "--filings",
+            Self::Wiki => "--wiki",
+            Self::Texts => "--texts",
+        }
+    }
+
+    /// What its files have to be called where they lie in a folder.
+    pub(crate) fn file_names(self) -> &'static str {
+        match self {
+            Self::Filings => filings::FILE_NAMES,
+            Self::Wiki => wiki::FILE_NAMES,
+            Self::Texts => texts::FILE_NAMES,
+        }
+    }
+
+    /// Whether a file of a folder is an input, by its name.
+    pub(crate) fn is_input_name(self, file_name: &str) -> bool {
+        match self {
+            Self::Filings => filings::is_input_name(file_name),
+            Self::Wiki => wikipedia::is_dump_name(file_name),
+            Self::Texts => texts::is_input_name(file_name),
+        }
+    }
+
+    /// The source whose files alone have such a name, where there is one.
+    pub(crate) fn of_file_name(file_name: &str) -> Option<Self> {
+        let is_packed_dump = || file_name.to_ascii_lowercase().ends_with(".xml.bz2");
+        if texts::is_input_name(file_name) {
+            Some(Self::Texts)
+        } else {
+            is_packed_dump().then_some(Self::Wiki)
+        }
+    }
+
     /// What reports call it.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Filings => "EDGAR filings",
             Self::Wiki => "Wikipedia",
             Self::Texts => "Texts",
-        }
-    }
-
-    /// Why a file of a folder is no input, by its name.
-    pub(crate) fn why_no_input(self, file_name: &str) -> Option<&'static str> {
-        match self {
-            Self::Filings => filings::why_no_input(file_name),
-            Self::Wiki => wiki::why_no_input(file_name),
-            Self::Texts => texts::why_no_input(file_name),
         }
     }
 
@@ -235,6 +263,20 @@ mod tests {
         }
         let prefixes: std::collections::BTreeSet<_> = Source::ALL.map(Source::id_prefix).into();
         assert_eq!(prefixes.len(), Source::ALL.len());
+    }
+
+    #[test]
+    fn a_name_that_files_of_one_source_alone_have_tells_it() {
+        for (name, source) in [
+            ("a.jsonl", Some(Source::Texts)),
+            ("A.JSONL.ZST", Some(Source::Texts)),
+            ("dump.xml.bz2", Some(Source::Wiki)),
+            ("a.htm", None),
+            ("notes.txt", None),
+            ("a.xml", None),
+        ] {
+            assert_eq!(Source::of_file_name(name), source, "{name}");
+        }
     }
 
     #[test]

@@ -57,42 +57,97 @@ pub(crate) struct Found {
 /// When one of `given` cannot be read, or holds no input at all.
 pub(crate) fn find_inputs(given: &[PathBuf], source: Source) -> Result<Found, CorpusError> {
     let mut found = Found::default();
+    let mut seen = BTreeSet::new();
     for path in given {
-        let before = (found.inputs.len(), found.unreadable.len());
+        if seen.insert(path) {
+            found.add(path, source)?;
+        } else {
+            found.ignored.push(given_again(path));
+        }
+    }
+    found.inputs.sort();
+    for input in std::mem::take(&mut found.inputs) {
+        if found.inputs.last() == Some(&input) {
+            found.ignored.push(given_again(&input.path));
+        } else {
+            found.inputs.push(input);
+        }
+    }
+    found.ignored.sort_by(|a, b| a.path.cmp(&b.path));
+    found.unreadable.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+impl Found {
+    /// Adds the inputs of a file or folder that was given.
+    fn add(&mut self, path: &Path, source: Source) -> Result<(), CorpusError> {
+        let before = (self.inputs.len(), self.unreadable.len());
+        let first_ignored = self.ignored.len();
         let failed = |operation| {
             move |source| CorpusError::Read {
                 operation,
-                path: path.clone(),
+                path: path.to_owned(),
                 source,
             }
         };
         let metadata = path.metadata().map_err(failed("find"))?;
         if metadata.is_dir() {
             let first = list(path).map_err(failed("list"))?;
-            Walk::new(path, source, &mut found).run(&metadata, first);
-        } else if !metadata.is_file() {
+            Walk::new(path, source, self).run(&metadata, first);
+        } else if metadata.is_file() {
+            self.inputs.push(lone_file(path, &metadata, source)?);
+        } else {
             return Err(failed("read")(io::Error::other(
                 "it is neither a file nor a folder; an input is read more than once: write what a pipe gives to a file",
             )));
-        } else {
-            let name = path.file_name().unwrap_or(path.as_os_str());
-            found.inputs.push(Input {
-                source,
-                name: name.to_string_lossy().into_owned(),
-                path: path.clone(),
-                bytes: metadata.len(),
-                modified_ns: modified_ns(&metadata),
+        }
+        if (self.inputs.len(), self.unreadable.len()) == before {
+            let other = other_source(&self.ignored[first_ignored..], source);
+            return Err(CorpusError::NoInput {
+                path: path.to_owned(),
+                option: source.option(),
+                file_names: source.file_names(),
+                other_option: other.map(Source::option),
             });
         }
-        if (found.inputs.len(), found.unreadable.len()) == before {
-            return Err(CorpusError::NoInput { path: path.clone() });
-        }
+        Ok(())
     }
-    found.inputs.sort();
-    found.inputs.dedup();
-    found.ignored.sort_by(|a, b| a.path.cmp(&b.path));
-    found.unreadable.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(found)
+}
+
+/// A file that was given itself: it is read whatever its name, unless the name is that of another source.
+fn lone_file(path: &Path, metadata: &Metadata, source: Source) -> Result<Input, CorpusError> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    match Source::of_file_name(&name) {
+        Some(other) if other != source => Err(CorpusError::OtherSource {
+            path: path.to_owned(),
+            option: other.option(),
+        }),
+        _ => Ok(Input {
+            source,
+            name: name.into_owned(),
+            path: path.to_owned(),
+            bytes: metadata.len(),
+            modified_ns: modified_ns(metadata),
+        }),
+    }
+}
+
+/// The first other source that would read some of what was left out.
+fn other_source(ignored: &[LeftOut], source: Source) -> Option<Source> {
+    let names = || {
+        ignored
+            .iter()
+            .filter_map(|left_out| left_out.path.rsplit('/').next())
+    };
+    let others = Source::ALL.into_iter().filter(|other| *other != source);
+    let is_input = |other: Source, name: &str| why_ignored(name, other, false).is_none();
+    others
+        .into_iter()
+        .find(|other| names().any(|name| is_input(*other, name)))
+}
+
+fn given_again(path: &Path) -> LeftOut {
+    LeftOut::new(path.to_string_lossy(), "given more than once; it is read once")
 }
 
 /// The entries of a folder, the first by name last, where the walk takes the next one: what it
@@ -190,7 +245,7 @@ impl<'a> Walk<'a> {
     fn is_ignored(&mut self, path: &Path, is_folder: bool) -> bool {
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         let reason = why_ignored(&file_name, self.source, is_folder);
-        if let Some(reason) = reason {
+        if let Some(reason) = &reason {
             self.ignore(path, reason);
         }
         reason.is_some()
@@ -223,15 +278,15 @@ fn modified_ns(metadata: &Metadata) -> i64 {
         .saturating_add(metadata.mtime_nsec())
 }
 
-fn why_ignored(file_name: &str, source: Source, is_folder: bool) -> Option<&'static str> {
+fn why_ignored(file_name: &str, source: Source, is_folder: bool) -> Option<String> {
     if file_name.starts_with('.') {
-        Some("a hidden file")
+        Some("a hidden file".to_owned())
     } else if is_folder {
         None
     } else if file_name == "SOURCES.tsv" {
-        Some("a list of sources, not an input")
+        Some("a list of sources, not an input".to_owned())
     } else {
-        source.why_no_input(file_name)
+        (!source.is_input_name(file_name)).then(|| format!("not named as {}", source.file_names()))
     }
 }
 
@@ -321,9 +376,63 @@ mod tests {
         put(folder.path(), "SOURCES.tsv");
         let given = folder.path().to_path_buf();
         let empty = find_inputs(std::slice::from_ref(&given), Source::Filings);
-        assert!(matches!(empty, Err(CorpusError::NoInput { path }) if path == given));
+        assert!(matches!(empty, Err(CorpusError::NoInput { path, .. }) if path == given));
         let missing = find_inputs(&[folder.path().join("nowhere")], Source::Filings);
         assert!(matches!(missing, Err(CorpusError::Read { .. })));
+    }
+
+    #[test]
+    fn a_folder_of_another_source_is_refused_with_what_is_looked_for_and_the_other_option() {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "a.htm");
+        let refused = find_inputs(&[folder.path().to_path_buf()], Source::Texts).unwrap_err();
+        let said = refused.to_string();
+        assert!(
+            said.contains("--texts") && said.contains(".jsonl.zst") && said.contains("for --filings"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_lone_file_that_is_named_as_another_source_is_refused_with_its_option() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, given, option) in [
+            ("a.jsonl", Source::Filings, "--texts"),
+            ("b.jsonl.zst", Source::Wiki, "--texts"),
+            ("c.xml.bz2", Source::Filings, "--wiki"),
+        ] {
+            let lone = put(folder.path(), name);
+            let said = find_inputs(&[lone], given).unwrap_err().to_string();
+            assert!(said.contains(name) && said.contains(option), "{said}");
+        }
+        let lone = put(folder.path(), "lines.txt");
+        assert_eq!(
+            names(&find_inputs(&[lone], Source::Texts).unwrap()),
+            ["lines.txt"]
+        );
+    }
+
+    #[test]
+    fn what_is_given_twice_is_read_once_and_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lone, whole) = (put(folder.path(), "a.txt"), folder.path().to_path_buf());
+        for given in [
+            [lone.clone(), lone.clone()],
+            [whole.clone(), whole.clone()],
+            [whole.clone(), lone.clone()],
+        ] {
+            let found = find_inputs(&given, Source::Filings).unwrap();
+            assert_eq!(names(&found), ["a.txt"]);
+            let [listed] = &found.ignored[..] else {
+                panic!("{:?}", found.ignored)
+            };
+            assert!(given.iter().any(|path| path.to_str() == Some(&listed.path)));
+            assert!(
+                listed.reason.contains("given more than once"),
+                "{}",
+                listed.reason
+            );
+        }
     }
 
     #[test]
@@ -335,7 +444,7 @@ mod tests {
         let found = find_inputs(std::slice::from_ref(&broken), Source::Filings).unwrap();
         assert_eq!(found.unreadable.len(), 1);
         let refused = find_inputs(&[broken, empty.clone()], Source::Filings);
-        assert!(matches!(refused, Err(CorpusError::NoInput { path }) if path == empty));
+        assert!(matches!(refused, Err(CorpusError::NoInput { path, .. }) if path == empty));
     }
 
     #[test]

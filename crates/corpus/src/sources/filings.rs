@@ -12,13 +12,16 @@ use crate::sources::raw_text::{RawText, has_changed};
 /// Endings of files that may be filings.
 const EXTENSIONS: [&str; 7] = ["txt", "nc", "htm", "html", "xhtml", "sgml", "sgm"];
 
-/// Why a file of a folder is no filing. An accession number alone is a name, too.
-pub(super) fn why_no_input(file_name: &str) -> Option<&'static str> {
-    let extension = Path::new(file_name).extension()?;
-    let is_known = EXTENSIONS
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known));
-    (!is_known).then_some("not named as a filing (.txt, .nc, .htm, .html)")
+/// What messages call them.
+pub(super) const FILE_NAMES: &str = "a filing (.txt, .nc, .htm, .html)";
+
+/// Whether a file of a folder is a filing, by its name. An accession number alone is a name, too.
+pub(super) fn is_input_name(file_name: &str) -> bool {
+    Path::new(file_name).extension().is_none_or(|extension| {
+        EXTENSIONS
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    })
 }
 
 /// What became of a file, by its name, its content and the SHA-256 of that.

@@ -35,11 +35,13 @@ pub(super) const MOST_SOURCES: usize = 256;
 const WINDOW_BYTES: u64 = 8 << 20;
 const WINDOW_LINES: usize = 4096;
 
-/// Why a file of a folder is no file of texts.
-pub(super) fn why_no_input(file_name: &str) -> Option<&'static str> {
+/// What messages call them.
+pub(super) const FILE_NAMES: &str = "texts (.jsonl, .jsonl.zst)";
+
+/// Whether a file of a folder is a file of texts, by its name.
+pub(super) fn is_input_name(file_name: &str) -> bool {
     let lower = file_name.to_ascii_lowercase();
-    let is_known = ENDINGS.iter().any(|ending| lower.ends_with(ending));
-    (!is_known).then_some("not named as texts (.jsonl, .jsonl.zst)")
+    ENDINGS.iter().any(|ending| lower.ends_with(ending))
 }
 
 /// In what two texts of one id must agree besides what documents of all sources do.

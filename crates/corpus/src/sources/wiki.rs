@@ -15,10 +15,8 @@ use crate::work::threads::worker_threads;
 /// What ids of pages begin with: `wiki:PAGEID:REVID`.
 pub(super) const ID_PREFIX: &str = "wiki";
 
-/// Why a file of a folder is neither a dump nor text out of one.
-pub(super) fn why_no_input(file_name: &str) -> Option<&'static str> {
-    (!is_dump_name(file_name)).then_some("not a dump (.xml, .xml.bz2) or extracted text (wiki_00)")
-}
+/// What messages call files of dumps.
+pub(super) const FILE_NAMES: &str = "a dump (.xml, .xml.bz2) or extracted text (wiki_00)";
 
 /// The page of an id, whatever its revision.
 pub(super) fn page_of(id: &str) -> &str {
