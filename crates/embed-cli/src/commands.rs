@@ -15,6 +15,8 @@ use crate::arguments::{
 };
 
 pub(crate) fn encode(arguments: &EncodeArguments) -> Result<()> {
+    // Whoever mistypes the model reads about the model, whatever stands in the way of the output.
+    EmbeddingModel::check(&arguments.model.model)?;
     ensure!(
         arguments.overwrite || !arguments.output.exists(),
         "{} already exists; choose another file, or add --overwrite",
@@ -207,13 +209,14 @@ mod tests {
     use super::*;
     use crate::arguments::{Arguments, Command};
     use clap::Parser;
+    use durable::commit_bytes;
 
-    fn refusal(output: &str, more: &[&str]) -> String {
+    fn refusal(model: &str, output: &str, more: &[&str]) -> String {
         let words = [
             "tenk-embed",
             "encode",
             "--model",
-            "no-such-model",
+            model,
             "--input",
             "x",
             "--output",
@@ -230,10 +233,19 @@ mod tests {
     fn vectors_that_exist_are_replaced_only_where_that_is_asked_for() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
-        let said = refusal(path, &[]);
+        // A folder that has the small files and no weights: opening it is what fails with the option.
+        let folder = tempfile::tempdir().unwrap();
+        let config = hf_folder::testing::config(300).to_json().unwrap();
+        commit_bytes(&DISK, &folder.path().join("config.json"), config.as_bytes()).unwrap();
+        let model = folder.path().to_str().unwrap();
+        let said = refusal(model, path, &[]);
         assert!(said.contains(path) && said.contains("--overwrite"), "{said}");
-        // With it, the missing model is what ends the command.
-        let said = refusal(path, &["--overwrite"]);
-        assert!(said.contains("no-such-model"), "{said}");
+        let said = refusal(model, path, &["--overwrite"]);
+        assert!(said.contains(model) && !said.contains("--overwrite"), "{said}");
+        // A model that is not there is told first.
+        for more in [&[][..], &["--overwrite"]] {
+            let said = refusal("no-such-model", path, more);
+            assert!(said.contains("no-such-model"), "{said}");
+        }
     }
 }

@@ -48,6 +48,14 @@ impl EmbeddingModel {
         Self::open_in(folder, threads, precision.decide()?, pooling)
     }
 
+    /// Whether there is such a folder, by its small files alone.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Folder`].
+    pub fn check(folder: &Path) -> Result<(), EmbeddingError> {
+        Ok(HfModel::check(folder)?)
+    }
+
     pub(crate) fn open_in(
         folder: &Path,
         threads: usize,

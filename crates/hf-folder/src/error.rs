@@ -21,6 +21,16 @@ pub enum HfFolderError {
         /// What to do.
         way_out: &'static str,
     },
+    /// The folder is a run of training, or a checkpoint of one.
+    #[error("{folder} is {what}, not a model's folder; write one with `{command}` and give that")]
+    TrainingState {
+        /// The folder.
+        folder: PathBuf,
+        /// What it is instead.
+        what: &'static str,
+        /// The command that writes a model's folder from it.
+        command: String,
+    },
     /// A file cannot be read.
     #[error("cannot read {path}; check that it exists and that you may read it")]
     Read {

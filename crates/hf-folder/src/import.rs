@@ -51,28 +51,41 @@ impl HfModel {
         let tokenizer = Tokenizer::open_for_text(encoder)?;
         check_tokenizer(encoder, &tokenizer, &config)?;
         let weights = WeightFiles::find(encoder)?;
+        let unused_rows = note_unused_rows(&tokenizer, &config);
         Ok(Self {
             folder: folder.to_owned(),
             tokenizer,
             tensors: ModelTensors::read(&weights)?,
             weights,
             max_sequence_length: max_sequence_length(&sentence, &config)?,
-            notes: sentence.notes.clone(),
+            notes: sentence.notes.iter().cloned().chain(unused_rows).collect(),
             sentence,
             config,
         })
     }
 
+    /// Whether there is such a folder, by its small files: what costs nothing to say first.
+    ///
+    /// # Errors
+    /// As [`Self::open`], for the files that put encoder and pooling together and for `config.json`.
+    pub fn check(folder: &Path) -> Result<(), HfFolderError> {
+        let sentence = SentenceModules::read(folder)?;
+        Self::read_config(&sentence.encoder).map(drop)
+    }
+
     /// Reads `config.json` alone.
     ///
     /// # Errors
-    /// [`HfFolderError::Missing`] and [`HfFolderError::Config`].
+    /// [`HfFolderError::Missing`], [`HfFolderError::TrainingState`] and [`HfFolderError::Config`].
     pub fn read_config(folder: &Path) -> Result<RobertaConfig, HfFolderError> {
         let path = folder.join(CONFIG_JSON);
         if !folder.is_dir() {
             return Err(missing(folder, CONFIG_JSON, "there is no such folder"));
         }
         if !path.exists() {
+            if let Some(error) = training_state(folder) {
+                return Err(error);
+            }
             return Err(missing(
                 folder,
                 CONFIG_JSON,
@@ -133,6 +146,48 @@ fn missing(folder: &Path, file: &'static str, way_out: &'static str) -> HfFolder
         file,
         way_out,
     }
+}
+
+/// What a folder without `config.json` is, where training wrote it.
+fn training_state(folder: &Path) -> Option<HfFolderError> {
+    let is_run = folder.join("config.toml").exists() && folder.join("checkpoints").exists();
+    let is_checkpoint = folder.join("trainer.json").exists();
+    let (what, run, checkpoint) = if is_run {
+        (
+            "the folder of a training run",
+            folder.display().to_string(),
+            String::new(),
+        )
+    } else if is_checkpoint {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let run = folder.parent().and_then(Path::parent);
+        let run = run.filter(|run| !run.as_os_str().is_empty());
+        let run = run.map_or_else(|| "RUN".to_owned(), |run| run.display().to_string());
+        ("a checkpoint", run, format!(" --checkpoint {name}"))
+    } else {
+        return None;
+    };
+    Some(HfFolderError::TrainingState {
+        folder: folder.to_owned(),
+        what,
+        command: format!("tenk-pretrain export --run {run}{checkpoint} --out DIR"),
+    })
+}
+
+/// Rows of the embedding table beyond the tokenizer that padding for speed does not explain.
+const MOST_UNUSED_ROWS: usize = 1024;
+
+/// What to say of a model whose vocabulary is far larger than its tokenizer's: perhaps the tokenizer is
+/// that of another model.
+fn note_unused_rows(tokenizer: &Tokenizer, config: &RobertaConfig) -> Option<String> {
+    let (known, rows) = (tokenizer.vocab_size(), config.vocab_size);
+    let unused = rows.saturating_sub(known);
+    (unused > MOST_UNUSED_ROWS).then(|| {
+        format!(
+            "{CONFIG_JSON} says vocab_size = {rows}, but the tokenizer has {known} tokens: no text uses the \
+             other {unused} rows; check that the tokenizer is the model's own"
+        )
+    })
 }
 
 fn read_text(path: PathBuf) -> Result<String, HfFolderError> {

@@ -142,6 +142,39 @@ fn an_incomplete_folder_is_refused_with_the_file_that_lacks() {
 }
 
 #[test]
+fn a_run_and_its_checkpoint_are_refused_with_the_command_that_exports_them() {
+    let scratch = tempfile::tempdir().unwrap();
+    let run = scratch.path().join("run");
+    let checkpoint = run.join("checkpoints/step-00000009");
+    std::fs::create_dir_all(&checkpoint).unwrap();
+    for file in [run.join("config.toml"), checkpoint.join("trainer.json")] {
+        commit_bytes(&DISK, &file, b"").unwrap();
+    }
+    let command = format!("tenk-pretrain export --run {}", run.display());
+    let said = HfModel::check(&run).unwrap_err().to_string();
+    assert!(said.contains("training run") && said.contains(&command), "{said}");
+    let said = HfModel::open(&checkpoint).unwrap_err().to_string();
+    let command = format!("{command} --checkpoint step-00000009");
+    assert!(said.contains("a checkpoint") && said.contains(&command), "{said}");
+}
+
+#[test]
+fn a_vocabulary_far_beyond_the_tokenizers_is_remarked_on_and_padding_is_not() {
+    let (scratch, tokenizer) = (tempfile::tempdir().unwrap(), tokenizer());
+    for (name, more, is_remarked) in [("padded", 60, false), ("other", 2000, true)] {
+        let config = config(tokenizer.vocab_size() + more);
+        let model = random_model(&config);
+        let trainer = trainer_state(&config, &tokenizer);
+        let saved = save(&scratch.path().join(name).join("saved"), &model, &trainer);
+        let out = scratch.path().join(name).join("export");
+        crate::export(&DISK, &saved, &tokenizer, &out, &ModelCard::default()).unwrap();
+        let notes = HfModel::open(&out).unwrap().notes;
+        let remarks = notes.iter().filter(|note| note.contains("vocab_size"));
+        assert_eq!(remarks.count(), usize::from(is_remarked), "{notes:?}");
+    }
+}
+
+#[test]
 fn another_architecture_or_vocabulary_is_refused() {
     let (scratch, _) = exported();
     let config_json = folder(&scratch).join(CONFIG_JSON);
