@@ -1,7 +1,7 @@
 //! The workspace's Rust code as `syn` reads it: modules, imports between files, sizes.
 //!
-//! Tests are left out everywhere: what stands under `#[cfg(test)]`, test functions, and modules named
-//! `tests`. What a macro makes is not seen.
+//! Tests are taken out where a file is parsed: what stands under `#[cfg(test)]`, and test functions. What a
+//! macro makes is not seen.
 
 pub(crate) mod cycles;
 pub(crate) mod imports;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::code::cycles::{self, knots};
+use crate::code::cycles::{self, cycles};
 use crate::code::imports::FileGraph;
 use crate::code::members::members;
 use crate::code::shape::Shape;
@@ -22,6 +22,13 @@ const ROOMS: [&str; 2] = ["crates/corpus/src", "crates/trainer/src"];
 const MAX_ENTRIES: usize = 15;
 
 pub(crate) fn findings(root: &Path) -> Result<Vec<String>> {
+    let mut findings = code_findings(root)?;
+    findings.extend(crowded_rooms(root, &ROOMS)?);
+    Ok(findings)
+}
+
+/// What is wrong with the code of each package.
+fn code_findings(root: &Path) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for member in members(root)? {
         let tree = Tree::read(root, &member)?;
@@ -36,17 +43,16 @@ pub(crate) fn findings(root: &Path) -> Result<Vec<String>> {
             findings.extend(long_functions(file, &shape));
         }
     }
-    findings.extend(crowded_rooms(root)?);
     Ok(findings)
 }
 
 /// The cycles of a package, each with the line of every import on its way.
 fn circles(tree: &Tree) -> Vec<String> {
     let graph = FileGraph::of(tree);
-    let knots = knots(&graph, tree.files.len());
-    knots
+    let cycles = cycles(&graph, tree.files.len());
+    cycles
         .iter()
-        .map(|knot| cycles::describe(knot, &graph, tree))
+        .map(|cycle| cycles::describe(cycle, &graph, tree))
         .collect()
 }
 
@@ -73,19 +79,23 @@ fn long_functions(file: &SourceFile, shape: &Shape) -> Vec<String> {
     found.collect()
 }
 
-fn crowded_rooms(root: &Path) -> Result<Vec<String>> {
+fn crowded_rooms(root: &Path, rooms: &[&str]) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    for room in ROOMS {
+    for room in rooms {
         let folder = root.join(room);
-        if folder.is_dir() {
-            let cannot_list = || format!("cannot list {}", folder.display());
-            let entries = folder.read_dir().with_context(cannot_list)?.count();
-            if entries > MAX_ENTRIES {
-                findings.push(format!(
-                    "{room} has {entries} entries at its top, more than {MAX_ENTRIES}: give files that belong \
-                     together a folder"
-                ));
-            }
+        if !folder.is_dir() {
+            findings.push(format!(
+                "the list of rooms names {room}, which is no folder here: it has moved, or is gone"
+            ));
+            continue;
+        }
+        let cannot_list = || format!("cannot list {}", folder.display());
+        let entries = folder.read_dir().with_context(cannot_list)?.count();
+        if entries > MAX_ENTRIES {
+            findings.push(format!(
+                "{room} has {entries} entries at its top, more than {MAX_ENTRIES}: give files that belong \
+                 together a folder"
+            ));
         }
     }
     Ok(findings)

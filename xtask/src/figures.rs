@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::code::cycles::{knots, levels};
+use crate::code::cycles::{cycles, levels};
 use crate::code::imports::FileGraph;
 use crate::code::members::members;
 use crate::code::shape::Shape;
@@ -41,10 +41,9 @@ pub(crate) fn text(root: &Path) -> Result<String> {
         let tree = Tree::read(root, &member)?;
         let mut figures = Figures::of(&tree);
         for file in &tree.files {
-            let shape = Shape::of(file);
-            figures.add_file(file, &shape);
-            if shape.lines > LONG_FILE {
-                long_files.push(format!("{}: {} lines", file.path.display(), shape.lines));
+            figures.add_file(file, &Shape::of(file));
+            if file.lines > LONG_FILE {
+                long_files.push(format!("{}: {} lines", file.path.display(), file.lines));
             }
         }
         text += &figures.row(&member.name);
@@ -63,12 +62,12 @@ const HEADER: &str = "\
 impl Figures {
     fn of(tree: &Tree) -> Self {
         let graph = FileGraph::of(tree);
-        let knots = knots(&graph, tree.files.len());
+        let cycles = cycles(&graph, tree.files.len());
         Self {
             files: tree.files.len(),
             levels: levels(&graph, tree.files.len()),
-            cycles: knots.len(),
-            files_in_cycles: knots.iter().map(|knot| knot.files.len()).sum(),
+            cycles: cycles.len(),
+            files_in_cycles: cycles.iter().map(|cycle| cycle.files.len()).sum(),
             ..Self::default()
         }
     }
@@ -78,9 +77,9 @@ impl Figures {
             .functions
             .iter()
             .filter(|function| function.lines > code_rules::MAX_LINES);
-        self.lines += shape.lines;
+        self.lines += file.lines;
         self.public_items += shape.public_items;
-        self.long_files += usize::from(shape.lines > LONG_FILE);
+        self.long_files += usize::from(file.lines > LONG_FILE);
         self.long_files_with_tests += usize::from(file.text.lines().count() > LONG_FILE);
         self.functions += shape.functions.len();
         self.long_functions += long.count();

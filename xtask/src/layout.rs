@@ -69,13 +69,13 @@ pub(crate) fn check(root: &Path) -> Result<Outcome> {
     findings.extend(rules.unused(&edges, &metadata.members()));
     for crate_name in WITHOUT_LIBTORCH {
         let links = |id: &str| LIBTORCH.contains(&metadata.name_of(id));
-        if let Some(way) = metadata.way_to(crate_name, links) {
-            findings.push(format!("{crate_name} must build without libtorch, but: {way}"));
+        if let Some(path) = metadata.path_to(crate_name, links) {
+            findings.push(format!("{crate_name} must build without libtorch, but: {path}"));
         }
     }
     for member in metadata.members() {
-        if let Some(way) = metadata.way_to(&member, |id| metadata.connects(id)) {
-            findings.push(format!("{member} must not connect to other hosts, but: {way}"));
+        if let Some(path) = metadata.path_to(&member, |id| metadata.connects(id)) {
+            findings.push(format!("{member} must not connect to other hosts, but: {path}"));
         }
     }
     Ok(Outcome {
@@ -142,7 +142,7 @@ impl Rules {
             .collect()
     }
 
-    /// A misspelt name in the table would allow nothing, silently.
+    /// A misspelled name in the table would allow nothing, silently.
     fn unknown_names(&self, members: &BTreeSet<String>) -> Vec<String> {
         let targets = self.allowed.values().flatten().flatten();
         let named: BTreeSet<&String> = self.allowed.keys().chain(targets).collect();
@@ -202,17 +202,17 @@ impl Metadata {
     }
 
     /// How `member` reaches what `is_target` says, its own tests included; `None` if it does not.
-    fn way_to(&self, member: &str, is_target: impl Fn(&str) -> bool) -> Option<String> {
+    fn path_to(&self, member: &str, is_target: impl Fn(&str) -> bool) -> Option<String> {
         let start = self
             .workspace_members
             .iter()
             .find(|id| self.name_of(id) == member)?;
         let mut seen = BTreeSet::from([start.as_str()]);
         let mut open = vec![vec![start.as_str()]];
-        while let Some(way) = open.pop() {
-            let last = *way.last()?;
+        while let Some(path) = open.pop() {
+            let last = *path.last()?;
             if is_target(last) {
-                let names: Vec<&str> = way.iter().map(|id| self.name_of(id)).collect();
+                let names: Vec<&str> = path.iter().map(|id| self.name_of(id)).collect();
                 return Some(names.join(" -> "));
             }
             let Some(node) = self.resolve.nodes.iter().find(|node| node.id == last) else {
@@ -220,9 +220,9 @@ impl Metadata {
             };
             for dependency in &node.deps {
                 let fetches = (self.name_of(last), self.name_of(&dependency.pkg)) == FETCHES;
-                let counts = !fetches && (way.len() == 1 || !dependency.is_only_for_tests());
+                let counts = !fetches && (path.len() == 1 || !dependency.is_only_for_tests());
                 if counts && seen.insert(&dependency.pkg) {
-                    open.push([way.as_slice(), &[dependency.pkg.as_str()]].concat());
+                    open.push([path.as_slice(), &[dependency.pkg.as_str()]].concat());
                 }
             }
         }
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_in_the_table_is_found() {
+    fn a_misspelled_name_in_the_table_is_found() {
         let table = TABLE.replace("loader", "loder");
         let root = tree(&table, &MEMBERS);
         let expected = "the table in docs/design.md names `loder`, which is no crate here";

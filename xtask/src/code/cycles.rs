@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::imports::FileGraph;
 use super::tree::{Mention, Tree};
 
-/// Files that all reach each other, and the shortest way around through one of them.
+/// Files that all reach each other by imports.
 #[derive(Debug)]
-pub(crate) struct Knot {
+pub(crate) struct Cycle {
     pub(crate) files: BTreeSet<usize>,
-    /// Each file names the next one, and the last the first.
-    pub(crate) cycle: Vec<usize>,
+    /// The shortest way around: each file names the next one, and the last the first.
+    pub(crate) shortest: Vec<usize>,
 }
 
 /// The groups of files that import each other in a circle.
-pub(crate) fn knots(graph: &FileGraph, num_files: usize) -> Vec<Knot> {
+pub(crate) fn cycles(graph: &FileGraph, num_files: usize) -> Vec<Cycle> {
     let reached: Vec<BTreeSet<usize>> = (0..num_files).map(|file| reached_from(graph, file)).collect();
     let mut seen: BTreeSet<usize> = BTreeSet::new();
-    let mut knots = Vec::new();
+    let mut cycles = Vec::new();
     for file in 0..num_files {
         if !reached[file].contains(&file) || seen.contains(&file) {
             continue;
@@ -27,22 +27,22 @@ pub(crate) fn knots(graph: &FileGraph, num_files: usize) -> Vec<Knot> {
             .filter(|other| reached[**other].contains(&file));
         let files: BTreeSet<usize> = back.copied().collect();
         seen.extend(&files);
-        let ways = files.iter().filter_map(|start| way_around(graph, *start));
-        let cycle = ways.min_by_key(Vec::len).unwrap_or_default();
-        knots.push(Knot { files, cycle });
+        let through_each = files.iter().filter_map(|start| shortest_through(graph, *start));
+        let shortest = through_each.min_by_key(Vec::len).unwrap_or_default();
+        cycles.push(Cycle { files, shortest });
     }
-    knots
+    cycles
 }
 
-/// What a knot is, with the line of each import of its shortest cycle.
-pub(crate) fn describe(knot: &Knot, graph: &FileGraph, tree: &Tree) -> String {
+/// A cycle, with the line of each import on its shortest way around.
+pub(crate) fn describe(cycle: &Cycle, graph: &FileGraph, tree: &Tree) -> String {
     let name = |file: usize| tree.files[file].path.display();
     let mut lines = vec![format!(
         "{} files import each other in a circle:",
-        knot.files.len()
+        cycle.files.len()
     )];
-    let nexts = knot.cycle.iter().cycle().skip(1);
-    for (from, to) in knot.cycle.iter().zip(nexts) {
+    let nexts = cycle.shortest.iter().cycle().skip(1);
+    for (from, to) in cycle.shortest.iter().zip(nexts) {
         let Mention { path, line } = &graph.edges[from][to];
         let path = path.join("::");
         lines.push(format!(
@@ -51,8 +51,8 @@ pub(crate) fn describe(knot: &Knot, graph: &FileGraph, tree: &Tree) -> String {
             name(*to)
         ));
     }
-    if knot.files.len() > knot.cycle.len() {
-        let all: Vec<String> = knot.files.iter().map(|file| name(*file).to_string()).collect();
+    if cycle.files.len() > cycle.shortest.len() {
+        let all: Vec<String> = cycle.files.iter().map(|file| name(*file).to_string()).collect();
         lines.push(format!("all of them: {}", all.join(", ")));
     }
     lines.join("\n    ")
@@ -61,9 +61,9 @@ pub(crate) fn describe(knot: &Knot, graph: &FileGraph, tree: &Tree) -> String {
 /// How many files the longest chain of imports has, where files that import each other count once.
 pub(crate) fn levels(graph: &FileGraph, num_files: usize) -> usize {
     let mut group: BTreeMap<usize, usize> = (0..num_files).map(|file| (file, file)).collect();
-    for knot in knots(graph, num_files) {
-        let first = knot.files.first().copied().unwrap_or_default();
-        group.extend(knot.files.iter().map(|file| (*file, first)));
+    for cycle in cycles(graph, num_files) {
+        let first = cycle.files.first().copied().unwrap_or_default();
+        group.extend(cycle.files.iter().map(|file| (*file, first)));
     }
     let mut edges: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for from in 0..num_files {
@@ -101,16 +101,16 @@ fn reached_from(graph: &FileGraph, start: usize) -> BTreeSet<usize> {
     reached
 }
 
-fn way_around(graph: &FileGraph, start: usize) -> Option<Vec<usize>> {
+fn shortest_through(graph: &FileGraph, start: usize) -> Option<Vec<usize>> {
     let mut seen = BTreeSet::new();
     let mut open = VecDeque::from([vec![start]]);
-    while let Some(way) = open.pop_front() {
-        for to in graph.targets(*way.last()?) {
+    while let Some(path) = open.pop_front() {
+        for to in graph.targets(*path.last()?) {
             if to == start {
-                return Some(way);
+                return Some(path);
             }
             if seen.insert(to) {
-                open.push_back([way.as_slice(), &[to]].concat());
+                open.push_back([path.as_slice(), &[to]].concat());
             }
         }
     }

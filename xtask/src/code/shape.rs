@@ -3,16 +3,16 @@
 use syn::visit::{self, Visit};
 use syn::{Block, FnArg, Item, Signature, Type, Visibility};
 
-use super::tests_only::{is_test_impl_item, is_test_item, is_test_trait_item, lines_without_tests};
 use super::tree::SourceFile;
 
 /// What a file has, tests left out.
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
-    pub(crate) lines: usize,
     pub(crate) public_items: usize,
     pub(crate) functions: Vec<Function>,
     pub(crate) tuples: Vec<TupleParameter>,
+    /// Inside the implementation of a trait, which says what its methods take.
+    implements_trait: bool,
 }
 
 /// A function or method with a body.
@@ -26,7 +26,8 @@ pub(crate) struct Function {
 }
 
 /// A parameter whose type has a tuple of more than two values, at whatever depth. The values of tuples
-/// within it count: a pair of pairs has four.
+/// within it count, also behind a reference: a pair of pairs has four. What a callback takes or gives does
+/// not count, nor does what a trait makes its implementations take.
 #[derive(Debug)]
 pub(crate) struct TupleParameter {
     pub(crate) function: String,
@@ -36,10 +37,7 @@ pub(crate) struct TupleParameter {
 
 impl Shape {
     pub(crate) fn of(file: &SourceFile) -> Self {
-        let mut shape = Self {
-            lines: lines_without_tests(&file.text, &file.syntax),
-            ..Self::default()
-        };
+        let mut shape = Self::default();
         shape.visit_file(&file.syntax);
         shape
     }
@@ -77,6 +75,11 @@ impl Shape {
 fn largest_tuple(found: &Type) -> usize {
     struct Largest(usize);
     impl<'ast> Visit<'ast> for Largest {
+        /// The arguments of `Fn(..)`.
+        fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
+
+        fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
+
         fn visit_type_tuple(&mut self, tuple: &'ast syn::TypeTuple) {
             self.0 = self.0.max(num_values(tuple));
             visit::visit_type_tuple(self, tuple);
@@ -88,18 +91,22 @@ fn largest_tuple(found: &Type) -> usize {
 }
 
 fn num_values(tuple: &syn::TypeTuple) -> usize {
-    let values = tuple.elems.iter().map(|value| match value {
+    tuple.elems.iter().map(values_of).sum()
+}
+
+fn values_of(value: &Type) -> usize {
+    match value {
         Type::Tuple(inner) => num_values(inner),
+        Type::Reference(reference) => values_of(&reference.elem),
+        Type::Ptr(pointer) => values_of(&pointer.elem),
+        Type::Paren(inside) => values_of(&inside.elem),
+        Type::Group(inside) => values_of(&inside.elem),
         _ => 1,
-    });
-    values.sum()
+    }
 }
 
 impl<'ast> Visit<'ast> for Shape {
     fn visit_item(&mut self, item: &'ast Item) {
-        if is_test_item(item) {
-            return;
-        }
         match item {
             Item::Const(item) => self.count(&item.vis),
             Item::Enum(item) => self.count(&item.vis),
@@ -115,16 +122,11 @@ impl<'ast> Visit<'ast> for Shape {
         visit::visit_item(self, item);
     }
 
-    fn visit_impl_item(&mut self, item: &'ast syn::ImplItem) {
-        if !is_test_impl_item(item) {
-            visit::visit_impl_item(self, item);
-        }
-    }
-
-    fn visit_trait_item(&mut self, item: &'ast syn::TraitItem) {
-        if !is_test_trait_item(item) {
-            visit::visit_trait_item(self, item);
-        }
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let outside = self.implements_trait;
+        self.implements_trait = item.trait_.is_some();
+        visit::visit_item_impl(self, item);
+        self.implements_trait = outside;
     }
 
     fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
@@ -135,7 +137,9 @@ impl<'ast> Visit<'ast> for Shape {
 
     fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
         self.count(&function.vis);
-        self.add_signature(&function.sig);
+        if !self.implements_trait {
+            self.add_signature(&function.sig);
+        }
         self.add_function(&function.sig, &function.block);
         visit::visit_impl_item_fn(self, function);
     }

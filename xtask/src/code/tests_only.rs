@@ -3,7 +3,8 @@
 use proc_macro2::Span;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, ImplItem, Item, Meta, Token, TraitItem};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, ImplItem, Item, Meta, Stmt, Token, TraitItem};
 
 /// Whether these attributes make what they stand over a test, or part of tests.
 pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
@@ -37,25 +38,76 @@ fn needs_test(condition: &Meta) -> bool {
     }
 }
 
-/// Whether an item is for tests alone; a module named `tests` is, with or without the attribute.
-pub(crate) fn is_test_item(item: &Item) -> bool {
-    let is_tests = matches!(item, Item::Mod(module) if module.ident == "tests");
-    is_tests || is_for_tests(attributes_of(item))
+/// Takes out of a file what is for tests alone, wherever it stands, and says how many lines that were.
+pub(crate) fn take_out_tests(file: &mut syn::File) -> usize {
+    let mut stripper = Stripper::default();
+    stripper.visit_file_mut(file);
+    stripper.lines
 }
 
-pub(crate) fn is_test_impl_item(item: &ImplItem) -> bool {
-    let attributes: &[Attribute] = match item {
-        ImplItem::Const(item) => &item.attrs,
-        ImplItem::Fn(item) => &item.attrs,
-        ImplItem::Type(item) => &item.attrs,
-        ImplItem::Macro(item) => &item.attrs,
-        _ => &[],
-    };
-    is_for_tests(attributes)
+#[derive(Default)]
+struct Stripper {
+    /// Of all that was taken out.
+    lines: usize,
 }
 
-pub(crate) fn is_test_trait_item(item: &TraitItem) -> bool {
-    matches!(item, TraitItem::Fn(item) if is_for_tests(&item.attrs))
+impl Stripper {
+    /// Keeps what stays, of things with these attributes.
+    fn keep<T: Spanned>(&mut self, things: &mut Vec<T>, attributes: impl Fn(&T) -> &[Attribute]) {
+        things.retain(|thing| {
+            let is_test = is_for_tests(attributes(thing));
+            if is_test {
+                self.lines += num_lines(thing.span());
+            }
+            !is_test
+        });
+    }
+}
+
+impl VisitMut for Stripper {
+    fn visit_file_mut(&mut self, file: &mut syn::File) {
+        self.keep(&mut file.items, attributes_of);
+        visit_mut::visit_file_mut(self, file);
+    }
+
+    fn visit_item_mod_mut(&mut self, module: &mut syn::ItemMod) {
+        if let Some((_, items)) = &mut module.content {
+            self.keep(items, attributes_of);
+        }
+        visit_mut::visit_item_mod_mut(self, module);
+    }
+
+    fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
+        self.keep(&mut item.items, |item| match item {
+            ImplItem::Const(item) => &item.attrs,
+            ImplItem::Fn(item) => &item.attrs,
+            ImplItem::Type(item) => &item.attrs,
+            ImplItem::Macro(item) => &item.attrs,
+            _ => &[],
+        });
+        visit_mut::visit_item_impl_mut(self, item);
+    }
+
+    fn visit_item_trait_mut(&mut self, item: &mut syn::ItemTrait) {
+        self.keep(&mut item.items, |item| match item {
+            TraitItem::Const(item) => &item.attrs,
+            TraitItem::Fn(item) => &item.attrs,
+            TraitItem::Type(item) => &item.attrs,
+            TraitItem::Macro(item) => &item.attrs,
+            _ => &[],
+        });
+        visit_mut::visit_item_trait_mut(self, item);
+    }
+
+    fn visit_block_mut(&mut self, block: &mut syn::Block) {
+        self.keep(&mut block.stmts, |statement| match statement {
+            Stmt::Item(item) => attributes_of(item),
+            Stmt::Local(local) => &local.attrs,
+            Stmt::Macro(statement) => &statement.attrs,
+            Stmt::Expr(..) => &[],
+        });
+        visit_mut::visit_block_mut(self, block);
+    }
 }
 
 /// The attributes of an item; none of what `syn` does not know.
@@ -78,12 +130,6 @@ pub(crate) fn attributes_of(item: &Item) -> &[Attribute] {
         Item::Use(item) => &item.attrs,
         _ => &[],
     }
-}
-
-/// How many lines of a file are not for tests.
-pub(crate) fn lines_without_tests(text: &str, syntax: &syn::File) -> usize {
-    let tests = syntax.items.iter().filter(|item| is_test_item(item));
-    text.lines().count() - tests.map(|item| num_lines(item.span())).sum::<usize>()
 }
 
 fn num_lines(span: Span) -> usize {

@@ -10,7 +10,7 @@ use syn::visit::{self, Visit};
 use syn::{Item, ItemMod, UseTree};
 
 use super::members::Member;
-use super::tests_only::{is_for_tests, is_test_impl_item, is_test_item, is_test_trait_item};
+use super::tests_only::{attributes_of, is_for_tests, take_out_tests};
 use crate::sources::{files_under, read};
 
 /// All modules of a package's library and programs.
@@ -27,6 +27,9 @@ pub(crate) struct SourceFile {
     /// From the root of the repository.
     pub(crate) path: PathBuf,
     pub(crate) text: String,
+    /// Those of its lines that are not for tests.
+    pub(crate) lines: usize,
+    /// Its code without the tests.
     pub(crate) syntax: Rc<syn::File>,
 }
 
@@ -88,17 +91,19 @@ impl Tree {
 
     fn add_file(&mut self, reader: &FileReader<'_>, parent: Option<usize>) -> Result<Option<usize>> {
         let text = read(reader.path)?;
-        let syntax =
+        let mut syntax =
             syn::parse_file(&text).with_context(|| format!("cannot parse {}", reader.path.display()))?;
         if is_for_tests(&syntax.attrs) {
             return Ok(None);
         }
+        let lines = text.lines().count().saturating_sub(take_out_tests(&mut syntax));
         let syntax = Rc::new(syntax);
         let file = self.files.len();
         let path = reader.path.strip_prefix(reader.root).unwrap_or(reader.path);
         self.files.push(SourceFile {
             path: path.to_owned(),
             text,
+            lines,
             syntax: Rc::clone(&syntax),
         });
         self.add_module(reader, file, parent, &syntax.items).map(Some)
@@ -121,7 +126,7 @@ impl Tree {
             imports: Vec::new(),
             mentions: Vec::new(),
         });
-        for item in items.iter().filter(|item| !is_test_item(item)) {
+        for item in items {
             match item {
                 Item::Mod(module) => {
                     if let Some(child) = self.add_child(reader, file, id, module)? {
@@ -228,8 +233,7 @@ fn path_attribute(module: &ItemMod) -> Option<String> {
 }
 
 fn is_exported(item: &Item) -> bool {
-    let mut attributes = super::tests_only::attributes_of(item).iter();
-    attributes.any(|attribute| attribute.path().is_ident("macro_export"))
+    attributes_of(item).iter().any(|attribute| attribute.path().is_ident("macro_export"))
 }
 
 fn defined_name(item: &Item) -> Option<String> {
@@ -331,30 +335,6 @@ impl ItemReader<'_> {
 }
 
 impl<'ast> Visit<'ast> for ItemReader<'_> {
-    fn visit_item(&mut self, item: &'ast Item) {
-        if !is_test_item(item) {
-            visit::visit_item(self, item);
-        }
-    }
-
-    fn visit_impl_item(&mut self, item: &'ast syn::ImplItem) {
-        if !is_test_impl_item(item) {
-            visit::visit_impl_item(self, item);
-        }
-    }
-
-    fn visit_trait_item(&mut self, item: &'ast syn::TraitItem) {
-        if !is_test_trait_item(item) {
-            visit::visit_trait_item(self, item);
-        }
-    }
-
-    fn visit_local(&mut self, local: &'ast syn::Local) {
-        if !is_for_tests(&local.attrs) {
-            visit::visit_local(self, local);
-        }
-    }
-
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
         if item.leading_colon.is_none() {
             self.import(&[], &item.tree);

@@ -27,7 +27,7 @@ fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn found(files: &[(&str, &str)]) -> Vec<String> {
-    findings(tree(files).path()).unwrap()
+    code_findings(tree(files).path()).unwrap()
 }
 
 const CLEAN: [&str; 0] = [];
@@ -145,7 +145,7 @@ fn a_program_imports_its_library_and_not_the_other_way() {
     let member = &members(root.path()).unwrap()[0];
     let tree = Tree::read(root.path(), member).unwrap();
     let graph = FileGraph::of(&tree);
-    assert_eq!(knots(&graph, tree.files.len()).len(), 0);
+    assert_eq!(cycles(&graph, tree.files.len()).len(), 0);
     // main.rs, c.rs, a.rs
     assert_eq!(cycles::levels(&graph, tree.files.len()), 3);
 }
@@ -162,6 +162,8 @@ impl S {
     fn h(&self, rows: &[((u8, u8), (u8, u8))]) {}
 }
 trait T { fn i(of: (u8, u8, u8)); }
+fn m(behind: (&(u8, u8), u8), call: impl Fn((u8, u8, u8)), bare: &fn((u8, u8, u8))) {}
+impl From<(u8, u8, u8)> for S { fn from(of: (u8, u8, u8)) -> Self { S } }
 fn j() { let k = |(a, b, c): (u8, u8, u8)| a + b + c; }
 #[cfg(test)]
 mod tests { fn l(x: (u8, u8, u8)) {} }
@@ -170,6 +172,7 @@ mod tests { fn l(x: (u8, u8, u8)) {} }
         "crates/p/src/lib.rs, line 3: `g` takes a tuple of 3 values: a struct names them",
         "crates/p/src/lib.rs, line 7: `h` takes a tuple of 4 values: a struct names them",
         "crates/p/src/lib.rs, line 9: `i` takes a tuple of 3 values: a struct names them",
+        "crates/p/src/lib.rs, line 10: `m` takes a tuple of 3 values: a struct names them",
     ];
     assert_eq!(found(&[("lib.rs", text)]), expected);
 }
@@ -189,25 +192,49 @@ fn a_function_over_60_lines_is_refused() {
 }
 
 #[test]
+fn a_module_that_is_only_named_tests_keeps_the_rules_and_a_test_may_stand_anywhere() {
+    let text = "\
+mod tests { fn f(x: (u8, u8, u8)) {} }
+mod inside {
+    #[cfg(test)]
+    fn g(x: (u8, u8, u8)) {}
+}
+fn h() {
+    #[cfg(test)]
+    fn i(x: (u8, u8, u8)) {}
+}
+";
+    let expected = "crates/p/src/lib.rs, line 1: `f` takes a tuple of 3 values: a struct names them";
+    assert_eq!(found(&[("lib.rs", text)]), [expected]);
+    let root = tree(&[("lib.rs", text)]);
+    let member = &members(root.path()).unwrap()[0];
+    assert_eq!(Tree::read(root.path(), member).unwrap().files[0].lines, 9 - 4);
+}
+
+#[test]
 fn the_code_of_this_repository_keeps_the_rules() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     assert_eq!(findings(root).unwrap(), CLEAN);
 }
 
 #[test]
-fn a_folder_with_more_than_15_entries_at_its_top_is_refused() {
+fn a_room_with_more_than_15_entries_at_its_top_or_that_is_gone_is_refused() {
     let root = tree(&[("lib.rs", "")]);
-    let corpus = root.path().join("crates/corpus");
-    fs::create_dir_all(corpus.join("src")).unwrap();
-    fs::write(corpus.join("Cargo.toml"), "[package]\nname = \"corpus\"\n").unwrap();
-    for file in 0..15 {
-        fs::write(corpus.join(format!("src/{file}.rs")), "").unwrap();
+    let rooms = ["crates/p/src"];
+    let source = root.path().join(rooms[0]);
+    for file in 1..15 {
+        fs::write(source.join(format!("{file}.rs")), "").unwrap();
     }
-    assert_eq!(findings(root.path()).unwrap(), CLEAN);
-    fs::write(corpus.join("src/15.rs"), "").unwrap();
-    let found = findings(root.path()).unwrap();
+    assert_eq!(crowded_rooms(root.path(), &rooms).unwrap(), CLEAN);
+    fs::write(source.join("15.rs"), "").unwrap();
+    let found = crowded_rooms(root.path(), &rooms).unwrap();
     assert!(
-        found.len() == 1 && found[0].contains("crates/corpus/src has 16 entries"),
+        found.len() == 1 && found[0].contains("crates/p/src has 16 entries"),
+        "{found:?}"
+    );
+    let found = crowded_rooms(root.path(), &["crates/q/src"]).unwrap();
+    assert!(
+        found.len() == 1 && found[0].contains("names crates/q/src, which is no folder"),
         "{found:?}"
     );
 }

@@ -3,7 +3,6 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, IsTerminal, Write},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{
         Arc, OnceLock,
@@ -12,7 +11,6 @@ use std::{
 };
 
 use durable::{DurableError, Operation};
-use rustix::fs::OFlags;
 use tracing::Level;
 use tracing_subscriber::{
     EnvFilter, Layer, filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
@@ -67,12 +65,8 @@ impl LogFile {
     /// # Errors
     /// When it cannot be opened.
     pub(crate) fn open(&self, path: &Path) -> Result<(), TrainError> {
-        // A link that another user laid in a shared run folder is not written through.
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path)
+        // Another user may have laid a link or a pipe in a shared run folder.
+        let file = durable::open_own(OpenOptions::new().create(true).append(true), path)
             .map_err(|source| DurableError::new(Operation::Write, path, source))?;
         let _ = self.0.file.set(file);
         Ok(())
