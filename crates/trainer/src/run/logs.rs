@@ -125,9 +125,21 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_in_the_place_of_the_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rank-0.jsonl");
+        durable::testing::lay_pipe(&path).unwrap();
+        let open = move || LogFile::none().open(&path);
+        let error = durable::testing::within_a_minute(open).unwrap_err();
+        let said = crate::error::chain(&error);
+        assert!(said.contains("rank-0.jsonl") && said.contains("pipe"), "{said}");
+    }
+
+    #[test]
     fn a_line_that_is_lost_is_remembered_and_ends_nothing() {
         let log = LogFile::none();
-        log.open(Path::new("/dev/full")).unwrap();
+        let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        log.0.file.set(full).unwrap();
         log.make_writer().write_all(b"lost\n").unwrap();
         assert!(log.has_lost_lines());
     }
