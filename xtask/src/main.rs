@@ -19,6 +19,7 @@ mod metadata;
 mod outcome;
 mod promises;
 mod reads;
+mod room_order;
 mod sources;
 mod supply;
 
@@ -32,7 +33,8 @@ use crate::outcome::Outcome;
 const USAGE: &str = "usage: cargo run -q -p xtask -- COMMAND
 
   layout          dependencies between the crates are those of docs/design.md; files are opened through durable;
-                  no cycle between files, no long function, no tuple of three as a parameter, no crowded folder
+                  no cycle between files, rooms import in their order, no long function, no tuple of three as a
+                  parameter, no crowded folder
   figures [DIR]   sizes, public items, levels of imports, cycles, of this repository or another checkout
   docs-check      links, anchors, paths, sections, decisions, make targets and configurations that pages and
                   comments name exist
@@ -83,6 +85,7 @@ fn whole_layout(root: &Path) -> Result<Outcome> {
     let mut outcome = layout::check(root)?;
     outcome.findings.extend(reads::findings(root)?);
     outcome.findings.extend(code_rules::findings(root)?);
+    outcome.findings.extend(room_order::findings(root)?);
     Ok(outcome)
 }
 

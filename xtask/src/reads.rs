@@ -22,8 +22,8 @@ const EXCEPTIONS: [(&str, &str); 7] = [
     ),
     ("crates/embed-cli/src/lines.rs", "texts that a user names"),
     ("crates/trainer/src/ranks/affinity.rs", "/proc"),
-    ("crates/trainer/src/ranks/crowd.rs", "/proc"),
-    ("crates/trainer/src/run/memory.rs", "/sys/fs/cgroup"),
+    ("crates/trainer/src/run/watch/crowd.rs", "/proc"),
+    ("crates/trainer/src/run/plan/memory.rs", "/sys/fs/cgroup"),
 ];
 /// Folders of the products.
 const PRODUCTS: [&str; 2] = ["crates", "corpus-tools"];

@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 use collectives::Launch;
 
 use self::output::print_or_fail;
-use crate::run::{exit::ExitStatus, logs::LogFile};
+use crate::ranks::{exit::ExitStatus, logs::LogFile};
 
 /// Pre-train RoBERTa encoders on token shards, on one core or on many hosts.
 #[derive(Debug, Parser)]

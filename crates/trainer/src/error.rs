@@ -13,7 +13,10 @@ use crate::{
     commands::replay::error::ReplayError,
     config::KeyPlace,
     estimate::error::EstimateError,
-    run::{plan::error::PlanError, saved_run_error::SavedRunError, smaller_micro_batch::SmallerMicroBatch},
+    run::{
+        folder::saved_run_error::SavedRunError,
+        plan::{error::PlanError, smaller_micro_batch::SmallerMicroBatch},
+    },
     step::device_error::DeviceError,
 };
 

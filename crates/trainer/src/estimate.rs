@@ -18,7 +18,6 @@ mod report;
 pub(crate) mod step_time;
 pub(crate) mod suggest;
 mod text;
-pub(crate) mod work;
 
 pub(crate) use advice_text::{text_of_remaining, text_of_suggestions};
 pub(crate) use report::{Asked, Estimate};

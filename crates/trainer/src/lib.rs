@@ -15,4 +15,4 @@ mod run;
 mod step;
 
 pub use commands::{Arguments, run_command};
-pub use run::exit::{ExitStatus, end};
+pub use ranks::exit::{ExitStatus, end};

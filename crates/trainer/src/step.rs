@@ -29,7 +29,7 @@ use torch_native::squared_norm;
 
 use crate::{
     error::TrainError,
-    run::stop::StopRequest,
+    ranks::stop::StopRequest,
     step::{
         learner::Learner,
         meters::{Times, peak_memory_bytes, timed},

@@ -233,7 +233,9 @@ fn path_attribute(module: &ItemMod) -> Option<String> {
 }
 
 fn is_exported(item: &Item) -> bool {
-    attributes_of(item).iter().any(|attribute| attribute.path().is_ident("macro_export"))
+    attributes_of(item)
+        .iter()
+        .any(|attribute| attribute.path().is_ident("macro_export"))
 }
 
 fn defined_name(item: &Item) -> Option<String> {

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    commands::output::pretty, config::RunConfig, error::TrainError, ranks::identity::differing,
-    run::run_folder,
+    commands::output::pretty,
+    config::RunConfig,
+    error::TrainError,
+    run::{folder, plan::identity::differing},
 };
 
 #[derive(Debug, Args)]
@@ -151,7 +153,7 @@ fn config_of(run: &Path) -> Result<Option<RunConfig>, TrainError> {
     if !path.exists() {
         return Ok(None);
     }
-    Ok(Some(run_folder::config(run)?))
+    Ok(Some(folder::config(run)?))
 }
 
 /// The hashes of a run's `environment.json`.

@@ -11,7 +11,7 @@ use tokenizer::Tokenizer;
 
 use crate::{
     error::{TrainError, chain},
-    run::{find_checkpoint::find_checkpoint, run_folder, saved_run_error::SavedRunError},
+    run::folder::{self, find_checkpoint::find_checkpoint, saved_run_error::SavedRunError},
 };
 
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ pub(crate) fn export_run(
     out: &Path,
 ) -> Result<ExportReport, TrainError> {
     let checkpoint_dir = find_checkpoint(run_dir, wanted)?;
-    let config = run_folder::config(run_dir)?;
+    let config = folder::config(run_dir)?;
     let trainer = checkpoint::restore_trainer(&checkpoint_dir)?;
     let tokenizer = match tokenizer {
         Some(folder) => Tokenizer::open(folder)?,

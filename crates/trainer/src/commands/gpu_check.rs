@@ -26,11 +26,7 @@ use self::{
     runner::{Check, run_checks},
     speed::Speed,
 };
-use crate::{
-    commands::output::print,
-    run::{exit::ExitStatus, synthetic::BatchShape},
-    step::precision,
-};
+use crate::{commands::output::print, ranks::exit::ExitStatus, run::synthetic::BatchShape, step::precision};
 
 /// All checks together end within it; they take a minute or two. Two more are left for the peer that
 /// `scripts/gpu_check.sh` runs beside them.

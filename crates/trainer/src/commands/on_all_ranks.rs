@@ -8,8 +8,8 @@ use crate::{
     commands::output::{fail, fail_on},
     config::RunConfig,
     error::{TrainError, chain},
-    ranks::agree::agree,
-    run::{exit::ExitStatus, plan::parallel::LONGEST_TIMEOUT_S},
+    ranks::{agree::agree, exit::ExitStatus},
+    run::plan::parallel::LONGEST_TIMEOUT_S,
 };
 
 /// Connects the ranks and runs `work`. One rank reports what all of them know; a rank that

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     error::{TrainError, chain},
-    run::exit::ExitStatus,
+    ranks::exit::ExitStatus,
 };
 
 pub(crate) fn print_or_fail(result: Result<String, TrainError>) -> ExitStatus {

@@ -22,11 +22,8 @@ use crate::{
         suggest::{Devices, Suggestion, suggest},
         text, text_of_remaining, text_of_suggestions,
     },
-    run::{
-        exit::ExitStatus,
-        plan::{TrainPlan, facts::Facts},
-        smaller_micro_batch::SmallerMicroBatch,
-    },
+    ranks::exit::ExitStatus,
+    run::plan::{TrainPlan, facts::Facts, smaller_micro_batch::SmallerMicroBatch},
 };
 
 #[derive(Debug, Args)]

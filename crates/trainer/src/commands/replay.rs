@@ -15,7 +15,7 @@ use crate::{
     error::TrainError,
     run::{
         data::{DataFiles, Text, open_loader, open_packings},
-        lineage,
+        folder::lineage,
         plan::{TrainPlan, facts::Facts},
     },
 };

@@ -14,15 +14,19 @@ use crate::{
     },
     config::RunConfig,
     error::TrainError,
-    run::{
-        beginning::Resume,
-        dry_run::{DryRun, dry_run},
+    ranks::{
         exit::ExitStatus,
-        launch::train_run,
-        lineage,
         logs::LogFile,
         stop::{self, StopRequest},
         stop_reason::StopReason,
+    },
+    run::{
+        folder::lineage,
+        launch::{
+            beginning::Resume,
+            dry_run::{DryRun, dry_run},
+            train_run,
+        },
         train::Finish,
     },
 };

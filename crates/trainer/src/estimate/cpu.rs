@@ -24,13 +24,12 @@ use crate::{
     error::TrainError,
     ranks::{
         affinity::{self, Affinity},
-        crowd,
         processor::Processor,
     },
     run::{
-        memory,
-        plan::TrainPlan,
+        plan::{TrainPlan, memory},
         synthetic::{BatchShape, SyntheticRun},
+        watch::crowd,
     },
     step::{meters::product_rate, precision, record::StepRecord},
 };

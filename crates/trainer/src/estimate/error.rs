@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::run::smaller_micro_batch::SmallerMicroBatch;
+use crate::run::plan::smaller_micro_batch::SmallerMicroBatch;
 
 /// An error of `tenk-pretrain plan`.
 #[derive(Debug, thiserror::Error)]

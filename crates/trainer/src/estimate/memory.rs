@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use super::{device::Device, work::num_parameters};
+use super::device::Device;
+use crate::run::plan::work::num_parameters;
 use crate::{
     config::{ReduceDtype, Reduction},
-    run::{
+    run::plan::{
+        TrainPlan,
         memory::{bytes_of, kept_by_a_layer, kept_by_layers},
-        plan::TrainPlan,
     },
     step::gradient_transport::GradientTransport,
 };

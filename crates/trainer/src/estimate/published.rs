@@ -11,8 +11,8 @@ use super::{
     device::BesideProducts,
     network::{NETWORKS, Network},
     step_time::{GradientSchedule, PlannedStep, StepTime},
-    work,
 };
+use crate::run::plan::work;
 
 /// A published rate.
 #[derive(Debug, Clone, Copy)]

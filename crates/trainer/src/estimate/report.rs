@@ -8,8 +8,8 @@ use super::{
     memory::Memory,
     network::Network,
     step_time::{GradientSchedule, PlannedStep, StepTime},
-    work,
 };
+use crate::run::plan::work;
 use crate::{
     config::Reduction,
     run::plan::{TrainPlan, training::can_share},

@@ -4,7 +4,8 @@ use collectives::canonical::PIECE;
 use model::RobertaConfig;
 use serde::Serialize;
 
-use super::{device::BesideProducts, network::Network, work};
+use super::{device::BesideProducts, network::Network};
+use crate::run::plan::work;
 
 /// The share of a forward and backward pass that is the backward one, which computes the forward one
 /// once more where activations are not kept.
@@ -142,7 +143,7 @@ fn summing_seconds(step: &PlannedStep<'_>, network: &Network, num_devices: u64) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estimate::{network::NETWORKS, work::tests::config};
+    use crate::{estimate::network::NETWORKS, run::plan::work::tests::config};
 
     #[test]
     fn what_overlaps_is_exposed_less_and_the_canonical_tree_not_at_all_hidden() {

@@ -15,7 +15,7 @@ use signal_hook::low_level;
 
 use crate::{
     error::chain,
-    run::exit::{ExitStatus, write_last_exit},
+    ranks::exit::{ExitStatus, write_last_exit},
 };
 
 /// For a rank whose training has come back with the failure: to tell the others over the liveness

@@ -1,5 +1,8 @@
 //! The corpus, its tokenizer and its packing indices, opened and checked against each other.
 
+pub(crate) mod staging;
+pub(crate) mod unigram;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,

@@ -14,7 +14,7 @@ use tch::{Kind, Tensor};
 use crate::{
     error::TrainError,
     ranks::agree::agree,
-    run::{session::Session, unigram::Unigram},
+    run::{data::unigram::Unigram, session::Session},
     step::masked_lm::tensors_of,
 };
 

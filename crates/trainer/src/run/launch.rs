@@ -1,5 +1,8 @@
 //! A launch: from a configuration to a trained run.
 
+pub(crate) mod beginning;
+pub(crate) mod dry_run;
+
 use std::{path::Path, time::Instant};
 
 use collectives::Collective;
@@ -11,23 +14,20 @@ use crate::{
     error::{TrainError, chain},
     ranks::{
         agree::{agree, agreed, on_first_rank},
-        crowd::CrowdWatch,
-        liveness,
-    },
-    run::{
-        beginning::{Resume, begin, checkpoint_to_resume, precision_of},
-        data::DataFiles,
-        evaluate::{EvaluationOptions, Evaluator},
         exit::{self, ExitStatus, write_last_exit},
         logs::LogFile,
-        memory,
-        metrics::Metrics,
-        progress_report::ProgressReport,
-        run_folder::RunFolder,
-        session::Session,
         stop::StopRequest,
         stop_reason::StopReason,
-        train::{Finish, Reporter, Run, train},
+    },
+    run::{
+        data::DataFiles,
+        evaluate::{EvaluationOptions, Evaluator},
+        folder::{RunFolder, metrics::Metrics},
+        launch::beginning::{Resume, begin, checkpoint_to_resume, precision_of},
+        plan::memory,
+        session::Session,
+        train::{Finish, Reporter, Run, progress_report::ProgressReport, train},
+        watch::{crowd::CrowdWatch, liveness},
     },
     step::meters,
 };

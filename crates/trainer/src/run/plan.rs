@@ -5,9 +5,14 @@
 
 pub(crate) mod error;
 pub(crate) mod facts;
+pub(crate) mod identity;
+pub(crate) mod memory;
 mod model_and_data;
 pub(crate) mod parallel;
+pub(crate) mod reproducibility_key;
+pub(crate) mod smaller_micro_batch;
 pub(crate) mod training;
+pub(crate) mod work;
 
 use masking::mask_capacity;
 

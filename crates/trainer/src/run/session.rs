@@ -18,15 +18,18 @@ use crate::{
     ranks::{
         affinity::{self, Affinity, ComputeThreads},
         agree::{agree, compare},
-        identity::{Hashes, essential, program, shared_by_ranks},
         processor::Processor,
-        reproducibility_key::ReproducibilityKey,
     },
     run::{
-        data::{DataFiles, Text, open_loader, open_packings, packing_hash},
-        memory::{self, MemoryNeed},
-        plan::{TrainPlan, error::PlanError, facts::Facts},
-        staging::stage,
+        data::{DataFiles, Text, open_loader, open_packings, packing_hash, staging::stage},
+        plan::{
+            TrainPlan,
+            error::PlanError,
+            facts::Facts,
+            identity::{Hashes, essential, program, shared_by_ranks},
+            memory::{self, MemoryNeed},
+            reproducibility_key::ReproducibilityKey,
+        },
     },
     step::{
         device,

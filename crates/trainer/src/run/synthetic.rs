@@ -13,7 +13,7 @@ use torch_native::philox4x32_10;
 use crate::{
     config::{OptimizerSection, ReduceDtype, Reduction, ScheduleSection},
     error::TrainError,
-    run::stop::StopRequest,
+    ranks::stop::StopRequest,
     step::{
         learner::Learner, loss_scale::LossScale, masked_lm::MaskedLm, optimizer::Optimizer, ready::ReadyStep,
         record::StepRecord, schedule::Schedule, train_step,

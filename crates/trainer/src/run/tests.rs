@@ -31,15 +31,14 @@ use crate::{
     },
     config::RunConfig,
     error::{TrainError, chain},
-    run::{
-        beginning::Resume,
-        dry_run::dry_run,
-        find_checkpoint::find_checkpoint,
-        launch::train_run,
+    ranks::{
         logs::LogFile,
-        saved_state::Restored,
         stop::StopRequest,
         stop_reason::{Stop, StopReason},
+    },
+    run::{
+        folder::{find_checkpoint::find_checkpoint, saved_state::Restored},
+        launch::{beginning::Resume, dry_run::dry_run, train_run},
         test_corpus,
         train::Finish,
     },
@@ -509,7 +508,7 @@ fn the_last_day_of_the_text_travels_from_the_manifest_to_the_checkpoint_and_the_
     let out = place.path("export");
     export_run(&config.run.dir, None, None, &out).unwrap();
     let dates = hf_folder::TextDates::read(&out).unwrap().unwrap();
-    assert_eq!(dates, crate::run::text_dates::text_dates(&manifest));
+    assert_eq!(dates, crate::run::folder::text_dates::text_dates(&manifest));
     let card = std::fs::read_to_string(out.join("README.md")).unwrap();
     let horizon = "Model and tokenizer have seen no document of 2019-07-01 or later.";
     assert!(dates.horizon() == horizon && card.contains(horizon), "{card}");

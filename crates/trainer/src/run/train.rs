@@ -1,5 +1,7 @@
 //! The training loop, and the run that it drives.
 
+pub(crate) mod progress_report;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,17 +13,17 @@ use loader::{PrefetchedSteps, Step};
 
 use crate::{
     error::TrainError,
-    ranks::{agree::agree, crowd::CrowdWatch, drift},
+    ranks::{agree::agree, drift, stop::StopRequest, stop_reason::Stop, timestamp::timestamp},
     run::{
         evaluate::Evaluator,
-        lineage::Lineage,
-        metrics::{EvaluationLine, Meters, Metrics, StepLine},
-        progress_report::ProgressReport,
-        saved_state::{self, Progress},
+        folder::{
+            lineage::Lineage,
+            metrics::{EvaluationLine, Meters, Metrics, StepLine},
+            saved_state::{self, Progress},
+        },
         session::Session,
-        stop::StopRequest,
-        stop_reason::Stop,
-        timestamp::timestamp,
+        train::progress_report::ProgressReport,
+        watch::crowd::CrowdWatch,
     },
     step::{
         learner::Learner,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loader::Step;
 
-use crate::{run::stop_reason::Stop, step::meters::Times};
+use crate::{ranks::stop_reason::Stop, step::meters::Times};
 
 /// What one step did; all but the times is the same on all ranks.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,7 @@ use loader::MicroBatch;
 
 use crate::{
     error::TrainError,
-    run::{stop::StopRequest, stop_reason::Stop},
+    ranks::{stop::StopRequest, stop_reason::Stop},
     step::{learner::Learner, ready::ReadyStep},
 };
 

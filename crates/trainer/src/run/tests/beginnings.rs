@@ -4,7 +4,7 @@ use durable::{DISK, commit_bytes};
 use shards::Corpus;
 
 use super::*;
-use crate::run::lineage::as_taken;
+use crate::run::folder::lineage::as_taken;
 
 /// A run of three steps, exported: the folder that the others begin from.
 fn exported(place: &Place) -> PathBuf {
@@ -60,7 +60,7 @@ fn a_run_begins_with_the_weights_of_a_hugging_face_folder_and_records_it() {
 fn the_shape_of_a_folder_can_be_taken_over_as_settings() {
     let place = Place::new();
     let folder = exported(&place);
-    let mut overrides = crate::run::lineage::overrides(&folder).unwrap();
+    let mut overrides = crate::run::folder::lineage::overrides(&folder).unwrap();
     overrides.insert(0, "model.num_attention_heads=2".to_owned());
     let overrides: Vec<&str> = overrides.iter().map(String::as_str).collect();
     let config = place.config("run", &overrides);

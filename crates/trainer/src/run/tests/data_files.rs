@@ -14,7 +14,8 @@ use super::{Place, launch, on_every_rank, run};
 use crate::{
     config::RunConfig,
     error::TrainError,
-    run::{beginning::Resume, dry_run::dry_run, launch::train_run, logs::LogFile, stop::StopRequest},
+    ranks::{logs::LogFile, stop::StopRequest},
+    run::launch::{beginning::Resume, dry_run::dry_run, train_run},
 };
 
 const SHORT: [&str; 3] = [

@@ -13,7 +13,11 @@ use super::{Place, config_in, run};
 use crate::{
     config::RunConfig,
     error::{TrainError, chain},
-    run::{beginning::Resume, launch::train_run, logs::LogFile, stop::StopRequest, train::Finish},
+    ranks::{logs::LogFile, stop::StopRequest},
+    run::{
+        launch::{beginning::Resume, train_run},
+        train::Finish,
+    },
 };
 
 const SETTINGS: [&str; 5] = [

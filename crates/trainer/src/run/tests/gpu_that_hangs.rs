@@ -18,15 +18,16 @@ use super::{Place, config_in};
 use crate::{
     config::ReduceDtype,
     error::{TrainError, chain},
-    run::{
-        beginning::Resume,
-        data::DataFiles,
+    ranks::{
         exit::{self, ExitStatus},
-        launch::TrainingLaunch,
-        lineage,
         logs::LogFile,
-        session::Session,
         stop::StopRequest,
+    },
+    run::{
+        data::DataFiles,
+        folder::lineage,
+        launch::{TrainingLaunch, beginning::Resume},
+        session::Session,
         train::Finish,
     },
     step::{

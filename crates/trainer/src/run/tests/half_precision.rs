@@ -8,8 +8,10 @@ use super::*;
 use crate::{
     run::{
         data::DataFiles,
-        lineage,
-        saved_state::{self, Progress, Restored},
+        folder::{
+            lineage,
+            saved_state::{self, Progress, Restored},
+        },
         session::Session,
     },
     step::{loss_scale::LossScale, ready::ReadyStep, record::StepRecord, train_step},

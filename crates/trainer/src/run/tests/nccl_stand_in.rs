@@ -8,7 +8,7 @@ use model::Precision;
 
 use super::*;
 use crate::{
-    run::{data::DataFiles, lineage, session::Session},
+    run::{data::DataFiles, folder::lineage, session::Session},
     step::{ready::ReadyStep, train_step},
 };
 

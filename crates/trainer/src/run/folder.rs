@@ -1,5 +1,12 @@
 //! The run folder: one launch at a time, one folder for all ranks, and the files that describe it.
 
+pub(crate) mod find_checkpoint;
+pub(crate) mod lineage;
+pub(crate) mod metrics;
+pub(crate) mod saved_run_error;
+pub(crate) mod saved_state;
+pub(crate) mod text_dates;
+
 use std::{
     path::{Path, PathBuf},
     thread,
@@ -14,8 +21,8 @@ use serde_json::json;
 use crate::{
     config::RunConfig,
     error::TrainError,
-    ranks::agree::on_first_rank,
-    run::{exit, session::Session, timestamp::timestamp},
+    ranks::{agree::on_first_rank, exit, timestamp::timestamp},
+    run::session::Session,
     step::precision,
 };
 

@@ -14,12 +14,11 @@ use collectives::{Cause, Collective, Liveness, LivenessOptions, Rank, RankFailur
 
 use crate::{
     error::{TrainError, chain},
-    ranks::{launcher, shared_memory},
-    run::{
+    ranks::{
         exit::{ExitStatus, write_last_exit},
-        session::Session,
-        stop,
+        launcher, shared_memory, stop,
     },
+    run::session::Session,
 };
 
 /// Opens the channel on all ranks of a run with several.

@@ -12,11 +12,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     config::{KeyPlace, RunConfig},
     error::TrainError,
-    ranks::{
-        agree::{agree, compare},
-        identity::differing,
-    },
-    run::{saved_run_error::SavedRunError, session::Session},
+    ranks::agree::{agree, compare},
+    run::{folder::saved_run_error::SavedRunError, plan::identity::differing, session::Session},
     step::learner::Learner,
 };
 

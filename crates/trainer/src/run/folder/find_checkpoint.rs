@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use checkpoint::folder_name;
 
-use crate::{error::TrainError, run::saved_run_error::SavedRunError};
+use crate::{error::TrainError, run::folder::saved_run_error::SavedRunError};
 
 /// The newest whole checkpoint of a folder; `None` when there is none. Damaged and unfinished
 /// ones are passed over with a line each.

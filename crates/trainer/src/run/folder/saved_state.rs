@@ -17,14 +17,16 @@ use torch_native::{tensor_bytes, tensor_from_bytes};
 use crate::{
     config::{CheckpointSection, Reduction},
     error::TrainError,
-    ranks::{
-        agree::{agree, compare, on_first_rank},
-        identity::{Hashes, differing, differing_from, essential},
-        reproducibility_key::ReproducibilityKey,
-    },
+    ranks::agree::{agree, compare, on_first_rank},
     run::{
-        find_checkpoint::newest, lineage::Lineage, saved_run_error::SavedRunError, session::Session,
-        text_dates::text_dates,
+        folder::{
+            find_checkpoint::newest, lineage::Lineage, saved_run_error::SavedRunError, text_dates::text_dates,
+        },
+        plan::{
+            identity::{Hashes, differing, differing_from, essential},
+            reproducibility_key::ReproducibilityKey,
+        },
+        session::Session,
     },
     step::{learner::Learner, precision, schedule::Schedule},
 };

@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_documentation_lists_what_a_resumed_run_may_change() {
-        let documentation = include_str!("../../../../docs/training.md");
+        let documentation = include_str!("../../../../../docs/training.md");
         let (_, section) = documentation
             .split_once("## What a resumed run may change")
             .unwrap();

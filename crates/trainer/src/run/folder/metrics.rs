@@ -240,7 +240,7 @@ fn replace(path: &Path, text: &str) -> Result<(), DurableError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::timestamp::timestamp;
+    use crate::ranks::timestamp::timestamp;
 
     fn line(step: u64) -> StepLine {
         StepLine {

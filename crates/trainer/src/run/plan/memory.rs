@@ -13,8 +13,7 @@ use tch::Device;
 use crate::{
     config::{KeyPlace, ReduceDtype},
     error::{TrainError, chain},
-    estimate::work::num_parameters,
-    run::{plan::TrainPlan, smaller_micro_batch::SmallerMicroBatch},
+    run::plan::{TrainPlan, smaller_micro_batch::SmallerMicroBatch, work::num_parameters},
     step::gradient_transport::GradientTransport,
 };
 

@@ -10,9 +10,11 @@ use crate::{
     error::TrainError,
     ranks::agree::{agree, agreed},
     run::{
-        lineage::{self, Lineage},
-        saved_run_error::SavedRunError,
-        saved_state::{Progress, Restored},
+        folder::{
+            lineage::{self, Lineage},
+            saved_run_error::SavedRunError,
+            saved_state::{Progress, Restored},
+        },
         session::Session,
     },
     step::{learner::Learner, precision},

@@ -9,13 +9,15 @@ use serde_json::json;
 use crate::{
     config::RunConfig,
     error::TrainError,
-    ranks::agree::{agree, agreed},
-    run::{
-        beginning::{Resume, begin, checkpoint_to_resume, precision_of},
-        data::DataFiles,
-        saved_run_error::SavedRunError,
-        session::Session,
+    ranks::{
+        agree::{agree, agreed},
         stop::StopRequest,
+    },
+    run::{
+        data::DataFiles,
+        folder::saved_run_error::SavedRunError,
+        launch::beginning::{Resume, begin, checkpoint_to_resume, precision_of},
+        session::Session,
     },
     step::{learner::Learner, precision, ready::ReadyStep, record::StepRecord, train_step},
 };
@@ -37,7 +39,7 @@ pub(crate) struct DryRun {
 /// and writes nothing. A run that would be refused is refused here, too.
 ///
 /// # Errors
-/// As [`train_run`](super::launch::train_run); [`SavedRunError::Finished`] for a checkpoint of the last step.
+/// As [`train_run`](super::train_run); [`SavedRunError::Finished`] for a checkpoint of the last step.
 pub(crate) fn dry_run(
     config: RunConfig,
     collective: &mut dyn Collective,

@@ -24,7 +24,7 @@ use signal_hook::{consts::SIGHUP, flag, iterator::Signals, low_level};
 
 use crate::{
     error::chain,
-    run::{
+    ranks::{
         exit::{self, ExitStatus, write_last_exit},
         stop_reason::{SIGNALS, StopReason, name},
     },
@@ -234,7 +234,7 @@ mod tests {
     use signal_hook::consts::SIGUSR1;
 
     use super::*;
-    use crate::run::stop_reason::Stop;
+    use crate::ranks::stop_reason::Stop;
 
     /// The one test of this process that raises a signal: a second one would end it.
     #[test]

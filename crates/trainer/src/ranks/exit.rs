@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use durable::{DISK, DurableError, Operation, Storage};
 use serde::{Deserialize, Serialize};
 
-use crate::run::timestamp::timestamp;
+use crate::ranks::timestamp::timestamp;
 
 /// How a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

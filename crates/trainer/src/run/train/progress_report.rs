@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::run::metrics::StepLine;
+use crate::run::folder::metrics::StepLine;
 
 /// Log lines come at most this often: a run of days should not fill a log with steps that
 /// `metrics.jsonl` has anyway.
