@@ -20,17 +20,17 @@ use crate::arguments::Arguments;
 use crate::contest;
 use crate::record::Record;
 use contestant::{
-    AFTERWARDS, CANONICAL, CHECKED, Contestant, ONE_RANK, OVERLAPPED, PADDED, PADDED_ALONE, PLANNED,
+    AFTERWARDS, CANONICAL, CHECKED, ONE_RANK, OVERLAPPED, PADDED, PADDED_ALONE, PLANNED, RankSetup,
     TWO_RANKS, TWO_THREADS, TrainRun,
 };
 pub(crate) use host_sums::{all_reduce, arrivals};
 use hosts::Hosts;
-use inputs::Inputs;
+use inputs::CollectiveInputs;
 
 /// Runs what is missing of `arguments.runs` rounds and, when nothing is, writes the table.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let folder = std::path::absolute("runs/bench-collectives")?;
-    let inputs = Inputs::prepare(&folder, &std::path::absolute(&arguments.bin)?)?;
+    let inputs = CollectiveInputs::prepare(&folder, &std::path::absolute(&arguments.bin)?)?;
     let mut record = Record::open(&folder, &inputs.program())?;
     let not_permitted = Hosts::permitted().err();
     let mut left = arguments.at_most.unwrap_or(usize::MAX);
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     contest::none_failed(&[sums]).and(record.none_failed())
 }
 
-fn contestants(with_hosts: bool) -> Vec<Contestant> {
+fn contestants(with_hosts: bool) -> Vec<RankSetup> {
     let mut all = vec![
         TWO_RANKS,
         ONE_RANK,
@@ -76,8 +76,8 @@ fn contestants(with_hosts: bool) -> Vec<Contestant> {
     ];
     for (num_ranks, width) in PLANNED {
         all.extend([
-            Contestant::Wide { num_ranks, width },
-            Contestant::Planned { num_ranks, width },
+            RankSetup::Wide { num_ranks, width },
+            RankSetup::Planned { num_ranks, width },
         ]);
     }
     if with_hosts {
@@ -86,21 +86,21 @@ fn contestants(with_hosts: bool) -> Vec<Contestant> {
     all
 }
 
-fn measure(inputs: &Inputs, record: &Record<TrainRun>, contestant: Contestant) -> Result<TrainRun> {
+fn measure(inputs: &CollectiveInputs, record: &Record<TrainRun>, contestant: RankSetup) -> Result<TrainRun> {
     match contestant {
-        Contestant::Local {
+        RankSetup::Local {
             num_ranks,
             num_threads,
             setting,
         } => inputs.train_here((num_ranks, num_threads), setting),
-        Contestant::Limited { overlap } => {
+        RankSetup::Limited { overlap } => {
             // The link of all rounds is the one that the first two-rank run asks for.
             let local = record.of(&TWO_RANKS.name(), 1)?;
             let rate = hosts::bits_per_second(&local[0]);
             inputs.train_on(&Hosts::joined_at(rate)?, overlap)
         }
-        Contestant::Wide { num_ranks, width } => inputs.train_wide(num_ranks, width),
-        Contestant::Planned { num_ranks, width } => inputs.plan(num_ranks, width),
+        RankSetup::Wide { num_ranks, width } => inputs.train_wide(num_ranks, width),
+        RankSetup::Planned { num_ranks, width } => inputs.plan(num_ranks, width),
     }
 }
 

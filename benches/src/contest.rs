@@ -12,16 +12,16 @@ pub(crate) struct Figure {
     pub(crate) name: String,
     pub(crate) unit: &'static str,
     pub(crate) peer_name: &'static str,
-    pub(crate) ours: Contestant,
-    pub(crate) peer: Contestant,
+    pub(crate) ours: RateCommand,
+    pub(crate) peer: RateCommand,
 }
 
 /// Makes the command of one run; the command's last line is `{"rate": x}`.
-pub(crate) struct Contestant(pub(crate) Box<dyn Fn() -> Result<Command>>);
+pub(crate) struct RateCommand(pub(crate) Box<dyn Fn() -> Result<Command>>);
 
-impl std::fmt::Debug for Contestant {
+impl std::fmt::Debug for RateCommand {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Contestant")
+        formatter.write_str("RateCommand")
     }
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Outcome {
 }
 
 #[derive(Deserialize)]
-struct Measured {
+struct PrintedRate {
     rate: f64,
 }
 
@@ -78,8 +78,8 @@ pub(crate) fn none_failed(outcomes: &[Outcome]) -> Result<()> {
     Ok(())
 }
 
-fn rate(contestant: &Contestant) -> Result<f64> {
-    let measured: Measured = last_line(&mut contestant.0()?)?;
+fn rate(contestant: &RateCommand) -> Result<f64> {
+    let measured: PrintedRate = last_line(&mut contestant.0()?)?;
     Ok(measured.rate)
 }
 
@@ -108,15 +108,15 @@ pub(crate) fn succeed(command: &mut Command) -> Result<Output> {
 mod tests {
     use super::*;
 
-    fn says(text: &'static str) -> Contestant {
-        Contestant(Box::new(move || {
+    fn says(text: &'static str) -> RateCommand {
+        RateCommand(Box::new(move || {
             let mut command = Command::new("echo");
             command.arg(text);
             Ok(command)
         }))
     }
 
-    fn against(peer: Contestant) -> Outcome {
+    fn against(peer: RateCommand) -> Outcome {
         let figure = Figure {
             group: "corpus",
             name: "x".to_owned(),

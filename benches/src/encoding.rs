@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::contest::Figure;
-use crate::inputs::{Inputs, corpus_command, ours, peer};
+use crate::inputs::{CorpusInputs, corpus_command, ours, peer};
 
 /// The two figures.
-pub(crate) fn figures(inputs: &Inputs) -> Result<Vec<Figure>> {
+pub(crate) fn figures(inputs: &CorpusInputs) -> Result<Vec<Figure>> {
     let filings = Text {
         docs: inputs.folder.join("docs"),
         tokenizer: inputs.folder.join("tokenizer"),
@@ -28,7 +28,7 @@ struct Text {
 }
 
 /// The articles of the dump, and a tokenizer of the product's own size that was trained on them.
-fn wiki(inputs: &Inputs) -> Result<Text> {
+fn wiki(inputs: &CorpusInputs) -> Result<Text> {
     let (docs, tokenizer) = (
         inputs.folder.join("wiki-docs"),
         inputs.folder.join("wiki-tokenizer"),
@@ -44,7 +44,7 @@ fn wiki(inputs: &Inputs) -> Result<Text> {
 }
 
 impl Text {
-    fn figure(&self, inputs: &Inputs, name: &str) -> Result<Figure> {
+    fn figure(&self, inputs: &CorpusInputs, name: &str) -> Result<Figure> {
         let text = inputs.folder.join(name);
         crate::measure::write_text(&self.docs, &text)?;
         let files = vec![self.tokenizer.join("tokenizer.json"), text.clone()];

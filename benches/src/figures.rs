@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::arguments::Arguments;
 use crate::contest::Figure;
-use crate::inputs::{Inputs, ours, peer, prepare};
+use crate::inputs::{CorpusInputs, ours, peer, prepare};
 
 const GROUPS: [&str; 4] = ["corpus", "training", "collectives", "between-hosts"];
 /// Refuses a group that there is not.
@@ -34,7 +34,7 @@ pub(crate) fn selected(arguments: &Arguments) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-fn html_to_text(inputs: &Inputs) -> Figure {
+fn html_to_text(inputs: &CorpusInputs) -> Figure {
     Figure {
         group: "corpus",
         name: format!("HTML to cleaned blocks, one thread, {}", inputs.described),
@@ -46,7 +46,7 @@ fn html_to_text(inputs: &Inputs) -> Figure {
 }
 
 /// The peer only takes the text out, on one thread: it has no rest of the path.
-fn filings_to_shards(inputs: &Inputs) -> Figure {
+fn filings_to_shards(inputs: &CorpusInputs) -> Figure {
     let mut arguments = vec![inputs.bin.join("tenk-corpus"), inputs.folder.join("tokenizer")];
     arguments.extend(inputs.html_files.clone());
     Figure {
@@ -60,7 +60,7 @@ fn filings_to_shards(inputs: &Inputs) -> Figure {
 }
 
 /// Our text from a dump beside gensim's, and beside what decompressing it alone takes.
-fn wiki_to_text(inputs: &Inputs) -> Result<Vec<Figure>> {
+fn wiki_to_text(inputs: &CorpusInputs) -> Result<Vec<Figure>> {
     let dump = crate::wiki::make_dump(&inputs.dump, &inputs.folder)?;
     let xml_bytes = PathBuf::from(dump.xml_bytes.to_string());
     let arguments = vec![dump.path, xml_bytes.clone()];

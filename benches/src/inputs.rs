@@ -7,13 +7,13 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::arguments::Arguments;
-use crate::contest::{Contestant, succeed};
+use crate::contest::{RateCommand, succeed};
 
 /// Everything that is made for the figures.
 pub(crate) const FOLDER: &str = "runs/bench";
 
 /// Where the inputs of the figures are.
-pub(crate) struct Inputs {
+pub(crate) struct CorpusInputs {
     pub(crate) bin: PathBuf,
     pub(crate) python: PathBuf,
     pub(crate) folder: PathBuf,
@@ -23,7 +23,7 @@ pub(crate) struct Inputs {
 }
 
 /// Makes them anew.
-pub(crate) fn prepare(arguments: &Arguments) -> Result<Inputs> {
+pub(crate) fn prepare(arguments: &Arguments) -> Result<CorpusInputs> {
     let folder = std::path::absolute(FOLDER)?;
     if folder.exists() {
         make_writable_and_remove(&folder)?;
@@ -34,7 +34,7 @@ pub(crate) fn prepare(arguments: &Arguments) -> Result<Inputs> {
     make_corpus(&bin, &filings, &folder)?;
     let html_files = html_files(&filings)?;
     let dump = dump(&bin, &folder)?;
-    Ok(Inputs {
+    Ok(CorpusInputs {
         dump,
         bin,
         python: arguments.python()?,
@@ -121,17 +121,17 @@ pub(crate) fn html_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Our own timed run: a subcommand of this program, in a process of its own as the peer's is.
-pub(crate) fn ours(arguments: Vec<PathBuf>, name: &'static str) -> Contestant {
-    Contestant(Box::new(move || {
+pub(crate) fn ours(arguments: Vec<PathBuf>, name: &'static str) -> RateCommand {
+    RateCommand(Box::new(move || {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(name).args(&arguments);
         Ok(command)
     }))
 }
 
-pub(crate) fn peer(inputs: &Inputs, script: &str, arguments: Vec<PathBuf>) -> Contestant {
+pub(crate) fn peer(inputs: &CorpusInputs, script: &str, arguments: Vec<PathBuf>) -> RateCommand {
     let (python, script) = (inputs.python.clone(), Path::new("benches/peers").join(script));
-    Contestant(Box::new(move || {
+    RateCommand(Box::new(move || {
         let mut command = Command::new(&python);
         command.arg(&script).args(&arguments).env("HF_HUB_OFFLINE", "1");
         Ok(command)

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Line<M> {
+struct RecordLine<M> {
     program: String,
     round: usize,
     contestant: String,
@@ -47,7 +47,7 @@ impl<M: Copy + Serialize + DeserializeOwned> Record<M> {
             durable::commit_bytes(&durable::DISK, &record.path, whole.as_bytes())?;
         }
         for line in whole.lines() {
-            let line: Line<M> = serde_json::from_str(line)
+            let line: RecordLine<M> = serde_json::from_str(line)
                 .with_context(|| format!("{} is damaged; remove it", record.path.display()))?;
             if line.program == record.program {
                 record.runs.insert((line.contestant, line.round), line.measured);
@@ -63,7 +63,7 @@ impl<M: Copy + Serialize + DeserializeOwned> Record<M> {
 
     /// Notes a run.
     pub(crate) fn add(&mut self, round: usize, contestant: String, measured: M) -> Result<()> {
-        let line = serde_json::to_string(&Line {
+        let line = serde_json::to_string(&RecordLine {
             program: self.program.clone(),
             round,
             contestant: contestant.clone(),

@@ -16,8 +16,8 @@ use anyhow::Result;
 
 use crate::arguments::Arguments;
 use crate::record::Record;
-use contestant::{Contestant, ModelSize, Precision, ours, peer};
-use inputs::Inputs;
+use contestant::{ModelSize, Precision, Trainer, ours, peer};
+use inputs::TrainingInputs;
 
 /// The best precision of this processor: what `training.precision = "auto"` comes to.
 fn best_precision() -> Precision {
@@ -29,19 +29,19 @@ fn best_precision() -> Precision {
     }
 }
 
-fn contestants(best: Precision) -> Vec<Contestant> {
+fn contestants(best: Precision) -> Vec<Trainer> {
     let (base, small, f32) = (ModelSize::Base, ModelSize::Small, Precision::F32);
     let mut all = vec![
         ours(base, best, true),
         peer(base, "tuned.py", best),
         ours(base, best, false),
-        Contestant::Products { precision: best },
+        Trainer::Products { precision: best },
         peer(base, "run_mlm.py", f32),
         ours(small, f32, true),
         peer(small, "run_mlm.py", f32),
-        Contestant::Loader,
-        Contestant::Collator,
-        Contestant::DataWait,
+        Trainer::Loader,
+        Trainer::Collator,
+        Trainer::DataWait,
     ];
     if best != f32 {
         all.extend([peer(base, "run_mlm.py", best), ours(base, f32, true)]);
@@ -54,7 +54,7 @@ fn contestants(best: Precision) -> Vec<Contestant> {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let folder = std::path::absolute("runs/bench-training")?;
     let bin: PathBuf = std::path::absolute(&arguments.bin)?;
-    let inputs = Inputs::prepare(&folder, &bin, &arguments.python()?)?;
+    let inputs = TrainingInputs::prepare(&folder, &bin, &arguments.python()?)?;
     for size in [ModelSize::Base, ModelSize::Small] {
         inputs.prepare_model(size)?;
     }

@@ -34,7 +34,10 @@ pub(crate) fn findings(root: &Path) -> Result<Vec<String>> {
             .iter()
             .find(|member| order.folder.starts_with(&member.folder));
         let Some(member) = owner else {
-            findings.push(format!("{DESIGN} orders {}, which is in no crate", order.folder.display()));
+            findings.push(format!(
+                "{DESIGN} orders {}, which is in no crate",
+                order.folder.display()
+            ));
             continue;
         };
         findings.extend(order.findings(&Tree::read(root, member)?));
@@ -69,7 +72,9 @@ impl RoomOrder {
         let mut findings = Vec::new();
         for room in &self.rooms {
             if !found.iter().flatten().any(|found| found == room) {
-                findings.push(format!("{DESIGN} orders the room {room} of {folder}, which is not there"));
+                findings.push(format!(
+                    "{DESIGN} orders the room {room} of {folder}, which is not there"
+                ));
             }
         }
         let mut unordered: Vec<&String> = found
@@ -138,7 +143,10 @@ mod tests {
             ("crates/p/src/lib.rs", "mod a;\nmod b;\nmod error;\n"),
             ("crates/p/src/a.rs", "mod c;\nuse crate::b::B;\n"),
             ("crates/p/src/a/c.rs", "pub struct C;\n"),
-            ("crates/p/src/b.rs", "pub struct B;\n\nfn f() { crate::a::c::g() }\n"),
+            (
+                "crates/p/src/b.rs",
+                "pub struct B;\n\nfn f() { crate::a::c::g() }\n",
+            ),
             ("crates/p/src/error.rs", "use crate::{a::E, b::F};\n"),
         ];
         let design = format!("```rooms\n{order}\n```\n");
@@ -167,7 +175,10 @@ mod tests {
     fn a_room_that_is_not_there_or_not_in_the_order_is_found() {
         let found_there = found("crates/p/src: b > d");
         assert!(found_there[0].contains("the room d of crates/p/src, which is not there"));
-        assert!(found_there[1].contains("has the room a, which the order"), "{found_there:?}");
+        assert!(
+            found_there[1].contains("has the room a, which the order"),
+            "{found_there:?}"
+        );
         assert!(found("crates/q/src: a")[0].contains("in no crate"));
     }
 

@@ -8,7 +8,7 @@ pub(super) const WARM_UP_STEPS: u64 = 1;
 
 /// Who trains in a round, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Contestant {
+pub(super) enum RankSetup {
     /// Ranks of this machine.
     Local {
         num_ranks: u32,
@@ -38,25 +38,25 @@ pub(super) enum Setting {
     Padded,
 }
 
-pub(super) const TWO_RANKS: Contestant = local(2, 1, Setting::Default);
-pub(super) const ONE_RANK: Contestant = local(1, 1, Setting::Default);
-pub(super) const TWO_THREADS: Contestant = local(1, 2, Setting::Default);
-pub(super) const CANONICAL: Contestant = local(2, 1, Setting::Canonical);
-pub(super) const CHECKED: Contestant = local(2, 1, Setting::Checked);
-pub(super) const PADDED: Contestant = local(2, 1, Setting::Padded);
-pub(super) const PADDED_ALONE: Contestant = local(1, 1, Setting::Padded);
-pub(super) const OVERLAPPED: Contestant = Contestant::Limited { overlap: true };
-pub(super) const AFTERWARDS: Contestant = Contestant::Limited { overlap: false };
+pub(super) const TWO_RANKS: RankSetup = local(2, 1, Setting::Default);
+pub(super) const ONE_RANK: RankSetup = local(1, 1, Setting::Default);
+pub(super) const TWO_THREADS: RankSetup = local(1, 2, Setting::Default);
+pub(super) const CANONICAL: RankSetup = local(2, 1, Setting::Canonical);
+pub(super) const CHECKED: RankSetup = local(2, 1, Setting::Checked);
+pub(super) const PADDED: RankSetup = local(2, 1, Setting::Padded);
+pub(super) const PADDED_ALONE: RankSetup = local(1, 1, Setting::Padded);
+pub(super) const OVERLAPPED: RankSetup = RankSetup::Limited { overlap: true };
+pub(super) const AFTERWARDS: RankSetup = RankSetup::Limited { overlap: false };
 
-const fn local(num_ranks: u32, num_threads: u32, setting: Setting) -> Contestant {
-    Contestant::Local {
+const fn local(num_ranks: u32, num_threads: u32, setting: Setting) -> RankSetup {
+    RankSetup::Local {
         num_ranks,
         num_threads,
         setting,
     }
 }
 
-impl Contestant {
+impl RankSetup {
     /// The name under which its runs are noted.
     pub(super) fn name(self) -> String {
         match self {

@@ -9,7 +9,7 @@ use ::collectives::{Backend, Collective, Rank, connect};
 use anyhow::{Result, ensure};
 
 use crate::arguments::Arguments;
-use crate::contest::{Contestant, Figure, last_line};
+use crate::contest::{Figure, RateCommand, last_line};
 use crate::measure::print_rate;
 use crate::mpirun::mpirun;
 
@@ -28,8 +28,8 @@ pub(super) fn figure(arguments: &Arguments) -> Result<Figure> {
         name: "all-reduce of 64 MiB f32, two ranks of one host, GB/s".to_owned(),
         unit: "at least 1.5",
         peer_name: "torch.distributed, gloo",
-        ours: Contestant(Box::new(|| ranks_of("all-reduce"))),
-        peer: Contestant(Box::new(move || {
+        ours: RateCommand(Box::new(|| ranks_of("all-reduce"))),
+        peer: RateCommand(Box::new(move || {
             let mut command = Command::new(&python);
             command.arg(Path::new("benches/peers/all_reduce.py"));
             Ok(command)
@@ -48,10 +48,10 @@ fn ranks_of(subcommand: &str) -> Result<Command> {
 /// Seconds of a call that only waits for both ranks.
 pub(super) fn arrival_seconds() -> Result<f64> {
     #[derive(serde::Deserialize)]
-    struct Printed {
+    struct ArrivalRate {
         rate: f64,
     }
-    let Printed { rate } = last_line(&mut ranks_of("arrivals")?)?;
+    let ArrivalRate { rate } = last_line(&mut ranks_of("arrivals")?)?;
     Ok(1.0 / rate)
 }
 

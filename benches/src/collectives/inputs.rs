@@ -28,12 +28,12 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Programs and folders.
 #[derive(Debug)]
-pub(super) struct Inputs {
+pub(super) struct CollectiveInputs {
     folder: PathBuf,
     bin: PathBuf,
 }
 
-impl Inputs {
+impl CollectiveInputs {
     /// Builds the corpus, if it is not there yet.
     pub(super) fn prepare(folder: &Path, bin: &Path) -> Result<Self> {
         if !folder.join("corpus").exists() {
@@ -83,7 +83,7 @@ impl Inputs {
         self.train(command, &settings)
     }
 
-    /// What `plan --device cpu` says of a step of [`Inputs::train_wide`].
+    /// What `plan --device cpu` says of a step of [`CollectiveInputs::train_wide`].
     pub(super) fn plan(&self, num_ranks: u32, width: usize) -> Result<TrainRun> {
         #[derive(serde::Deserialize)]
         struct Estimate {
@@ -147,7 +147,7 @@ impl Inputs {
     /// Tokens a second at which one thread makes micro-batches, masks and digests.
     pub(super) fn loader_rate(&self) -> Result<f64> {
         #[derive(serde::Deserialize)]
-        struct Printed {
+        struct PlannedRate {
             rate: f64,
         }
         let mut command = Command::new(std::env::current_exe()?);
@@ -155,7 +155,7 @@ impl Inputs {
         command
             .arg(self.folder.join("corpus"))
             .arg(self.folder.join("tokenizer"));
-        let Printed { rate } = last_line(&mut command)?;
+        let PlannedRate { rate } = last_line(&mut command)?;
         Ok(rate)
     }
 

@@ -3,10 +3,10 @@
 use anyhow::{Result, anyhow};
 
 use super::contestant::{
-    AFTERWARDS, CANONICAL, CHECKED, Contestant, ONE_RANK, OVERLAPPED, PADDED, PADDED_ALONE, PLANNED,
+    AFTERWARDS, CANONICAL, CHECKED, ONE_RANK, OVERLAPPED, PADDED, PADDED_ALONE, PLANNED, RankSetup,
     TWO_RANKS, TWO_THREADS, TrainRun,
 };
-use super::inputs::{self, Inputs};
+use super::inputs::{self, CollectiveInputs};
 use super::{host_sums, hosts};
 use crate::contest::Outcome;
 use crate::machine;
@@ -24,13 +24,13 @@ const WATCHING_SHARE: f64 = 0.005;
 
 /// The table of the group; `no_hosts` says why there is no limited link.
 pub(super) fn table(
-    inputs: &Inputs,
+    inputs: &CollectiveInputs,
     record: &Record<TrainRun>,
     sums: &Outcome,
     no_hosts: Option<&str>,
     rounds: usize,
 ) -> String {
-    let figures = Figures { record, rounds };
+    let figures = RankFigures { record, rounds };
     let mut text = format!(
         "Machine: {}. Training: {}; tokens/s without padding from the time-stamps of runs, {rounds} rounds in \
          turn.{}\n\n{HEADER}",
@@ -70,21 +70,21 @@ fn line((name, asked): (&str, &str), measured: Result<Pairs>, peer_name: &str) -
 }
 
 /// Where the figures come from.
-struct Figures<'a> {
+struct RankFigures<'a> {
     record: &'a Record<TrainRun>,
     rounds: usize,
 }
 
-impl Figures<'_> {
-    fn runs(&self, contestant: Contestant) -> Result<Vec<TrainRun>> {
+impl RankFigures<'_> {
+    fn runs(&self, contestant: RankSetup) -> Result<Vec<TrainRun>> {
         self.record.of(&contestant.name(), self.rounds)
     }
 
-    fn each(&self, contestant: Contestant, of: impl Fn(&TrainRun) -> f64) -> Result<Vec<f64>> {
+    fn each(&self, contestant: RankSetup, of: impl Fn(&TrainRun) -> f64) -> Result<Vec<f64>> {
         Ok(self.runs(contestant)?.iter().map(of).collect())
     }
 
-    fn pairs(&self, [ours, peer]: [Contestant; 2], of: impl Fn(&TrainRun) -> f64) -> Result<Pairs> {
+    fn pairs(&self, [ours, peer]: [RankSetup; 2], of: impl Fn(&TrainRun) -> f64) -> Result<Pairs> {
         Ok((self.each(ours, &of)?, self.each(peer, &of)?))
     }
 
@@ -127,8 +127,8 @@ impl Figures<'_> {
         for (num_ranks, width) in PLANNED {
             let seconds = |run: &TrainRun| run.step_seconds;
             let contestants = [
-                Contestant::Planned { num_ranks, width },
-                Contestant::Wide { num_ranks, width },
+                RankSetup::Planned { num_ranks, width },
+                RankSetup::Wide { num_ranks, width },
             ];
             let name =
                 format!("`plan --device cpu`: {num_ranks} x 1 thread, {width} wide, two layers, s a step");
@@ -166,7 +166,7 @@ impl Figures<'_> {
 
     /// Milliseconds a step of all that watches over it, each taken for more than it is rather than
     /// for less, and what is allowed.
-    fn watching(&self, inputs: &Inputs) -> Result<Pairs> {
+    fn watching(&self, inputs: &CollectiveInputs) -> Result<Pairs> {
         let (runs, checked) = (self.runs(TWO_RANKS)?, self.runs(CHECKED)?);
         let arrivals = host_sums::arrival_seconds()? * MOST_CALLS_A_STEP;
         let loader_rate = inputs.loader_rate()?;

@@ -4,14 +4,14 @@ use std::process::{Child, Command};
 
 use anyhow::{Context, Result};
 
-use super::contestant::{Contestant, ModelSize, Precision, Sharer};
+use super::contestant::{ModelSize, Precision, Sharer, Trainer};
 
 /// Most of the time that a step takes alone. What is fair on two cores is 1.5 times, as each of three
 /// gets two thirds of a core; 2 where the other work is another user's.
 pub(super) const AT_MOST: &str = "at most 2.3";
 
 /// Alone, where no other figure needs that run, and beside a busy process.
-pub(super) fn contestants(models: [(ModelSize, Precision); 2], others: &[Contestant]) -> Vec<Contestant> {
+pub(super) fn contestants(models: [(ModelSize, Precision); 2], others: &[Trainer]) -> Vec<Trainer> {
     let mut all = Vec::new();
     for (size, precision) in models {
         for sharer in Sharer::ALL {

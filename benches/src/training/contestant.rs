@@ -17,7 +17,7 @@ pub(crate) struct Measured {
 
 /// Who takes part in a round, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Contestant {
+pub(crate) enum Trainer {
     Ours {
         size: ModelSize,
         precision: Precision,
@@ -46,7 +46,7 @@ pub(crate) enum Contestant {
     DataWait,
 }
 
-impl Contestant {
+impl Trainer {
     /// The name under which its runs are noted.
     pub(crate) fn name(self) -> String {
         match self {
@@ -109,16 +109,16 @@ impl Precision {
     }
 }
 
-pub(super) fn ours(size: ModelSize, precision: Precision, dropout: bool) -> Contestant {
-    Contestant::Ours {
+pub(super) fn ours(size: ModelSize, precision: Precision, dropout: bool) -> Trainer {
+    Trainer::Ours {
         size,
         precision,
         dropout,
     }
 }
 
-pub(super) fn peer(size: ModelSize, script: &'static str, precision: Precision) -> Contestant {
-    Contestant::Peer {
+pub(super) fn peer(size: ModelSize, script: &'static str, precision: Precision) -> Trainer {
+    Trainer::Peer {
         size,
         script,
         precision,
@@ -149,17 +149,17 @@ impl Sharer {
     }
 
     /// The contestant that has the cores for itself.
-    pub(super) fn alone(self, size: ModelSize, precision: Precision) -> Contestant {
+    pub(super) fn alone(self, size: ModelSize, precision: Precision) -> Trainer {
         match self {
             Self::OneRank => ours(size, precision, true),
-            Self::RankPerCore => Contestant::RankPerCore { size, precision },
+            Self::RankPerCore => Trainer::RankPerCore { size, precision },
             Self::Tuned => peer(size, "tuned.py", precision),
         }
     }
 
     /// The contestant that has not.
-    pub(super) fn beside(self, size: ModelSize, precision: Precision) -> Contestant {
-        Contestant::Beside {
+    pub(super) fn beside(self, size: ModelSize, precision: Precision) -> Trainer {
+        Trainer::Beside {
             sharer: self,
             size,
             precision,

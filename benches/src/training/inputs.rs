@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::beside::BusyProcess;
-use super::contestant::{COUNTED_STEPS, Contestant, Measured, ModelSize, Precision};
+use super::contestant::{COUNTED_STEPS, Measured, ModelSize, Precision, Trainer};
 use crate::contest::{last_line, succeed};
 use crate::inputs::{filings, make_corpus, remove};
 use crate::measure::counted_steps;
@@ -21,7 +21,7 @@ const LOSS_TOLERANCE: f64 = 1e-5;
 
 /// The last line that a peer prints.
 #[derive(Deserialize)]
-struct Printed {
+struct PeerLine {
     #[serde(default)]
     rate: f64,
     #[serde(default)]
@@ -30,14 +30,14 @@ struct Printed {
 
 /// Programs and folders.
 #[derive(Debug)]
-pub(crate) struct Inputs {
+pub(crate) struct TrainingInputs {
     folder: PathBuf,
     bin: PathBuf,
     python: PathBuf,
     threads: String,
 }
 
-impl Inputs {
+impl TrainingInputs {
     /// Builds the corpus, if it is not there yet.
     pub(super) fn prepare(folder: &Path, bin: &Path, python: &Path) -> Result<Self> {
         let inputs = Self {
@@ -126,20 +126,20 @@ impl Inputs {
     }
 
     /// One run.
-    pub(super) fn measure(&self, contestant: Contestant) -> Result<Measured> {
+    pub(super) fn measure(&self, contestant: Trainer) -> Result<Measured> {
         match contestant {
-            Contestant::Ours {
+            Trainer::Ours {
                 size,
                 precision,
                 dropout,
             } => self.ours(size, precision, dropout),
-            Contestant::Peer {
+            Trainer::Peer {
                 size,
                 script,
                 precision,
             } => self.peer(size, script, precision),
-            Contestant::RankPerCore { size, precision } => self.rank_per_core(size, precision),
-            Contestant::Beside {
+            Trainer::RankPerCore { size, precision } => self.rank_per_core(size, precision),
+            Trainer::Beside {
                 sharer,
                 size,
                 precision,
@@ -147,10 +147,10 @@ impl Inputs {
                 let _busy = BusyProcess::start()?;
                 self.measure(sharer.alone(size, precision))
             }
-            Contestant::Products { precision } => self.products(precision),
-            Contestant::Loader => self.loading("loader-rate"),
-            Contestant::DataWait => self.loading("data-wait"),
-            Contestant::Collator => self.collator(),
+            Trainer::Products { precision } => self.products(precision),
+            Trainer::Loader => self.loading("loader-rate"),
+            Trainer::DataWait => self.loading("data-wait"),
+            Trainer::Collator => self.collator(),
         }
     }
 
@@ -163,7 +163,7 @@ impl Inputs {
             .arg("benches/peers/usage.py")
             .arg(train.get_program())
             .args(train.get_args());
-        let Printed { peak_bytes, .. } = last_line(&mut command)?;
+        let PeerLine { peak_bytes, .. } = last_line(&mut command)?;
         let steps = counted_steps(&run.join("metrics.jsonl"), usize::try_from(WARM_UP_STEPS)?)?;
         let rate = steps.tokens_per_second;
         remove(&run)?;
@@ -200,7 +200,7 @@ impl Inputs {
             .arg(self.of(size).join("initial"))
             .arg(self.of(size).join("batches.json"));
         command.args([&self.threads, precision.key(), &WARM_UP_STEPS.to_string()]);
-        let Printed { rate, peak_bytes } = last_line(command.env("HF_HUB_OFFLINE", "1"))?;
+        let PeerLine { rate, peak_bytes } = last_line(command.env("HF_HUB_OFFLINE", "1"))?;
         Ok(Measured { rate, peak_bytes })
     }
 
@@ -213,7 +213,7 @@ impl Inputs {
             .arg("benches/peers/products.py")
             .args(numbers)
             .args([&self.threads, precision.key()]);
-        let Printed { rate, peak_bytes } = last_line(&mut command)?;
+        let PeerLine { rate, peak_bytes } = last_line(&mut command)?;
         Ok(Measured { rate, peak_bytes })
     }
 
@@ -224,7 +224,7 @@ impl Inputs {
         command
             .arg(self.folder.join("corpus"))
             .arg(self.folder.join("tokenizer"));
-        let Printed { rate, peak_bytes } = last_line(&mut command)?;
+        let PeerLine { rate, peak_bytes } = last_line(&mut command)?;
         Ok(Measured { rate, peak_bytes })
     }
 
@@ -234,7 +234,7 @@ impl Inputs {
             .arg("benches/peers/collate.py")
             .arg(self.folder.join("tokenizer"));
         command.arg(self.folder.join("corpus/shard-00000-of-00004.bin"));
-        let Printed { rate, peak_bytes } = last_line(command.env("HF_HUB_OFFLINE", "1"))?;
+        let PeerLine { rate, peak_bytes } = last_line(command.env("HF_HUB_OFFLINE", "1"))?;
         Ok(Measured { rate, peak_bytes })
     }
 

@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::beside::AT_MOST;
-use super::contestant::{COUNTED_STEPS, Contestant, Measured, ModelSize, Precision, Sharer, ours, peer};
-use super::inputs::{Inputs, WARM_UP_STEPS};
+use super::contestant::{COUNTED_STEPS, Measured, ModelSize, Precision, Sharer, Trainer, ours, peer};
+use super::inputs::{TrainingInputs, WARM_UP_STEPS};
 use crate::machine;
 use crate::record::Record;
 use crate::report::row;
@@ -13,7 +13,7 @@ const HEADER: &str =
     "| training | asked | ours | peer | | ratio, round by round |\n|---|---|---|---|---|---|\n";
 
 /// One figure: ours over the peer's.
-struct Line {
+struct TableLine {
     name: String,
     asked: String,
     ours: Result<Vec<f64>>,
@@ -21,7 +21,7 @@ struct Line {
     peer_name: &'static str,
 }
 
-impl Line {
+impl TableLine {
     /// A figure without all its runs has the reason instead.
     fn row(&self) -> String {
         match (&self.ours, &self.peer) {
@@ -43,22 +43,22 @@ struct TimedModel {
 }
 
 /// Where the figures come from.
-struct Figures<'a> {
+struct TrainingFigures<'a> {
     record: &'a Record<Measured>,
     rounds: usize,
     best: Precision,
 }
 
-impl Figures<'_> {
-    fn runs(&self, contestant: Contestant) -> Result<Vec<Measured>> {
+impl TrainingFigures<'_> {
+    fn runs(&self, contestant: Trainer) -> Result<Vec<Measured>> {
         self.record.of(&contestant.name(), self.rounds)
     }
 
-    fn rates(&self, contestant: Contestant) -> Result<Vec<f64>> {
+    fn rates(&self, contestant: Trainer) -> Result<Vec<f64>> {
         Ok(self.runs(contestant)?.iter().map(|run| run.rate).collect())
     }
 
-    fn peak_gb(&self, contestant: Contestant) -> Result<Vec<f64>> {
+    fn peak_gb(&self, contestant: Trainer) -> Result<Vec<f64>> {
         let runs = self.runs(contestant)?;
         Ok(runs.iter().map(|run| run.peak_bytes / 1e9).collect())
     }
@@ -77,18 +77,18 @@ impl Figures<'_> {
         format!("at least {bound}")
     }
 
-    fn beside_peers(&self) -> Vec<Line> {
+    fn beside_peers(&self) -> Vec<TableLine> {
         let (base, small, f32) = (ModelSize::Base, ModelSize::Small, Precision::F32);
         let run_mlm = |size, precision| self.rates(peer(size, "run_mlm.py", precision));
         let mut lines = vec![
-            Line {
+            TableLine {
                 name: "RoBERTa-base, `auto`".to_owned(),
                 asked: self.by_processor(1.7, 1.45),
                 ours: self.auto(),
                 peer: self.rates(peer(base, "tuned.py", self.best)),
                 peer_name: "tuned PyTorch",
             },
-            Line {
+            TableLine {
                 name: "the same".to_owned(),
                 asked: self.by_processor(3.3, 2.1),
                 ours: self.auto(),
@@ -97,7 +97,7 @@ impl Figures<'_> {
             },
         ];
         if self.best == Precision::Bf16 {
-            lines.push(Line {
+            lines.push(TableLine {
                 name: "the same".to_owned(),
                 asked: "at least 2.1".to_owned(),
                 ours: self.auto(),
@@ -106,21 +106,21 @@ impl Figures<'_> {
             });
         }
         lines.extend([
-            Line {
+            TableLine {
                 name: "the same in f32".to_owned(),
                 asked: self.by_processor(1.55, 2.1),
                 ours: self.rates(ours(base, f32, true)),
                 peer: run_mlm(base, f32),
                 peer_name: "run_mlm, f32",
             },
-            Line {
+            TableLine {
                 name: "small model (256 wide, 4 layers), f32".to_owned(),
                 asked: "at least 4".to_owned(),
                 ours: self.rates(ours(small, f32, true)),
                 peer: run_mlm(small, f32),
                 peer_name: "run_mlm, f32",
             },
-            Line {
+            TableLine {
                 name: "peak memory of RoBERTa-base in f32, GB".to_owned(),
                 asked: "at most 0.8".to_owned(),
                 ours: self.peak_gb(ours(base, f32, true)),
@@ -132,21 +132,21 @@ impl Figures<'_> {
     }
 
     /// `tokens`: of the steps that are timed.
-    fn beside_ourselves(&self, tokens: f64) -> Vec<Line> {
-        let seconds = self.rates(Contestant::Products { precision: self.best });
+    fn beside_ourselves(&self, tokens: f64) -> Vec<TableLine> {
+        let seconds = self.rates(Trainer::Products { precision: self.best });
         let limit = seconds.map(|seconds| {
             let least = seconds.iter().copied().fold(f64::INFINITY, f64::min);
             vec![tokens / COUNTED_STEPS as f64 / least; self.rounds]
         });
         vec![
-            Line {
+            TableLine {
                 name: "RoBERTa-base, `auto`, dropout 0.1".to_owned(),
                 asked: "at least 0.9".to_owned(),
                 ours: self.auto(),
                 peer: self.rates(ours(ModelSize::Base, self.best, false)),
                 peer_name: "ours without dropout",
             },
-            Line {
+            TableLine {
                 name: "share of the rate of the matrix products".to_owned(),
                 asked: "at least 0.8".to_owned(),
                 ours: self.auto(),
@@ -157,7 +157,7 @@ impl Figures<'_> {
     }
 
     /// Seconds of a step of each model.
-    fn beside_a_busy_process(&self, models: [TimedModel; 2]) -> Vec<Line> {
+    fn beside_a_busy_process(&self, models: [TimedModel; 2]) -> Vec<TableLine> {
         let mut lines = Vec::new();
         for TimedModel {
             name,
@@ -173,7 +173,7 @@ impl Figures<'_> {
                     .map(|rate| tokens / COUNTED_STEPS as f64 / rate)
                     .collect())
             };
-            lines.extend(Sharer::ALL.map(|sharer| Line {
+            lines.extend(Sharer::ALL.map(|sharer| TableLine {
                 name: format!(
                     "{name}, {}, beside one busy process, s a step",
                     sharer.described()
@@ -187,19 +187,19 @@ impl Figures<'_> {
         lines
     }
 
-    fn of_the_loader(&self) -> Vec<Line> {
+    fn of_the_loader(&self) -> Vec<TableLine> {
         vec![
-            Line {
+            TableLine {
                 name: "masks and micro-batches of 8 x 512, one thread".to_owned(),
                 asked: "at least 50".to_owned(),
-                ours: self.rates(Contestant::Loader),
-                peer: self.rates(Contestant::Collator),
+                ours: self.rates(Trainer::Loader),
+                peer: self.rates(Trainer::Collator),
                 peer_name: "DataCollatorForLanguageModeling",
             },
-            Line {
+            TableLine {
                 name: "data wait, %".to_owned(),
                 asked: "below 1".to_owned(),
-                ours: self.rates(Contestant::DataWait),
+                ours: self.rates(Trainer::DataWait),
                 peer: Ok(vec![100.0; self.rounds]),
                 peer_name: "all the time of a null model of 8 x 200,000 tokens/s, cold page cache",
             },
@@ -209,12 +209,12 @@ impl Figures<'_> {
 
 /// The table of the group.
 pub(super) fn table(
-    inputs: &Inputs,
+    inputs: &TrainingInputs,
     record: &Record<Measured>,
     best: Precision,
     rounds: usize,
 ) -> Result<String> {
-    let figures = Figures { record, rounds, best };
+    let figures = TrainingFigures { record, rounds, best };
     let mut text = format!(
         "Machine: {}. Filings, sequence 512, dropout 0.1, tokens/s without padding, {rounds} rounds in turn of \
          {COUNTED_STEPS} step after {WARM_UP_STEPS} that warm up; `auto` is {best:?} here. Loss of the first micro-batch, \

@@ -37,13 +37,13 @@ use crate::{Collective, CollectiveError, DeviceReduce};
 #[derive(Debug)]
 pub struct Nccl<'a> {
     below: &'a mut dyn Collective,
-    sums: NcclReduce,
+    reduce: NcclReduce,
 }
 
 impl<'a> Nccl<'a> {
-    /// `below`, over which `sums` were connected.
-    pub fn new(below: &'a mut dyn Collective, sums: NcclReduce) -> Self {
-        Self { below, sums }
+    /// `below`, over which `reduce` was connected.
+    pub fn new(below: &'a mut dyn Collective, reduce: NcclReduce) -> Self {
+        Self { below, reduce }
     }
 
     /// Leaves NCCL in order, together with all other ranks; without it dropping this aborts.
@@ -51,7 +51,7 @@ impl<'a> Nccl<'a> {
     /// # Errors
     /// [`NcclError`] where a rank does not come or NCCL fails.
     pub fn leave(self) -> Result<(), CollectiveError> {
-        self.sums.leave()
+        self.reduce.leave()
     }
 }
 
@@ -65,6 +65,6 @@ impl Layer for Nccl<'_> {
     }
 
     fn own_device_reduce(&mut self) -> Option<&mut dyn DeviceReduce> {
-        Some(&mut self.sums)
+        Some(&mut self.reduce)
     }
 }

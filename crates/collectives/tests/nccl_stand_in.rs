@@ -107,8 +107,8 @@ fn value(rank: usize) -> f32 {
 #[test]
 fn nccl_over_another_backend_has_its_common_properties() {
     on_ranks(2, |mut trial| {
-        let sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
-        let mut nccl = Nccl::new(&mut trial.collective, sums);
+        let reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let mut nccl = Nccl::new(&mut trial.collective, reduce);
         properties::check_all(&mut nccl);
         nccl.leave().unwrap();
     });
@@ -119,14 +119,14 @@ fn nccl_over_another_backend_has_its_common_properties() {
 #[test]
 fn a_sum_comes_after_the_kernels_that_make_its_numbers_and_before_those_that_use_them() {
     let results = on_ranks(3, |mut trial| {
-        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
         let [gradient, used] = [4, 4].map(|count| trial.stand_in.memory(trial.gpu, count));
         trial.stand_in.fill(trial.gpu, gradient, value(trial.rank), 5_000);
-        sums.start(numbers(gradient, 4), bucket(1)).unwrap();
-        sums.finish().unwrap();
+        reduce.start(numbers(gradient, 4), bucket(1)).unwrap();
+        reduce.finish().unwrap();
         trial.stand_in.copy(trial.gpu, gradient, used);
         trial.stand_in.synchronize(trial.gpu);
-        sums.leave().unwrap();
+        reduce.leave().unwrap();
         used.read()
     });
     assert_eq!(results, vec![vec![111.0; 4]; 3]);
@@ -136,10 +136,10 @@ fn a_sum_comes_after_the_kernels_that_make_its_numbers_and_before_those_that_use
 #[test]
 fn sums_go_on_beside_the_kernels_of_later_buckets() {
     on_ranks(2, |mut trial| {
-        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
         let [first, second] = [3, 5].map(|count| trial.stand_in.memory(trial.gpu, count));
         trial.stand_in.fill(trial.gpu, first, value(trial.rank), 0);
-        sums.start(numbers(first, 3), bucket(1)).unwrap();
+        reduce.start(numbers(first, 3), bucket(1)).unwrap();
         // Longer than the test waits for the first bucket below.
         trial
             .stand_in
@@ -150,23 +150,23 @@ fn sums_go_on_beside_the_kernels_of_later_buckets() {
             thread::yield_now();
         }
         assert!(second.read().iter().all(|value| value.is_nan()));
-        sums.start(numbers(second, 5), bucket(2)).unwrap();
-        sums.finish().unwrap();
+        reduce.start(numbers(second, 5), bucket(2)).unwrap();
+        reduce.finish().unwrap();
         assert_eq!(second.read(), [11.0; 5]);
-        sums.leave().unwrap();
+        reduce.leave().unwrap();
     });
 }
 
 #[test]
 fn the_calls_come_in_this_order_and_none_is_misuse() {
     let traces = on_ranks(2, |mut trial| {
-        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
         let memory = trial.stand_in.memory(trial.gpu, 7);
         trial.stand_in.fill(trial.gpu, memory, 1.0, 0);
-        sums.start(numbers(memory, 4), bucket(1)).unwrap();
-        sums.start(numbers(memory.part(4, 3), 3), bucket(2)).unwrap();
-        sums.finish().unwrap();
-        sums.leave().unwrap();
+        reduce.start(numbers(memory, 4), bucket(1)).unwrap();
+        reduce.start(numbers(memory.part(4, 3), 3), bucket(2)).unwrap();
+        reduce.finish().unwrap();
+        reduce.leave().unwrap();
         assert_eq!(memory.read(), [2.0; 7]);
         trial.stand_in.trace(trial.gpu)
     });
@@ -191,7 +191,7 @@ fn the_calls_come_in_this_order_and_none_is_misuse() {
 #[test]
 fn every_kind_of_number_is_summed_and_steps_follow_each_other() {
     on_ranks(2, |mut trial| {
-        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
         for step in 0..3_u8 {
             let mut double = vec![f64::from(step) + 0.5; 10];
             // 1.5 + step, in bf16.
@@ -206,26 +206,26 @@ fn every_kind_of_number_is_summed_and_steps_follow_each_other() {
                     count: 10,
                     element,
                 };
-                sums.start(numbers, bucket(1)).unwrap();
+                reduce.start(numbers, bucket(1)).unwrap();
             }
-            sums.finish().unwrap();
+            reduce.finish().unwrap();
             assert_eq!(std::hint::black_box(&double)[9], f64::from(step) * 2.0 + 1.0);
             let sum = std::hint::black_box(&halves)[9].to_f32();
             assert_eq!(sum, 3.0 + 2.0 * f32::from(step));
         }
-        sums.finish().unwrap();
-        sums.leave().unwrap();
+        reduce.finish().unwrap();
+        reduce.leave().unwrap();
     });
 }
 
 #[test]
 fn one_rank_alone_keeps_its_numbers() {
     on_ranks(1, |mut trial| {
-        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
         let memory = trial.stand_in.memory(trial.gpu, 3);
         trial.stand_in.fill(trial.gpu, memory, 7.0, 1_000);
-        sums.start(numbers(memory, 3), bucket(1)).unwrap();
-        sums.finish().unwrap();
+        reduce.start(numbers(memory, 3), bucket(1)).unwrap();
+        reduce.finish().unwrap();
         assert_eq!(memory.read(), [7.0; 3]);
     });
 }
@@ -235,19 +235,20 @@ fn said_after(fault: Fault, times: NcclTimes) -> (Vec<String>, Vec<Vec<String>>)
     let stand_in = StandIn::load();
     let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu + 1, fault, 2);
     let results = on_these_gpus(&stand_in, 2, fail, |mut trial| {
-        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, times).unwrap();
+        let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, times).unwrap();
         let memory = trial.stand_in.memory(trial.gpu, 9);
         trial.stand_in.fill(trial.gpu, memory, 1.0, 0);
         let begun = Instant::now();
-        let mut start = |first: usize, number| sums.start(numbers(memory.part(first, 3), 3), bucket(number));
+        let mut start =
+            |first: usize, number| reduce.start(numbers(memory.part(first, 3), 3), bucket(number));
         let started = start(0, 1).and_then(|()| start(3, 2)).and_then(|()| start(6, 3));
-        let error = started.and_then(|()| sums.finish()).unwrap_err();
+        let error = started.and_then(|()| reduce.finish()).unwrap_err();
         // From here on everything is refused, and nothing is asked of NCCL or the GPU.
         let again = [
-            sums.start(numbers(memory, 3), bucket(1)),
-            sums.look(),
-            sums.finish(),
-            sums.leave(),
+            reduce.start(numbers(memory, 3), bucket(1)),
+            reduce.look(),
+            reduce.finish(),
+            reduce.leave(),
         ];
         for again in again.map(Result::unwrap_err) {
             assert!(
@@ -290,11 +291,11 @@ fn an_error_that_comes_later_is_found_long_before_the_deadline_and_names_its_buc
     let stand_in = StandIn::load();
     let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, Fault::SumBreaks, 1);
     let said = on_these_gpus(&stand_in, 1, fail, |mut trial| {
-        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
         let memory = trial.stand_in.memory(trial.gpu, 3);
-        sums.start(numbers(memory, 3), bucket(1)).unwrap();
-        let error = sums.finish().unwrap_err();
-        drop(sums);
+        reduce.start(numbers(memory, 3), bucket(1)).unwrap();
+        let error = reduce.finish().unwrap_err();
+        drop(reduce);
         let trace = trial.stand_in.trace(trial.gpu);
         // Asked again, a library might know nothing any more.
         let told = trace.iter().filter(|line| *line == "tells an error").count();
@@ -338,17 +339,17 @@ fn sums_and_an_abort_that_hang_end_every_rank_in_time_and_ask_the_gpu_for_nothin
                 }
             };
             let said = on_these_gpus(&stand_in, 2, fail, |mut trial| {
-                let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
+                let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
                 let memory = trial.stand_in.memory(trial.gpu, 9);
                 trial.stand_in.fill(trial.gpu, memory, 1.0, 0);
                 let begun = Instant::now();
                 for index in 0..3 {
                     let part = numbers(memory.part(3 * index, 3), 3);
                     let number = u32::try_from(index + 1).unwrap();
-                    sums.start(part, bucket(number)).unwrap();
+                    reduce.start(part, bucket(number)).unwrap();
                 }
-                let said = sums.finish().unwrap_err().to_string();
-                assert!(sums.finish().is_err() && sums.leave().is_err());
+                let said = reduce.finish().unwrap_err().to_string();
+                assert!(reduce.finish().is_err() && reduce.leave().is_err());
                 assert!(begun.elapsed() < IN_TIME, "{:?}", begun.elapsed());
                 let trace = trial.stand_in.trace(trial.gpu);
                 // libtorch's stream was given nothing that it would wait for without end.
@@ -377,8 +378,8 @@ fn connect_and_tell(trial: &mut Trial<'_>, times: NcclTimes) -> (NcclReduce, mps
         // Nobody listens any more at the end of a test.
         let _ = tell.lock().unwrap().send(error.to_string());
     };
-    let sums = NcclReduce::connect(&mut trial.collective, library, gpu, times, Box::new(on_failure));
-    (sums.unwrap(), told)
+    let reduce = NcclReduce::connect(&mut trial.collective, library, gpu, times, Box::new(on_failure));
+    (reduce.unwrap(), told)
 }
 
 #[test]
@@ -390,12 +391,12 @@ fn a_failure_is_told_before_nccl_is_aborted_and_once() {
             abort: Duration::from_secs(4),
             ..SHORT
         };
-        let (mut sums, told) = connect_and_tell(&mut trial, slow_to_abort);
+        let (mut reduce, told) = connect_and_tell(&mut trial, slow_to_abort);
         let memory = trial.stand_in.memory(trial.gpu, 3);
-        sums.start(numbers(memory, 3), bucket(1)).unwrap();
+        reduce.start(numbers(memory, 3), bucket(1)).unwrap();
         thread::scope(|scope| {
             let begun = Instant::now();
-            let finish = scope.spawn(move || sums.finish().unwrap_err().to_string());
+            let finish = scope.spawn(move || reduce.finish().unwrap_err().to_string());
             let first = told.recv_timeout(IN_TIME).unwrap();
             assert!(begun.elapsed() < slow_to_abort.abort, "{:?}", begun.elapsed());
             assert_eq!(finish.join().unwrap(), first);
@@ -420,12 +421,12 @@ fn a_call_that_does_not_come_back_is_told_by_another_thread() {
         let stand_in = StandIn::load();
         let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, fault, 1);
         on_these_gpus(&stand_in, 1, fail, |mut trial| {
-            let (mut sums, told) = connect_and_tell(&mut trial, SHORT);
+            let (mut reduce, told) = connect_and_tell(&mut trial, SHORT);
             let memory = trial.stand_in.memory(trial.gpu, 3);
             // Not a scoped thread: it never ends.
             thread::spawn(move || {
-                sums.start(numbers(memory, 3), bucket(1)).unwrap();
-                sums.finish().unwrap();
+                reduce.start(numbers(memory, 3), bucket(1)).unwrap();
+                reduce.finish().unwrap();
             });
             let said = told.recv_timeout(IN_TIME).unwrap();
             let expected = format!("rank 0: a call of {work} has not come back from NCCL");
@@ -440,9 +441,9 @@ fn a_library_that_does_not_come_back_from_leaving_is_left_alone() {
     let fail =
         |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, Fault::DestroyDoesNotReturn, 0);
     on_these_gpus(&stand_in, 1, fail, |mut trial| {
-        let sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
+        let reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
         let begun = Instant::now();
-        let said = sums.leave().unwrap_err().to_string();
+        let said = reduce.leave().unwrap_err().to_string();
         assert!(
             said.starts_with("rank 0: a call of leaving has not come back"),
             "{said}"
@@ -463,16 +464,17 @@ fn a_look_finds_a_sum_that_is_late_or_broken_before_anybody_waits_for_it() {
         let stand_in = StandIn::load();
         let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, fault, at);
         on_these_gpus(&stand_in, 1, fail, |mut trial| {
-            let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
+            let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
             let memory = trial.stand_in.memory(trial.gpu, 9);
-            sums.look().unwrap();
+            reduce.look().unwrap();
             for (number, first) in [(1, 0), (2, 3), (3, 6)] {
-                sums.start(numbers(memory.part(first, 3), 3), bucket(number))
+                reduce
+                    .start(numbers(memory.part(first, 3), 3), bucket(number))
                     .unwrap();
             }
             let begun = Instant::now();
             let said = loop {
-                match sums.look() {
+                match reduce.look() {
                     Ok(()) => assert!(begun.elapsed() < IN_TIME),
                     Err(error) => break error.to_string(),
                 }
@@ -488,7 +490,7 @@ fn a_look_finds_a_sum_that_is_late_or_broken_before_anybody_waits_for_it() {
 #[test]
 fn no_call_leaves_an_error_on_its_thread() {
     let traces = on_ranks(2, |mut trial| {
-        let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+        let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
         let clean = |after: &str| assert_eq!(trial.stand_in.last_error(), 0, "after {after}");
         clean("connecting");
         for on_another_thread in [false, true] {
@@ -501,13 +503,13 @@ fn no_call_leaves_an_error_on_its_thread() {
                 // Long enough for the question whether it is over to be answered with no.
                 trial.stand_in.fill(trial.gpu, memory, 1.0, 20_000);
                 let mut sum = || {
-                    sums.start(numbers(0), bucket(1)).unwrap();
+                    reduce.start(numbers(0), bucket(1)).unwrap();
                     clean("the first start");
-                    sums.look().unwrap();
+                    reduce.look().unwrap();
                     clean("a look");
-                    sums.start(numbers(3), bucket(2)).unwrap();
+                    reduce.start(numbers(3), bucket(2)).unwrap();
                     clean("the second start");
-                    sums.finish().unwrap();
+                    reduce.finish().unwrap();
                     clean("the end");
                 };
                 if on_another_thread {
@@ -522,7 +524,7 @@ fn no_call_leaves_an_error_on_its_thread() {
                 trial.stand_in.synchronize(trial.gpu);
             }
         }
-        sums.leave().unwrap();
+        reduce.leave().unwrap();
         clean("leaving");
         trial.stand_in.trace(trial.gpu)
     });
@@ -543,18 +545,18 @@ fn an_error_that_is_reported_or_means_no_is_taken_off_its_thread() {
     for fault in [Fault::QueryFails, Fault::HostMemoryIsInvalid] {
         let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, fault, 0);
         on_these_gpus(&stand_in, 1, fail, |mut trial| {
-            let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+            let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
             let (on_gpu, on_host) = (trial.stand_in.memory(trial.gpu, 4), [0.0_f32; 4]);
             let said = if fault == Fault::QueryFails {
-                sums.start(numbers(on_gpu, 4), bucket(1)).unwrap();
-                sums.finish().unwrap_err().to_string()
+                reduce.start(numbers(on_gpu, 4), bucket(1)).unwrap();
+                reduce.finish().unwrap_err().to_string()
             } else {
                 let address = on_host.as_ptr().addr();
                 let numbers = DeviceBuffer {
                     address,
                     ..numbers(on_gpu, 4)
                 };
-                sums.start(numbers, bucket(1)).unwrap_err().to_string()
+                reduce.start(numbers, bucket(1)).unwrap_err().to_string()
             };
             let expected = if fault == Fault::QueryFails {
                 "cudaEventQuery failed: stand-in: an error (CUDA error 700)"
@@ -593,9 +595,9 @@ fn an_abort_that_hangs_does_not_keep_the_process() {
     let stand_in = StandIn::load();
     let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, Fault::AbortHangs, 0);
     on_these_gpus(&stand_in, 1, fail, |mut trial| {
-        let sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
+        let reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
         let begun = Instant::now();
-        drop(sums);
+        drop(reduce);
         let waited = begun.elapsed();
         assert!(
             waited >= SHORT.abort && waited < Duration::from_secs(10),
@@ -631,8 +633,8 @@ fn leaving_that_never_ends_is_met_at_the_deadline_and_aborted() {
     let stand_in = StandIn::load();
     let fail = |stand_in: &StandIn, first_gpu: usize| stand_in.fail(first_gpu, Fault::FinalizeNeverEnds, 0);
     on_these_gpus(&stand_in, 1, fail, |mut trial| {
-        let sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
-        let said = sums.leave().unwrap_err().to_string();
+        let reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, SHORT).unwrap();
+        let said = reduce.leave().unwrap_err().to_string();
         assert!(
             said.starts_with("rank 0: leaving over NCCL did not finish within 0.15 s"),
             "{said}"
@@ -663,8 +665,8 @@ fn numbers_that_do_not_lie_on_the_ranks_gpu_to_the_last_are_refused() {
             numbers(own.part(3, 1), usize::MAX),
         ];
         refused.map(|numbers| {
-            let mut sums = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
-            sums.start(numbers, bucket(1)).unwrap_err().to_string()
+            let mut reduce = connect(trial.stand_in, &mut trial.collective, trial.gpu, TIMES).unwrap();
+            reduce.start(numbers, bucket(1)).unwrap_err().to_string()
         })
     });
     for said in said.iter().flatten() {

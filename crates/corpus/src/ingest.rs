@@ -54,11 +54,11 @@ struct AllInputs {
     /// Source by source.
     inputs: Vec<Input>,
     /// What lies beside the inputs of each source, in the order in which it is listed.
-    beside: Vec<Beside>,
+    left_out: Vec<LeftOutInputs>,
 }
 
 /// What lies beside the inputs of a source.
-struct Beside {
+struct LeftOutInputs {
     skipped: Vec<LeftOut>,
     rejected: Vec<LeftOut>,
 }
@@ -125,11 +125,11 @@ pub fn merge_ingested_parts(
 
 impl AllInputs {
     fn find(options: &IngestOptions) -> Result<Self, CorpusError> {
-        let (mut inputs, mut beside) = (Vec::new(), Vec::new());
+        let (mut inputs, mut left_out) = (Vec::new(), Vec::new());
         for (source, given) in &options.inputs {
             let found = find_inputs(given, *source)?;
             inputs.extend(found.inputs);
-            beside.push(Beside {
+            left_out.push(LeftOutInputs {
                 skipped: found.ignored,
                 rejected: found.unreadable,
             });
@@ -137,7 +137,7 @@ impl AllInputs {
         for input in &inputs {
             input.source.check(&input.path)?;
         }
-        Ok(Self { inputs, beside })
+        Ok(Self { inputs, left_out })
     }
 
     /// The work, of which finished segments are kept in `folder`.
@@ -163,7 +163,7 @@ fn assemble(
         &options.out,
         |staged: &StagedDir<'_>| -> Result<(), CorpusError> {
             let mut docs = DocsWriter::create(staged)?;
-            for Beside { skipped, rejected } in &all.beside {
+            for LeftOutInputs { skipped, rejected } in &all.left_out {
                 skipped.iter().try_for_each(|left_out| docs.skip(left_out))?;
                 rejected.iter().try_for_each(|left_out| docs.reject(left_out))?;
             }

@@ -30,7 +30,7 @@ pub struct DocumentReader {
     folder: PathBuf,
     manifest: DocsManifest,
     next_file: usize,
-    current: Option<OpenFile>,
+    current: Option<FileBeingRead>,
     /// Where the lines that are wanted begin, counted over all files; in order and apart.
     wanted: Vec<Range<u64>>,
     /// Where the next line begins.
@@ -39,7 +39,7 @@ pub struct DocumentReader {
     most_line_bytes: u64,
 }
 
-struct OpenFile {
+struct FileBeingRead {
     path: Arc<PathBuf>,
     lines: FileLines,
     /// Lines read.
@@ -154,7 +154,7 @@ impl DocumentReader {
     }
 
     /// Opens the next file that has wanted lines; `None` when there is no more.
-    fn open_next(&mut self) -> Option<Result<OpenFile, DocumentsError>> {
+    fn open_next(&mut self) -> Option<Result<FileBeingRead, DocumentsError>> {
         loop {
             let file = self.manifest.files.get(self.next_file)?;
             // A file that was cut short does not move those after it.
@@ -168,7 +168,7 @@ impl DocumentReader {
                 .any(|range| range.start < end && first < range.end)
             {
                 let path = self.folder.join(&file.name);
-                return Some(open_lines(&path).map(|lines| OpenFile {
+                return Some(open_lines(&path).map(|lines| FileBeingRead {
                     path: Arc::new(path),
                     lines,
                     number: 0,
@@ -198,7 +198,7 @@ impl DocumentReader {
     }
 }
 
-impl OpenFile {
+impl FileBeingRead {
     /// The next line; the file has as much JSON as the manifest says, no more and no less.
     fn next_line(&mut self, most_bytes: u64) -> io::Result<Option<String>> {
         self.number += 1;

@@ -34,7 +34,7 @@ pub struct DocsWriter<'a> {
     staged: &'a StagedDir<'a>,
     skipped: Log<'a>,
     rejected: Log<'a>,
-    current: Option<OpenFile>,
+    current: Option<FileBeingWritten>,
     /// JSON after which a file is closed.
     file_bytes: u64,
     files: Vec<DocsFile>,
@@ -42,7 +42,7 @@ pub struct DocsWriter<'a> {
     inputs: InputsList,
 }
 
-struct OpenFile {
+struct FileBeingWritten {
     series: &'static str,
     name: FileName,
     documents: u64,
@@ -164,7 +164,7 @@ impl<'a> DocsWriter<'a> {
     }
 
     fn append(&mut self, series: &'static str, json: &[u8]) -> Result<(), DocumentsError> {
-        let is_full = |file: &OpenFile| file.series != series || file.json_bytes >= self.file_bytes;
+        let is_full = |file: &FileBeingWritten| file.series != series || file.json_bytes >= self.file_bytes;
         if self.current.as_ref().is_some_and(is_full) {
             self.close_file()?;
         }
@@ -180,7 +180,7 @@ impl<'a> DocsWriter<'a> {
         Ok(())
     }
 
-    fn open_file(&self, series: &'static str) -> Result<OpenFile, DocumentsError> {
+    fn open_file(&self, series: &'static str) -> Result<FileBeingWritten, DocumentsError> {
         let index = self
             .files
             .iter()
@@ -196,7 +196,7 @@ impl<'a> DocsWriter<'a> {
                 .map_err(|source| write_error(self.staged, &name, source))?;
             Ok::<_, DocumentsError>(encoder)
         };
-        Ok(OpenFile {
+        Ok(FileBeingWritten {
             series,
             encoder: encoder()?,
             name,

@@ -30,7 +30,7 @@ use crate::parallel::{SharedSlice, parallel_for};
 use crate::{Dropout, TorchError};
 
 use attend::Attend;
-use head::{Inputs, MASKED, Outputs, Saved, Shape};
+use head::{Inputs, MASKED, Outputs, SavedAttention, Shape};
 
 const OPERATION: &str = "fused_attention";
 
@@ -103,7 +103,7 @@ impl Plan {
         let mut gradient = query_key_value.f_empty_like()?;
         let context_gradient = context_gradient.f_contiguous()?;
         let inputs = self.inputs(slice(OPERATION, query_key_value)?);
-        let saved = Saved {
+        let saved = SavedAttention {
             context: slice(OPERATION, context)?,
             context_gradient: slice(OPERATION, &context_gradient)?,
             log_sums,

@@ -86,7 +86,7 @@ each_copy!(fn probabilities_on<T: Stored> = probabilities_row(
 ));
 
 /// What the backward pass needs.
-struct Saved {
+struct SavedLosses {
     instructions: Instructions,
     /// [M, V padded]
     logits: Tensor,
@@ -96,7 +96,7 @@ struct Saved {
     num_columns: usize,
 }
 
-impl Saved {
+impl SavedLosses {
     fn forward<T: Stored>(
         instructions: Instructions,
         logits: Tensor,
@@ -210,7 +210,7 @@ fn by_kernel<T: Stored>(
     }
     let checked = checked_labels(labels, num_classes)?;
     let detached = logits.f_detach()?.f_contiguous()?;
-    let (saved, losses) = Saved::forward::<T>(instructions, detached, checked, num_classes)?;
+    let (saved, losses) = SavedLosses::forward::<T>(instructions, detached, checked, num_classes)?;
     attach_backward(losses, &[logits], move |gradient| {
         let _no_grad = tch::no_grad_guard();
         Ok(vec![Some(saved.backward::<T>(gradient)?)])

@@ -46,7 +46,7 @@ pub struct ResidualInputs<'a> {
 }
 
 /// What the backward pass needs.
-struct Saved {
+struct SavedNorm {
     /// [.., D].
     sum: Tensor,
     /// One a row.
@@ -62,7 +62,7 @@ fn forward<T: Stored>(
     inputs: ResidualInputs<'_>,
     norm: LayerNormWeights<'_>,
     dropout: Option<KeepStream>,
-) -> Result<(Tensor, Saved), TorchError> {
+) -> Result<(Tensor, SavedNorm), TorchError> {
     let (input, residual) = (inputs.input.f_contiguous()?, inputs.residual.f_contiguous()?);
     let (mut sum, mut output) = (input.f_empty_like()?, input.f_empty_like()?);
     let bias: &[f32] = slice(OPERATION, inputs.bias)?;
@@ -82,7 +82,7 @@ fn forward<T: Stored>(
     };
     for_row_blocks(num_rows, &|rows| forward_on(instructions, &forward, rows))?;
     let weight = norm.weight.f_detach()?;
-    let saved = Saved {
+    let saved = SavedNorm {
         sum,
         statistics,
         weight,
@@ -93,7 +93,7 @@ fn forward<T: Stored>(
 }
 
 /// Gradients of input, bias, residual, and of the `LayerNorm`'s weight and bias.
-fn backward<T: Stored>(saved: &Saved, output_gradient: &Tensor) -> Result<[Tensor; 5], TorchError> {
+fn backward<T: Stored>(saved: &SavedNorm, output_gradient: &Tensor) -> Result<[Tensor; 5], TorchError> {
     let output_gradient = output_gradient.f_contiguous()?;
     let weight: &[f32] = slice(OPERATION, &saved.weight)?;
     let width = weight.len();

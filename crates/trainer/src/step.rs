@@ -70,9 +70,9 @@ pub(crate) fn train_step(
         computed: times.forward + times.backward,
         peak_memory: peak_memory_bytes(learner.model.device())?,
     };
-    let sums = timed(&mut times.communication, || sum_results(collective, &own, stop))?;
-    let skipped_update = overflowed(learner, finished, &sums)?;
-    let factor = clip_factor(sums.grad_norm, learner.max_grad_norm) / scale;
+    let results = timed(&mut times.communication, || sum_results(collective, &own, stop))?;
+    let skipped_update = overflowed(learner, finished, &results)?;
+    let factor = clip_factor(results.grad_norm, learner.max_grad_norm) / scale;
     let learning_rate = learner.schedule.learning_rate(finished);
     timed(&mut times.optimizer, || {
         if !skipped_update {
@@ -83,8 +83,8 @@ pub(crate) fn train_step(
     })?;
     Ok(StepRecord {
         step: Step(finished.0 + 1),
-        loss: losses.canonical.unwrap_or(sums.loss) / counts.num_losses as f64,
-        grad_norm: sums.grad_norm,
+        loss: losses.canonical.unwrap_or(results.loss) / counts.num_losses as f64,
+        grad_norm: results.grad_norm,
         loss_scale,
         skipped_update,
         learning_rate,
@@ -92,10 +92,10 @@ pub(crate) fn train_step(
         num_losses: counts.num_losses,
         tokens: counts.tokens,
         local_sequences: counts.local_sequences,
-        stop: sums.stop,
+        stop: results.stop,
         model_flops: counts.model_flops,
-        peak_memory_bytes: sums.peak_memory_bytes,
-        local_compute: sums.local_compute,
+        peak_memory_bytes: results.peak_memory_bytes,
+        local_compute: results.local_compute,
         times,
     })
 }

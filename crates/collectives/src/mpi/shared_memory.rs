@@ -1,18 +1,18 @@
 //! Sums over the ranks of one host, through the memory that all of them have
 //! mapped (`segment`).
 //!
-//! A vector goes through in pieces that stay in a core's cache. Of each piece every rank brings
-//! its numbers, adds up its own part of it over all ranks, and takes the other parts:
+//! A vector goes through in pieces that stay in a core's cache. Of each piece every rank copies
+//! its numbers in, adds up its own part of it over all ranks, and takes the other parts:
 //!
 //! ```text
 //!            rank 0              rank 1
-//! bring      part 1 ->           part 0 ->         into the rank's own bytes of the slot
+//! copy in    part 1 ->           part 0 ->         into the rank's own bytes of the slot
 //! add        own + part 0 of 1   part 1 of 0 + own into the results of the slot
 //! take       <- part 1           <- part 0
 //! ```
 //!
 //! Parts are added in the order of the ranks, so the bits depend on nothing else. Every rank
-//! counts the pieces that it has brought, added and taken; the others wait for these counters,
+//! counts the pieces that it has copied in, added and taken; the others wait for these counters,
 //! and nobody overwrites a slot that another has not read.
 #![expect(unsafe_code, reason = "memory that other processes write to")]
 
@@ -35,7 +35,7 @@ const SPINS: u32 = 2_000;
 /// The counters of a rank.
 #[derive(Debug, Clone, Copy)]
 enum Counter {
-    Brought,
+    CopiedIn,
     Added,
     Taken,
 }
@@ -88,10 +88,10 @@ impl SharedMemory {
     ) -> Result<(), Late> {
         let pieces = self.pieces_of::<T>(values.len());
         self.pieces += pieces.len() as u64;
-        // Each rank brings two pieces ahead, so that others have come by when it needs them.
+        // Each rank copies two pieces in ahead, so that others have come by when it needs them.
         for turn in 0..pieces.len() + 2 {
             if let Some(piece) = pieces.get(turn) {
-                self.bring(piece, values, &mut go_on)?;
+                self.copy_in(piece, values, &mut go_on)?;
             }
             if let Some(piece) = turn.checked_sub(1).and_then(|turn| pieces.get(turn)) {
                 self.add(piece, values, &mut go_on)?;
@@ -116,22 +116,22 @@ impl SharedMemory {
     }
 
     /// Copies what the other ranks add up.
-    fn bring<T: Pod>(
+    fn copy_in<T: Pod>(
         &self,
         piece: &Piece,
         values: &[T],
         go_on: &mut impl FnMut(Instant) -> bool,
     ) -> Result<(), Late> {
-        // Who has added this slot's last piece has read what this rank had brought.
+        // Who has added this slot's last piece has read what this rank had copied in.
         self.wait(Counter::Added, before(piece), go_on)?;
         for other in self.others() {
             let part = self.part::<T>(piece, other);
             // SAFETY: these bytes are written by this rank alone, and by the wait above nobody reads
             // them before the counter below says so.
-            let brought = unsafe { self.slice_mut(self.brought_by(self.rank, piece), piece, &part) };
-            brought.copy_from_slice(&values[part]);
+            let slot = unsafe { self.slice_mut(self.copied_in_by(self.rank, piece), piece, &part) };
+            slot.copy_from_slice(&values[part]);
         }
-        self.count(Counter::Brought, piece);
+        self.count(Counter::CopiedIn, piece);
         Ok(())
     }
 
@@ -142,7 +142,7 @@ impl SharedMemory {
         values: &mut [T],
         go_on: &mut impl FnMut(Instant) -> bool,
     ) -> Result<(), Late> {
-        self.wait(Counter::Brought, piece.number + 1, go_on)?;
+        self.wait(Counter::CopiedIn, piece.number + 1, go_on)?;
         // Who has taken this slot's last piece has read the results.
         self.wait(Counter::Taken, before(piece), go_on)?;
         let part = self.part::<T>(piece, self.rank);
@@ -152,13 +152,13 @@ impl SharedMemory {
         let sum = unsafe { self.slice_mut(self.results(piece), piece, &part) };
         // SAFETY: by the first wait these bytes are written, and their writer waits for the counter
         // below before it writes to them again.
-        let brought = |rank| unsafe { self.slice::<T>(self.brought_by(rank, piece), piece, &part) };
+        let copied_in = |rank| unsafe { self.slice::<T>(self.copied_in_by(rank, piece), piece, &part) };
         if self.num_ranks == 2 {
             // Two numbers have the same sum in either order.
-            add_two(brought(1 - self.rank), own, sum);
+            add_two(copied_in(1 - self.rank), own, sum);
         } else {
             for rank in 0..self.num_ranks {
-                let addend = if rank == self.rank { &*own } else { brought(rank) };
+                let addend = if rank == self.rank { &*own } else { copied_in(rank) };
                 if rank == 0 {
                     sum.copy_from_slice(addend);
                 } else {
@@ -242,14 +242,14 @@ impl SharedMemory {
     }
 
     /// Where in the segment the bytes of a rank are in the piece's slot.
-    fn brought_by(&self, rank: usize, piece: &Piece) -> usize {
+    fn copied_in_by(&self, rank: usize, piece: &Piece) -> usize {
         let slot = usize::try_from(piece.number % SLOTS as u64).unwrap_or(0);
         data_start(self.num_ranks) + (slot * (self.num_ranks + 1) + rank) * PIECE_BYTES
     }
 
     /// Where in the segment the results are in the piece's slot.
     fn results(&self, piece: &Piece) -> usize {
-        self.brought_by(self.num_ranks, piece)
+        self.copied_in_by(self.num_ranks, piece)
     }
 
     /// # Safety

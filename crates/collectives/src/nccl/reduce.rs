@@ -178,13 +178,13 @@ impl DeviceReduce for NcclReduce {
             count: buffer.count,
             element: buffer.element,
         };
-        self.all_or_nothing(work, |sums| sums.queue(buffer, work))
+        self.all_or_nothing(work, |reduce| reduce.queue(buffer, work))
     }
 
     fn look(&mut self) -> Result<(), CollectiveError> {
-        self.all_or_nothing(NcclWork::Wait, |sums| {
-            sums.gpu.select()?;
-            sums.all_reached().map(drop)
+        self.all_or_nothing(NcclWork::Wait, |reduce| {
+            reduce.gpu.select()?;
+            reduce.all_reached().map(drop)
         })
     }
 

@@ -43,7 +43,7 @@ pub(super) struct Job<'a> {
 pub(super) struct InputSegment {
     /// Indices of the inputs.
     pub(super) inputs: Range<usize>,
-    pub(super) way: Way,
+    pub(super) read_mode: ReadMode,
     /// Identifies all that its content depends on.
     pub(super) key: String,
     /// Which bytes of all inputs it has.
@@ -51,7 +51,7 @@ pub(super) struct InputSegment {
 }
 
 /// How the inputs of a segment are read.
-pub(super) enum Way {
+pub(super) enum ReadMode {
     /// Each of them whole.
     Whole(ReadWhole),
     /// A part of the one that it has.
@@ -71,7 +71,7 @@ pub(super) enum State {
     /// All of it, in so many pieces.
     Whole(u32),
     /// So many pieces; the next one begins here, without a place where the segment does.
-    Begun(u32, Option<StreamPlace>),
+    Partial(u32, Option<StreamPlace>),
 }
 
 impl<'a> Job<'a> {
@@ -97,7 +97,7 @@ impl<'a> Job<'a> {
             let length = match cut(input, segment_bytes)? {
                 Cut::Whole(read) => {
                     let length = run_length(&inputs[first..], segment_bytes);
-                    job.push(first..first + length, Way::Whole(read), exhibits);
+                    job.push(first..first + length, ReadMode::Whole(read), exhibits);
                     length
                 }
                 Cut::Parts(places) => {
@@ -115,33 +115,33 @@ impl<'a> Job<'a> {
         while let Some(from) = places.next() {
             let until = places.peek().map(StreamPlace::offset);
             let part = StreamPart { from, until };
-            self.push(input..input + 1, Way::Stream(part), exhibits);
+            self.push(input..input + 1, ReadMode::Stream(part), exhibits);
         }
     }
 
-    fn push(&mut self, inputs: Range<usize>, way: Way, exhibits: Exhibits) {
+    fn push(&mut self, inputs: Range<usize>, read_mode: ReadMode, exhibits: Exhibits) {
         let of_inputs = &self.inputs[inputs.clone()];
-        let own = match &way {
-            Way::Whole(_) => bytes(of_inputs),
-            Way::Stream(part) => {
+        let own = match &read_mode {
+            ReadMode::Whole(_) => bytes(of_inputs),
+            ReadMode::Stream(part) => {
                 let end = part.until.unwrap_or(of_inputs[0].bytes);
                 end.saturating_sub(part.from.offset())
             }
         };
         let first = self.segments.last().map_or(0, |last| last.bytes.end);
         self.segments.push(InputSegment {
-            key: segment_key(of_inputs, &way, exhibits),
+            key: segment_key(of_inputs, &read_mode, exhibits),
             bytes: first..first + own,
             inputs,
-            way,
+            read_mode,
         });
     }
 
     /// The streams that are one segment although they are longer than one should be.
     pub(super) fn undivided(&self) -> impl Iterator<Item = &Input> {
-        let is_one = |segment: &&InputSegment| match &segment.way {
-            Way::Whole(_) => false,
-            Way::Stream(part) => part.until.is_none() && part.from.offset() == 0,
+        let is_one = |segment: &&InputSegment| match &segment.read_mode {
+            ReadMode::Whole(_) => false,
+            ReadMode::Stream(part) => part.until.is_none() && part.from.offset() == 0,
         };
         let undivided = self.segments.iter().filter(is_one);
         undivided
@@ -159,14 +159,14 @@ impl<'a> Job<'a> {
 
     /// What is finished of a segment.
     pub(super) fn state(&self, segment: usize, trust: Trust) -> Result<State, CorpusError> {
-        let InputSegment { way, key, .. } = &self.segments[segment];
+        let InputSegment { read_mode, key, .. } = &self.segments[segment];
         let (mut piece, mut from) = (0, None);
         loop {
-            let offset = from.as_ref().map_or(way.offset(), StreamPlace::offset);
+            let offset = from.as_ref().map_or(read_mode.offset(), StreamPlace::offset);
             let sealed = Sealed::<PieceFacts>::open(&self.piece(segment, piece), trust)?;
             let fits = |facts: &PieceFacts| facts.key == *key && facts.from == offset;
             let Some(sealed) = sealed.filter(|sealed| fits(&sealed.facts)) else {
-                return Ok(State::Begun(piece, from));
+                return Ok(State::Partial(piece, from));
             };
             piece += 1;
             match sealed.facts.next {
@@ -185,7 +185,7 @@ impl<'a> Job<'a> {
         all_segments(&self.folder, segments, |segment| {
             Ok(match self.state(segment as usize, trust)? {
                 State::Whole(num_pieces) => Some(num_pieces),
-                State::Begun(..) => None,
+                State::Partial(..) => None,
             })
         })
     }
@@ -201,7 +201,7 @@ impl<'a> Job<'a> {
     }
 }
 
-impl Way {
+impl ReadMode {
     /// Where the segment begins in its stream.
     pub(super) fn offset(&self) -> u64 {
         match self {
@@ -212,11 +212,11 @@ impl Way {
 }
 
 /// Hashed as it is written out: a segment may have very many small inputs.
-fn segment_key(inputs: &[Input], way: &Way, exhibits: Exhibits) -> String {
+fn segment_key(inputs: &[Input], read_mode: &ReadMode, exhibits: Exhibits) -> String {
     let mut key = Sha256::new();
-    let part = match way {
-        Way::Whole(_) => None,
-        Way::Stream(part) => Some((part.from.offset(), part.until)),
+    let part = match read_mode {
+        ReadMode::Whole(_) => None,
+        ReadMode::Stream(part) => Some((part.from.offset(), part.until)),
     };
     key.update(format!(
         "{PIECE_FORMAT} {} {part:?} {exhibits}",
@@ -298,7 +298,7 @@ mod tests {
             prop_assert_eq!(covered, (0..inputs.len()).collect::<Vec<_>>());
             let mut byte = 0;
             for segment in &job.segments {
-                let is_dump = matches!(segment.way, Way::Stream(_));
+                let is_dump = matches!(segment.read_mode, ReadMode::Stream(_));
                 prop_assert!(!segment.inputs.is_empty() && (segment.inputs.len() == 1 || !is_dump));
                 prop_assert_eq!(is_dump, segment.inputs.start >= num_filings);
                 prop_assert_eq!(segment.bytes.start, byte);

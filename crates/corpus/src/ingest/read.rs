@@ -9,7 +9,7 @@ use durable::{DISK, DurableError, Operation, Storage, read_file, sha256_file, sh
 use edgar::Exhibits;
 use rayon::prelude::*;
 
-use super::job::{Job, State, StreamPart, Way};
+use super::job::{Job, ReadMode, State, StreamPart};
 use super::piece_file::{Entry, PieceWriter, PreparedDocument};
 use super::source_names::SourceNames;
 use crate::error::CorpusError;
@@ -40,10 +40,10 @@ pub(super) fn read_part(
     let mut files = Vec::new();
     let mut streams = Vec::new();
     for segment in job.of_part(part) {
-        if let State::Begun(piece, from) = job.state(segment, Trust::Found)? {
-            match &job.segments[segment].way {
-                Way::Whole(read) => files.extend(files_of(job, segment, *read)),
-                Way::Stream(part) => streams.push(Begun {
+        if let State::Partial(piece, from) = job.state(segment, Trust::Found)? {
+            match &job.segments[segment].read_mode {
+                ReadMode::Whole(read) => files.extend(files_of(job, segment, *read)),
+                ReadMode::Stream(part) => streams.push(UnfinishedStream {
                     segment,
                     part,
                     piece,
@@ -70,7 +70,7 @@ struct File<'a> {
 }
 
 /// A segment of a stream that is read on from here, in its next piece.
-struct Begun<'a> {
+struct UnfinishedStream<'a> {
     segment: usize,
     part: &'a StreamPart,
     piece: u32,
@@ -238,12 +238,12 @@ fn prepare_up_to(
 /// Reads a part of a stream on all threads, from where a piece begins to the end.
 fn read_stream(
     job: &Job<'_>,
-    begun: Begun<'_>,
+    begun: UnfinishedStream<'_>,
     names: &mut SourceNames,
     pool: &rayon::ThreadPool,
     progress: &dyn Progress,
 ) -> Result<(), CorpusError> {
-    let Begun {
+    let UnfinishedStream {
         segment,
         part,
         mut piece,

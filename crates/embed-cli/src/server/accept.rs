@@ -16,7 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::watch;
 
-use super::connections::{Connections, Place};
+use super::connections::{ConnectionSlot, Connections};
 use super::routes::Peer;
 use super::socket::Socket;
 
@@ -134,7 +134,12 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Answers the requests of one connection, until it ends or is closed.
-async fn serve(stream: TcpStream, place: Place, router: Router, mut stopping: watch::Receiver<bool>) {
+async fn serve(
+    stream: TcpStream,
+    place: ConnectionSlot,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) {
     // Answers are small and whole: nothing is won by holding back the last packet of one.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("a connection stays with Nagle's algorithm: {error}");

@@ -54,7 +54,7 @@ impl Queue {
     /// [`ApiError::Full`], with a guess when there will be room.
     pub(crate) fn submit(&self, sequences: Vec<Sequence>) -> Result<oneshot::Receiver<Answer>, ApiError> {
         let tokens = sequences.iter().map(Sequence::num_tokens).sum();
-        let place = Place::take(&self.load, tokens, self.max_tokens).ok_or_else(|| self.full())?;
+        let place = QueueRoom::take(&self.load, tokens, self.max_tokens).ok_or_else(|| self.full())?;
         let (answer, receiver) = oneshot::channel();
         let job = Job {
             values: Vec::new(),
@@ -125,12 +125,12 @@ struct Load {
 
 /// Room in the queue, given back when it is dropped.
 #[derive(Debug)]
-struct Place {
+struct QueueRoom {
     load: Arc<Load>,
     tokens: usize,
 }
 
-impl Place {
+impl QueueRoom {
     /// A request is taken in while there is any room, and may fill more than is left: so the largest
     /// one is not shut out for ever.
     fn take(load: &Arc<Load>, tokens: usize, max_tokens: usize) -> Option<Self> {
@@ -147,7 +147,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueRoom {
     fn drop(&mut self) {
         let before = self.load.queued_tokens.fetch_sub(self.tokens, Ordering::AcqRel);
         self.load.metrics.queued(before - self.tokens);
@@ -162,7 +162,7 @@ struct Job {
     done: usize,
     values: Vec<f32>,
     answer: oneshot::Sender<Answer>,
-    place: Place,
+    place: QueueRoom,
 }
 
 impl Job {

@@ -46,15 +46,15 @@ impl Connections {
 
     /// A place for a connection, which another one may have to leave. Waits where all of them wait for
     /// the server.
-    pub(crate) async fn place(self: &Arc<Self>) -> Place {
+    pub(crate) async fn place(self: &Arc<Self>) -> ConnectionSlot {
         loop {
             if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
-                return Place::new(self, permit);
+                return ConnectionSlot::new(self, permit);
             }
             self.make_room();
             let place = Arc::clone(&self.places).acquire_owned();
             if let Ok(Ok(permit)) = tokio::time::timeout(TO_CLOSE, place).await {
-                return Place::new(self, permit);
+                return ConnectionSlot::new(self, permit);
             }
         }
     }
@@ -108,14 +108,14 @@ impl Connections {
 
 /// The place of one connection, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ConnectionSlot {
     connections: Arc<Connections>,
     id: u64,
     connection: Arc<Connection>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Place {
+impl ConnectionSlot {
     fn new(connections: &Arc<Connections>, permit: OwnedSemaphorePermit) -> Self {
         let connection = Arc::new(Connection::new(Instant::now()));
         let mut open = connections.open();
@@ -135,7 +135,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.connections.open().by_id.remove(&self.id);
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::backward::backward_heads;
 use super::forward::forward_heads;
-use super::head::{Inputs, Outputs, Saved};
+use super::head::{Inputs, Outputs, SavedAttention};
 use crate::instructions::{Instructions, each_copy};
 use crate::memory::Element;
 use crate::parallel::SharedSlice;
@@ -21,7 +21,7 @@ each_copy!(
 each_copy!(
     fn backward_on = backward_heads(
         inputs: &Inputs<'_, f32>,
-        saved: &Saved<'_, f32>,
+        saved: &SavedAttention<'_, f32>,
         gradient: &SharedSlice<'_, f32>,
         heads: Range<usize>,
     )
@@ -41,7 +41,7 @@ pub(super) trait Attend: Element {
     fn backward(
         instructions: Instructions,
         inputs: &Inputs<'_, Self>,
-        saved: &Saved<'_, Self>,
+        saved: &SavedAttention<'_, Self>,
         gradient: &SharedSlice<'_, Self>,
         heads: Range<usize>,
     );
@@ -60,7 +60,7 @@ impl Attend for f32 {
     fn backward(
         instructions: Instructions,
         inputs: &Inputs<'_, Self>,
-        saved: &Saved<'_, Self>,
+        saved: &SavedAttention<'_, Self>,
         gradient: &SharedSlice<'_, Self>,
         heads: Range<usize>,
     ) {

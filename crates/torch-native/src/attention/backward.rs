@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use super::head::{Buffer, HeadPart, Inputs, Part, QUERY_BLOCK, Saved, Shape, blocks};
+use super::head::{Buffer, HeadPart, Inputs, Projection, QUERY_BLOCK, SavedAttention, Shape, blocks};
 use super::operands::{Left, Size, Target};
 use super::pack::{ScaledRows, pack_panels, pack_rows, panels, rows, write_part, write_row};
 use super::product::multiply;
@@ -24,7 +24,7 @@ use crate::parallel::SharedSlice;
 const KEY_BLOCK: usize = 96;
 
 /// One thread's memory, used for one head after another.
-struct Scratch {
+struct BackwardScratch {
     key_panels: Buffer<f32>,
     value_panels: Buffer<f32>,
     keys: Buffer<f32>,
@@ -40,7 +40,7 @@ struct Scratch {
     bits: KeepBits,
 }
 
-impl Scratch {
+impl BackwardScratch {
     fn new(shape: Shape) -> Self {
         let (positions, head) = (shape.padded_positions(), shape.padded_head());
         Self {
@@ -65,23 +65,27 @@ impl Scratch {
 #[inline(always)]
 pub(super) fn backward_heads<L: Lanes>(
     inputs: &Inputs<'_, f32>,
-    saved: &Saved<'_, f32>,
+    saved: &SavedAttention<'_, f32>,
     gradient: &SharedSlice<'_, f32>,
     heads: Range<usize>,
 ) {
     let shape = inputs.shape;
     let padded_head = shape.padded_head();
-    let mut scratch = Scratch::new(shape);
+    let mut scratch = BackwardScratch::new(shape);
     for head in heads {
         let length = inputs.length(head);
         let part = |part| (0..length).map(move |position| inputs.part(head, position, part));
-        pack_panels(part(Part::Key), shape.head_size, scratch.key_panels.values_mut());
         pack_panels(
-            part(Part::Value),
+            part(Projection::Key),
+            shape.head_size,
+            scratch.key_panels.values_mut(),
+        );
+        pack_panels(
+            part(Projection::Value),
             shape.head_size,
             scratch.value_panels.values_mut(),
         );
-        pack_rows(part(Part::Key), padded_head, 1.0, scratch.keys.values_mut());
+        pack_rows(part(Projection::Key), padded_head, 1.0, scratch.keys.values_mut());
         scratch.key_gradient.values_mut().fill(0.0);
         scratch.value_gradient.values_mut().fill(0.0);
         for queries in blocks(length, QUERY_BLOCK) {
@@ -95,13 +99,13 @@ pub(super) fn backward_heads<L: Lanes>(
             };
             let place = HeadPart {
                 head,
-                part: Part::Query,
+                part: Projection::Query,
             };
             write_part(inputs, gradient, place, queries, rows, write_row);
         }
         for (part, rows) in [
-            (Part::Key, &scratch.key_gradient),
-            (Part::Value, &scratch.value_gradient),
+            (Projection::Key, &scratch.key_gradient),
+            (Projection::Value, &scratch.value_gradient),
         ] {
             let rows = ScaledRows {
                 values: rows.values(),
@@ -117,8 +121,8 @@ pub(super) fn backward_heads<L: Lanes>(
 #[inline(always)]
 fn load_queries<L: Lanes>(
     inputs: &Inputs<'_, f32>,
-    saved: &Saved<'_, f32>,
-    scratch: &mut Scratch,
+    saved: &SavedAttention<'_, f32>,
+    scratch: &mut BackwardScratch,
     head: usize,
     queries: &Range<usize>,
 ) {
@@ -126,7 +130,7 @@ fn load_queries<L: Lanes>(
     let padded_head = shape.padded_head();
     let query_rows = queries
         .clone()
-        .map(|position| inputs.part(head, position, Part::Query));
+        .map(|position| inputs.part(head, position, Projection::Query));
     pack_rows(
         query_rows,
         padded_head,
@@ -158,7 +162,7 @@ fn load_queries<L: Lanes>(
 #[inline(always)]
 fn row_sums<L: Lanes>(
     inputs: &Inputs<'_, f32>,
-    saved: &Saved<'_, f32>,
+    saved: &SavedAttention<'_, f32>,
     head: usize,
     queries: &Range<usize>,
     sums: &mut [f32],
@@ -183,8 +187,8 @@ fn row_sums<L: Lanes>(
 #[inline(always)]
 fn backward_block<L: Lanes>(
     inputs: &Inputs<'_, f32>,
-    saved: &Saved<'_, f32>,
-    scratch: &mut Scratch,
+    saved: &SavedAttention<'_, f32>,
+    scratch: &mut BackwardScratch,
     head: usize,
     queries: &Range<usize>,
     keys: &Range<usize>,
@@ -243,7 +247,7 @@ fn backward_block<L: Lanes>(
 #[inline(always)]
 fn score_gradient_row<L: Lanes>(
     inputs: &Inputs<'_, f32>,
-    scratch: &mut Scratch,
+    scratch: &mut BackwardScratch,
     head: usize,
     row: usize,
     log_sum: f32,

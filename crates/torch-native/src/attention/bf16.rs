@@ -15,7 +15,7 @@ mod vector;
 use std::ops::Range;
 
 use super::attend::Attend;
-use super::head::{Inputs, Outputs, Saved};
+use super::head::{Inputs, Outputs, SavedAttention};
 use crate::instructions::Instructions;
 use crate::memory::Bf16;
 use crate::parallel::SharedSlice;
@@ -41,7 +41,7 @@ impl Attend for Bf16 {
     fn backward(
         instructions: Instructions,
         inputs: &Inputs<'_, Self>,
-        saved: &Saved<'_, Self>,
+        saved: &SavedAttention<'_, Self>,
         gradient: &SharedSlice<'_, Self>,
         heads: Range<usize>,
     ) {

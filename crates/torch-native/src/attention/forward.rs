@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use super::head::{Buffer, Inputs, Outputs, Part, QUERY_BLOCK, Shape, blocks};
+use super::head::{Buffer, Inputs, Outputs, Projection, QUERY_BLOCK, Shape, blocks};
 use super::operands::{Left, Size, Target};
 use super::pack::{pack_panels, pack_rows, panels, rows, write_row};
 use super::product::multiply;
@@ -24,7 +24,7 @@ use crate::lanes::{Lanes, WIDTH};
 const KEY_BLOCK: usize = 192;
 
 /// One thread's memory, used for one head after another.
-struct Scratch {
+struct ForwardScratch {
     keys: Buffer<f32>,
     values: Buffer<f32>,
     queries: Buffer<f32>,
@@ -33,7 +33,7 @@ struct Scratch {
     bits: KeepBits,
 }
 
-impl Scratch {
+impl ForwardScratch {
     fn new(shape: Shape) -> Self {
         let (positions, head) = (shape.padded_positions(), shape.padded_head());
         Self {
@@ -55,13 +55,13 @@ pub(super) fn forward_heads<L: Lanes>(
     heads: Range<usize>,
 ) {
     let shape = inputs.shape;
-    let mut scratch = Scratch::new(shape);
+    let mut scratch = ForwardScratch::new(shape);
     for head in heads {
         let length = inputs.length(head);
         let part = |part| (0..length).map(move |position| inputs.part(head, position, part));
-        pack_panels(part(Part::Key), shape.head_size, scratch.keys.values_mut());
+        pack_panels(part(Projection::Key), shape.head_size, scratch.keys.values_mut());
         pack_rows(
-            part(Part::Value),
+            part(Projection::Value),
             shape.padded_head(),
             1.0,
             scratch.values.values_mut(),
@@ -76,7 +76,7 @@ pub(super) fn forward_heads<L: Lanes>(
 fn forward_block<L: Lanes>(
     inputs: &Inputs<'_, f32>,
     outputs: &Outputs<'_, f32>,
-    scratch: &mut Scratch,
+    scratch: &mut ForwardScratch,
     head: usize,
     queries: Range<usize>,
 ) {
@@ -84,7 +84,7 @@ fn forward_block<L: Lanes>(
     let (head_size, padded_head) = (shape.head_size, shape.padded_head());
     let query_rows = queries
         .clone()
-        .map(|position| inputs.part(head, position, Part::Query));
+        .map(|position| inputs.part(head, position, Projection::Query));
     pack_rows(
         query_rows,
         padded_head,
@@ -125,7 +125,7 @@ fn forward_block<L: Lanes>(
 #[inline(always)]
 fn softmax_row<L: Lanes>(
     inputs: &Inputs<'_, f32>,
-    scratch: &mut Scratch,
+    scratch: &mut ForwardScratch,
     head: usize,
     row: usize,
     keys: &Range<usize>,

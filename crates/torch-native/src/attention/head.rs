@@ -21,7 +21,7 @@ pub(super) const MASKED: f32 = -1e30;
 
 /// Which of the three parts of the fused projection.
 #[derive(Clone, Copy)]
-pub(super) enum Part {
+pub(super) enum Projection {
     Query,
     Key,
     Value,
@@ -87,7 +87,7 @@ impl<'a, T> Inputs<'a, T> {
     }
 
     /// Elements of [rows, 3D] that belong to a part of head `head` (of B N).
-    pub(super) fn part_range(&self, head: usize, position: usize, part: Part) -> Range<usize> {
+    pub(super) fn part_range(&self, head: usize, position: usize, part: Projection) -> Range<usize> {
         let shape = self.shape;
         let row = self.row(head, position) * 3 * shape.width();
         let start = row + part as usize * shape.width() + head % shape.heads * shape.head_size;
@@ -101,7 +101,7 @@ impl<'a, T> Inputs<'a, T> {
         start..start + shape.head_size
     }
 
-    pub(super) fn part(&self, head: usize, position: usize, part: Part) -> &'a [T] {
+    pub(super) fn part(&self, head: usize, position: usize, part: Projection) -> &'a [T] {
         &self.query_key_value[self.part_range(head, position, part)]
     }
 
@@ -142,7 +142,7 @@ pub(crate) struct Outputs<'a, T> {
 
 /// What the forward pass left and what comes back through it.
 #[derive(Clone, Copy)]
-pub(crate) struct Saved<'a, T> {
+pub(crate) struct SavedAttention<'a, T> {
     /// [rows, D].
     pub(super) context: &'a [T],
     /// [rows, D].
@@ -155,7 +155,7 @@ pub(crate) struct Saved<'a, T> {
 #[derive(Clone, Copy)]
 pub(super) struct HeadPart {
     pub(super) head: usize,
-    pub(super) part: Part,
+    pub(super) part: Projection,
 }
 
 /// `0..count` in blocks of `size`; the last may be short.

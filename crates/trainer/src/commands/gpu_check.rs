@@ -91,10 +91,10 @@ fn checks(device: Device, half: &[Precision]) -> Vec<Check> {
         },
     };
     let mut checks = correctness(&checked, half);
-    for way in NcclSetup::ALL {
+    for setup in NcclSetup::ALL {
         let checked = checked.clone();
-        let what = format!("NCCL, one rank, {way}");
-        checks.push(Check::new(&what, move || nccl::one_rank(&checked, way)));
+        let what = format!("NCCL, one rank, {setup}");
+        checks.push(Check::new(&what, move || nccl::one_rank(&checked, setup)));
     }
     let operators = checked.clone();
     checks.push(Check::new("operators of a step", move || {

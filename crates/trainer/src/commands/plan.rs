@@ -13,7 +13,7 @@ use crate::{
     error::TrainError,
     estimate::{
         Asked, Estimate,
-        cpu::{self, Measured},
+        cpu::{self, CpuMeasurement},
         device::{ACCELERATORS, Accelerator, CPU, Device},
         error::EstimateError,
         measured::{Remaining, remaining},
@@ -210,7 +210,7 @@ fn json_of(known: &Known<'_>) -> String {
 /// measured once for all of them.
 enum Machine {
     Accelerator(&'static Accelerator),
-    Cpu(Measured),
+    Cpu(CpuMeasurement),
 }
 
 impl Machine {

@@ -117,7 +117,7 @@ pub(crate) fn replay(config: RunConfig, step: u64, slot: Option<u64>) -> Result<
         None => 0..num_slots,
     };
     let described = loader.describe_slots(before, slots)?;
-    let rows: Vec<Row> = batches.micro_batches.iter().flat_map(rows).collect();
+    let rows: Vec<InputRow> = batches.micro_batches.iter().flat_map(rows).collect();
     Ok(Replay {
         step,
         skipped: loader.config().skip_steps.contains(step),
@@ -127,7 +127,7 @@ pub(crate) fn replay(config: RunConfig, step: u64, slot: Option<u64>) -> Result<
 }
 
 /// A sequence as the model gets it, without padding.
-struct Row {
+struct InputRow {
     /// Token ids, masks in place.
     input_ids: Vec<i64>,
     /// The original token where one is predicted, [`NOT_PREDICTED`] elsewhere.
@@ -137,14 +137,14 @@ struct Row {
 /// What `transformers` puts where nothing is predicted.
 const NOT_PREDICTED: i64 = -100;
 
-fn rows(batch: &MicroBatch) -> Vec<Row> {
-    let row = |(ids, &length): (&[i64], &u32)| Row {
+fn rows(batch: &MicroBatch) -> Vec<InputRow> {
+    let row = |(ids, &length): (&[i64], &u32)| InputRow {
         input_ids: ids[..length as usize].to_vec(),
         labels: vec![NOT_PREDICTED; length as usize],
     };
     let length = batch.sequence_length.max(1);
     let ids = batch.input_ids.chunks(length);
-    let mut rows: Vec<Row> = ids.zip(&batch.lengths).map(row).collect();
+    let mut rows: Vec<InputRow> = ids.zip(&batch.lengths).map(row).collect();
     let masked = batch.masked_positions.iter().zip(&batch.labels);
     for ((&position, &label), _) in masked.zip(&batch.weights).filter(|(_, weight)| **weight > 0.0) {
         let position = usize::try_from(position).unwrap_or(usize::MAX);
@@ -157,7 +157,7 @@ fn rows(batch: &MicroBatch) -> Vec<Row> {
 }
 
 /// A slot in words, with its row.
-fn with_row(slot: &SequenceDescription, rows: &[Row]) -> Value {
+fn with_row(slot: &SequenceDescription, rows: &[InputRow]) -> Value {
     let mut words = in_words(slot);
     if let Some(row) = usize::try_from(slot.slot).ok().and_then(|slot| rows.get(slot)) {
         words["input_ids"] = json!(row.input_ids);

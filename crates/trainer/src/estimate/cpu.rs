@@ -52,7 +52,7 @@ const FORWARD: f64 = 1.0 / 3.0;
 
 /// A measured rank of a CPU.
 #[derive(Debug)]
-pub(crate) struct Measured {
+pub(crate) struct CpuMeasurement {
     /// The rank.
     pub device: Device,
     /// Ranks that share the machine.
@@ -65,7 +65,7 @@ pub(crate) struct Measured {
     waited: f64,
 }
 
-impl Measured {
+impl CpuMeasurement {
     /// Says that something else used the cores.
     pub(crate) fn warn_if_disturbed(&self) {
         if self.waited > CROWDED {
@@ -125,7 +125,7 @@ impl Measured {
 ///
 /// # Errors
 /// When threads and cores do not fit each other, the precision is slow here, or libtorch fails.
-pub(crate) fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Measured, TrainError> {
+pub(crate) fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<CpuMeasurement, TrainError> {
     let memory_bytes = memory::available_bytes(TorchDevice::Cpu, num_ranks as usize)? as f64;
     let num_threads = threads_of(plan, num_ranks)?;
     torch_native::set_num_threads(num_threads)?;
@@ -155,7 +155,7 @@ pub(crate) fn measure(plan: &TrainPlan, num_ranks: u32) -> Result<Measured, Trai
         ),
         precision,
     };
-    Ok(Measured {
+    Ok(CpuMeasurement {
         device,
         num_ranks,
         num_threads,
@@ -354,7 +354,7 @@ mod tests {
                 batch: 64,
                 micro_batch: 64,
                 wire_bytes: 4.0,
-                sums: GradientSchedule::Overlapped,
+                gradient_schedule: GradientSchedule::Overlapped,
                 through_host: false,
                 recomputes,
             };
@@ -386,8 +386,8 @@ mod tests {
         ));
     }
 
-    fn measured(plan: &TrainPlan, num_threads: usize) -> Measured {
-        Measured {
+    fn measured(plan: &TrainPlan, num_threads: usize) -> CpuMeasurement {
+        CpuMeasurement {
             device: Device {
                 name: CPU,
                 memory_bytes: 8e9,

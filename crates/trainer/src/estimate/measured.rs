@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::{config::RunConfig, error::TrainError, estimate::error::EstimateError};
 
-use lines::{Read, StepLine, read};
+use lines::{Read, TimedLine, read};
 use overhead::Overhead;
 
 /// Steps that have to be measured.
@@ -102,7 +102,7 @@ pub(crate) struct Remaining {
 pub(crate) fn remaining(run: &Path, config: &RunConfig, now: Timestamp) -> Result<Remaining, TrainError> {
     let read = read(&run.join("metrics.jsonl"))?;
     let work = Work::new(config)?;
-    match Measured::new(&read, &work) {
+    match MeasuredSteps::new(&read, &work) {
         Some(measured) if measured.is_enough() => Ok(told(&read, &work, &measured, now)),
         few => Err(EstimateError::NotMeasured {
             run: run.to_owned(),
@@ -114,7 +114,7 @@ pub(crate) fn remaining(run: &Path, config: &RunConfig, now: Timestamp) -> Resul
     }
 }
 
-fn told(read: &Read, work: &Work, measured: &Measured<'_>, now: Timestamp) -> Remaining {
+fn told(read: &Read, work: &Work, measured: &MeasuredSteps<'_>, now: Timestamp) -> Remaining {
     let last = &measured.lines[measured.lines.len() - 1];
     let per_work = measured.seconds_per_work();
     let left = last.step..work.max_steps;
@@ -192,15 +192,15 @@ impl Work {
 }
 
 /// The lines that the rate comes from: the newest of the ranks that train now.
-struct Measured<'a> {
-    lines: &'a [StepLine],
+struct MeasuredSteps<'a> {
+    lines: &'a [TimedLine],
     /// Seconds of a step over its work, of each line.
     costs: Vec<f64>,
     /// Above it a line has stalled.
     stalled_from: f64,
 }
 
-impl<'a> Measured<'a> {
+impl<'a> MeasuredSteps<'a> {
     /// `None` without a line.
     fn new(read: &'a Read, work: &Work) -> Option<Self> {
         let last = read.steps.last()?;
@@ -232,14 +232,14 @@ impl<'a> Measured<'a> {
     }
 
     /// Lines without a stall, each with its cost.
-    fn usual(&self) -> Vec<(&StepLine, f64)> {
+    fn usual(&self) -> Vec<(&TimedLine, f64)> {
         let all = self.lines.iter().zip(self.costs.iter().copied());
         all.filter(|(_, cost)| *cost <= self.stalled_from).collect()
     }
 
     fn seconds_per_work(&self) -> Between {
         let usual = self.usual();
-        let mean = |part: &[(&StepLine, f64)]| {
+        let mean = |part: &[(&TimedLine, f64)]| {
             let steps: u64 = part.iter().map(|(line, _)| line.num_steps).sum();
             part.iter()
                 .map(|(line, cost)| cost * line.num_steps as f64)
@@ -267,7 +267,7 @@ impl<'a> Measured<'a> {
         let usual = self.seconds_per_work().value;
         let stalled = self.lines.iter().zip(&self.costs);
         let stalled: Vec<_> = stalled.filter(|(_, cost)| **cost > self.stalled_from).collect();
-        let share = |(line, cost): &(&StepLine, &f64)| line.seconds * (1.0 - usual / **cost);
+        let share = |(line, cost): &(&TimedLine, &f64)| line.seconds * (1.0 - usual / **cost);
         let seconds: f64 = stalled.iter().map(share).sum();
         let measured: f64 = self
             .lines

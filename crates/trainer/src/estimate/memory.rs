@@ -67,8 +67,8 @@ impl Memory {
         if product < number {
             copies_bytes += product * parameters;
         }
-        let way = GradientTransport::of(&plan.config.parallel, device.of_libtorch(), plan.world_size);
-        if way == GradientTransport::Nccl && plan.config.parallel.reduce_dtype == ReduceDtype::Bf16 {
+        let transport = GradientTransport::of(&plan.config.parallel, device.of_libtorch(), plan.world_size);
+        if transport == GradientTransport::Nccl && plan.config.parallel.reduce_dtype == ReduceDtype::Bf16 {
             copies_bytes += 2.0 * parameters;
         }
         let (kept, a_logit, reserved_bytes) = if device.is_cpu() {

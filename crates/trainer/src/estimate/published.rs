@@ -16,7 +16,7 @@ use crate::run::plan::work;
 
 /// A published rate.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Row {
+pub(crate) struct PublishedRow {
     /// Device and arithmetic.
     pub device: &'static str,
     /// Number of devices, 8 a node.
@@ -27,8 +27,13 @@ pub(crate) struct Row {
     pub sequences_per_second: f64,
 }
 
-const fn row(device: &'static str, num_devices: u64, length: usize, sequences_per_second: f64) -> Row {
-    Row {
+const fn row(
+    device: &'static str,
+    num_devices: u64,
+    length: usize,
+    sequences_per_second: f64,
+) -> PublishedRow {
+    PublishedRow {
         device,
         num_devices,
         length,
@@ -37,7 +42,7 @@ const fn row(device: &'static str, num_devices: u64, length: usize, sequences_pe
 }
 
 /// The rows; the first of each device is the one that its rate is fitted on.
-pub(crate) const ROWS: [Row; 26] = [
+pub(crate) const ROWS: [PublishedRow; 26] = [
     row("V100 FP32", 1, 128, 50.0),
     row("V100 FP32", 1, 512, 19.0),
     row("V100 FP32", 8, 128, 387.0),
@@ -67,13 +72,13 @@ pub(crate) const ROWS: [Row; 26] = [
 ];
 
 /// The row that fixes how much of a sequence of 512 positions was computed.
-const LENGTH_ROW: Row = row("V100 FP16", 1, 512, 75.0);
+const LENGTH_ROW: PublishedRow = row("V100 FP16", 1, 512, 75.0);
 
 /// A row, and what the fitted constants say of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Residual {
     /// The row.
-    pub row: Row,
+    pub row: PublishedRow,
     /// Predicted sequences a second.
     pub predicted: f64,
     /// Whether the row is one that a constant was fitted on.
@@ -121,8 +126,8 @@ fn sequence_flops(model: &RobertaConfig, length: usize) -> f64 {
     work::flops_per_token(model, length, rows_of(length)) * length as f64
 }
 
-fn fitted_row(device: &str) -> Row {
-    let of_device = |row: &&Row| row.device == device;
+fn fitted_row(device: &str) -> PublishedRow {
+    let of_device = |row: &&PublishedRow| row.device == device;
     ROWS.iter().find(of_device).copied().unwrap_or(ROWS[0])
 }
 
@@ -153,7 +158,7 @@ fn network() -> Network {
 /// Every row with its prediction.
 pub(crate) fn residuals() -> Vec<Residual> {
     let model = bert_large();
-    let predict = |row: &Row| {
+    let predict = |row: &PublishedRow| {
         let share = if row.length > 128 { computed_share() } else { 1.0 };
         // Batches of 65,536 and 32,768 sequences, as accumulated there.
         let (batch, micro_batch) = if row.length > 128 {
@@ -168,14 +173,14 @@ pub(crate) fn residuals() -> Vec<Residual> {
             flops_per_sequence: sequence_flops(&model, row.length) * share,
             batch,
             micro_batch,
-            sums: GradientSchedule::Overlapped,
+            gradient_schedule: GradientSchedule::Overlapped,
             through_host: false,
             recomputes: false,
             wire_bytes: if row.device.ends_with("FP16") { 2.0 } else { 4.0 },
         };
         let rate = (fitted_rate(row.device), &BesideProducts::IN_THE_RATE);
         let time = StepTime::new(&step, &network(), row.num_devices, rate);
-        let is_own = |other: &Row| {
+        let is_own = |other: &PublishedRow| {
             (other.device, other.num_devices, other.length) == (row.device, row.num_devices, row.length)
         };
         Residual {

@@ -125,7 +125,7 @@ impl Estimate {
                 .network
                 .hierarchical_seconds(gradient_bytes, asked.num_devices),
             in_host_memory_seconds: (step.through_host
-                || matches!(step.sums, GradientSchedule::Canonical { .. }))
+                || matches!(step.gradient_schedule, GradientSchedule::Canonical { .. }))
             .then(|| at(asked.num_devices, fastest).communication_seconds),
             ranges: ranges(&step, plan, asked),
             passes: asked.corpus_tokens.map(|tokens| positions / tokens as f64),
@@ -213,7 +213,7 @@ fn step_of<'a>(plan: &'a TrainPlan, device: &Device, num_devices: u64, micro_bat
     let config = &plan.config;
     let (length, rows) = (config.data.sequence_length, plan.mask_capacity);
     let recomputes = config.model.checkpoint_activations;
-    let way = GradientTransport::of(&config.parallel, device.of_libtorch(), world_size(num_devices));
+    let transport = GradientTransport::of(&config.parallel, device.of_libtorch(), world_size(num_devices));
     PlannedStep {
         model: &config.model.config,
         length,
@@ -222,8 +222,8 @@ fn step_of<'a>(plan: &'a TrainPlan, device: &Device, num_devices: u64, micro_bat
         batch: config.training.global_batch_size,
         micro_batch,
         wire_bytes: config.parallel.reduce_dtype.bytes(device.precision),
-        sums: sums_of(plan, device, num_devices, micro_batch),
-        through_host: num_devices > 1 && !device.is_cpu() && way == GradientTransport::HostMemory,
+        gradient_schedule: gradient_schedule_of(plan, device, num_devices, micro_batch),
+        through_host: num_devices > 1 && !device.is_cpu() && transport == GradientTransport::HostMemory,
         recomputes,
     }
 }
@@ -232,7 +232,12 @@ fn world_size(num_devices: u64) -> u32 {
     u32::try_from(num_devices).unwrap_or(u32::MAX)
 }
 
-fn sums_of(plan: &TrainPlan, device: &Device, num_devices: u64, micro_batch: u64) -> GradientSchedule {
+fn gradient_schedule_of(
+    plan: &TrainPlan,
+    device: &Device,
+    num_devices: u64,
+    micro_batch: u64,
+) -> GradientSchedule {
     let parallel = &plan.config.parallel;
     match parallel.reduction {
         Reduction::Canonical => {

@@ -32,7 +32,7 @@ pub(crate) struct PlannedStep<'a> {
     /// Bytes of a gradient on the wire.
     pub wire_bytes: f64,
     /// How gradients are summed over devices.
-    pub sums: GradientSchedule,
+    pub gradient_schedule: GradientSchedule,
     /// Whether accelerators copy gradients to host memory, where they are summed, and back.
     pub through_host: bool,
     /// `model.checkpoint_activations`
@@ -92,7 +92,7 @@ impl StepTime {
         let parameters = work::num_parameters(step.model) as f64;
         let tied = (step.model.vocab_size * step.model.hidden_size) as f64;
         let all = summing_seconds(step, network, num_devices);
-        let exposed = if step.sums == GradientSchedule::Overlapped {
+        let exposed = if step.gradient_schedule == GradientSchedule::Overlapped {
             let last = network.reduce_seconds(tied * step.wire_bytes, num_devices);
             let backward = if step.recomputes {
                 BACKWARD_RECOMPUTING
@@ -130,7 +130,7 @@ fn summing_seconds(step: &PlannedStep<'_>, network: &Network, num_devices: u64) 
     } else {
         (*network, 0.0)
     };
-    let sum = match step.sums {
+    let sum = match step.gradient_schedule {
         GradientSchedule::Canonical { nodes } => {
             let exchanges = (parameters / PIECE as f64).ceil();
             (nodes + 1.0) * network.all_to_all_seconds(bytes, num_devices, exchanges)
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn what_overlaps_is_exposed_less_and_the_canonical_tree_not_at_all_hidden() {
         let model = config(768, 12, 50_265);
-        let time = |sums, num_devices| {
+        let time = |gradient_schedule, num_devices| {
             let step = PlannedStep {
                 model: &model,
                 length: 512,
@@ -157,7 +157,7 @@ mod tests {
                 batch: 2048,
                 micro_batch: 32,
                 wire_bytes: 4.0,
-                sums,
+                gradient_schedule,
                 through_host: false,
                 recomputes: false,
             };
@@ -203,7 +203,7 @@ mod tests {
             batch: 2048,
             micro_batch: 32,
             wire_bytes: 4.0,
-            sums: GradientSchedule::AfterThePass,
+            gradient_schedule: GradientSchedule::AfterThePass,
             through_host: true,
             recomputes: false,
         };

@@ -20,10 +20,10 @@ use crate::error::TrainError;
 
 /// The log file of this rank, once the run folder is known; lines before are not kept.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LogFile(Arc<Inner>);
+pub(crate) struct LogFile(Arc<LogState>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct LogState {
     file: OnceLock<File>,
     has_lost_lines: AtomicBool,
 }

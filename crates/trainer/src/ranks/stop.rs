@@ -36,10 +36,10 @@ const BEFORE_END: Duration = Duration::from_mins(3);
 
 /// Whether this process was asked to stop.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct StopRequest(Arc<Inner>);
+pub(crate) struct StopRequest(Arc<StopState>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct StopState {
     /// Why, once it was asked.
     reason: OnceLock<StopReason>,
     /// When it is asked by itself, and why.

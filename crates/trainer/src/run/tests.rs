@@ -22,7 +22,7 @@ use collectives::{Collective, Threads};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) use self::nccl_stand_in::stand_in_sums;
+pub(crate) use self::nccl_stand_in::stand_in_reduce;
 use crate::{
     commands::{
         eval::{EvaluationOverrides, Weights, evaluate_run},

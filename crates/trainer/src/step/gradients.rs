@@ -45,8 +45,8 @@ fn connected_by_nccl<T>(
 ) -> Result<T, TrainError> {
     let within = Duration::from_secs(config.parallel.abort_s);
     let last_resort = LastResort::new(collective.rank().0, run_dir, within);
-    let sums = connect(config, device, collective, &last_resort)?;
-    let mut nccl = Nccl::new(collective, sums);
+    let reduce = connect(config, device, collective, &last_resort)?;
+    let mut nccl = Nccl::new(collective, reduce);
     let done = work(&mut nccl).inspect_err(|_| last_resort.is_back())?;
     if let Err(error) = nccl.leave() {
         // Nothing that was learned depends on how NCCL goes down.

@@ -196,15 +196,15 @@ fn reduce_bucket(
     };
     collective.at_bucket(bucket);
     match collective.device_reduce() {
-        Some(sums) => Ok(sums.start(numbers_of(part.to_send()?)?, bucket)?),
+        Some(reduce) => Ok(reduce.start(numbers_of(part.to_send()?)?, bucket)?),
         None => all_reduce(collective, part),
     }
 }
 
 /// Afterwards every bucket that was given away is summed, and what was rounded is back.
 fn finish(collective: &mut dyn Collective, parts: &[Part]) -> Result<(), TrainError> {
-    if let Some(sums) = collective.device_reduce() {
-        sums.finish()?;
+    if let Some(reduce) = collective.device_reduce() {
+        reduce.finish()?;
     }
     parts.iter().try_for_each(Part::take_back)
 }
@@ -353,7 +353,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::{config::tests::tiny, run::tests::stand_in_sums};
+    use crate::{config::tests::tiny, run::tests::stand_in_reduce};
     use collectives::{Nccl, Single, Threads};
     use model::{Precision, RobertaForMaskedLm};
     use nccl_stand_in::StandIn;
@@ -444,8 +444,8 @@ mod tests {
         let stand_in = StandIn::load();
         let gpu = stand_in.gpus(1).start;
         let mut below = Single::new();
-        let sums = stand_in_sums(&stand_in, &mut below, gpu);
-        let mut nccl = Nccl::new(&mut below, sums);
+        let reduce = stand_in_reduce(&stand_in, &mut below, gpu);
+        let mut nccl = Nccl::new(&mut below, reduce);
         let (buckets, buffer, parts) = work(&mut nccl, ReduceDtype::F32);
         stand_in.adopt(gpu, buffer.data_ptr().addr(), 200);
         let (sender, progress) = channel();
@@ -509,8 +509,8 @@ mod tests {
         let stand_in = StandIn::load();
         let gpu = stand_in.gpus(1).start;
         let mut below = Single::new();
-        let sums = stand_in_sums(&stand_in, &mut below, gpu);
-        let mut nccl = Nccl::new(&mut below, sums);
+        let reduce = stand_in_reduce(&stand_in, &mut below, gpu);
+        let mut nccl = Nccl::new(&mut below, reduce);
         let (_, buffer, parts) = work(&mut nccl, ReduceDtype::Bf16);
         let _ = buffer.shallow_clone().fill_(1.0 + 2f64.powi(-9));
         let Wire::GpuBf16(copy) = &parts[0].wire else {

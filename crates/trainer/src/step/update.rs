@@ -18,9 +18,9 @@ use crate::{
 pub(crate) fn overflowed(
     learner: &mut Learner,
     finished: Step,
-    sums: &GlobalResult,
+    results: &GlobalResult,
 ) -> Result<bool, TrainError> {
-    let what = match (sums.bad_loss, sums.bad_gradient) {
+    let what = match (results.bad_loss, results.bad_gradient) {
         (false, false) => {
             learner.loss_scale.iter_mut().for_each(LossScale::succeed);
             return Ok(false);

@@ -12,7 +12,9 @@ use super::forward::binary_scale;
 use super::pack::{Rows, pack_panels, pack_row_pairs, pack_rows, panels, row_pairs, words_of_head};
 use super::product::multiply;
 use super::vector::{LANES, dot, exp2, kept, load, rounded_rows, store_half, store_words, write_row};
-use crate::attention::head::{Buffer, HeadPart, Inputs, Part, QUERY_BLOCK, Saved, Shape, blocks};
+use crate::attention::head::{
+    Buffer, HeadPart, Inputs, Projection, QUERY_BLOCK, SavedAttention, Shape, blocks,
+};
 use crate::attention::operands::{Left, Size, Target};
 use crate::attention::pack::{ScaledRows, write_part};
 use crate::dropout::keep_bits::{KeepBits, RowBits};
@@ -24,7 +26,7 @@ const KEY_BLOCK: usize = 96;
 const WORD_BLOCK: usize = KEY_BLOCK / 2;
 
 /// One thread's memory, used for one head after another.
-struct Scratch {
+struct Bf16BackwardScratch {
     row: Vec<u32>,
     key_panels: Buffer<u32>,
     value_panels: Buffer<u32>,
@@ -54,7 +56,7 @@ struct Block {
     bits: KeepBits,
 }
 
-impl Scratch {
+impl Bf16BackwardScratch {
     fn new(shape: Shape) -> Self {
         let (positions, head, words) = (
             shape.padded_positions(),
@@ -92,12 +94,12 @@ impl Scratch {
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
 pub(super) fn backward_heads(
     inputs: &Inputs<'_, Bf16>,
-    saved: &Saved<'_, Bf16>,
+    saved: &SavedAttention<'_, Bf16>,
     gradient: &SharedSlice<'_, Bf16>,
     heads: Range<usize>,
 ) {
     let shape = inputs.shape;
-    let mut scratch = Scratch::new(shape);
+    let mut scratch = Bf16BackwardScratch::new(shape);
     // A function with target features cannot be passed as one; a closure in such a function can.
     let write_row = |row: &[f32], factor, target: &mut [Bf16]| write_row(row, factor, target);
     for head in heads {
@@ -114,14 +116,14 @@ pub(super) fn backward_heads(
             };
             let place = HeadPart {
                 head,
-                part: Part::Query,
+                part: Projection::Query,
             };
             write_part(inputs, gradient, place, queries, rows, write_row);
         }
         for (part, rows, factor) in [
-            (Part::Key, &scratch.key_gradient, shape.scale()),
+            (Projection::Key, &scratch.key_gradient, shape.scale()),
             // The scale of kept probabilities.
-            (Part::Value, &scratch.value_gradient, inputs.dropout_scale()),
+            (Projection::Value, &scratch.value_gradient, inputs.dropout_scale()),
         ] {
             let rows = ScaledRows {
                 values: rows.values(),
@@ -135,11 +137,14 @@ pub(super) fn backward_heads(
 
 #[inline]
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
-fn load_keys(inputs: &Inputs<'_, Bf16>, scratch: &mut Scratch, head: usize, all: &Range<usize>) {
-    let keys = Rows::Part(inputs, Part::Key);
+fn load_keys(inputs: &Inputs<'_, Bf16>, scratch: &mut Bf16BackwardScratch, head: usize, all: &Range<usize>) {
+    let keys = Rows::Projected(inputs, Projection::Key);
     for (rows, target) in [
         (keys, &mut scratch.key_panels),
-        (Rows::Part(inputs, Part::Value), &mut scratch.value_panels),
+        (
+            Rows::Projected(inputs, Projection::Value),
+            &mut scratch.value_panels,
+        ),
     ] {
         pack_panels(rows, head, all.end, &mut scratch.row, target.values_mut());
     }
@@ -159,8 +164,8 @@ fn load_keys(inputs: &Inputs<'_, Bf16>, scratch: &mut Scratch, head: usize, all:
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
 fn load_queries(
     inputs: &Inputs<'_, Bf16>,
-    saved: &Saved<'_, Bf16>,
-    scratch: &mut Scratch,
+    saved: &SavedAttention<'_, Bf16>,
+    scratch: &mut Bf16BackwardScratch,
     head: usize,
     queries: &Range<usize>,
 ) {
@@ -168,7 +173,7 @@ fn load_queries(
     let (words, padded_head) = (words_of_head(shape), shape.padded_head());
     for (rows, target, pairs) in [
         (
-            Rows::Part(inputs, Part::Query),
+            Rows::Projected(inputs, Projection::Query),
             &mut scratch.queries,
             &mut scratch.query_pairs,
         ),
@@ -204,7 +209,7 @@ fn load_queries(
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
 fn backward_block(
     inputs: &Inputs<'_, Bf16>,
-    scratch: &mut Scratch,
+    scratch: &mut Bf16BackwardScratch,
     head: usize,
     queries: &Range<usize>,
     keys: &Range<usize>,
@@ -318,7 +323,7 @@ impl<'a> Query<'a> {
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
 fn score_gradient_rows(
     inputs: &Inputs<'_, Bf16>,
-    scratch: &mut Scratch,
+    scratch: &mut Bf16BackwardScratch,
     head: usize,
     first: usize,
     keys: &Range<usize>,

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::pack::{Rows, pack_panels, pack_row_pairs, pack_rows, panels, row_pairs, words_of_head};
 use super::product::multiply;
 use super::vector::{LANES, exp2, kept, load, store, store_rounded, write_row};
-use crate::attention::head::{Buffer, Inputs, Outputs, Part, QUERY_BLOCK, Shape, blocks};
+use crate::attention::head::{Buffer, Inputs, Outputs, Projection, QUERY_BLOCK, Shape, blocks};
 use crate::attention::operands::{Left, Size, Target};
 use crate::attention::softmax_rows::SoftmaxRows;
 use crate::dropout::keep_bits::KeepBits;
@@ -22,7 +22,7 @@ const KEY_BLOCK: usize = 192;
 const WORD_BLOCK: usize = KEY_BLOCK / 2;
 
 /// One thread's memory, used for one head after another.
-struct Scratch {
+struct Bf16ForwardScratch {
     row: Vec<u32>,
     keys: Buffer<u32>,
     values: Buffer<u32>,
@@ -33,7 +33,7 @@ struct Scratch {
     bits: KeepBits,
 }
 
-impl Scratch {
+impl Bf16ForwardScratch {
     fn new(shape: Shape) -> Self {
         let (positions, head, words) = (
             shape.padded_positions(),
@@ -57,18 +57,18 @@ impl Scratch {
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
 pub(super) fn forward_heads(inputs: &Inputs<'_, Bf16>, outputs: &Outputs<'_, Bf16>, heads: Range<usize>) {
     let shape = inputs.shape;
-    let mut scratch = Scratch::new(shape);
+    let mut scratch = Bf16ForwardScratch::new(shape);
     for head in heads {
         let length = inputs.length(head);
         pack_panels(
-            Rows::Part(inputs, Part::Key),
+            Rows::Projected(inputs, Projection::Key),
             head,
             length,
             &mut scratch.row,
             scratch.keys.values_mut(),
         );
         pack_row_pairs(
-            Rows::Part(inputs, Part::Value),
+            Rows::Projected(inputs, Projection::Value),
             head,
             &(0..length),
             shape.padded_head(),
@@ -85,14 +85,14 @@ pub(super) fn forward_heads(inputs: &Inputs<'_, Bf16>, outputs: &Outputs<'_, Bf1
 fn forward_block(
     inputs: &Inputs<'_, Bf16>,
     outputs: &Outputs<'_, Bf16>,
-    scratch: &mut Scratch,
+    scratch: &mut Bf16ForwardScratch,
     head: usize,
     queries: Range<usize>,
 ) {
     let shape = inputs.shape;
     let (words, padded_head) = (words_of_head(shape), shape.padded_head());
     pack_rows(
-        Rows::Part(inputs, Part::Query),
+        Rows::Projected(inputs, Projection::Query),
         head,
         &queries,
         words,
@@ -140,7 +140,7 @@ pub(super) fn binary_scale(shape: Shape) -> f32 {
 #[target_feature(enable = "avx512bf16,avx512vl,avx512dq")]
 fn softmax_row(
     inputs: &Inputs<'_, Bf16>,
-    scratch: &mut Scratch,
+    scratch: &mut Bf16ForwardScratch,
     head: usize,
     row: usize,
     keys: &Range<usize>,

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use crate::attention::head::{Inputs, POSITION_UNIT, Part, Shape};
+use crate::attention::head::{Inputs, POSITION_UNIT, Projection, Shape};
 use crate::attention::operands::{PANEL, Right};
 use crate::memory::Bf16;
 
@@ -39,7 +39,7 @@ fn row_words(row: &[Bf16], target: &mut [u32]) {
 #[derive(Clone, Copy)]
 pub(super) enum Rows<'a> {
     /// Of the fused projection.
-    Part(&'a Inputs<'a, Bf16>, Part),
+    Projected(&'a Inputs<'a, Bf16>, Projection),
     /// Of a tensor [rows, D].
     Context(&'a Inputs<'a, Bf16>, &'a [Bf16]),
 }
@@ -48,7 +48,7 @@ impl<'a> Rows<'a> {
     #[inline(always)]
     fn row(self, head: usize, position: usize) -> &'a [Bf16] {
         match self {
-            Self::Part(inputs, part) => inputs.part(head, position, part),
+            Self::Projected(inputs, part) => inputs.part(head, position, part),
             Self::Context(inputs, values) => &values[inputs.context_range(head, position)],
         }
     }

@@ -31,9 +31,9 @@ const KEY: DropoutKey = DropoutKey {
     micro_batch: 0,
 };
 
-/// One way through attention, which on a GPU has a kernel of its own.
+/// What attention is given, each of which has a kernel of its own on a GPU.
 #[derive(Debug, Clone, Copy)]
-struct Way {
+struct AttentionSetup {
     device: Device,
     kind: Kind,
     positions: i64,
@@ -41,7 +41,7 @@ struct Way {
     is_padded: bool,
 }
 
-/// What a way does.
+/// What attention does in a setup.
 #[derive(Debug, Clone, Copy)]
 struct Rates {
     /// Share of the weights that were dropped, and how far it may be off.
@@ -62,13 +62,13 @@ pub(super) fn dropout_rates(device: Device, kind: Kind) -> Found {
     ));
     for is_padded in [false, true] {
         for positions in LENGTHS {
-            let way = Way {
+            let setup = AttentionSetup {
                 device,
                 kind,
                 positions,
                 is_padded,
             };
-            let rates = way.rates()?;
+            let rates = setup.rates()?;
             passed &= rates.are_right();
             let name = if is_padded { "masked" } else { "whole" };
             let finite = if rates.has_finite_gradients {
@@ -108,7 +108,7 @@ impl Rates {
     }
 }
 
-impl Way {
+impl AttentionSetup {
     fn rates(self) -> Result<Rates, TrainError> {
         let (mut dropped, mut draws) = (0.0, 0.0);
         for block in 0..self.positions / WIDTH {
@@ -253,13 +253,13 @@ mod tests {
     /// Padding is not counted as dropped.
     #[test]
     fn only_weights_of_tokens_are_counted() {
-        let way = Way {
+        let setup = AttentionSetup {
             device: Device::Cpu,
             kind: Kind::Float,
             positions: 128,
             is_padded: true,
         };
-        let count = |block| way.seen(block).unwrap().sum(Kind::Int64).int64_value(&[]);
+        let count = |block| setup.seen(block).unwrap().sum(Kind::Int64).int64_value(&[]);
         // Of the last sequence 96 tokens ask, and of the second block 32 are asked.
         let whole = (SEQUENCES * 128 - 32) * HEADS * WIDTH;
         assert_eq!((count(0), count(1)), (whole, whole - 96 * HEADS * 32));

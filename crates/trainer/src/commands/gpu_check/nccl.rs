@@ -67,32 +67,32 @@ impl fmt::Display for NcclSetup {
 }
 
 /// A few steps over the NCCL and the GPU of this process.
-pub(super) fn one_rank(checked: &Checked, way: NcclSetup) -> Found {
+pub(super) fn one_rank(checked: &Checked, setup: NcclSetup) -> Found {
     let open = || {
         let runtime = GpuRuntime::of_process()?;
         Ok::<_, NcclError>((NcclLibrary::open(None)?, Gpu::open(&runtime, 0)?))
     };
     let (library, gpu) = open().map_err(CollectiveError::from)?;
-    steps_of_one_rank(checked, way, (library, gpu), |_| ())
+    steps_of_one_rank(checked, setup, (library, gpu), |_| ())
 }
 
 /// Whether steps over NCCL learn what steps without it learn. `before` sees each model before its steps.
 fn steps_of_one_rank(
     checked: &Checked,
-    way: NcclSetup,
+    setup: NcclSetup,
     (library, gpu): (NcclLibrary, Gpu),
     before: impl Fn(&SyntheticRun),
 ) -> Found {
     let name = format!("NCCL {} ({})", library.version(), library.name());
     let mut single = Single::new();
-    let sums = NcclReduce::connect(&mut single, library, gpu, TIMES, Box::new(|_| {}))?;
-    let mut nccl = Nccl::new(&mut single, sums);
-    let (begun, found) = learned(checked, Some(way), &mut nccl, before)?;
+    let reduce = NcclReduce::connect(&mut single, library, gpu, TIMES, Box::new(|_| {}))?;
+    let mut nccl = Nccl::new(&mut single, reduce);
+    let (begun, found) = learned(checked, Some(setup), &mut nccl, before)?;
     nccl.leave()?;
     let (_, expected) = learned(checked, None, &mut Single::new(), |_| ())?;
     let changed = |weights: &Tensor| weights.f_sub(&begun);
     let error = relative_error(&changed(&found)?, &changed(&expected)?)?;
-    let tolerance = way.tolerance();
+    let tolerance = setup.tolerance();
     let text = format!("{name}: {error:.1e} from what is learned without it (at most {tolerance:.0e})");
     Ok((error <= tolerance, text))
 }
@@ -100,15 +100,15 @@ fn steps_of_one_rank(
 /// The weights before and after a few steps.
 fn learned(
     checked: &Checked,
-    way: Option<NcclSetup>,
+    setup: Option<NcclSetup>,
     collective: &mut dyn Collective,
     before: impl Fn(&SyntheticRun),
 ) -> Result<(Tensor, Tensor), TrainError> {
     let mut synthetic = checked.synthetic(Precision::F32)?;
     let learner = &mut synthetic.learner;
-    if let Some(way) = way {
-        learner.reduce_dtype = way.reduce_dtype;
-        if way.overlap {
+    if let Some(setup) = setup {
+        learner.reduce_dtype = setup.reduce_dtype;
+        if setup.overlap {
             learner.hooks = Some(GradientHooks::new(learner.model.parameters())?);
         }
     }
@@ -133,12 +133,12 @@ mod tests {
     #[test]
     fn steps_over_a_stand_in_learn_what_steps_without_it_learn() {
         let stand_in = StandIn::load();
-        for way in NcclSetup::ALL {
+        for setup in NcclSetup::ALL {
             let number = stand_in.gpus(1).start;
             let library = NcclLibrary::open(Some(stand_in.path())).unwrap();
             let gpu = Gpu::open(&GpuRuntime::of_file(stand_in.path()).unwrap(), number).unwrap();
             let adopt = |_: &SyntheticRun| stand_in.adopt(number, 0, 1 << 47);
-            let (passed, found) = steps_of_one_rank(&on_cpu(), way, (library, gpu), adopt).unwrap();
+            let (passed, found) = steps_of_one_rank(&on_cpu(), setup, (library, gpu), adopt).unwrap();
             assert!(passed && found.starts_with("NCCL 2.28.9"), "{way}: {found}");
             let trace = stand_in.trace(number);
             assert!(trace.iter().any(|call| call.starts_with("sum ")), "{trace:?}");

@@ -10,7 +10,7 @@ use crate::error::TrainError;
 
 /// A line of one or, with `logging.every_steps`, several steps.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct StepLine {
+pub(super) struct TimedLine {
     /// The last of its steps.
     pub step: u64,
     pub time: Timestamp,
@@ -23,14 +23,14 @@ pub(super) struct StepLine {
 /// What is read of a file.
 #[derive(Debug, Default)]
 pub(super) struct Read {
-    pub steps: Vec<StepLine>,
+    pub steps: Vec<TimedLine>,
     /// Lines that are none, but for one that is being written.
     pub damaged: usize,
 }
 
 /// Any line: an evaluation's has no times.
 #[derive(Deserialize)]
-struct AnyLine {
+struct ParsedLine {
     step: u64,
     time: String,
     step_ms: Option<f64>,
@@ -50,7 +50,7 @@ pub(super) fn read(path: &Path) -> Result<Read, TrainError> {
     };
     let mut read = Read::default();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let parsed = serde_json::from_slice::<AnyLine>(line).ok();
+        let parsed = serde_json::from_slice::<ParsedLine>(line).ok();
         let timed = parsed.and_then(|line| Some((line.time.parse().ok()?, line)));
         match timed {
             Some((time, line)) => add(&mut read.steps, &line, time),
@@ -62,7 +62,7 @@ pub(super) fn read(path: &Path) -> Result<Read, TrainError> {
     Ok(read)
 }
 
-fn add(steps: &mut Vec<StepLine>, line: &AnyLine, time: Timestamp) {
+fn add(steps: &mut Vec<TimedLine>, line: &ParsedLine, time: Timestamp) {
     let seconds = line.step_ms.map(|ms| ms / 1e3);
     let Some(seconds) = seconds.filter(|seconds| line.eval.is_none() && *seconds > 0.0) else {
         return;
@@ -72,7 +72,7 @@ fn add(steps: &mut Vec<StepLine>, line: &AnyLine, time: Timestamp) {
         steps.pop();
     }
     let most = line.step - steps.last().map_or(0, |last| last.step);
-    steps.push(StepLine {
+    steps.push(TimedLine {
         step: line.step,
         time,
         seconds,
@@ -88,7 +88,7 @@ fn add(steps: &mut Vec<StepLine>, line: &AnyLine, time: Timestamp) {
     clippy::cast_sign_loss,
     reason = "a quotient that is clamped"
 )]
-fn num_steps(line: &AnyLine, seconds: f64, most: u64) -> u64 {
+fn num_steps(line: &ParsedLine, seconds: f64, most: u64) -> u64 {
     let (Some(rate), Some(tokens)) = (line.tokens_per_second, line.tokens) else {
         return most.max(1);
     };

@@ -149,7 +149,7 @@ pub(crate) struct EvaluationLine<'a> {
 
 /// The part of any line that resuming needs.
 #[derive(Debug, Deserialize)]
-struct AnyLine {
+struct LineStep {
     step: u64,
     /// Only there in an evaluation's line.
     eval: Option<IgnoredAny>,
@@ -219,7 +219,7 @@ fn keep_until(path: &Path, resumed: Option<u64>) -> Result<Option<u64>, TrainErr
     let mut kept = String::new();
     let mut last_evaluated = None;
     for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
-        let Ok(AnyLine { step, eval }) = serde_json::from_str(line) else {
+        let Ok(LineStep { step, eval }) = serde_json::from_str(line) else {
             continue;
         };
         if resumed.is_some_and(|resumed| step <= resumed) {
@@ -317,7 +317,7 @@ mod tests {
         let text = std::fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
         let steps: Vec<u64> = text
             .lines()
-            .map(|line| serde_json::from_str::<AnyLine>(line).unwrap().step)
+            .map(|line| serde_json::from_str::<LineStep>(line).unwrap().step)
             .collect();
         assert_eq!(steps, [1, 2, 3]);
         assert_eq!(metrics.last_evaluated(), None);

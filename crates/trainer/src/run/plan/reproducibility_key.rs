@@ -103,7 +103,7 @@ mod tests {
     use crate::config::tests::tiny;
 
     #[test]
-    fn a_tuple_of_an_older_program_says_what_that_program_did() {
+    fn a_key_of_an_older_program_says_what_that_program_did() {
         let own = ReproducibilityKey {
             world_size: 2,
             threads: 1,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Sums over a stand-in, connected over `collective`.
-pub(crate) fn stand_in_sums(stand_in: &StandIn, collective: &mut dyn Collective, gpu: usize) -> NcclReduce {
+pub(crate) fn stand_in_reduce(stand_in: &StandIn, collective: &mut dyn Collective, gpu: usize) -> NcclReduce {
     let library = NcclLibrary::open(Some(stand_in.path())).unwrap();
     let gpu = Gpu::open(&GpuRuntime::of_file(stand_in.path()).unwrap(), gpu).unwrap();
     let times = NcclTimes {
@@ -54,8 +54,8 @@ fn steps(
         Some((stand_in, first_gpu)) => {
             let gpu = first_gpu + rank as usize;
             stand_in.adopt(gpu, address, bytes);
-            let sums = stand_in_sums(stand_in, collective, gpu);
-            let mut nccl = Nccl::new(collective, sums);
+            let reduce = stand_in_reduce(stand_in, collective, gpu);
+            let mut nccl = Nccl::new(collective, reduce);
             take(&mut nccl)?;
             nccl.leave()?;
         }
