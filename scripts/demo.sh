@@ -50,7 +50,7 @@ heading "train: two MPI ranks"
 train "$OUT/run" --resume auto
 heading "control: the same run with its attention outputs permuted over positions"
 train "$OUT/control" --set model.attention_permutation=1
-heading "what was learnt, on held-out text (nats a masked token)"
+heading "what was learned, on held-out text (nats a masked token)"
 "$BIN/tenk-pretrain" compare "$OUT/run" "$OUT/control"
 
 heading "export: a Hugging Face folder"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Packs what a cluster needs into one tarball that runs from any folder, without root or network: the
-# programs with MPI and without, libtorch for CPUs, configurations, launchers, documents, licences.
+# programs with MPI and without, libtorch for CPUs, configurations, launchers, documents, licenses.
 #   scripts/dist.sh [--profile PROFILE] [--out DIR]      (default: release, target/dist)
 # The same programs and commit give the same bytes. Prints the path of the tarball.
 set -euo pipefail
@@ -30,7 +30,7 @@ date=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 for tool in patchelf strip; do
     command -v "$tool" > /dev/null || fail "$tool is not installed (Debian: apt-get install patchelf binutils)"
 done
-scripts/setup.sh licences
+scripts/setup.sh licenses
 
 mkdir -p "$OUT"
 partial=$(mktemp -d "$OUT/partial.XXXXXX")
@@ -53,17 +53,17 @@ program "$built/tenk-corpus" bin/tenk-corpus ../lib
 
 cp "$libtorch"/lib/*.so* "$stage/lib/"
 cp -r configs launch LICENSE "$stage/"
-rm -rf "$stage/launch/licences" "$stage/launch/tarball"
+rm -rf "$stage/launch/licenses" "$stage/launch/tarball"
 cp docs/{clusters,corpus,training,distributed}.md "$stage/docs/"
 cp launch/tarball/README.md "$stage/README.md"
 printf '%s %s\n' "$version" "$(git rev-parse HEAD)" > "$stage/VERSION"
 
-cargo run --locked --quiet -p xtask -- licences "$stage/licences/crates" >&2
-cp -r "$(path_of LICENCES)" "$stage/licences/libtorch"
+cargo run --locked --quiet -p xtask -- licenses "$stage/licences/crates" >&2
+cp -r "$(path_of LICENSES)" "$stage/licences/libtorch"
 # libtorch brings GCC's libgomp, and the programs the standard library of Rust.
-cp /usr/share/doc/libgomp1/copyright "$stage/licences/libgomp" 2> /dev/null || fail "the licence of libgomp is not at /usr/share/doc/libgomp1/copyright (Debian: apt-get install libgomp1)"
+cp /usr/share/doc/libgomp1/copyright "$stage/licences/libgomp" 2> /dev/null || fail "the license of libgomp is not at /usr/share/doc/libgomp1/copyright (Debian: apt-get install libgomp1)"
 rust=$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html
-cp "$rust" "$stage/licences/rust-library.html" 2> /dev/null || fail "the licences of Rust's standard library are not at $rust; use a toolchain of rustup"
+cp "$rust" "$stage/licences/rust-library.html" 2> /dev/null || fail "the licenses of Rust's standard library are not at $rust; use a toolchain of rustup"
 
 find "$stage" -type d -exec chmod 755 {} +
 # Whatever the umask of who packs.

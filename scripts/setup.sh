@@ -7,7 +7,7 @@
 #   scripts/setup.sh build     system packages + libtorch + .cargo/config.toml
 #   scripts/setup.sh peers     the peers' virtual environment (benches/peers/requirements.lock), and
 #                              iproute2, shellcheck and Chromium for tests, where root may install them
-#   scripts/setup.sh licences  the licence texts of libtorch, for `make dist`
+#   scripts/setup.sh licenses  the license texts of libtorch, for `make dist`
 #   scripts/setup.sh paths     prints the cache's paths, one NAME=VALUE a line
 #
 #   TENK_CACHE                 cache folder (default: $XDG_CACHE_HOME/tenk or ~/.cache/tenk)
@@ -19,7 +19,7 @@ set -euo pipefail
 TORCH_VERSION=2.11.0
 CACHE=${TENK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tenk}
 LIBTORCH_CACHED=$CACHE/libtorch-$TORCH_VERSION-cpu
-LICENCES_CACHED=$CACHE/libtorch-$TORCH_VERSION-licences
+LICENSES_CACHED=$CACHE/libtorch-$TORCH_VERSION-licences
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 PEERS_LOCK=$ROOT/benches/peers/requirements.lock
 
@@ -110,7 +110,7 @@ download_libtorch() {
     local partial
     partial=$(mktemp -d "$CACHE/libtorch.partial.XXXXXX")
     download_wheels "$partial"
-    [ -e "$LICENCES_CACHED" ] || keep_licences "$partial"
+    [ -e "$LICENSES_CACHED" ] || keep_licenses "$partial"
     say "unpacking libtorch"
     unpack_libtorch "$partial" || fail "libtorch could not be unpacked in $partial (is the disk full?)"
     : > "$partial/torch/COMPLETE"
@@ -133,19 +133,19 @@ download_wheels() { # folder, whose wheels/ gets them
 }
 
 # Caches that were made before the texts were kept download the wheels once more.
-licences() {
-    [ -e "$LICENCES_CACHED" ] && return 0
-    [ "${TENK_OFFLINE:-0}" != 1 ] || fail "the licence texts of libtorch are not in $LICENCES_CACHED and TENK_OFFLINE=1; run scripts/setup.sh licences once with a network"
+licenses() {
+    [ -e "$LICENSES_CACHED" ] && return 0
+    [ "${TENK_OFFLINE:-0}" != 1 ] || fail "the license texts of libtorch are not in $LICENSES_CACHED and TENK_OFFLINE=1; run scripts/setup.sh licenses once with a network"
     mkdir -p "$CACHE" || fail "cannot create the cache $CACHE; set TENK_CACHE to a folder that can be written"
     local partial
-    partial=$(mktemp -d "$CACHE/licences.partial.XXXXXX")
-    say "downloading the wheels of libtorch $TORCH_VERSION (544 MB) for their licence texts"
+    partial=$(mktemp -d "$CACHE/licenses.partial.XXXXXX")
+    say "downloading the wheels of libtorch $TORCH_VERSION (544 MB) for their license texts"
     download_wheels "$partial"
-    keep_licences "$partial"
+    keep_licenses "$partial"
     rm -rf "$partial"
 }
 
-keep_licences() { # folder with wheels/
+keep_licenses() { # folder with wheels/
     python3 - "$1" <<'PYTHON'
 import pathlib, sys, zipfile
 partial = pathlib.Path(sys.argv[1])
@@ -154,13 +154,13 @@ for wheel in sorted((partial / "wheels").glob("*.whl")):
         texts = [name for name in archive.namelist() if ".dist-info/" in name
                  and name.rsplit("/", 1)[-1].lower().startswith(("licen", "notice", "copying"))]
         if not texts:
-            sys.exit(f"{wheel.name} has no licence text")
+            sys.exit(f"{wheel.name} has no license text")
         for name in texts:
             target = partial / "licences" / wheel.name.split("-")[0] / name.rsplit("/", 1)[-1]
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(archive.read(name))
 PYTHON
-    mv "$1/licences" "$LICENCES_CACHED"
+    mv "$1/licences" "$LICENSES_CACHED"
 }
 
 # The wheel's own libtorch.so also needs libtorch_cuda.so, so it is replaced by an empty
@@ -221,8 +221,8 @@ peers() {
 case "${1:-}" in
     build) system_packages; libtorch; cargo_config ;;
     peers) peers; test_packages ;;
-    licences) licences ;;
+    licenses) licenses ;;
     paths)
-        printf 'LIBTORCH=%s\nPEERS=%s\nLICENCES=%s\n' "${LIBTORCH:-$LIBTORCH_CACHED}" "$(peers_path)" "$LICENCES_CACHED" ;;
+        printf 'LIBTORCH=%s\nPEERS=%s\nLICENSES=%s\n' "${LIBTORCH:-$LIBTORCH_CACHED}" "$(peers_path)" "$LICENSES_CACHED" ;;
     *) sed -n '2,16p' "$0" >&2; exit 2 ;;
 esac

@@ -74,7 +74,7 @@ pub(crate) fn table(python: &Path) -> Result<String> {
     let _ = writeln!(
         text,
         "| page furniture: right of what is marked / found, {num_files} files, {} blocks | 0.98 / 0.98 | {precision:.4} / {recall:.4} | | |",
-        counts.labelled
+        counts.labeled
     );
     Ok(text)
 }
@@ -190,7 +190,7 @@ fn furniture(data: &Path) -> Result<(FurnitureCounts, usize)> {
             .map(|block| (block.kind == BlockKind::PageFurniture, block.text.as_str()));
         all.add(file.count(blocks, |_, _| {}));
     }
-    ensure!(all.labelled > 0, "no page furniture is labelled");
+    ensure!(all.labeled > 0, "no page furniture is labeled");
     Ok((all, labels.len()))
 }
 

@@ -56,8 +56,8 @@ pub(crate) fn train(hosts: &Hosts, ranks: [u32; 2], run_folder: &Path, settings:
     Ok(command)
 }
 
-/// What a run learnt: digest and bits of the loss of each step.
-pub(crate) fn learnt(run_folder: &Path) -> Result<Vec<(String, u64)>> {
+/// What a run learned: digest and bits of the loss of each step.
+pub(crate) fn learned(run_folder: &Path) -> Result<Vec<(String, u64)>> {
     let steps = logged_steps(run_folder)?.into_iter();
     Ok(steps.map(|step| (step.digest, step.loss.to_bits())).collect())
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::{has_ended, run_ok, wait_until};
 
-use crate::job::{ABORT, Ended, Running, SILENCE, learnt, train};
+use crate::job::{ABORT, Ended, Running, SILENCE, learned, train};
 use crate::machines::Hosts;
 use crate::wire::Line;
 
@@ -128,7 +128,7 @@ fn a_line_of_20_ms_that_loses_one_packet_of_100_costs_time_and_nothing_else() ->
         let begun = Instant::now();
         run_ok(&mut command, Duration::from_mins(2))?;
         println!("{name}: {:?}, {:?}", begun.elapsed(), hosts.traffic());
-        all.push(learnt(&run_folder)?);
+        all.push(learned(&run_folder)?);
     }
     let traffic = hosts.traffic().context("a wire")?;
     ensure!(

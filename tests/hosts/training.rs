@@ -8,7 +8,7 @@ use serde_json::Value;
 use tests::run_folder::logged_steps;
 use tests::{run, run_ok};
 
-use crate::job::{learnt, train};
+use crate::job::{learned, train};
 use crate::machines::Hosts;
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -34,7 +34,7 @@ fn two_hosts_of_one_rank_learn_what_one_host_of_two_ranks_does() -> Result<()> {
             "{steps:?}"
         );
         // A sum of two numbers has the same bits in either order.
-        all.push(learnt(&run_folder)?);
+        all.push(learned(&run_folder)?);
     }
     ensure!(all[0].len() == 10 && all[0] == all[1], "{all:?}");
     Ok(())
@@ -121,7 +121,7 @@ fn each_host_copies_the_corpus_to_its_own_disk_once_and_all_learn_the_same() -> 
         });
         let expected = if name == "staged" { [1, 1] } else { [0, 0] };
         ensure!(hosts_of_lines == expected, "{stderr}");
-        all.push(learnt(&run_folder)?);
+        all.push(learned(&run_folder)?);
     }
     ensure!(all[0].len() == 5 && all[0] == all[1], "{all:?}");
     Ok(())

@@ -38,7 +38,7 @@ pub(crate) fn message(output: &Output) -> Result<String> {
 }
 
 #[test]
-fn a_misspelt_key_is_refused_with_the_key_that_was_meant() -> Result<()> {
+fn a_misspelled_key_is_refused_with_the_key_that_was_meant() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let run_folder = folder.path().join("run");
     let command = train(

@@ -1,4 +1,4 @@
-//! The README's demo, end to end with two ranks, and that what it trains has learnt.
+//! The README's demo, end to end with two ranks, and that what it trains has learned.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Behaviour of training, export and embedding, through the product's programs and libtorch.
+//! Behavior of training, export and embedding, through the product's programs and libtorch.
 
 mod bad_input;
 mod beside;

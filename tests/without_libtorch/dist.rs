@@ -118,7 +118,7 @@ fn the_tarball_trains_from_a_folder_with_spaces_in_its_name_without_a_network() 
 
 #[test]
 #[ignore = "long; make test-long packs the tarball first"]
-fn the_tarball_has_a_licence_for_everything_and_no_path_of_the_machine_that_packed_it() -> Result<()> {
+fn the_tarball_has_a_license_for_everything_and_no_path_of_the_machine_that_packed_it() -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let root = unpack(scratch.path())?;
     for name in [

@@ -1,4 +1,4 @@
-//! Behaviour that links neither libtorch nor MPI: set-up, launchers, and the data path through its program.
+//! Behavior that links neither libtorch nor MPI: set-up, launchers, and the data path through its program.
 
 mod counting;
 mod dist;

@@ -14,7 +14,7 @@ mod docs_check;
 mod figures;
 mod golden;
 mod layout;
-mod licences;
+mod licenses;
 mod metadata;
 mod outcome;
 mod promises;
@@ -39,8 +39,8 @@ const USAGE: &str = "usage: cargo run -q -p xtask -- COMMAND
   docs-check      links, anchors, paths, sections, decisions, make targets and configurations that pages and
                   comments name exist
   promises        every test that docs/promises.toml names exists
-  supply          licences and sources of all packages, the lock file, digests of base images
-  licences DIR    copy the licence texts of all that is linked into the programs into DIR
+  supply          licenses and sources of all packages, the lock file, digests of base images
+  licenses DIR    copy the license texts of all that is linked into the programs into DIR
   golden-update   write tests/golden/ anew with the peers' Python (scripts/setup.sh peers)";
 
 fn main() -> ExitCode {
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         ["docs-check"] => docs_check::check(root),
         ["promises"] => promises::check(root),
         ["supply"] => supply::check(root),
-        ["licences", out] => licences::collect(root, Path::new(out)),
+        ["licenses", out] => licenses::collect(root, Path::new(out)),
         ["golden-update"] => golden::update(root),
         ["figures"] => return print(figures::text(root)),
         ["figures", checkout] => return print(figures::text(Path::new(checkout))),

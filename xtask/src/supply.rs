@@ -1,6 +1,6 @@
 //! `supply`: what others wrote and tenk is built of.
 //!
-//! Every package has a licence that `deny.toml` allows and comes, with its checksum, from a registry
+//! Every package has a license that `deny.toml` allows and comes, with its checksum, from a registry
 //! that it names; the lock files fit their manifests and every call of cargo holds to them; base
 //! images are named by their digest; and the packages that `docs/security.md` lists as unmaintained
 //! are still the ones in use.
@@ -78,7 +78,7 @@ pub(crate) fn check(root: &Path) -> Result<Outcome> {
         let lock: LockFile = toml::from_str(&read(&file)?).with_context(|| file.display().to_string())?;
         locked.extend(lock.package);
     }
-    let mut findings = licences(&packages, &policy.licenses)?;
+    let mut findings = licenses(&packages, &policy.licenses)?;
     findings.extend(sources(&locked, &policy.sources.allow_registry));
     let mut scripts = Vec::new();
     for place in SCRIPTS {
@@ -104,7 +104,7 @@ pub(crate) fn check(root: &Path) -> Result<Outcome> {
     })
 }
 
-fn licences(packages: &[Package], policy: &Licenses) -> Result<Vec<String>> {
+fn licenses(packages: &[Package], policy: &Licenses) -> Result<Vec<String>> {
     let exceptions: BTreeMap<&str, &[String]> = policy
         .exceptions
         .iter()
@@ -114,11 +114,11 @@ fn licences(packages: &[Package], policy: &Licenses) -> Result<Vec<String>> {
     for package in packages.iter().filter(|package| package.source.is_some()) {
         let own = exceptions.get(&*package.name).copied().unwrap_or_default();
         let Some(license) = &package.license else {
-            findings.push(format!("{} {} names no licence", package.name, package.version));
+            findings.push(format!("{} {} names no license", package.name, package.version));
             continue;
         };
         let expression = Expression::parse_mode(license, ParseMode::LAX)
-            .with_context(|| format!("the licence of {} {}", package.name, package.version))?;
+            .with_context(|| format!("the license of {} {}", package.name, package.version))?;
         let allowed = |requirement: &spdx::LicenseReq| {
             let name = requirement.to_string();
             policy.allow.iter().chain(own).any(|allowed| *allowed == name)
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_licence_is_allowed_for_all_or_for_one_package() {
+    fn a_license_is_allowed_for_all_or_for_one_package() {
         let policy = Licenses {
             allow: vec!["MIT".to_owned()],
             exceptions: vec![Exception {
@@ -258,14 +258,14 @@ mod tests {
             package("c", Some("MPL-2.0")),
             package("d", None),
         ];
-        let findings = licences(&packages, &policy).unwrap();
+        let findings = licenses(&packages, &policy).unwrap();
         assert_eq!(findings.len(), 3, "{findings:?}");
         assert!(
             findings[0].contains("a 1.0.0 is under MIT AND GPL"),
             "{findings:?}"
         );
         assert!(findings[1].contains("c 1.0.0 is under MPL-2.0"), "{findings:?}");
-        assert!(findings[2].contains("d 1.0.0 names no licence"), "{findings:?}");
+        assert!(findings[2].contains("d 1.0.0 names no license"), "{findings:?}");
     }
 
     #[test]

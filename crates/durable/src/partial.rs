@@ -149,7 +149,7 @@ impl Writer {
 fn process_lives(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     pid.is_some_and(|pid| {
-        // A process of another user may not be signalled, but it lives.
+        // A process of another user may not be signaled, but it lives.
         rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
     })
 }

@@ -117,7 +117,7 @@ fn plain_text_filings_keep_the_words_of_their_raw_text_and_nothing_else() {
     assert!(compared >= 6, "{compared}");
 }
 
-/// Holds what is marked in the labelled filings against their labels.
+/// Holds what is marked in the labeled filings against their labels.
 fn furniture_agrees(labels: &[FurnitureLabels]) {
     let Some(folder) = data_folder() else { return };
     let mut all = FurnitureCounts::default();
@@ -146,11 +146,11 @@ fn furniture_agrees(labels: &[FurnitureLabels]) {
 }
 
 #[test]
-fn page_furniture_is_what_a_person_labelled() {
+fn page_furniture_is_what_a_person_labeled() {
     furniture_agrees(&furniture_labels());
 }
 
 #[test]
-fn page_furniture_is_what_a_person_labelled_who_had_not_seen_what_was_marked() {
+fn page_furniture_is_what_a_person_labeled_who_had_not_seen_what_was_marked() {
     furniture_agrees(&blind_furniture_labels());
 }

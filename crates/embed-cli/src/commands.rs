@@ -136,15 +136,15 @@ pub(crate) fn nearest_lines(arguments: &NearestArguments) -> Result<()> {
     let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
     let vectors = model.encode(&texts, options)?;
     let query = model.encode(&[&arguments.query], options)?;
-    for neighbour in nearest(&query.values, vectors.rows(), arguments.lines.top) {
-        let (number, text) = (neighbour.index + 1, &lines[neighbour.index]);
+    for neighbor in nearest(&query.values, vectors.rows(), arguments.lines.top) {
+        let (number, text) = (neighbor.index + 1, &lines[neighbor.index]);
         print(&if arguments.model.json {
             format!(
                 "{}\n",
-                json!({"line": number, "cosine": neighbour.cosine, "text": text})
+                json!({"line": number, "cosine": neighbor.cosine, "text": text})
             )
         } else {
-            format!("{:.4}  {number}: {text}\n", neighbour.cosine)
+            format!("{:.4}  {number}: {text}\n", neighbor.cosine)
         })?;
     }
     Ok(())

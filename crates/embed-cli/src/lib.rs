@@ -16,7 +16,7 @@ pub use encode::{EncodeReport, encode_file};
 pub use fill_mask::{FilledLine, fill_file};
 pub use lines::read_lines;
 pub use masked_word::{MaskedText, mask_a_word};
-pub use nearest::{Neighbour, nearest};
+pub use nearest::{Neighbor, nearest};
 pub use server::{Patience, ServerOptions, serve};
 
 #[cfg(test)]

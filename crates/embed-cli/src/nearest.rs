@@ -2,7 +2,7 @@
 
 /// One text and how near it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Neighbour {
+pub struct Neighbor {
     /// Index of the text.
     pub index: usize,
     /// Cosine of the angle between the vectors, -1 to 1.
@@ -11,17 +11,17 @@ pub struct Neighbour {
 
 /// The `top` of `vectors` with the largest cosine to `query`, nearest first; of equals the
 /// first. A vector of zeros has cosine 0.
-pub fn nearest<'a>(query: &[f32], vectors: impl Iterator<Item = &'a [f32]>, top: usize) -> Vec<Neighbour> {
-    let mut neighbours: Vec<Neighbour> = vectors
+pub fn nearest<'a>(query: &[f32], vectors: impl Iterator<Item = &'a [f32]>, top: usize) -> Vec<Neighbor> {
+    let mut neighbors: Vec<Neighbor> = vectors
         .enumerate()
-        .map(|(index, vector)| Neighbour {
+        .map(|(index, vector)| Neighbor {
             index,
             cosine: cosine(query, vector),
         })
         .collect();
-    neighbours.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then(a.index.cmp(&b.index)));
-    neighbours.truncate(top);
-    neighbours
+    neighbors.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then(a.index.cmp(&b.index)));
+    neighbors.truncate(top);
+    neighbors
 }
 
 fn cosine(left: &[f32], right: &[f32]) -> f32 {

@@ -194,7 +194,7 @@ pub fn browser_text(html: &[u8]) -> Option<String> {
     Some(htmlize::unescape(text).into_owned())
 }
 
-/// The words of one file that a person labelled as page furniture.
+/// The words of one file that a person labeled as page furniture.
 #[derive(Debug, Clone)]
 pub struct FurnitureLabels {
     /// The file, below the folder of the test data.
@@ -207,7 +207,7 @@ pub struct FurnitureLabels {
 /// First word and number of words of each piece.
 type Ranges = Vec<(usize, usize)>;
 
-/// The labels of all labelled filings.
+/// The labels of all labeled filings.
 ///
 /// # Panics
 /// Where the list of labels is malformed.
@@ -215,7 +215,7 @@ pub fn furniture_labels() -> Vec<FurnitureLabels> {
     parse_labels(PAGE_FURNITURE)
 }
 
-/// The labels of filings that a person labelled without having seen what is marked.
+/// The labels of filings that a person labeled without having seen what is marked.
 ///
 /// # Panics
 /// Where the list of labels is malformed.
@@ -252,8 +252,8 @@ fn ranges(column: &str) -> Option<Ranges> {
 pub struct FurnitureCounts {
     /// Marked as furniture.
     pub marked: usize,
-    /// Labelled as furniture.
-    pub labelled: usize,
+    /// Labeled as furniture.
+    pub labeled: usize,
     /// Both.
     pub right: usize,
     /// Marked, where people may call it either: in none of the others.
@@ -264,7 +264,7 @@ impl FurnitureCounts {
     /// Adds those of another file.
     pub fn add(&mut self, other: Self) {
         self.marked += other.marked;
-        self.labelled += other.labelled;
+        self.labeled += other.labeled;
         self.right += other.right;
         self.either += other.either;
     }
@@ -272,7 +272,7 @@ impl FurnitureCounts {
     /// The share of what is marked that is furniture, and the share of the furniture that is marked.
     pub fn precision_and_recall(&self) -> (f64, f64) {
         let share = |of: usize| self.right as f64 / of.max(1) as f64;
-        (share(self.marked), share(self.labelled))
+        (share(self.marked), share(self.labeled))
     }
 
     /// The share of what is marked that is furniture, where all that people may call either is not.
@@ -294,16 +294,16 @@ impl FurnitureLabels {
         for (is_marked, text) in blocks {
             let end = word + words(text).len();
             let is_all = |ranges: &Ranges| (word..end).all(|word| has(ranges, word));
-            let is_labelled = is_all(&self.ranges);
+            let is_labeled = is_all(&self.ranges);
             if word < end && is_all(&self.either) {
                 counts.either += usize::from(is_marked);
                 word = end;
                 continue;
             }
             counts.marked += usize::from(is_marked);
-            counts.labelled += usize::from(is_labelled);
-            counts.right += usize::from(is_marked && is_labelled);
-            if is_marked != is_labelled {
+            counts.labeled += usize::from(is_labeled);
+            counts.right += usize::from(is_marked && is_labeled);
+            if is_marked != is_labeled {
                 differs(is_marked, text);
             }
             word = end;

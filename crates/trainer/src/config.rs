@@ -387,7 +387,7 @@ micro_batch_size = 2
     }
 
     #[test]
-    fn a_misspelt_key_is_refused_with_its_line_in_every_section() {
+    fn a_misspelled_key_is_refused_with_its_line_in_every_section() {
         for (section, line) in [("run", 5), ("model", 9), ("training", 20)] {
             let text = TINY.replace(
                 &format!("[{section}]\n"),

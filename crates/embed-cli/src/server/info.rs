@@ -39,7 +39,7 @@ pub(crate) fn info(model: &EmbeddingModel) -> Result<Value> {
 
 /// The model's name: that of its folder.
 pub(crate) fn name(model: &EmbeddingModel) -> String {
-    // `.` and `..` have a name only when they are spelt out.
+    // `.` and `..` have a name only when they are spelled out.
     let folder = model
         .folder()
         .canonicalize()

@@ -46,7 +46,7 @@ pub(crate) struct Memory {
     /// 16-bit copies of the weights for the products, and of the gradients on the wire where
     /// `parallel.reduce_dtype` is `bf16`.
     pub copies_bytes: f64,
-    /// Sums of the canonical tree that wait for their right neighbours.
+    /// Sums of the canonical tree that wait for their right neighbors.
     pub waiting_bytes: f64,
     /// What the backward pass needs of one sequence.
     pub activations_bytes_per_sequence: f64,

@@ -133,10 +133,10 @@ impl Network {
         if num_devices < 2 {
             return 0.0;
         }
-        let neighbours = num_devices.min(self.devices_per_node);
+        let neighbors = num_devices.min(self.devices_per_node);
         let part = bytes / num_devices as f64;
-        let inside = part * (neighbours - 1) as f64 / self.inside_bytes_per_second;
-        let between = part * (neighbours * (num_devices - neighbours)) as f64 / self.between_bytes_per_second;
+        let inside = part * (neighbors - 1) as f64 / self.inside_bytes_per_second;
+        let between = part * (neighbors * (num_devices - neighbors)) as f64 / self.between_bytes_per_second;
         (inside + between) / LINK_EFFICIENCY + exchanges * self.latency_seconds
     }
 

@@ -31,7 +31,7 @@ use crate::{config::ReduceDtype, error::TrainError};
 /// enough that a reduction's fixed cost (two rounds of messages) is small beside it.
 const BUCKET_BYTES: usize = 16 << 20;
 /// Little of the backward pass is left to hide the last buckets before the tied matrix (the decoder's
-/// part of its gradient, `torch_native::LateWeight`), so buckets get smaller towards it: each is full at
+/// part of its gradient, `torch_native::LateWeight`), so buckets get smaller toward it: each is full at
 /// this share of what is left, down to a share of a full one. With 8, layers of 512 have their last
 /// projection apart from the one before; with 4 both went together, 14 ms longer over 626 Mbit/s (two
 /// cores of an AMD EPYC with AVX512-BF16, 29 November 2026).
@@ -325,7 +325,7 @@ fn buckets_of(parameters: &Parameters) -> Vec<Bucket> {
     cut(&starts, parameters.len(), BUCKET_BYTES / element_bytes)
 }
 
-/// Leaves that begin at `starts`, in buckets of at least `full` elements, less towards the end, the
+/// Leaves that begin at `starts`, in buckets of at least `full` elements, less toward the end, the
 /// last leaf alone.
 fn cut(starts: &[usize], length: usize, full: usize) -> Vec<Bucket> {
     let mut buckets = Vec::new();

@@ -32,7 +32,7 @@ pub(crate) struct GradientSum<'a> {
     losses: Vec<f64>,
 }
 
-/// Sums that wait for their right neighbours in the tree, and memory for more.
+/// Sums that wait for their right neighbors in the tree, and memory for more.
 struct CanonicalSum {
     tree: Tree,
     num_micro_batches: u64,

@@ -29,7 +29,7 @@ fn config(place: &Place, name: &str, settings: &[&str]) -> RunConfig {
 }
 
 /// Losses, digests and evaluations of a run.
-fn learnt(place: &Place, name: &str) -> Vec<(Value, Value, Value)> {
+fn learned(place: &Place, name: &str) -> Vec<(Value, Value, Value)> {
     let line = |line: Value| (line["loss"].clone(), line["digest"].clone(), line["eval"].clone());
     place.metrics(name).into_iter().map(line).collect()
 }
@@ -51,10 +51,10 @@ fn digests_and_losses_are_the_same_mapped_read_and_staged() {
     run(2, &config(&place, "pread", &["data.read='pread'"]));
     run(2, &config(&place, "staged", &[&stage]));
     run(2, &config(&place, "staged-pread", &[&stage, "data.read='pread'"]));
-    let expected = learnt(&place, "mmap");
+    let expected = learned(&place, "mmap");
     assert_eq!(expected.len(), 6, "four steps and two evaluations");
     for name in ["pread", "staged", "staged-pread"] {
-        assert_eq!(learnt(&place, name), expected, "{name}");
+        assert_eq!(learned(&place, name), expected, "{name}");
     }
 }
 
@@ -70,7 +70,7 @@ fn a_staged_copy_is_what_a_run_reads_and_a_damaged_one_is_made_again() {
     bytes[7] ^= 1;
     durable::commit_bytes(&durable::DISK, &copy, &bytes).unwrap();
     run(1, &config(&place, "second", &[&stage]));
-    assert_eq!(learnt(&place, "second"), learnt(&place, "first"));
+    assert_eq!(learned(&place, "second"), learned(&place, "first"));
     assert!(std::fs::read(&copy).unwrap() == whole);
 
     // The corpus is not read any more once its copy is there.
@@ -79,7 +79,7 @@ fn a_staged_copy_is_what_a_run_reads_and_a_damaged_one_is_made_again() {
     bytes[7] ^= 1;
     durable::commit_bytes(&durable::DISK, &shard, &bytes).unwrap();
     run(1, &config(&place, "third", &[&stage]));
-    assert_eq!(learnt(&place, "third"), learnt(&place, "first"));
+    assert_eq!(learned(&place, "third"), learned(&place, "first"));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn two_runs_that_stage_at_once_share_one_whole_copy() {
         }
     });
     for name in ["left", "right"] {
-        assert_eq!(learnt(&place, name), learnt(&place, "before"), "{name}");
+        assert_eq!(learned(&place, name), learned(&place, "before"), "{name}");
     }
     shards::verify(&staged(&stage_to), |_, _| {}).unwrap();
 }

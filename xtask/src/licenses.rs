@@ -1,8 +1,8 @@
-//! `licences`: the licence texts of every crate that is linked into the programs.
+//! `licenses`: the license texts of every crate that is linked into the programs.
 //!
 //! They are taken out of the packages as the registry has them, with those of the C code inside. A
 //! package without one has that of another package of the same repository, else the text in
-//! `launch/licences/NAME.txt`; where there is neither, the command fails, and so does `make dist`.
+//! `launch/licenses/NAME.txt`; where there is neither, the command fails, and so does `make dist`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -31,7 +31,7 @@ const BEGINNINGS: [&str; 6] = [
 const OF_SOURCES: [&str; 6] = ["c", "h", "py", "rs", "sh", "toml"];
 
 /// Texts that packages lack.
-const OWN_TEXTS: &str = "launch/licences";
+const OWN_TEXTS: &str = "launch/licenses";
 
 /// The table of what was copied.
 const TABLE: &str = "README";
@@ -41,22 +41,22 @@ pub(crate) fn collect(root: &Path, out: &Path) -> Result<Outcome> {
     let metadata = Metadata::of(root)?;
     let packages = metadata.linked();
     let mut outcome = Outcome {
-        looked_at: format!("{} packages, each with its licence", packages.len()),
+        looked_at: format!("{} packages, each with its license", packages.len()),
         findings: Vec::new(),
     };
-    let mut table = String::from("What is linked into the programs, and under which licence:\n\n");
+    let mut table = String::from("What is linked into the programs, and under which license:\n\n");
     for package in &packages {
         let texts = texts_of(package, &packages, root)?;
         if texts.is_empty() {
             outcome.findings.push(format!(
-                "{} {} has no licence text; put it into {OWN_TEXTS}/{}.txt",
+                "{} {} has no license text; put it into {OWN_TEXTS}/{}.txt",
                 package.name, package.version, package.name
             ));
         }
         let folder = format!("{}-{}", package.name, package.version);
         copy(&texts, &out.join(&folder))?;
-        let licence = package.license.as_deref().unwrap_or("see its folder");
-        writeln!(table, "{folder}: {licence}")?;
+        let license = package.license.as_deref().unwrap_or("see its folder");
+        writeln!(table, "{folder}: {license}")?;
     }
     write_table(&out.join(TABLE), &table)?;
     Ok(outcome)
@@ -70,7 +70,7 @@ fn write_table(path: &Path, table: &str) -> Result<()> {
     fs::write(path, table).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A licence text and its path below the package.
+/// A license text and its path below the package.
 type Text = (PathBuf, PathBuf);
 
 /// Those of the package, else of one from its repository, else our own copy.
@@ -95,7 +95,7 @@ fn texts_of(package: &Package, packages: &[&Package], root: &Path) -> Result<Vec
     Ok(Vec::new())
 }
 
-/// All licence texts below a folder, sorted.
+/// All license texts below a folder, sorted.
 fn texts_in(folder: &Path) -> Result<Vec<Text>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -106,7 +106,7 @@ fn texts_in(folder: &Path) -> Result<Vec<Text>> {
             let path = entry.path();
             if entry.file_type().with_context(cannot_list)?.is_dir() {
                 folders.push(path);
-            } else if is_licence(&path) {
+            } else if is_license(&path) {
                 let below = path.strip_prefix(folder).unwrap_or(&path).to_path_buf();
                 found.push((path, below));
             }
@@ -116,7 +116,7 @@ fn texts_in(folder: &Path) -> Result<Vec<Text>> {
     Ok(found)
 }
 
-fn is_licence(path: &Path) -> bool {
+fn is_license(path: &Path) -> bool {
     let name = path
         .file_name()
         .unwrap_or_default()
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn every_package_of_the_programs_has_a_licence() {
+    fn every_package_of_the_programs_has_a_license() {
         let out = tempfile::tempdir().unwrap();
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         let outcome = collect(root, out.path()).unwrap();
