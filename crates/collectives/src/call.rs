@@ -189,6 +189,8 @@ pub enum SumOrder {
     RankOrder,
     /// Around a ring, each part of the vector from another rank on.
     Ring,
+    /// As MPI's own call does it, which nobody but MPI knows.
+    Library,
 }
 
 /// Hands out the calls of one rank in order.

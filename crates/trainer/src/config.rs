@@ -3,6 +3,8 @@
 //! Whether the values fit together is checked by [`crate::run::plan::TrainPlan`]. A key that does nothing
 //! yet is unknown here, so it is refused instead of ignored.
 
+#[cfg(test)]
+mod documentation;
 mod key_place;
 pub(crate) mod masking_section;
 mod model_section;

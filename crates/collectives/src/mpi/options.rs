@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::SumOrder;
+
 /// How an [`Mpi`](super::Mpi) works.
 #[derive(Debug, Clone, Copy)]
 pub struct MpiOptions {
@@ -26,5 +28,33 @@ impl MpiOptions {
             own_ring: true,
             shared_memory: true,
         }
+    }
+
+    /// The order of large sums where ranks share no memory.
+    pub(super) fn order_over_hosts(&self) -> SumOrder {
+        if self.zero_copy && self.own_ring {
+            SumOrder::Ring
+        } else {
+            SumOrder::Library
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_go_around_the_ring_only_where_this_library_adds_them_up() {
+        let of = |zero_copy, own_ring| {
+            let options = MpiOptions {
+                zero_copy,
+                own_ring,
+                ..MpiOptions::new(Duration::from_secs(1))
+            };
+            options.order_over_hosts()
+        };
+        assert_eq!(of(true, true), SumOrder::Ring);
+        assert_eq!([of(true, false), of(false, true)], [SumOrder::Library; 2]);
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn run(
             world_size: world.size(),
             local_rank,
             local_size,
-            sum_order: SumOrder::Ring,
+            sum_order: options.order_over_hosts(),
         });
     let mut communication = Communication {
         world,

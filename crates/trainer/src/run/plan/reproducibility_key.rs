@@ -73,6 +73,8 @@ pub(crate) enum SummationOrder {
     RankOrder,
     /// Around a ring over hosts.
     Ring,
+    /// MPI's own call, as it likes.
+    Mpi,
     /// NCCL, as it likes.
     Nccl,
 }
@@ -91,8 +93,10 @@ impl SummationOrder {
             || parallel.reduce_dtype == ReduceDtype::Bf16;
         match (gradients, order) {
             (GradientTransport::Nccl, _) => Self::Nccl,
-            (GradientTransport::HostMemory, SumOrder::Ring) if !has_own_order => Self::Ring,
-            (GradientTransport::HostMemory, SumOrder::Ring | SumOrder::RankOrder) => Self::RankOrder,
+            (GradientTransport::HostMemory, _) if has_own_order => Self::RankOrder,
+            (GradientTransport::HostMemory, SumOrder::RankOrder) => Self::RankOrder,
+            (GradientTransport::HostMemory, SumOrder::Ring) => Self::Ring,
+            (GradientTransport::HostMemory, SumOrder::Library) => Self::Mpi,
         }
     }
 }
@@ -130,6 +134,7 @@ mod tests {
         let (ring, host) = ((SumOrder::Ring, 3), GradientTransport::HostMemory);
         assert_eq!(of(ring, &[], host), SummationOrder::Ring);
         assert_eq!(of((SumOrder::Ring, 2), &[], host), SummationOrder::RankOrder);
+        assert_eq!(of((SumOrder::Library, 3), &[], host), SummationOrder::Mpi);
         assert_eq!(of((SumOrder::RankOrder, 3), &[], host), SummationOrder::RankOrder);
         for own_order in ["parallel.reduction='canonical'", "parallel.reduce_dtype='bf16'"] {
             assert_eq!(of(ring, &[own_order], host), SummationOrder::RankOrder);
