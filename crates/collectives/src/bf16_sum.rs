@@ -36,7 +36,7 @@ pub fn all_reduce_sum_bf16(
                 sequence: collective.calls_made(),
             },
             message: format!(
-                "rank {other} brings {} numbers of a part of which this rank has {num_own}",
+                "rank {other} sent {} numbers of a part of which this rank has {num_own}",
                 received[other].len() / 2
             ),
         });

@@ -153,7 +153,7 @@ fn listen(reach: Reach) -> io::Result<(Vec<TcpListener>, Invitation)> {
         }
     }
     if listeners.is_empty() {
-        let none = || io::Error::other("this host has no address that another host could call");
+        let none = || io::Error::other("this host has no address that another host can reach");
         return Err(refused.unwrap_or_else(none));
     }
     Ok((listeners, Invitation { secret, addresses }))
@@ -207,7 +207,7 @@ fn call(invitation: &Invitation, rank: Rank, within: Duration) -> Result<TcpStre
         }
         if Instant::now() >= deadline {
             return Err(format!(
-                "rank 0 is reached over none of its addresses ({}): the hosts must reach rank 0 over TCP (firewall? private network?)",
+                "rank 0 cannot be reached at any of its addresses ({}): the hosts must reach rank 0 over TCP (firewall? private network?)",
                 failures.join("; ")
             ));
         }

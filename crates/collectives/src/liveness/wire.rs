@@ -226,7 +226,7 @@ impl Inbox {
         self.0.drain(..length);
         message
             .map(Some)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no message of this channel"))
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a message of this channel"))
     }
 }
 

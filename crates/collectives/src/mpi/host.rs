@@ -59,7 +59,7 @@ impl Communication {
             Err(error) => {
                 tracing::warn!(
                     rank,
-                    "no memory is shared with the other ranks of this host, so sums go as over several hosts: {error}"
+                    "this rank shares no memory with the other ranks of its host, so sums take the way over several hosts: {error}"
                 );
                 Ok(None)
             }

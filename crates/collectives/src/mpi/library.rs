@@ -28,7 +28,7 @@ pub(super) fn check_threads(provided: c_int, wanted: c_int) -> Result<(), Failur
         return Ok(());
     }
     Err(Failure(format!(
-        "the MPI library supports threads at level {provided} only, level {wanted} (MPI_THREAD_FUNNELED) is needed; use an MPI library that was built with support for threads"
+        "the MPI library supports threads only up to level {provided}, but tenk needs level {wanted} (MPI_THREAD_FUNNELED); use an MPI library that was built with support for threads"
     )))
 }
 

@@ -98,7 +98,7 @@ impl Found {
             self.inputs.push(lone_file(path, &metadata, source)?);
         } else {
             return Err(failed("read")(io::Error::other(
-                "it is neither a file nor a folder; an input is read more than once: write what a pipe gives to a file",
+                "it is neither a file nor a folder. tenk reads an input more than once: write the output of a pipe to a file first",
             )));
         }
         if (self.inputs.len(), self.unreadable.len()) == before {

@@ -110,7 +110,7 @@ pub(super) fn read<T: Send>(
             end = Some(behind);
         }
         if end.is_none() && from.offset() == 0 {
-            let reason = "the file holds no line".to_owned();
+            let reason = "the file has no lines".to_owned();
             let item = StreamItem {
                 part: None,
                 outcome: Outcome::Rejected { reason },

@@ -192,7 +192,7 @@ pub(crate) fn table(runs: &[ComparedRun]) -> String {
         for other in others {
             if let Some(fields) = &other.not_comparable {
                 lines.push(format!(
-                    "{} and {} do not compare, their losses are of other tokens or other masks: {fields}",
+                    "{} and {} cannot be compared, because their losses are of other tokens or other masks: {fields}",
                     first.run.display(),
                     other.run.display()
                 ));
@@ -334,7 +334,7 @@ mod tests {
         durable::commit_bytes(&durable::DISK, &metrics, text.as_bytes()).unwrap();
         let table = table(&compare_runs(&runs).unwrap());
         assert!(
-            table.contains("do not compare") && !table.contains("nats below"),
+            table.contains("cannot be compared") && !table.contains("nats below"),
             "{table}"
         );
         for reason in [

@@ -53,7 +53,7 @@ pub(crate) fn gpu_check(report: &mut dyn FnMut(&Finding)) {
         report(&Finding {
             what: "GPU".to_owned(),
             found: format!(
-                "there is none that libtorch {version} can use: nothing was checked. On a machine with a \
+                "libtorch {version} finds no GPU that it can use, so nothing was checked. On a machine with a \
                  GPU, put the folder of a CUDA build of libtorch {version} first on LD_LIBRARY_PATH"
             ),
             passed: true,

@@ -85,7 +85,7 @@ pub(crate) fn run(
             Finish::Done { .. } => Ok(ExitStatus::Done),
             Finish::Stopped { stop, step } => {
                 if collective.rank().0 == 0 {
-                    tracing::info!("stopped after step {step}: {stop}; `--resume auto` goes on");
+                    tracing::info!("stopped after step {step}: {stop}; resume it with `--resume auto`");
                 }
                 Ok(ExitStatus::Stopped)
             }
@@ -107,7 +107,7 @@ fn stop_before(job_end: &str, stop: &StopRequest) {
         stop.limit(at, StopReason::JobEnds);
     } else {
         tracing::warn!(
-            "SLURM_JOB_END_TIME = {job_end:?} is no time in seconds since 1970, so the run does not stop by itself before its job ends"
+            "SLURM_JOB_END_TIME = {job_end:?} is not a time in seconds since 1970. The run will not stop by itself before its job ends"
         );
     }
 }
@@ -118,8 +118,8 @@ fn dry_run_text(report: &DryRun) -> String {
         "plan\n{}\n\n{}\n\nbatch of step {}: digest {}, {} tokens, {} masked; its first sequence:\n{}\n\none step: loss {:.4}, gradient norm {:.4}\nnothing was written",
         pretty(&report.plan),
         report.checkpoint.as_ref().map_or_else(
-            || "begins anew".to_owned(),
-            |path| format!("goes on from {}", path.display())
+            || "starts at step 0".to_owned(),
+            |path| format!("resumes from {}", path.display())
         ),
         record.step.0,
         loader::format_digest(record.digest),

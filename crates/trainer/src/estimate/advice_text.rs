@@ -10,9 +10,9 @@ use super::{
 /// The suggestions for people; they follow the estimate.
 pub(crate) fn text_of_suggestions(suggestions: &[Suggestion]) -> String {
     if suggestions.is_empty() {
-        return "\nno switch makes this run faster or smaller by much\n".to_owned();
+        return "\nno single setting makes this run much faster or smaller\n".to_owned();
     }
-    let mut text = "\nwith one switch, each planned by itself (hours at the fastest rate, memory of a device)\n    hours    faster  memory GB   fewer GB  switch, and what it costs\n".to_owned();
+    let mut text = "\nwith one setting changed, each planned by itself (hours at the fastest rate, memory of a device)\n    hours    faster  memory GB   fewer GB  setting, and what it costs\n".to_owned();
     for one in suggestions {
         let set: Vec<String> = one.set.iter().map(|(key, value)| switch(key, value)).collect();
         // Writing to a string cannot fail.
@@ -67,13 +67,13 @@ pub(crate) fn text_of_remaining(left: &Remaining, price: Option<f64>) -> String 
     }
     if !left.not_counted.is_empty() {
         lines.push(format!(
-            "not in the hours, because none was measured yet: {}",
+            "not included in the hours, because none has been measured yet: {}",
             left.not_counted.join(", ")
         ));
     }
     if left.stalls.steps > 0 {
         lines.push(format!(
-            "{} steps stalled, for {:.1} s in all; they are not in the hours, and would add {} if they went on as often",
+            "{} steps stalled, for {:.1} s in all. They are not included in the hours; they would add {} if steps went on stalling as often",
             left.stalls.steps,
             left.stalls.seconds,
             hours(left.stalls.hours_if_they_go_on)
@@ -81,7 +81,7 @@ pub(crate) fn text_of_remaining(left: &Remaining, price: Option<f64>) -> String 
     }
     if left.damaged_lines > 0 {
         lines.push(format!(
-            "{} lines of metrics.jsonl are none and were passed over",
+            "{} lines of metrics.jsonl could not be read and were skipped",
             left.damaged_lines
         ));
     }

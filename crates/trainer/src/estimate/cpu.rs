@@ -70,7 +70,7 @@ impl CpuMeasurement {
     pub(crate) fn warn_if_disturbed(&self) {
         if self.waited > CROWDED {
             tracing::warn!(
-                "something else runs on this machine, or a quota limits this process: threads waited for a core during {:.0} % of the measurement, and the estimate is of what was left to them; plan again when nothing else runs",
+                "something else runs on this machine, or a quota limits this process: threads waited for a core during {:.0} % of the measurement. The estimate is of the time that was left to them; plan again when nothing else runs",
                 100.0 * self.waited
             );
         }

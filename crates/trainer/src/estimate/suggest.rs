@@ -207,7 +207,7 @@ fn of_memory(plan: &TrainPlan, asked: &Asked<'_>) -> Vec<Candidate> {
     vec![candidate]
 }
 
-const DROPOUT: &str = "with dropout its masks are others, which belong to micro-batches";
+const DROPOUT: &str = "dropout draws other masks, because they belong to micro-batches";
 
 /// The next smaller micro-batch that the devices can share, and the one with which the run is fastest.
 fn of_micro_batches(plan: &TrainPlan, asked: &Asked<'_>, now: &Estimate) -> Vec<Candidate> {

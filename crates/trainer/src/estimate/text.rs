@@ -78,7 +78,7 @@ fn write_passes(out: &mut String, estimate: &Estimate) -> Result<(), std::fmt::E
         ),
         None => writeln!(
             out,
-            "\npasses over the corpus   unknown: data.corpus is not there; --corpus-tokens N says its size"
+            "\npasses over the corpus   unknown: data.corpus does not exist; give its size with --corpus-tokens N"
         ),
     }
 }

@@ -88,7 +88,7 @@ impl StopRequest {
                 if count == 0 {
                     heard.ask(StopReason::Signal(signal));
                     tracing::info!(
-                        "{}: the step is finished and a checkpoint written, then the run stops; a second signal ends it at once",
+                        "{}: the run finishes this step, writes a checkpoint and stops. A second signal ends it at once",
                         name(signal)
                     );
                 } else {

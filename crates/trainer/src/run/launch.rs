@@ -82,7 +82,7 @@ impl TrainingLaunch<'_> {
         let result = self.train_watched(&folder, collective);
         leave(folder.dir(), &result, rank);
         if result.is_ok() && self.log_file.has_lost_lines() {
-            tracing::warn!("logs/rank-{rank}.jsonl lacks lines that could not be written");
+            tracing::warn!("some lines could not be written to logs/rank-{rank}.jsonl");
         }
         result
     }

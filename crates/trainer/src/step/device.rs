@@ -103,7 +103,7 @@ fn take(
         taken.map_err(|error| CollectiveError::from(error).into()),
     )?;
     if !uuid.is_told() {
-        tracing::warn!("GPU {number} has no UUID, so that another rank on it would not be noticed");
+        tracing::warn!("GPU {number} has no UUID, so tenk would not notice another rank on it");
     }
     let of_all: Vec<GpuUuid> = collective
         .all_gather(&uuid.0)?

@@ -50,7 +50,7 @@ fn connected_by_nccl<T>(
     let done = work(&mut nccl).inspect_err(|_| last_resort.is_back())?;
     if let Err(error) = nccl.leave() {
         // Nothing that was learned depends on how NCCL goes down.
-        tracing::warn!("NCCL did not end in order: {}", chain(&error));
+        tracing::warn!("NCCL did not shut down cleanly: {}", chain(&error));
     }
     last_resort.over();
     Ok(done)

@@ -234,7 +234,7 @@ impl ScheduleSection {
         if self.warmup_steps <= max_steps && self.warmup_steps.saturating_add(decay) > max_steps {
             problems.push(format!(
                 "schedule.decay_share = {share}: the last {decay} of training.max_steps = {max_steps} decay, \
-                 which leaves fewer than schedule.warmup_steps = {} before them; lower one of both",
+                 which leaves fewer than schedule.warmup_steps = {} before them; lower one of the two",
                 self.warmup_steps
             ));
         }

@@ -88,7 +88,7 @@ fn fields_of(line: &[u8]) -> Result<Fields, String> {
     let text = std::str::from_utf8(line).map_err(|_| "the line is not UTF-8")?;
     // A list would be taken for the fields in their order.
     if !text.trim_start().starts_with('{') {
-        return Err("the line is no JSON object".to_owned());
+        return Err("the line is not a JSON object".to_owned());
     }
     serde_json::from_str(text).map_err(|error| {
         let problem = error.to_string();
@@ -133,7 +133,7 @@ fn id(field: &Field) -> Result<String, String> {
     } else if id.len() > MOST_ID_BYTES {
         Err(format!("`id` has more than {MOST_ID_BYTES} bytes"))
     } else if id.contains(is_unseen) {
-        Err("`id` has a line break or another character that is not seen".to_owned())
+        Err("`id` has a line break or another invisible character".to_owned())
     } else {
         Ok(id)
     }
@@ -170,7 +170,7 @@ fn blocks(field: &Field, most_bytes: u64) -> Result<Vec<Block>, String> {
     let text = match field {
         Field::Nothing => return Err("`text` is missing".to_owned()),
         Field::Text(text) => text,
-        _ => return Err("`text` is no text".to_owned()),
+        _ => return Err("`text` is not text".to_owned()),
     };
     let (mut blocks, mut bytes) = (Vec::new(), 0);
     for line in text.split(['\n', '\r']) {
@@ -196,7 +196,7 @@ fn word(name: &str, field: &Field) -> Result<Option<String>, String> {
     match field {
         Field::Nothing => Ok(None),
         Field::Text(text) => Ok(Some(one_line(text)).filter(|text| !text.is_empty())),
-        Field::Number(_) | Field::Other => Err(format!("`{name}` is no text")),
+        Field::Number(_) | Field::Other => Err(format!("`{name}` is not text")),
     }
 }
 
@@ -226,7 +226,7 @@ fn digits(name: &str, field: &Field) -> Result<Option<String>, String> {
     // Tables with gaps are often saved with their whole numbers as 2019.0, some of them as text.
     let text = text.strip_suffix(".0").unwrap_or(&text);
     if !is_whole(text) {
-        return Err(format!("`{name}` is no whole number"));
+        return Err(format!("`{name}` is not a whole number"));
     }
     let trimmed = text.trim_start_matches('0');
     Ok(Some(if trimmed.is_empty() { "0" } else { trimmed }.to_owned()))
@@ -248,7 +248,7 @@ fn year(field: &Field) -> Result<Option<i32>, String> {
     let year = digits("year", field)?;
     let parsed = year.map(|year| year.parse::<i32>().ok().filter(|year| *year <= 9999));
     match parsed {
-        Some(None) => Err("`year` is no year".to_owned()),
+        Some(None) => Err("`year` is not a year".to_owned()),
         parsed => Ok(parsed.flatten()),
     }
 }
@@ -256,7 +256,7 @@ fn year(field: &Field) -> Result<Option<i32>, String> {
 fn filed(field: &Field) -> Result<Option<String>, String> {
     let filed = word("filed", field)?;
     match filed.as_deref().map(str::parse::<Day>) {
-        Some(Err(_)) => Err("`filed` is no date as 2019-12-31".to_owned()),
+        Some(Err(_)) => Err("`filed` is not a date like 2019-12-31".to_owned()),
         Some(Ok(day)) => Ok(Some(day.to_string())),
         None => Ok(None),
     }

@@ -159,8 +159,8 @@ fn what_lists_and_objects_hold_is_passed_over_wherever_they_stand() {
 fn a_line_that_is_no_text_is_refused_with_its_reason() {
     let of = |fields: &str| format!(r#"{{"id": "a", "text": "Oak.", {fields}}}"#);
     for (line, reason) in [
-        ("oak".to_owned(), "the line is no JSON object"),
-        (r#"["a", "Oak."]"#.to_owned(), "the line is no JSON object"),
+        ("oak".to_owned(), "the line is not a JSON object"),
+        (r#"["a", "Oak."]"#.to_owned(), "the line is not a JSON object"),
         (r#"{"id": "a", "#.to_owned(), "the line is not JSON: EOF"),
         (
             r#"{"id": "a", "text": "Oak.", "year": NaN}"#.to_owned(),
@@ -189,23 +189,23 @@ fn a_line_that_is_no_text_is_refused_with_its_reason() {
         ),
         (
             r#"{"id": "a\u2028b", "text": "Oak."}"#.to_owned(),
-            "another character that is not seen",
+            "another invisible character",
         ),
         (
             r#"{"id": "a\u202eb", "text": "Oak."}"#.to_owned(),
-            "another character that is not seen",
+            "another invisible character",
         ),
         (
             r#"{"id": "a\u200bb", "text": "Oak."}"#.to_owned(),
-            "another character that is not seen",
+            "another invisible character",
         ),
         (r#"{"id": "a"}"#.to_owned(), "`text` is missing"),
-        (r#"{"id": "a", "text": 5}"#.to_owned(), "`text` is no text"),
+        (r#"{"id": "a", "text": 5}"#.to_owned(), "`text` is not text"),
         (
             r#"{"id": "a", "text": " \n\u00a0\n"}"#.to_owned(),
             "`text` is empty",
         ),
-        (of(r#""source": 5"#), "`source` is no text"),
+        (of(r#""source": 5"#), "`source` is not text"),
         (of(r#""source": "10-K@2019-01-01""#), "has an @"),
         (of(r#""form": "wiki""#), "is wiki"),
         (
@@ -224,20 +224,20 @@ fn a_line_that_is_no_text_is_refused_with_its_reason() {
             of(&format!(r#""form": "{}""#, "a".repeat(129))),
             "more than 128 bytes",
         ),
-        (of(r#""company": {}"#), "`company` is no text"),
-        (of(r#""ticker": ["OAK"]"#), "`ticker` is no text"),
+        (of(r#""company": {}"#), "`company` is not text"),
+        (of(r#""ticker": ["OAK"]"#), "`ticker` is not text"),
         (of(r#""cik": true"#), "`cik` is neither"),
-        (of(r#""cik": "A1""#), "`cik` is no whole number"),
-        (of(r#""cik": -5"#), "`cik` is no whole number"),
+        (of(r#""cik": "A1""#), "`cik` is not a whole number"),
+        (of(r#""cik": -5"#), "`cik` is not a whole number"),
         (of(r#""cik": 12345678901"#), "`cik` has more than 10"),
         (of(r#""cik": 0"#), "`cik` is 0"),
-        (of(r#""year": 2018.5"#), "`year` is no whole number"),
-        (of(r#""year": 20180"#), "`year` is no year"),
-        (of(r#""filed": "16 Feb 2018""#), "`filed` is no date"),
-        (of(r#""filed": "2018-02-30""#), "`filed` is no date"),
-        (of(r#""filed": "-2019-1-01""#), "`filed` is no date"),
-        (of(r#""filed": "2019- 1- 1""#), "`filed` is no date"),
-        (of(r#""section": []"#), "`section` is no text"),
+        (of(r#""year": 2018.5"#), "`year` is not a whole number"),
+        (of(r#""year": 20180"#), "`year` is not a year"),
+        (of(r#""filed": "16 Feb 2018""#), "`filed` is not a date"),
+        (of(r#""filed": "2018-02-30""#), "`filed` is not a date"),
+        (of(r#""filed": "-2019-1-01""#), "`filed` is not a date"),
+        (of(r#""filed": "2019- 1- 1""#), "`filed` is not a date"),
+        (of(r#""section": []"#), "`section` is not text"),
     ] {
         let found = read_line(&line).unwrap_err();
         assert!(found.contains(reason), "{line}: {found}");
@@ -455,11 +455,11 @@ fn bad_lines_are_listed_by_number_and_the_rest_is_read() {
     assert_eq!(
         found,
         [
-            (Some("line 3"), "the line is no JSON object"),
+            (Some("line 3"), "the line is not a JSON object"),
             (Some("line 4"), "`text` is missing"),
             (Some("line 5"), "the line is not UTF-8"),
             (Some("text:000002"), other),
-            (None, "the file holds no line"),
+            (None, "the file has no lines"),
         ]
     );
     let paths = ["a", "a", "a", "a", "empty"].map(|name| format!("texts/{name}.jsonl"));

@@ -98,7 +98,7 @@ fn wait_for_lock(folder: &Path) -> Result<FolderLock, DurableError> {
         match FolderLock::acquire(folder, "tenk-pretrain train: data.stage_to") {
             Err(DurableError::Locked { holder, .. }) => {
                 if !told {
-                    tracing::warn!("waiting for {holder}, which copies to {}", folder.display());
+                    tracing::warn!("waiting for {holder}, which is copying to {}", folder.display());
                 }
                 told = true;
                 thread::sleep(POLL);
@@ -130,7 +130,7 @@ fn report(
         };
         if report.damaged_files > 0 {
             tracing::warn!(
-                "{} files of {} on host {host} were not what they should be and were copied again: is its disk sound?",
+                "{} files of {} on host {host} were damaged and have been copied again; check its disk",
                 report.damaged_files,
                 folder.display()
             );

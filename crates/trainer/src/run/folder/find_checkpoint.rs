@@ -16,7 +16,7 @@ pub(crate) fn newest(checkpoints: &Path) -> Result<Option<PathBuf>, TrainError> 
     let latest = checkpoint::latest(checkpoints)?;
     for skipped in &latest.skipped {
         tracing::warn!(
-            "the checkpoint {} is passed over: {}",
+            "skipping the checkpoint {}: {}",
             skipped.path.display(),
             skipped.reason
         );

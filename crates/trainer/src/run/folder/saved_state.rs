@@ -261,9 +261,9 @@ impl Restored {
         if !differing.is_empty() {
             let micro_batch = saved["micro_batch_size"] != own["micro_batch_size"];
             let same = if micro_batch {
-                "the order of the data is the same; with dropout its masks are others, which belong to micro-batches"
+                "the order of the data is the same, but dropout draws other masks, because they belong to micro-batches"
             } else {
-                "the order of the data is the same, and the loss to rounding"
+                "the order of the data is the same, and the loss is equal to rounding"
             };
             tracing::warn!("{same} (the checkpoint's against this run's): {differing}");
         }

@@ -35,13 +35,13 @@ fn check_backend(config: &RunConfig, problems: &mut Vec<String>) {
     let parallel = &config.parallel;
     if parallel.backend == BackendChoice::Nccl && parallel.device == DeviceChoice::Cpu {
         problems.push(
-            "parallel.backend = \"nccl\": it sums on GPUs, and parallel.device is \"cpu\"; set one of them to \"auto\""
+            "parallel.backend = \"nccl\": it sums on GPUs, but parallel.device is \"cpu\"; set one of them to \"auto\""
                 .to_owned(),
         );
     }
     if parallel.backend == BackendChoice::Nccl && parallel.reduction == Reduction::Canonical {
         problems.push(
-            "parallel.backend = \"nccl\": NCCL adds in an order of its own, and parallel.reduction is \"canonical\", which MPI carries; set the backend to \"auto\" or the reduction to \"fast\""
+            "parallel.backend = \"nccl\": NCCL adds in an order of its own, so it cannot give the sums of parallel.reduction = \"canonical\"; set the backend to \"auto\" or the reduction to \"fast\""
                 .to_owned(),
         );
     }

@@ -59,7 +59,7 @@ fn check_division(config: &RunConfig, world: u64, problems: &mut Vec<String>) {
     }
     if !batch.is_multiple_of(micro_batch) {
         problems.push(format!(
-            "training.global_batch_size = {batch} is no multiple of training.micro_batch_size = {micro_batch}; the nearest micro-batches that divide it are {}, the nearest batches {}",
+            "training.global_batch_size = {batch} is not a multiple of training.micro_batch_size = {micro_batch}; the nearest micro-batches that divide it are {}, the nearest batches {}",
             nearest_divisors(batch, micro_batch),
             nearest_multiples(batch, micro_batch),
         ));
@@ -74,7 +74,7 @@ fn check_division(config: &RunConfig, world: u64, problems: &mut Vec<String>) {
             if num_micro_batches < world {
                 "; a rank without a micro-batch is refused in any case"
             } else {
-                "; parallel.allow_uneven = true takes shares that differ by one"
+                "; parallel.allow_uneven = true allows shares that differ by one"
             },
         ));
     }

@@ -202,8 +202,8 @@ impl Watched {
             ""
         };
         format!(
-            "rank {} on {} is slowed by other work on its cores, or by a quota: the computing thread that waits most \
-             stood in line for a core {:.0} % of the time, and all others wait for it; end the other work, or give \
+            "rank {} on {} is slowed by other work on its cores, or by a quota. One of its computing threads \
+             waited for a core {:.0} % of the time, and all others wait for it; end the other work, or give \
              this run cores of its own (taskset, a cpuset, an exclusive job){fewer}",
             self.rank,
             self.host,
