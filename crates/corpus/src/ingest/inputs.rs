@@ -139,11 +139,9 @@ fn other_source(ignored: &[LeftOut], source: Source) -> Option<Source> {
             .iter()
             .filter_map(|left_out| left_out.path.rsplit('/').next())
     };
-    let others = Source::ALL.into_iter().filter(|other| *other != source);
+    let mut others = Source::ALL.into_iter().filter(|other| *other != source);
     let is_input = |other: Source, name: &str| why_ignored(name, other, false).is_none();
-    others
-        .into_iter()
-        .find(|other| names().any(|name| is_input(*other, name)))
+    others.find(|other| names().any(|name| is_input(*other, name)))
 }
 
 fn given_again(path: &Path) -> LeftOut {

@@ -37,8 +37,8 @@ pub(super) fn remark(run_dir: &Path, step: u64, digest: &str) -> Result<Option<S
             "the run in {dir} has finished {finished} steps: this is step {step} as a run of this configuration would take it"
         )));
     }
-    let logged = steps.iter().rev().filter(|logged| logged.step == step);
-    let taken = logged.filter_map(|logged| logged.digest.as_ref()).next();
+    let mut logged = steps.iter().rev().filter(|logged| logged.step == step);
+    let taken = logged.find_map(|logged| logged.digest.as_ref());
     Ok(taken.filter(|taken| *taken != digest).map(|taken| {
         format!(
             "the run in {dir} took step {step} with other data (digest {taken}): this is the step of this configuration; `tenk-pretrain replay --run {dir} --step {step}` prints what was taken"
