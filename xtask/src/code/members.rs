@@ -16,17 +16,17 @@ pub(crate) struct Member {
 
 #[derive(Deserialize)]
 struct Manifest {
-    workspace: Option<Workspace>,
-    package: Option<Package>,
+    workspace: Option<WorkspaceSection>,
+    package: Option<PackageSection>,
 }
 
 #[derive(Deserialize)]
-struct Workspace {
+struct WorkspaceSection {
     members: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Package {
+struct PackageSection {
     name: String,
 }
 

@@ -264,12 +264,12 @@ impl io::Write for Arriving {
 struct Shared {
     ledger: Mutex<Ledger>,
     filings: Mutex<std::vec::IntoIter<ListedFiling>>,
-    state: Mutex<State>,
+    state: Mutex<DownloadState>,
     stop: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct DownloadState {
     downloaded: Downloaded,
     failures_in_a_row: u32,
 }

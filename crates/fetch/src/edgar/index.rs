@@ -32,7 +32,7 @@ pub(crate) fn read_index(bytes: &[u8], mut each: impl FnMut(ListedFiling)) -> Re
             None => return Err(not_an_index(&bytes)),
         }
     }
-    let columns = Columns::parse(&header).ok_or_else(|| not_an_index(&bytes))?;
+    let columns = IndexColumns::parse(&header).ok_or_else(|| not_an_index(&bytes))?;
     for (number, line) in lines {
         if line.trim().is_empty() {
             continue;
@@ -82,7 +82,7 @@ fn not_an_index(bytes: &[u8]) -> Fault {
 }
 
 /// How a line is cut, told by the line above the rule.
-enum Columns {
+enum IndexColumns {
     Master,
     /// Where the company's name begins; the form type is before it.
     Form {
@@ -90,7 +90,7 @@ enum Columns {
     },
 }
 
-impl Columns {
+impl IndexColumns {
     fn parse(header: &str) -> Option<Self> {
         if header.starts_with("CIK|") {
             return Some(Self::Master);

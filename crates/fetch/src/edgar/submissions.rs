@@ -19,7 +19,7 @@ struct Submissions {
 
 #[derive(Debug, Deserialize)]
 struct Filings {
-    recent: Columns,
+    recent: SubmissionColumns,
     #[serde(default)]
     files: Vec<OlderPage>,
 }
@@ -35,7 +35,7 @@ struct OlderPage {
 /// A list a column, as EDGAR gives it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Columns {
+struct SubmissionColumns {
     accession_number: Vec<String>,
     filing_date: Vec<Date>,
     form: Vec<String>,
@@ -67,7 +67,7 @@ pub(crate) fn list_company(
     };
     let mut filings = first.filings.recent.rows(cik, &first.name);
     for page in first.filings.files.iter().filter(overlaps) {
-        let columns: Columns = client.fetch_bytes(&url(&page.name), |bytes| parse(&bytes))?;
+        let columns: SubmissionColumns = client.fetch_bytes(&url(&page.name), |bytes| parse(&bytes))?;
         filings.extend(columns.rows(cik, &first.name));
     }
     filings.retain(|filing| selection.wants(filing));
@@ -104,14 +104,14 @@ impl Even for Submissions {
     }
 }
 
-impl Even for Columns {
+impl Even for SubmissionColumns {
     fn is_even(&self) -> bool {
         let length = self.accession_number.len();
         self.filing_date.len() == length && self.form.len() == length
     }
 }
 
-impl Columns {
+impl SubmissionColumns {
     fn rows(self, cik: u64, company: &str) -> Vec<ListedFiling> {
         let columns = self
             .accession_number

@@ -60,11 +60,11 @@ impl FromStr for RequestRate {
 #[derive(Debug)]
 pub(super) struct Pacer {
     interval: Duration,
-    state: Mutex<State>,
+    state: Mutex<PacerState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PacerState {
     next: Duration,
     held_until: Duration,
 }
@@ -105,7 +105,7 @@ impl Pacer {
         turn
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, PacerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
