@@ -15,10 +15,8 @@ use collectives::Single;
 use model::{Precision, RobertaConfig};
 use tch::Device as TorchDevice;
 
-use super::{
-    device::{BesideProducts, CPU, Device},
-    work::num_parameters,
-};
+use super::device::{BesideProducts, CPU, Device};
+use crate::run::plan::work::num_parameters;
 use crate::{
     config::PrecisionChoice,
     error::TrainError,
