@@ -29,7 +29,7 @@ use lines::{Looks, kind_of_line};
 use quiet::Quiet;
 use start_tag::StartTag;
 use style::{Display, Style, StyleCache};
-use table::Table;
+use table::{Spans, Table};
 use tags::{Role, Tag};
 
 /// Titles are cut here; an unclosed `title` swallows the page.
@@ -115,7 +115,7 @@ impl Reader {
         }
         let element = self.element(*tag, *style);
         if element.effect != Effect::None {
-            self.open_box(element.effect);
+            self.open_box(element.effect, start_tag.spans);
         }
         if style.break_before && !is_hidden {
             self.page_break();
@@ -189,6 +189,7 @@ impl Reader {
         match role {
             Role::Cell => Effect::Cell,
             Role::Row => Effect::Row,
+            Role::TableSection => Effect::TableSection,
             Role::Table => Effect::Table,
             Role::Preformatted => Effect::Preformatted,
             Role::Formatting | Role::Inline => {
@@ -205,10 +206,16 @@ impl Reader {
         }
     }
 
-    fn open_box(&mut self, effect: Effect) {
+    fn open_box(&mut self, effect: Effect, spans: Spans) {
         match effect {
             Effect::None => {}
-            Effect::Line | Effect::Row => self.end_line(),
+            Effect::Line => self.end_line(),
+            Effect::TableSection | Effect::Row => {
+                self.end_line();
+                if let Some(table) = self.tables.last_mut() {
+                    table.begin_row(effect == Effect::TableSection);
+                }
+            }
             Effect::Preformatted => {
                 self.end_line();
                 self.end_preformatted();
@@ -216,7 +223,7 @@ impl Reader {
             Effect::Cell => {
                 self.end_line();
                 if let Some(table) = self.tables.last_mut() {
-                    table.in_cell = true;
+                    table.begin_cell(spans);
                 }
             }
             Effect::Table => {
@@ -259,7 +266,7 @@ impl Reader {
     fn close_box(&mut self, element: &Element) {
         match element.effect {
             Effect::None => {}
-            Effect::Line => self.end_line(),
+            Effect::Line | Effect::TableSection => self.end_line(),
             Effect::Preformatted => self.end_preformatted(),
             Effect::Cell => {
                 self.end_line();

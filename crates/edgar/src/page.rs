@@ -25,13 +25,19 @@ impl Page {
         }
     }
 
-    /// Records that the blocks from `first_block` on are a table; without any there is none.
+    /// Records that the rows among the blocks from `first_block` on are one table.
     pub(crate) fn mark_table(&mut self, first_block: usize) {
-        let index = |block: usize| u32::try_from(block).unwrap_or(u32::MAX);
-        if first_block < self.blocks.len() {
+        let is_row = |block: &Block| block.kind == BlockKind::TableRow;
+        let blocks = &self.blocks[first_block..];
+        let rows = blocks
+            .iter()
+            .position(is_row)
+            .zip(blocks.iter().rposition(is_row));
+        let index = |block: usize| u32::try_from(first_block + block).unwrap_or(u32::MAX);
+        if let Some((first, last)) = rows {
             self.tables.push(TableRange {
-                first_block: index(first_block),
-                end_block: index(self.blocks.len()),
+                first_block: index(first),
+                end_block: index(last + 1),
             });
         }
     }

@@ -60,6 +60,7 @@ pub(super) enum Effect {
     Line,
     Cell,
     Row,
+    TableSection,
     Table,
     Preformatted,
 }

@@ -1,6 +1,7 @@
 //! A start tag while its attributes are read, and what they say of it.
 
 use super::style::{Display, Style, StyleCache};
+use super::table::Spans;
 use super::tags::Tag;
 use crate::inline_facts::FactCollector;
 
@@ -12,6 +13,8 @@ enum Attribute {
     Style,
     Align,
     FactName,
+    Colspan,
+    Rowspan,
 }
 
 /// A start tag while its attributes are read.
@@ -19,6 +22,8 @@ enum Attribute {
 pub(super) struct StartTag {
     pub(super) tag: Tag,
     pub(super) style: Style,
+    /// Of a cell.
+    pub(super) spans: Spans,
     /// An inline-XBRL fact.
     pub(super) is_fact: bool,
     pub(super) is_title: bool,
@@ -32,6 +37,7 @@ impl StartTag {
         Self {
             tag: Tag::of(name),
             style: Style::default(),
+            spans: Spans::ONE,
             is_fact: name == b"ix:nonnumeric",
             is_title: name == b"title",
             is_foreign: memchr::memchr(b':', name).is_some(),
@@ -43,6 +49,8 @@ impl StartTag {
         self.attribute = match name {
             b"style" => Attribute::Style,
             b"align" => Attribute::Align,
+            b"colspan" => Attribute::Colspan,
+            b"rowspan" => Attribute::Rowspan,
             b"name" if self.is_fact => Attribute::FactName,
             _ => Attribute::Other,
         };
@@ -68,6 +76,8 @@ impl StartTag {
                 self.style.centered = self.style.centered.or(Some(centered));
             }
             Attribute::FactName => facts.announce(value),
+            Attribute::Colspan => self.spans.set_columns(value),
+            Attribute::Rowspan => self.spans.set_rows(value),
             Attribute::Other => {}
         }
     }
