@@ -32,6 +32,7 @@ mod manifest;
 mod outcome;
 mod progress;
 mod reader;
+mod table_grid;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
     clippy::unwrap_used,
@@ -56,4 +57,5 @@ pub use manifest::{
 pub use outcome::Outcome;
 pub use progress::{NoProgress, Progress};
 pub use reader::{DocumentLine, DocumentReader, MOST_DOCUMENT_BYTES, map_documents};
+pub use table_grid::{CellNumber, TableGrid};
 pub use writer::{DocsWriter, json_line};

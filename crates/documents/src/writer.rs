@@ -301,7 +301,7 @@ fn write_error(staged: &StagedDir<'_>, name: &str, source: std::io::Error) -> Do
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Block, BlockKind, Document};
+    use crate::document::{Block, BlockKind, Document, Section, SectionEvidence, SectionStatus, TableRange};
     use crate::reader::DocumentReader;
     use durable::{DISK, commit_dir};
     use std::path::{Path, PathBuf};
@@ -465,8 +465,28 @@ mod tests {
         let stated = DATASET_CARD
             .1
             .lines()
-            .filter_map(|line| line.strip_prefix("  - name: "));
-        let json = serde_json::to_string(&Document::default()).unwrap();
+            .filter_map(|line| line.trim_start().strip_prefix("- name: "));
+        let section = Section {
+            item: "1A".into(),
+            status: SectionStatus::Found,
+            with: vec!["7".into()],
+            first_block: 0,
+            end_block: 1,
+            evidence: Some(SectionEvidence {
+                heading: "Item 1A".into(),
+                block: 0,
+                score: 100,
+            }),
+        };
+        let document = Document {
+            sections: vec![section],
+            tables: vec![TableRange {
+                first_block: 0,
+                end_block: 1,
+            }],
+            ..document("a", "oak")
+        };
+        let json = serde_json::to_string(&document).unwrap();
         let fields: Vec<&str> = json
             .split([',', '{'])
             .filter_map(|field| field.trim_matches('"').split_once("\":"))
