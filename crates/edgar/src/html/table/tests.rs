@@ -175,3 +175,29 @@ fn spans_of_any_size_make_no_large_table() {
     assert_eq!(texts[10_000], "x");
     assert!(texts.iter().map(String::len).sum::<usize>() < 20_000);
 }
+
+#[test]
+fn rows_with_an_empty_cell_in_different_columns_differ() {
+    use documents::{Document, TableGrid};
+    let Some(path) = test_data::find("wild/html-empty-figure-cell.txt") else {
+        return;
+    };
+    let page = std::fs::read_to_string(path).unwrap();
+    let (_, page) = page.split_once("<TEXT>").unwrap();
+    let page = crate::html::read_html(page).0;
+    let (blocks, tables) = (page.blocks, page.tables);
+    let document = Document {
+        blocks,
+        ..Document::default()
+    };
+    let grid = TableGrid::of(&document, tables[0]);
+    let numbers = (1..grid.num_rows()).flat_map(|row| (1..3).map(move |column| (row, column)));
+    let numbers = numbers.filter_map(|(row, column)| {
+        let number = grid.number(row, column)?;
+        Some((grid.cell(row, 0), grid.column_header(column), number.value))
+    });
+    assert_eq!(
+        numbers.collect::<Vec<_>>(),
+        [("Impairment", "2022", 17.0), ("Gain on sale", "2023", 31.0)]
+    );
+}
