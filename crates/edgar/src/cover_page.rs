@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use documents::{Block, CELL_SEPARATOR, form_type};
+use documents::{Block, form_type, split_cells};
 use regex::Regex;
 
 use super::dates;
@@ -58,7 +58,7 @@ pub(crate) fn read_cover(blocks: &[Block]) -> CoverPage {
 }
 
 fn form(cover: &[Block]) -> Option<String> {
-    let cells = || cover.iter().flat_map(|block| block.text.split(CELL_SEPARATOR));
+    let cells = || cover.iter().flat_map(|block| split_cells(&block.text));
     let stated = cells()
         .filter(|cell| cell.len() <= LONGEST_FORM_LINE_BYTES)
         .find_map(|cell| {
@@ -91,12 +91,14 @@ fn company(cover: &[Block]) -> Option<String> {
     let label = cover
         .iter()
         .position(|block| REGISTRANT_NAME.is_match(&block.text))?;
-    let name = &cover.get(label.checked_sub(1)?)?.text;
+    let line = &cover.get(label.checked_sub(1)?)?.text;
+    let mut cells = split_cells(line).filter(|cell| !cell.is_empty());
+    let name = cells.next()?;
     let is_name = name.len() <= LONGEST_FORM_LINE_BYTES * 2
-        && !name.contains(CELL_SEPARATOR)
+        && cells.next().is_none()
         && !name.to_ascii_lowercase().contains("file n")
         && name.chars().any(char::is_alphabetic);
-    is_name.then(|| name.clone())
+    is_name.then(|| name.to_owned())
 }
 
 #[cfg(test)]

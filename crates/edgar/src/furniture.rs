@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use documents::{Block, BlockKind, CELL_SEPARATOR};
+use documents::{Block, BlockKind, split_cells};
 
 use super::html::lines::is_item_heading;
 use super::page::Page;
@@ -138,17 +138,15 @@ fn can_be_furniture(block: &Block) -> bool {
     if text.len() > LONGEST_FURNITURE_BYTES || is_answer(text) || text.starts_with(BULLET) {
         return false;
     }
+    let cells = || split_cells(text).filter(|cell| !cell.is_empty());
     match block.kind {
         BlockKind::ListItem => false,
         // Of the head of a table, remarks like `(In millions)`.
-        BlockKind::TableRow if !text.contains(CELL_SEPARATOR) => !text.starts_with('('),
-        BlockKind::TableRow => [
-            text.split(CELL_SEPARATOR).next(),
-            text.rsplit(CELL_SEPARATOR).next(),
-        ]
-        .into_iter()
-        .flatten()
-        .any(|cell| page_number(cell).is_some()),
+        BlockKind::TableRow if cells().count() == 1 => !cells().any(|cell| cell.starts_with('(')),
+        BlockKind::TableRow => [cells().next(), cells().last()]
+            .into_iter()
+            .flatten()
+            .any(|cell| page_number(cell).is_some()),
         _ => true,
     }
 }
