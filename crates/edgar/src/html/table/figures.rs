@@ -67,12 +67,21 @@ impl Figures {
     }
 }
 
-/// Whether a cell belongs to the number in the next cell.
+/// Signs of currency that stand in a cell of their own.
+const CURRENCIES: [&str; 12] = [
+    "$", "\u{20ac}", "\u{a3}", "\u{a5}", "US$", "C$", "A$", "HK$", "NT$", "R$", "CAD$", "RMB",
+];
+/// Openings and closings are no longer than this.
+const LONGEST_SIGN_BYTES: usize = 7;
+
+/// Whether a cell belongs to the number in the next cell: a currency, an opening bracket, or both.
 fn is_opening(text: &str) -> bool {
-    matches!(
-        text,
-        "$" | "\u{20ac}" | "\u{a3}" | "\u{a5}" | "(" | "$(" | "$ (" | "US$" | "C$" | "\u{20ac}(" | "\u{a3}("
-    )
+    if text.len() > LONGEST_SIGN_BYTES || text.ends_with(|c: char| c.is_ascii_digit() || c == ')') {
+        return false;
+    }
+    let without_bracket = text.strip_prefix('(').or_else(|| text.strip_suffix('('));
+    let currency = without_bracket.map_or(text, str::trim);
+    CURRENCIES.contains(&currency) || without_bracket.is_some() && currency.is_empty()
 }
 
 /// Whether a cell belongs to the number in the cell before.

@@ -36,6 +36,8 @@ fn units_and_brackets_are_joined_to_their_number() {
     );
     assert_eq!(row(&["Tax", "21.0", "%", "(3", ")%"]), "Tax | 21.0% | (3)%");
     assert_eq!(row(&["Loss", "$ (", "1,234", ")"]), "Loss | $ (1,234)");
+    assert_eq!(row(&["Loss", "($", "1,234", ")"]), "Loss | ($ 1,234)");
+    assert_eq!(row(&["Loss", "HK$", "(5", ")", "(", "3"]), "Loss | HK$ (5) | (3");
     assert_eq!(row(&["Loss", "$ (1,234 )", "12 %"]), "Loss | $ (1,234) | 12%");
 }
 
