@@ -175,10 +175,12 @@ fn decimal(text: &str) -> Option<f64> {
     let mut groups = whole.split(',');
     let first = groups.next()?;
     let is_grouped = whole.contains(',');
+    // "(000)" above a column says that its numbers are thousands.
+    let is_padded = first.len() > 1 && first.starts_with('0');
     let is_whole = (is_digits(first) || whole.is_empty())
         && (!is_grouped || first.len() <= 3)
         && groups.all(|group| group.len() == 3 && is_digits(group));
-    if !is_whole || !is_digits(fraction) {
+    if !is_whole || is_padded || !is_digits(fraction) {
         return None;
     }
     format!("0{}.{fraction}", whole.replace(',', "")).parse().ok()
@@ -248,6 +250,7 @@ mod tests {
             "e5",
             "1e5",
             "inf",
+            "(000)",
             "10\u{2076}",
         ] {
             assert_eq!(parsed(text), None, "{text}");

@@ -34,7 +34,7 @@ impl Scale {
                 ..Self::default()
             };
         };
-        let near = &words[at.saturating_sub(CURRENCY_REACH)..words.len().min(at + CURRENCY_REACH)];
+        let near = &words[at.saturating_sub(CURRENCY_REACH)..words.len().min(at + 1 + CURRENCY_REACH)];
         let excepted = words
             .iter()
             .position(|word| matches!(*word, "except" | "excluding"));
@@ -54,7 +54,7 @@ impl Scale {
 /// Words in small letters; a bracket and signs of currency are words too.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let is_sign = |c: char| matches!(c, '(' | '$' | '\u{20ac}' | '\u{a3}' | '\u{a5}');
-    let pieces = text.split(|c: char| !c.is_alphanumeric() && !is_sign(c));
+    let pieces = text.split(move |c: char| !c.is_alphanumeric() && !is_sign(c));
     let words = pieces.flat_map(move |piece| piece.split_inclusive(is_sign));
     // A sign ends its piece: "us$" is one with its letters.
     words.filter(|word| !word.is_empty())

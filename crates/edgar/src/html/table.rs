@@ -41,7 +41,7 @@ pub(crate) struct Table {
     places: Vec<Place>,
     /// For each row with text, the number of cells with text up to its end.
     row_ends: Vec<usize>,
-    /// Cells with text and without since the last block.
+    /// Cells with text and without since the last block, of those that were begun in their columns.
     num_cells: usize,
     placer: Placer,
     /// Where the cell stands that is open.
@@ -80,8 +80,8 @@ impl Table {
     pub(crate) fn end_cell(&mut self) {
         self.in_cell = false;
         let open = self.open_cell.take();
+        self.num_cells += usize::from(open.is_some());
         let place = open.unwrap_or_else(|| self.placer.place(Spans::ONE));
-        self.num_cells += 1;
         self.keep_cell(place);
     }
 
@@ -134,7 +134,11 @@ impl Table {
         let first_column = self.first_column_of_data();
         let num_rows = self.row_ends.len();
         let shapes: Vec<Shape> = (0..num_rows).map(|row| self.shape(row, first_column)).collect();
-        let grid = Grid::new(self.figures(&shapes), self.num_cells);
+        let is_lone = |row: &usize| shapes[*row] == Shape::LoneCell;
+        let lone_cells = (0..num_rows)
+            .filter(is_lone)
+            .map(|row| self.places[self.cells(row).start]);
+        let grid = Grid::new(self.figures(&shapes), lone_cells, self.num_cells);
         let mut row_text = RowBuffer::default();
         for (row, shape) in shapes.into_iter().enumerate() {
             let cells = self.cells(row);

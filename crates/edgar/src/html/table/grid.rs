@@ -18,13 +18,17 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// The grid of a table's figures, which were this many cells in the page.
-    pub(super) fn new(figures: Figures, num_cells: usize) -> Self {
+    /// The grid of a table's figures and of the cells that stand alone in their rows, which were this
+    /// many cells in the page.
+    pub(super) fn new(figures: Figures, lone_cells: impl Iterator<Item = Place>, num_cells: usize) -> Self {
         let columns = Columns::of(&figures);
         let num_empty = |row: &[Figure]| row.last().map_or(0, |last| columns.column(last) + 1 - row.len());
-        let num_empty: usize = figures.rows().map(num_empty).sum();
+        let in_rows: usize = figures.rows().map(num_empty).sum();
+        let before_lone: usize = lone_cells.map(|place| columns.column_of_lone_cell(place)).sum();
         Self {
-            keeps_empty: num_empty <= FEW_EMPTY_CELLS + MOST_EMPTY_TO_A_CELL * num_cells,
+            // Cells that were never begun stand in no columns.
+            keeps_empty: num_cells > 0
+                && in_rows + before_lone <= FEW_EMPTY_CELLS + MOST_EMPTY_TO_A_CELL * num_cells,
             figures,
             columns,
         }
