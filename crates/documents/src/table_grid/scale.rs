@@ -154,7 +154,8 @@ impl RowLabel {
             decimals.bytes().take_while(u8::is_ascii_digit).count()
         });
         let is_per_share = self.is_in_group_per_share && decimals >= FEWEST_DECIMALS_PER_SHARE;
-        !self.is_rate && !is_per_share && !(self.is_of_shares && scale.excepts_shares)
+        let is_excepted = self.is_of_shares && scale.excepts_shares;
+        !(self.is_rate || is_per_share || is_excepted)
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Figure {
 /// The figures of a table's rows.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
-    figures: Vec<Figure>,
+    all: Vec<Figure>,
     /// For each row, the number of figures up to its end.
     row_ends: Vec<usize>,
     /// Whether the next cell of the row belongs to the figure before.
@@ -31,7 +31,7 @@ impl Figures {
     pub(super) fn push_cell(&mut self, cell: usize, place: Place, text: &str) {
         let joins_before = self.joins_next || is_closing(text);
         let row_start = self.row_ends.last().copied().unwrap_or(0);
-        match self.figures[row_start..].last_mut().filter(|_| joins_before) {
+        match self.all[row_start..].last_mut().filter(|_| joins_before) {
             Some(figure) => {
                 figure.cells.end = cell + 1;
                 figure.place.end = place.end;
@@ -39,7 +39,7 @@ impl Figures {
                     figure.number = place;
                 }
             }
-            None => self.figures.push(Figure {
+            None => self.all.push(Figure {
                 cells: cell..cell + 1,
                 place,
                 number: place,
@@ -49,13 +49,13 @@ impl Figures {
     }
 
     pub(super) fn end_row(&mut self) {
-        self.row_ends.push(self.figures.len());
+        self.row_ends.push(self.all.len());
         self.joins_next = false;
     }
 
     pub(super) fn row(&self, row: usize) -> &[Figure] {
         let start = row.checked_sub(1).map_or(0, |before| self.row_ends[before]);
-        &self.figures[start..self.row_ends[row]]
+        &self.all[start..self.row_ends[row]]
     }
 
     pub(super) fn rows(&self) -> impl Iterator<Item = &[Figure]> + Clone {
@@ -63,7 +63,7 @@ impl Figures {
     }
 
     pub(super) fn all(&self) -> &[Figure] {
-        &self.figures
+        &self.all
     }
 }
 
