@@ -1,5 +1,7 @@
 //! `tenk-corpus ingest`.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use corpus::{IngestOptions, grouped};
 use documents::DocsManifest;
@@ -51,5 +53,28 @@ fn summary(manifest: &DocsManifest) -> String {
             push_line(&mut text, format_args!("  {:>8}  {reason}", grouped(*count)));
         }
     }
+    push_markup_left_out(&mut text, &manifest.markup_left_out);
     text
+}
+
+/// The most frequent templates that left nothing in the text of articles.
+fn push_markup_left_out(text: &mut String, markup: &BTreeMap<String, u64>) {
+    const MOST_LINES: usize = 20;
+    if markup.is_empty() {
+        return;
+    }
+    let total: u64 = markup.values().sum();
+    let names = grouped(markup.len() as u64);
+    push_line(
+        text,
+        format_args!(
+            "templates left out of the text: {} of {names} names (all are in manifest.json)",
+            grouped(total)
+        ),
+    );
+    let mut by_count: Vec<(&String, &u64)> = markup.iter().collect();
+    by_count.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    for (name, count) in by_count.iter().take(MOST_LINES) {
+        push_line(text, format_args!("  {:>8}  {name}", grouped(**count)));
+    }
 }

@@ -216,7 +216,10 @@ impl Assembly<'_> {
                 let path = || path_of(self.job, self.num_inputs.saturating_sub(1));
                 self.source_names.add(&head, path)?;
                 match repeat {
-                    None => Ok(self.docs.write(series, &head.source, &json)?),
+                    None => {
+                        self.docs.leave_out_markup(&head.markup_left_out);
+                        Ok(self.docs.write(series, &head.source, &json)?)
+                    }
                     Some(repeat) => self.leave_out(head.id, repeat),
                 }
             }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DocumentsError;
 
-/// Version of the layout of a documents folder. Version 3 has the tables of a document, and more of
-/// its sections; it is read wherever version 2 is.
+/// Version of the layout of a documents folder. Version 3 has the tables of a document, more of
+/// its sections, and the markup that left nothing; it is read wherever version 2 is.
 pub const DOCS_FORMAT_VERSION: u32 = 3;
 
 /// The oldest version that is still read.
@@ -45,6 +45,9 @@ pub struct DocsManifest {
     pub skipped: BTreeMap<String, u64>,
     /// Inputs that could not be used, by reason; each is listed in `rejected.jsonl`.
     pub rejected: BTreeMap<String, u64>,
+    /// Markup that left nothing in the text of its document, by name: templates of Wikipedia.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub markup_left_out: BTreeMap<String, u64>,
     /// The files that were read.
     pub inputs: Inputs,
 }

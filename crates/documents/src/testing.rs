@@ -34,6 +34,7 @@ pub fn put_manifest(docs: &Path, json_bytes: u64, bytes: u64) {
         documents: BTreeMap::from([("10-K".to_owned(), 1)]),
         skipped: BTreeMap::new(),
         rejected: BTreeMap::new(),
+        markup_left_out: BTreeMap::new(),
         inputs: Inputs::default(),
     };
     let text = serde_json::to_vec(&manifest).unwrap();

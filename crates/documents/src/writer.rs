@@ -29,6 +29,11 @@ const MOST_REASONS: usize = 10_000;
 /// All others.
 const OTHER_REASONS: &str = "other reasons, as they are listed";
 
+/// Names of markup that are counted each by itself, for the same reason; a wiki has some hundred thousand.
+const MOST_MARKUP_NAMES: usize = 10_000;
+/// All others.
+const OTHER_MARKUP: &str = "(other names)";
+
 /// Writes a documents folder: what is handed over goes to its files in order.
 pub struct DocsWriter<'a> {
     staged: &'a StagedDir<'a>,
@@ -39,6 +44,7 @@ pub struct DocsWriter<'a> {
     file_bytes: u64,
     files: Vec<DocsFile>,
     documents: BTreeMap<String, u64>,
+    markup_left_out: BTreeMap<String, u64>,
     inputs: InputsList,
 }
 
@@ -83,6 +89,7 @@ impl<'a> DocsWriter<'a> {
             file_bytes: DOCS_FILE_BYTES,
             files: Vec::new(),
             documents: BTreeMap::new(),
+            markup_left_out: BTreeMap::new(),
             inputs: InputsList {
                 file: BufWriter::new(Sha256Writer::new(staged.create_file(INPUTS_LIST)?)),
                 counted: Inputs::default(),
@@ -117,6 +124,16 @@ impl<'a> DocsWriter<'a> {
         Ok(())
     }
 
+    /// Counts markup of a document's text that left nothing in it, by name.
+    pub fn leave_out_markup(&mut self, markup: &BTreeMap<String, u64>) {
+        for (name, count) in markup {
+            let is_known = self.markup_left_out.contains_key(name);
+            let is_counted_alone = is_known || self.markup_left_out.len() < MOST_MARKUP_NAMES;
+            let name = if is_counted_alone { name } else { OTHER_MARKUP };
+            *self.markup_left_out.entry(name.to_owned()).or_default() += count;
+        }
+    }
+
     /// Lists what was left out on purpose.
     ///
     /// # Errors
@@ -147,6 +164,7 @@ impl<'a> DocsWriter<'a> {
             documents: self.documents,
             skipped: self.skipped.finish()?,
             rejected: self.rejected.finish()?,
+            markup_left_out: self.markup_left_out,
             inputs,
         };
         if manifest.num_documents() == 0 {

@@ -216,7 +216,7 @@ fn read_batch<T>(
             Item::Piece(piece) => piece.into_result(site, part_offset),
             Item::Lost(lost) => lost.into_result(),
         };
-        report.count(&result.outcome);
+        report.count(&result);
         prepare(result)
     });
     (results.collect(), report)
@@ -253,17 +253,13 @@ impl Piece {
 
 impl LostBytes {
     fn into_result(self) -> PageResult {
-        PageResult {
-            title: format!("bytes {} to {}", self.offset, self.offset + self.num_bytes),
-            outcome: rejected(self.reason),
-        }
+        let title = format!("bytes {} to {}", self.offset, self.offset + self.num_bytes);
+        PageResult::new(title, rejected(self.reason))
     }
 }
 
 /// A page that cannot be read, named by its place and, as far as it can be found, its title.
 fn unusable(place: &str, start: &[u8], reason: &str) -> PageResult {
-    PageResult {
-        title: title_of(start).map_or_else(|| place.to_owned(), |title| format!("{title} ({place})")),
-        outcome: rejected(reason),
-    }
+    let title = title_of(start).map_or_else(|| place.to_owned(), |title| format!("{title} ({place})"));
+    PageResult::new(title, rejected(reason))
 }

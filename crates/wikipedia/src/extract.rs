@@ -21,10 +21,8 @@ pub(super) fn read_extract(bytes: &[u8], position: u64) -> PageResult {
         (Ok(tag), Ok(body)) => outcome(tag, body, title.as_deref()),
         _ => rejected("the document is not UTF-8"),
     };
-    PageResult {
-        title: title.unwrap_or_else(|| format!("the document at byte {position}")),
-        outcome,
-    }
+    let title = title.unwrap_or_else(|| format!("the document at byte {position}"));
+    PageResult::new(title, outcome)
 }
 
 fn outcome(tag: &str, body: &str, title: Option<&str>) -> Outcome {

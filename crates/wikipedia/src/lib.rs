@@ -20,6 +20,7 @@ mod marks;
 mod page;
 mod pending;
 mod read;
+mod redirect;
 mod report;
 mod resume;
 mod site;
@@ -38,7 +39,7 @@ pub use read::{read_dump, read_dump_from, read_dump_on};
 pub use report::DumpReport;
 pub use resume::{DumpEvent, DumpPlace, Reading};
 pub use site::SiteInfo;
-pub use wikitext::{Article, parse_wikitext};
+pub use wikitext::{Article, TemplateCount, parse_wikitext};
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,12 @@
 //! One page of a dump, and what becomes of it.
 
-use documents::{Block, BlockKind, Document, Outcome};
+use std::collections::BTreeMap;
 
+use documents::{Block, BlockKind, Document, Outcome, TableRange};
+
+use super::redirect::is_redirect;
 use super::site::SiteInfo;
-use super::wikitext::parse_wikitext;
+use super::wikitext::{TemplateCount, parse_wikitext};
 
 /// A page as the dump has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,19 +36,40 @@ pub struct PageResult {
     pub title: String,
     /// Document, skip or rejection.
     pub outcome: Outcome,
+    /// Templates that left nothing in the document, by name.
+    pub templates_left_out: BTreeMap<String, u64>,
+}
+
+impl PageResult {
+    /// What became of something that has no templates.
+    pub(super) fn new(title: String, outcome: Outcome) -> Self {
+        Self {
+            title,
+            outcome,
+            templates_left_out: BTreeMap::new(),
+        }
+    }
 }
 
 impl RawPage {
     /// Reads the page as an article of `site`. Pure: any page gives an outcome.
     pub fn into_result(self, site: &SiteInfo) -> PageResult {
-        let outcome = self.outcome(site);
+        let mut templates = BTreeMap::new();
+        let outcome = self.outcome(site, &mut templates);
+        let mut templates_left_out = BTreeMap::new();
+        // What is no document has left everything out.
+        if matches!(outcome, Outcome::Document(_)) {
+            let left_out = templates.into_iter().filter(|(_, count)| count.left_out > 0);
+            templates_left_out.extend(left_out.map(|(name, count)| (name, count.left_out)));
+        }
         PageResult {
             title: self.title,
             outcome,
+            templates_left_out,
         }
     }
 
-    fn outcome(&self, site: &SiteInfo) -> Outcome {
+    fn outcome(&self, site: &SiteInfo, templates: &mut BTreeMap<String, TemplateCount>) -> Outcome {
         if let Some(reason) = self.skip_reason() {
             return skipped(reason);
         }
@@ -53,6 +77,7 @@ impl RawPage {
             return rejected("the page has no id or no revision id");
         };
         let article = parse_wikitext(&self.wikitext, site);
+        *templates = article.templates;
         if article.is_disambiguation || self.title.ends_with("(disambiguation)") {
             return skipped("disambiguation page");
         }
@@ -64,7 +89,12 @@ impl RawPage {
             self.title.split_whitespace().collect::<Vec<_>>().join(" "),
         )];
         blocks.retain(|block| !block.text.is_empty());
+        let num_before = u32::try_from(blocks.len()).unwrap_or(0);
         blocks.extend(article.blocks);
+        let tables = article.tables.into_iter().map(|table| TableRange {
+            first_block: table.first_block + num_before,
+            end_block: table.end_block + num_before,
+        });
         Outcome::Document(Box::new(Document {
             id: format!("wiki:{page_id}:{revision_id}"),
             source: "wiki".to_owned(),
@@ -73,6 +103,7 @@ impl RawPage {
             title: Some(self.title.clone()),
             sha256: durable::sha256_hex(self.wikitext.as_bytes()),
             blocks,
+            tables: tables.collect(),
             ..Document::default()
         }))
     }
@@ -81,19 +112,12 @@ impl RawPage {
         if self.namespace.is_some_and(|namespace| namespace != 0) {
             return Some("not an article (another namespace)");
         }
-        if self.is_redirect || self.starts_as_redirect() {
+        // Old dumps have no `<redirect>` element.
+        if self.is_redirect || is_redirect(&self.wikitext) {
             return Some("redirect");
         }
         let is_wikitext = self.model.as_deref().is_none_or(|model| model == "wikitext");
         (!is_wikitext).then_some("not wikitext")
-    }
-
-    /// Old dumps have no `<redirect>` element.
-    fn starts_as_redirect(&self) -> bool {
-        let start = self.wikitext.trim_start();
-        start
-            .get(..9)
-            .is_some_and(|start| start.eq_ignore_ascii_case("#redirect"))
     }
 }
 

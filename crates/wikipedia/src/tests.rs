@@ -490,12 +490,7 @@ fn assert_clean(documents: &[Document]) {
                 document.id,
                 block.text
             );
-            assert_eq!(
-                block.text,
-                block.text.split_whitespace().collect::<Vec<_>>().join(" "),
-                "{}",
-                document.id
-            );
+            assert!(block.is_clean(), "{}: {block:?}", document.id);
         }
     }
 }
@@ -615,4 +610,69 @@ fn real_wikitext_pages_read_clean() {
         num_pages += 1;
     }
     assert!(num_pages >= 69, "{num_pages}");
+}
+
+/// The texts of the only document of an input, behind its title.
+fn texts_of(path: &Path) -> Vec<String> {
+    let (documents, report) = read_all(path);
+    report.unwrap();
+    assert_eq!(documents.len(), 1, "{}", path.display());
+    let blocks = documents.into_iter().flat_map(|document| document.blocks);
+    blocks.skip(1).map(|block| block.text).collect()
+}
+
+#[test]
+fn inputs_of_public_bug_reports_read_as_they_should() {
+    let Some(folder) = test_data::find("wild") else {
+        return;
+    };
+    for (name, expected) in [
+        (
+            "convert-range",
+            &["A serve was between 110 and 125 mph. Ears are 20–25 cm long; orbit 70.0 by 71.3 mi."][..],
+        ),
+        (
+            "numbers-in-templates",
+            &["Mean 3 °C. As of 2020, it cost US$5 million, founded c. 1850, of H2O."],
+        ),
+        (
+            "val-frac",
+            &["The star is 1.496×10^8 km away; a board of 3 1/2 inches."],
+        ),
+        ("cell-attribute-leak", &["5 | 7", "3 | — | x"]),
+        ("comment-line", &["The mill is old and wide too."]),
+        (
+            "double-underscore",
+            &["The C macros __LINE__ and __FILE__ exist."],
+        ),
+        (
+            "left-over-separators",
+            &["Achilles (Ἀχιλλεύς, Akhilleus) was a hero with 5,783 men."],
+        ),
+        (
+            "table-without-end",
+            &["A | B", "1 | 2", "Text after.", "Next", "More text."],
+        ),
+    ] {
+        let path = folder.join(format!("wiki-{name}.xml"));
+        assert_eq!(texts_of(&path), expected, "{name}");
+    }
+}
+
+#[test]
+fn tables_of_an_article_are_ranges_behind_its_title_and_left_out_templates_are_reported() {
+    let text = page(
+        1,
+        0,
+        "Text {{x}} {{x|{{y}}}} {{convert|5|km}}\n{|\n| a || b\n|}\n",
+    ) + &page(2, 0, "#WEITERLEITUNG [[P1]] {{z}}")
+        + &page(3, 0, "{{X}} b");
+    let (_folder, path) = written("x.xml", format!("<mediawiki>{text}</mediawiki>").as_bytes());
+    let (documents, report) = read_all(&path);
+    let report = report.unwrap();
+    let rows = &documents[0].blocks[documents[0].tables[0].first_block as usize..];
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].text, "a | b");
+    assert_eq!(report.templates_left_out, [("x".to_owned(), 3)].into());
+    assert_eq!(report.skipped["redirect"], 1);
 }

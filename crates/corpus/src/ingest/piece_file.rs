@@ -8,6 +8,7 @@
 //! (u128), hash of the content (u128), index of the input in the segment (u32).
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ use crate::work::record::part;
 use crate::work::scratch::{ScratchFolder, ScratchReader, ScratchWriter, Sealed, Trust, not_as_written};
 
 /// Changes when a piece's content does.
-pub(super) const PIECE_FORMAT: u32 = 4;
+pub(super) const PIECE_FORMAT: u32 = 5;
 
 const ENTRIES: &str = "entries";
 const IDS: &str = "ids";
@@ -50,6 +51,9 @@ pub(super) struct PreparedDocument {
 pub(super) struct PieceHead {
     pub(super) id: String,
     pub(super) source: String,
+    /// Markup of its text that left nothing in it, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) markup_left_out: BTreeMap<String, u64>,
 }
 
 /// What stands in a piece, in the order of the inputs.
@@ -107,6 +111,11 @@ impl PreparedDocument {
         &self.head
     }
 
+    /// Notes the markup of its text that left nothing in it.
+    pub(super) fn leaves_out(&mut self, markup: BTreeMap<String, u64>) {
+        self.head.markup_left_out = markup;
+    }
+
     /// Length of its line of JSON.
     pub(super) fn json_bytes(&self) -> u64 {
         self.json_bytes
@@ -118,6 +127,7 @@ impl PreparedDocument {
             head: PieceHead {
                 id: document.id.clone(),
                 source: document.source.clone(),
+                markup_left_out: BTreeMap::new(),
             },
             content: content_hash(document),
             json_bytes: json.len() as u64,

@@ -284,7 +284,13 @@ fn read_stream(
             ControlFlow::Break(())
         }
     };
-    let prepare = |item: StreamItem| prepare(&path, item.part, item.outcome);
+    let prepare = |item: StreamItem| {
+        let mut entry = prepare(&path, item.part, item.outcome)?;
+        if let Entry::Document(document) = &mut entry {
+            document.leaves_out(item.markup_left_out);
+        }
+        Ok(entry)
+    };
     from.read(&stream, pool, prepare, sink)?;
     taken?;
     progress.finish();

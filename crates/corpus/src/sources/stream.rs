@@ -1,5 +1,6 @@
 //! Inputs of any length: read from a place on, item by item, in memory that does not grow.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use documents::Outcome;
@@ -20,6 +21,8 @@ pub(crate) struct StreamItem {
     /// What people find it by in the input: a title, a place. `None` for the input itself.
     pub(crate) part: Option<String>,
     pub(crate) outcome: Outcome,
+    /// Markup of its text that left nothing in the document, by name.
+    pub(crate) markup_left_out: BTreeMap<String, u64>,
 }
 
 /// What is handed on of a stream, in its order.

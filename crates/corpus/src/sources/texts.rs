@@ -7,6 +7,7 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -80,6 +81,7 @@ pub(super) fn read<T: Send>(
         prepare(StreamItem {
             part: Some(format!("line {number}")),
             outcome: outcome_of(&line, stream.name),
+            markup_left_out: BTreeMap::new(),
         })
     };
     std::thread::scope(|scope| {
@@ -114,6 +116,7 @@ pub(super) fn read<T: Send>(
             let item = StreamItem {
                 part: None,
                 outcome: Outcome::Rejected { reason },
+                markup_left_out: BTreeMap::new(),
             };
             // What the receiver says does not matter: nothing follows.
             let _ = sink(StreamEvent::Item(prepare(item)));

@@ -40,6 +40,7 @@ pub(super) fn read<T: Send>(
         prepare(StreamItem {
             part: Some(page.title),
             outcome: page.outcome,
+            markup_left_out: page.templates_left_out,
         })
     };
     read_dump_on(stream.path, reading, pool, prepare, |event| {

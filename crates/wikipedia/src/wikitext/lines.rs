@@ -1,57 +1,109 @@
-//! Cuts resolved text into blocks, line by line: headings, list items, table rows, paragraphs.
+//! Cuts resolved text into blocks, line by line: headings, list items, paragraphs, and the rows of
+//! tables, which [`super::table`] makes.
 
-use documents::{Block, BlockKind, CELL_SEPARATOR};
+use documents::{Block, BlockKind, TableRange};
 
-use super::sentinel::{TABLE_CLOSE, TABLE_OPEN};
+use super::sentinel::{DROPPED, OPEN_TABLE_OPEN, TABLE_CLOSE, TABLE_OPEN};
+use super::table::{Line, Table};
 use super::tidy::tidied;
 use super::work::looks_at;
 
-/// The blocks of a page.
-pub(super) fn blocks(text: &str) -> Vec<Block> {
+/// The blocks of a page, and which of them are tables.
+pub(super) fn blocks(text: &str) -> (Vec<Block>, Vec<TableRange>) {
     let mut writer = Writer::default();
     for line in text.split('\n') {
         writer.line(line);
     }
     writer.end_paragraph();
-    while writer.rows.pop().map(|row| writer.write_row(&row)).is_some() {}
+    while !writer.tables.is_empty() {
+        writer.end_table();
+    }
     without_empty_sections(writer.blocks)
 }
 
-/// A block and, for a heading, its level.
+/// A block, for a heading its level, for a row the table that it is of.
 struct Leveled {
     block: Block,
     level: Option<usize>,
+    table: Option<usize>,
 }
 
 #[derive(Default)]
 struct Writer {
     blocks: Vec<Leveled>,
     paragraph: String,
-    /// The row being filled of each open table; the innermost is last.
-    rows: Vec<Vec<String>>,
+    /// Open tables; the innermost is last.
+    tables: Vec<Table>,
+    /// Runs of rows that have been written.
+    num_tables: usize,
 }
 
 impl Writer {
     fn line(&mut self, line: &str) {
         looks_at(line.len());
-        let trimmed = line.trim();
-        if trimmed.starts_with(TABLE_OPEN) {
-            self.end_paragraph();
-            self.rows.push(Vec::new());
+        // What has left nothing is no part of the line's markup.
+        let trimmed = line.trim_start_matches(|letter: char| letter.is_whitespace() || letter == DROPPED);
+        let trimmed = trimmed.trim_end();
+        if trimmed.starts_with([TABLE_OPEN, OPEN_TABLE_OPEN]) {
+            self.begin_table(trimmed.starts_with(TABLE_OPEN));
         } else if trimmed.starts_with(TABLE_CLOSE) {
-            if let Some(row) = self.rows.pop() {
-                self.write_row(&row);
+            self.end_table();
+        } else if self.tables.is_empty() {
+            // A template began this table.
+            if trimmed.starts_with("|-") {
+                self.begin_table(false);
+            } else {
+                self.text_line(line, trimmed);
             }
-        } else if self.rows.is_empty() {
-            self.text_line(line, trimmed);
         } else {
-            self.table_line(trimmed);
+            self.table_line(line, trimmed);
+        }
+    }
+
+    fn begin_table(&mut self, is_closed: bool) {
+        self.end_paragraph();
+        // What stands in the cell before a table in it comes before that.
+        self.write_rows();
+        self.tables.push(Table::new(is_closed));
+    }
+
+    fn end_table(&mut self) {
+        self.end_paragraph();
+        self.write_rows();
+        self.tables.pop();
+    }
+
+    fn table_line(&mut self, line: &str, trimmed: &str) {
+        let Some(table) = self.tables.last_mut() else {
+            return;
+        };
+        let is_heading = trimmed.starts_with("==") && heading(trimmed).is_some();
+        match table.line(trimmed, is_heading) {
+            Line::Taken => self.end_paragraph(),
+            Line::Text => {
+                self.write_rows();
+                self.text_line(line, trimmed);
+            }
+            Line::Ends => {
+                self.end_table();
+                self.line(line);
+            }
         }
     }
 
     fn text_line(&mut self, line: &str, trimmed: &str) {
-        if trimmed.is_empty() || trimmed.starts_with("----") {
+        if trimmed.is_empty() {
             return self.end_paragraph();
+        }
+        // A line that begins with a blank is shown as it stands, on its own.
+        if line.starts_with(' ') {
+            self.end_paragraph();
+            return self.write(BlockKind::Paragraph, trimmed, None);
+        }
+        if trimmed.starts_with("----") {
+            // A rule; what follows it in the line is text.
+            self.end_paragraph();
+            return self.push_paragraph(trimmed.trim_start_matches('-'));
         }
         if let Some((level, heading)) = heading(trimmed) {
             self.end_paragraph();
@@ -70,44 +122,22 @@ impl Writer {
             };
             return self.write(kind, item, None);
         }
-        // A line that begins with a blank is shown as it stands, on its own.
-        if line.starts_with(' ') {
-            self.end_paragraph();
-        }
-        self.paragraph.push_str(trimmed);
+        self.push_paragraph(trimmed);
+    }
+
+    fn push_paragraph(&mut self, text: &str) {
+        self.paragraph.push_str(text);
         self.paragraph.push(' ');
     }
 
-    fn table_line(&mut self, line: &str) {
-        let Some(row) = self.rows.last_mut() else { return };
-        if let Some(caption) = line.strip_prefix("|+") {
-            let caption = without_attributes(caption).to_owned();
-            return self.write(BlockKind::Paragraph, &caption, None);
-        }
-        if line.starts_with("|-") {
-            let row = std::mem::take(row);
-            return self.write_row(&row);
-        }
-        let (cells, marks): (&str, &[&str]) = if let Some(cells) = line.strip_prefix('|') {
-            (cells, &["||"])
-        } else if let Some(cells) = line.strip_prefix('!') {
-            (cells, &["!!", "||"])
-        } else {
-            // A cell goes on over several lines.
-            if let Some(cell) = row.last_mut() {
-                cell.push(' ');
-                cell.push_str(line.trim_start_matches(['*', '#', ':', ';']));
-            }
-            return;
-        };
-        push_cells(row, cells, marks);
-    }
-
     fn end_paragraph(&mut self) {
-        let paragraph = std::mem::take(&mut self.paragraph);
+        if self.paragraph.is_empty() {
+            return;
+        }
+        let mut paragraph = std::mem::take(&mut self.paragraph);
         self.write(BlockKind::Paragraph, &paragraph, None);
+        paragraph.clear();
         self.paragraph = paragraph;
-        self.paragraph.clear();
     }
 
     fn write(&mut self, kind: BlockKind, text: &str, level: Option<usize>) {
@@ -116,28 +146,36 @@ impl Writer {
             self.blocks.push(Leveled {
                 block: Block::new(kind, text),
                 level,
+                table: None,
             });
         }
     }
 
-    fn write_row(&mut self, row: &[String]) {
-        let cells: Vec<String> = row
-            .iter()
-            .map(|cell| tidied(cell))
-            .filter(|cell| !cell.is_empty())
-            .collect();
-        if !cells.is_empty() {
-            let text = super::tidy::without_residue(cells.join(CELL_SEPARATOR));
-            self.blocks.push(Leveled {
-                block: Block::new(BlockKind::TableRow, text),
-                level: None,
-            });
+    /// Writes the rows that the innermost table has by now.
+    fn write_rows(&mut self) {
+        let Some(table) = self.tables.last_mut() else {
+            return;
+        };
+        let (caption, rows) = table.take();
+        if let Some(caption) = caption {
+            self.write(BlockKind::Paragraph, &caption, None);
         }
+        if rows.is_empty() {
+            return;
+        }
+        let number = self.num_tables;
+        self.num_tables += 1;
+        self.blocks.extend(rows.into_iter().map(|row| Leveled {
+            block: Block::new(BlockKind::TableRow, row),
+            level: None,
+            table: Some(number),
+        }));
     }
 }
 
 /// Level and text of a heading line.
 fn heading(line: &str) -> Option<(usize, &str)> {
+    let line = line.trim_end_matches(|letter: char| letter.is_whitespace() || letter == DROPPED);
     let opening = line.bytes().take_while(|byte| *byte == b'=').count();
     let closing = line.bytes().rev().take_while(|byte| *byte == b'=').count();
     let level = opening.min(closing).min(6);
@@ -147,27 +185,9 @@ fn heading(line: &str) -> Option<(usize, &str)> {
     Some((level, &line[level..line.len() - level]))
 }
 
-fn push_cells(row: &mut Vec<String>, mut rest: &str, marks: &[&str]) {
-    loop {
-        let bytes = rest.as_bytes();
-        let is_mark = |at: &usize| marks.iter().any(|mark| bytes[*at..].starts_with(mark.as_bytes()));
-        let next = memchr::memchr2_iter(b'|', b'!', bytes).find(is_mark);
-        looks_at(next.unwrap_or(rest.len()) + 2);
-        let cell = next.map_or(rest, |at| &rest[..at]);
-        row.push(without_attributes(cell).to_owned());
-        let Some(at) = next else { return };
-        rest = &rest[at + 2..];
-    }
-}
-
-/// A cell may begin with attributes and one `|`.
-fn without_attributes(cell: &str) -> &str {
-    cell.split_once('|').map_or(cell, |(_, text)| text)
-}
-
 /// Headings whose text went with a template (`References`) go too.
-fn without_empty_sections(blocks: Vec<Leveled>) -> Vec<Block> {
-    let mut kept: Vec<Block> = Vec::with_capacity(blocks.len());
+fn without_empty_sections(blocks: Vec<Leveled>) -> (Vec<Block>, Vec<TableRange>) {
+    let mut kept: Vec<Leveled> = Vec::with_capacity(blocks.len());
     // Walking backwards: the level of the nearest thing that follows; text is deeper than any.
     let mut following = 0;
     for leveled in blocks.into_iter().rev() {
@@ -175,14 +195,32 @@ fn without_empty_sections(blocks: Vec<Leveled>) -> Vec<Block> {
             Some(level) if following <= level => {}
             Some(level) => {
                 following = level;
-                kept.push(leveled.block);
+                kept.push(leveled);
             }
             None => {
                 following = usize::MAX;
-                kept.push(leveled.block);
+                kept.push(leveled);
             }
         }
     }
     kept.reverse();
-    kept
+    let tables = table_ranges(&kept);
+    (kept.into_iter().map(|leveled| leveled.block).collect(), tables)
+}
+
+/// The runs of blocks that are of one table.
+fn table_ranges(blocks: &[Leveled]) -> Vec<TableRange> {
+    let mut ranges = Vec::new();
+    let mut first_block = 0;
+    for run in blocks.chunk_by(|one, next| one.table == next.table) {
+        let end_block = first_block + u32::try_from(run.len()).unwrap_or(u32::MAX);
+        if run[0].table.is_some() {
+            ranges.push(TableRange {
+                first_block,
+                end_block,
+            });
+        }
+        first_block = end_block;
+    }
+    ranges
 }

@@ -3,62 +3,13 @@
 
 use memchr::memmem;
 
-use super::tags::{NUM_OPAQUE, TagKind, opaque_of, tag_kind};
+use super::tags::{EndTags, TagKind, end_tags, tag_end, tag_kind, tag_name};
+use super::template_names::is_table_end;
+use super::tokens::{Scanned, Token, TokenKind};
 use super::work::looks_at;
 
-/// A tag or comment may be this long; a `<` without its `>` costs no more than that.
-const MAX_TAG_BYTES: usize = 1_000;
 /// Tables in tables beyond this depth are read as text.
 const MAX_TABLE_DEPTH: usize = 64;
-
-/// A piece of markup, `start..end` in the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) kind: TokenKind,
-}
-
-/// What a piece of markup is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenKind {
-    /// Leaves no trace.
-    Skip,
-    /// Leaves a space.
-    Space,
-    /// Ends the line.
-    Break,
-    /// `inner` is text in which nothing is markup.
-    Literal { inner_start: usize, inner_end: usize },
-    /// `{{`, paired: index into [`Scanned::pairs`].
-    Template(usize),
-    /// `[[`, paired.
-    Link(usize),
-    /// `{|` at the start of a line.
-    TableOpen,
-    /// `|}` at the start of a line.
-    TableClose,
-}
-
-/// An opening marker with its closing one and the first pipes between them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Pair {
-    /// Where the content ends.
-    pub(super) inner_end: usize,
-    /// Where the closing marker ends.
-    pub(super) end: usize,
-    /// Positions of the first three `|` at this depth.
-    pub(super) pipes: [usize; 3],
-    /// How many of `pipes` there are.
-    pub(super) num_pipes: usize,
-}
-
-/// A page's markup, by start.
-#[derive(Debug, Default)]
-pub(super) struct Scanned {
-    pub(super) tokens: Vec<Token>,
-    pub(super) pairs: Vec<Pair>,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OpenKind {
@@ -70,7 +21,8 @@ enum OpenKind {
 struct Open {
     kind: OpenKind,
     token_index: usize,
-    pair: Pair,
+    /// Where its pipes begin in [`Scanner::open_pipes`].
+    first_pipe: usize,
 }
 
 struct Scanner<'a> {
@@ -78,10 +30,12 @@ struct Scanner<'a> {
     bytes: &'a [u8],
     scanned: Scanned,
     stack: Vec<Open>,
+    /// The pipes of all that is open; those of the innermost are last.
+    open_pipes: Vec<usize>,
     num_templates: usize,
     num_tables: usize,
     /// End tags of each opaque element as (start, end), and how many are behind us.
-    end_tags: [(Vec<(usize, usize)>, usize); NUM_OPAQUE],
+    end_tags: EndTags,
 }
 
 /// Finds and pairs the markup of `source`.
@@ -91,6 +45,7 @@ pub(super) fn scan(source: &str) -> Scanned {
         bytes: source.as_bytes(),
         scanned: Scanned::default(),
         stack: Vec::new(),
+        open_pipes: Vec::new(),
         num_templates: 0,
         num_tables: 0,
         end_tags: end_tags(source),
@@ -114,35 +69,8 @@ pub(super) fn scan(source: &str) -> Scanned {
     scanner.scanned
 }
 
-/// All end tags of opaque elements, in order.
-fn end_tags(source: &str) -> [(Vec<(usize, usize)>, usize); NUM_OPAQUE] {
-    let mut found: [(Vec<(usize, usize)>, usize); NUM_OPAQUE] = Default::default();
-    looks_at(source.len());
-    for start in memmem::find_iter(source.as_bytes(), b"</") {
-        let name = tag_name(source, start + 2);
-        let Some(opaque) = opaque_of(name) else { continue };
-        let after = start + 2 + name.len();
-        let window = &source.as_bytes()[after..source.len().min(after + MAX_TAG_BYTES)];
-        looks_at_tag(window);
-        if let Some(length) = memchr::memchr2(b'>', b'<', window).filter(|length| window[*length] == b'>') {
-            found[opaque].0.push((start, after + length + 1));
-        }
-    }
-    found
-}
-
-fn looks_at_tag(window: &[u8]) {
-    looks_at(memchr::memchr2(b'>', b'<', window).unwrap_or(window.len()));
-}
-
-fn tag_name(source: &str, start: usize) -> &str {
-    let rest = &source[start..];
-    let length = rest
-        .bytes()
-        .take(20)
-        .take_while(u8::is_ascii_alphanumeric)
-        .count();
-    &rest[..length]
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 impl Scanner<'_> {
@@ -155,8 +83,13 @@ impl Scanner<'_> {
         end
     }
 
-    /// Whether only blanks and list markers stand between the line's start and `at`.
-    fn is_line_start(&self, at: usize) -> bool {
+    /// Whether only blanks, list markers and a few comments stand between the line's start and `at`.
+    fn is_line_start(&self, mut at: usize) -> bool {
+        for token in self.scanned.tokens.iter().rev().take(3) {
+            if token.end == at && self.bytes[token.start..].starts_with(b"<!--") {
+                at = token.start;
+            }
+        }
         let before = &self.bytes[at.saturating_sub(32)..at];
         looks_at(before.len());
         let line = memchr::memrchr(b'\n', before);
@@ -177,18 +110,16 @@ impl Scanner<'_> {
         let name = tag_name(self.source, name_start);
         let Some(kind) = tag_kind(name) else { return at + 1 };
         let after = name_start + name.len();
-        let window = &self.bytes[after..self.source.len().min(after + MAX_TAG_BYTES)];
-        looks_at_tag(window);
-        let Some(length) = memchr::memchr2(b'>', b'<', window).filter(|length| window[*length] == b'>')
-        else {
+        let Some(tag_end) = tag_end(self.bytes, after) else {
             return self.push(at, after, TokenKind::Skip);
         };
-        let tag_end = after + length + 1;
         let is_empty = self.bytes[tag_end - 2] == b'/';
         match kind {
             TagKind::Space => self.push(at, tag_end, TokenKind::Space),
             TagKind::Break => self.push(at, tag_end, TokenKind::Break),
             TagKind::Inline => self.push(at, tag_end, TokenKind::Skip),
+            TagKind::Shifted { .. } if is_empty => self.push(at, tag_end, TokenKind::Skip),
+            TagKind::Shifted { is_above } => self.push(at, tag_end, TokenKind::Shifted { is_above, is_end }),
             TagKind::Dropped(_) | TagKind::Literal(_) if is_end || is_empty => {
                 self.push(at, tag_end, TokenKind::Skip)
             }
@@ -220,12 +151,41 @@ impl Scanner<'_> {
         tags.get(*behind).copied()
     }
 
-    /// An unclosed comment reaches to the end of the page, as it does in `MediaWiki`.
+    /// An unclosed comment reaches to the end of the page, as it does in `MediaWiki`. Comments that
+    /// are alone in their line go with the line.
     fn comment(&mut self, at: usize) -> usize {
-        let end = memmem::find(&self.bytes[at + 4..], b"-->")
-            .map_or(self.source.len(), |length| at + 4 + length + 3);
+        let mut end = self.comment_end(at);
+        let indent = self.bytes[..at]
+            .iter()
+            .rev()
+            .take_while(|byte| is_blank(**byte))
+            .count();
+        looks_at(indent);
+        let line = at - indent;
+        if line == 0 || self.bytes[line - 1] != b'\n' {
+            return self.push(at, end, TokenKind::Skip);
+        }
+        loop {
+            let blanks = self.bytes[end..]
+                .iter()
+                .take_while(|byte| is_blank(**byte))
+                .count();
+            looks_at(blanks);
+            match self.byte(end + blanks) {
+                Some(b'\n') => return self.push(line, end + blanks + 1, TokenKind::Skip),
+                Some(b'<') if self.bytes[end + blanks..].starts_with(b"<!--") => {
+                    end = self.comment_end(end + blanks);
+                }
+                _ => return self.push(at, end, TokenKind::Skip),
+            }
+        }
+    }
+
+    fn comment_end(&self, at: usize) -> usize {
+        let length = memmem::find(&self.bytes[at + 4..], b"-->");
+        let end = length.map_or(self.source.len(), |length| at + 4 + length + 3);
         looks_at(end - at);
-        self.push(at, end, TokenKind::Skip)
+        end
     }
 
     fn open_braces(&mut self, at: usize) -> usize {
@@ -238,7 +198,13 @@ impl Scanner<'_> {
         }
         let mut start = at;
         if run % 2 == 1 {
-            start = self.push(at, at + 1, TokenKind::Skip);
+            // In `-{{{x}}}-` the first brace begins language variants.
+            let is_variants = at > 0 && self.bytes[at - 1] == b'-';
+            start = if is_variants {
+                at + 1
+            } else {
+                self.push(at, at + 1, TokenKind::Skip)
+            };
         }
         while start < at + run {
             self.open(OpenKind::Template, start, TokenKind::Template(usize::MAX));
@@ -253,7 +219,7 @@ impl Scanner<'_> {
         self.stack.push(Open {
             kind,
             token_index: self.scanned.tokens.len(),
-            pair: Pair::default(),
+            first_pipe: self.open_pipes.len(),
         });
         self.push(at, at + 2, token);
     }
@@ -267,7 +233,7 @@ impl Scanner<'_> {
         if self.num_tables >= MAX_TABLE_DEPTH {
             return self.push(at, at + 2, TokenKind::Skip);
         }
-        self.open(OpenKind::Table, at, TokenKind::TableOpen);
+        self.open(OpenKind::Table, at, TokenKind::TableOpen { is_closed: false });
         at + 2
     }
 
@@ -283,10 +249,11 @@ impl Scanner<'_> {
             start += 2;
         }
         // The third brace of `}}}`.
-        if start < at + run {
+        let ends_variants = self.byte(at + run) == Some(b'-');
+        if start < at + run && !ends_variants {
             self.push(start, start + 1, TokenKind::Skip)
         } else {
-            start
+            at + run
         }
     }
 
@@ -309,7 +276,7 @@ impl Scanner<'_> {
             self.push(at, at + 2, TokenKind::Skip);
             return;
         }
-        while let Some(mut open) = self.stack.pop() {
+        while let Some(open) = self.stack.pop() {
             looks_at(1);
             if open.kind != kind {
                 self.leave_open(&open);
@@ -317,9 +284,10 @@ impl Scanner<'_> {
             }
             self.num_templates -= usize::from(kind == OpenKind::Template);
             self.num_tables -= usize::from(kind == OpenKind::Table);
-            open.pair.inner_end = at;
-            open.pair.end = at + 2;
-            self.pair(&open);
+            if self.is_table_end(&open, at) {
+                return self.end_table_by_template(&open, at);
+            }
+            self.pair(&open, at);
             break;
         }
         let closing = if kind == OpenKind::Table {
@@ -330,15 +298,37 @@ impl Scanner<'_> {
         self.push(at, at + 2, closing);
     }
 
-    fn pair(&mut self, open: &Open) {
+    /// Whether the template that ends at `at` stands for `|}` of an open table.
+    fn is_table_end(&self, open: &Open, at: usize) -> bool {
+        let name_start = self.scanned.tokens[open.token_index].end;
+        let is_short = open.kind == OpenKind::Template && at - name_start < 20;
+        is_short && self.num_tables > 0 && is_table_end(&self.source[name_start..at])
+    }
+
+    /// Nothing is left of the template itself.
+    fn end_table_by_template(&mut self, open: &Open, at: usize) {
+        let start = self.scanned.tokens[open.token_index].start;
+        self.scanned.tokens.truncate(open.token_index);
+        self.open_pipes.truncate(open.first_pipe);
+        self.close(OpenKind::Table, start);
+        if let Some(closing) = self.scanned.tokens.last_mut() {
+            closing.end = at + 2;
+        }
+    }
+
+    fn pair(&mut self, open: &Open, at: usize) {
         let index = self.scanned.pairs.len();
         let token = &mut self.scanned.tokens[open.token_index].kind;
         match open.kind {
             OpenKind::Template => *token = TokenKind::Template(index),
             OpenKind::Link => *token = TokenKind::Link(index),
-            OpenKind::Table => return,
+            OpenKind::Table => {
+                *token = TokenKind::TableOpen { is_closed: true };
+                return;
+            }
         }
-        self.scanned.pairs.push(open.pair);
+        let pipes = self.open_pipes.drain(open.first_pipe..);
+        self.scanned.push_pair(at, at + 2, pipes);
     }
 
     /// The marker of something that never closes goes, with a template's name when a pipe ends
@@ -346,14 +336,17 @@ impl Scanner<'_> {
     fn leave_open(&mut self, open: &Open) {
         self.num_templates -= usize::from(open.kind == OpenKind::Template);
         self.num_tables -= usize::from(open.kind == OpenKind::Table);
+        let first_pipe = self.open_pipes.get(open.first_pipe).copied();
+        self.open_pipes.truncate(open.first_pipe);
         let token = &mut self.scanned.tokens[open.token_index];
         match open.kind {
             OpenKind::Table => return,
             OpenKind::Link | OpenKind::Template => token.kind = TokenKind::Skip,
         }
-        let name_end = open.pair.pipes[0];
-        let has_name = open.pair.num_pipes > 0 && name_end - token.end < 40;
-        if has_name && !self.source[token.end..name_end].contains(['\n', '{', '[', '<', '}', ']']) {
+        let Some(name_end) = first_pipe.filter(|pipe| pipe - token.end < 40) else {
+            return;
+        };
+        if !self.source[token.end..name_end].contains(['\n', '{', '[', '<', '}', ']']) {
             token.end = name_end + 1;
         }
     }
@@ -367,12 +360,8 @@ impl Scanner<'_> {
                 return at + 2;
             }
         }
-        if let Some(open) = self.stack.last_mut()
-            && open.kind != OpenKind::Table
-            && open.pair.num_pipes < open.pair.pipes.len()
-        {
-            open.pair.pipes[open.pair.num_pipes] = at;
-            open.pair.num_pipes += 1;
+        if self.stack.last().is_some_and(|open| open.kind != OpenKind::Table) {
+            self.open_pipes.push(at);
         }
         at + 1
     }

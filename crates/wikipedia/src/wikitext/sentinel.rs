@@ -3,8 +3,12 @@
 
 /// A table begins on this line.
 pub(super) const TABLE_OPEN: char = '\u{e0f0}';
+/// A table begins on this line that has no end of its own.
+pub(super) const OPEN_TABLE_OPEN: char = '\u{e0f2}';
 /// A table ends on this line.
 pub(super) const TABLE_CLOSE: char = '\u{e0f1}';
+/// A template or a link that was here has left nothing.
+pub(super) const DROPPED: char = '\u{e0f3}';
 /// First of the stand-ins for ASCII characters that are text, not markup.
 const PROTECTED: u32 = 0xe000;
 

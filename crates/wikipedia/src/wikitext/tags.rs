@@ -1,5 +1,12 @@
 //! Which HTML and extension tags wikitext knows, and what becomes of each.
 
+use memchr::memmem;
+
+use super::work::looks_at;
+
+/// A tag or comment may be this long; a `<` without its `>` costs no more than that.
+const MAX_TAG_BYTES: usize = 1_000;
+
 /// What becomes of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TagKind {
@@ -13,6 +20,8 @@ pub(super) enum TagKind {
     Break,
     /// The tag goes without a trace.
     Inline,
+    /// What is in the element is raised, or lowered.
+    Shifted { is_above: bool },
 }
 
 /// Index of an element whose content is not wikitext; its end tags are looked up by it.
@@ -46,7 +55,10 @@ const OPAQUE: [&str; 23] = [
 ];
 const FIRST_LITERAL: Opaque = 16;
 /// How many elements [`opaque_of`] knows.
-pub(super) const NUM_OPAQUE: usize = OPAQUE.len();
+const NUM_OPAQUE: usize = OPAQUE.len();
+
+/// End tags of each opaque element as (start, end), and how many are behind the reader.
+pub(super) type EndTags = [(Vec<(usize, usize)>, usize); NUM_OPAQUE];
 
 const SPACE: [&str; 4] = ["br", "td", "th", "wbr"];
 const BREAK: [&str; 21] = [
@@ -72,13 +84,11 @@ const BREAK: [&str; 21] = [
     "hr",
     "poem",
 ];
-const INLINE: [&str; 41] = [
+const INLINE: [&str; 39] = [
     "b",
     "i",
     "u",
     "s",
-    "sub",
-    "sup",
     "small",
     "big",
     "span",
@@ -117,7 +127,7 @@ const INLINE: [&str; 41] = [
 ];
 
 /// The index of an opaque element by its name in any case.
-pub(super) fn opaque_of(name: &str) -> Option<Opaque> {
+fn opaque_of(name: &str) -> Option<Opaque> {
     OPAQUE.iter().position(|known| known.eq_ignore_ascii_case(name))
 }
 
@@ -137,7 +147,47 @@ pub(super) fn tag_kind(name: &str) -> Option<TagKind> {
     if is_in(&BREAK) {
         return Some(TagKind::Break);
     }
+    if is_in(&["sup", "sub"]) {
+        return Some(TagKind::Shifted {
+            is_above: is_in(&["sup"]),
+        });
+    }
     is_in(&INLINE).then_some(TagKind::Inline)
+}
+
+/// All end tags of opaque elements, in order.
+pub(super) fn end_tags(source: &str) -> EndTags {
+    let mut found = EndTags::default();
+    looks_at(source.len());
+    for start in memmem::find_iter(source.as_bytes(), b"</") {
+        let name = tag_name(source, start + 2);
+        let Some(opaque) = opaque_of(name) else { continue };
+        let after = start + 2 + name.len();
+        if let Some(end) = tag_end(source.as_bytes(), after) {
+            found[opaque].0.push((start, end));
+        }
+    }
+    found
+}
+
+/// Where a tag ends whose name ends at `after`; `None` when another begins before that.
+pub(super) fn tag_end(bytes: &[u8], after: usize) -> Option<usize> {
+    let window = &bytes[after..bytes.len().min(after + MAX_TAG_BYTES)];
+    let length = memchr::memchr2(b'>', b'<', window);
+    looks_at(length.unwrap_or(window.len()));
+    let length = length.filter(|length| window[*length] == b'>')?;
+    Some(after + length + 1)
+}
+
+/// The letters and digits at `start`.
+pub(super) fn tag_name(source: &str, start: usize) -> &str {
+    let rest = &source[start..];
+    let length = rest
+        .bytes()
+        .take(20)
+        .take_while(u8::is_ascii_alphanumeric)
+        .count();
+    &rest[..length]
 }
 
 #[cfg(test)]

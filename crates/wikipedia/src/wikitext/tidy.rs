@@ -1,7 +1,9 @@
 //! The last touch on a block's text: quotes, external links, entities, blanks, and what dropped
 //! templates leave behind.
 
-use super::sentinel::unprotect;
+use super::sentinel::{DROPPED, unprotect};
+use super::switches::without_switches;
+use super::variants::without_variants;
 use super::work::looks_at;
 
 /// One clean line: no markup, single blanks, trimmed.
@@ -12,7 +14,12 @@ pub(super) fn tidied(text: &str) -> String {
         return String::new();
     }
     let without_links = without_external_links(text);
-    let unquoted = without_magic_words(&without_quotes(&without_links));
+    let unquoted = without_switches(&without_quotes(&without_links));
+    let unquoted = if unquoted.contains("-{") {
+        without_variants(&unquoted)
+    } else {
+        unquoted
+    };
     let decoded = if unquoted.contains('&') {
         htmlize::unescape(unquoted.as_str()).into_owned()
     } else {
@@ -25,7 +32,9 @@ pub(super) fn tidied(text: &str) -> String {
     let shown = if is_plain {
         decoded
     } else {
-        let letters = decoded.chars().filter(|letter| !is_invisible(*letter));
+        let letters = decoded
+            .chars()
+            .filter(|letter| *letter == DROPPED || !is_invisible(*letter));
         letters.map(unprotect).collect()
     };
     without_residue(spaced(&shown))
@@ -94,72 +103,85 @@ fn is_url(text: &str) -> bool {
     })
 }
 
-/// Behavior switches: `__NOTOC__`.
-fn without_magic_words(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("__") {
-        looks_at(at + 2);
-        out.push_str(&rest[..at]);
-        let word = &rest[at + 2..];
-        let length = word.bytes().take(24).take_while(u8::is_ascii_uppercase).count();
-        if length > 2 && word[length..].starts_with("__") {
-            rest = &word[length + 2..];
-        } else {
-            out.push_str("__");
-            rest = word;
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Single blanks, none before a comma or inside a parenthesis, and no parentheses that lost all
-/// that was in them.
+/// Single blanks, none before a comma or inside a parenthesis, no parentheses that lost all that
+/// was in them, and no mark that parted what was dropped from what stays.
 fn spaced(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    // Something was dropped behind the last letter that is not a blank.
+    let mut follows_dropped = false;
     loop {
         // Most of a text is letters and blanks that stay as they are.
         let length = ordinary_length(rest.as_bytes());
         looks_at(length + 1);
         out.push_str(&rest[..length]);
+        follows_dropped &= length == 0;
         rest = &rest[length..];
         let Some(letter) = rest.chars().next() else { break };
         rest = &rest[letter.len_utf8()..];
-        if letter.is_whitespace() {
-            let follows_gap = out.is_empty() || out.ends_with([' ', '(']);
-            if !follows_gap {
-                out.push(' ');
-            }
-            continue;
-        }
-        if matches!(letter, ',' | ';' | ')') {
-            // What a dropped template leaves between two marks.
-            while out.ends_with(' ') || (letter == ')' && out.ends_with([',', ';']) && is_left_over(&out)) {
-                out.pop();
-                looks_at(1);
-            }
-            if out.ends_with('(') {
-                if letter == ')' {
-                    out.pop();
-                    if out.ends_with(' ') {
-                        out.pop();
-                    }
+        match letter {
+            DROPPED => follows_dropped = true,
+            letter if letter.is_whitespace() => {
+                if !out.is_empty() && !out.ends_with([' ', '(']) {
+                    out.push(' ');
                 }
-                continue;
+            }
+            ',' | ';' | ')' => follows_dropped &= !push_mark(&mut out, letter, follows_dropped),
+            '.' if follows_dropped && !rest.starts_with(|next: char| next.is_alphanumeric()) => {
+                pop_parting_marks(&mut out);
+                out.push('.');
+                follows_dropped = false;
+            }
+            letter => {
+                out.push(letter);
+                follows_dropped = false;
             }
         }
-        out.push(letter);
     }
     out.truncate(out.trim_end().len());
     out
 }
 
+/// Writes a comma, semicolon or closing parenthesis unless nothing is left for it to part; says
+/// whether it did.
+fn push_mark(out: &mut String, mark: char, follows_dropped: bool) -> bool {
+    // What a dropped template leaves between two marks.
+    while out.ends_with(' ') || (mark == ')' && out.ends_with([',', ';']) && is_left_over(out)) {
+        out.pop();
+        looks_at(1);
+    }
+    if follows_dropped {
+        let is_parted = mark != ')' && (out.is_empty() || out.ends_with([',', ';', ':']));
+        if is_parted {
+            return false;
+        }
+        pop_parting_marks(out);
+    }
+    if out.ends_with('(') {
+        if mark == ')' {
+            out.pop();
+            if out.ends_with(' ') {
+                out.pop();
+            }
+        }
+        return false;
+    }
+    out.push(mark);
+    true
+}
+
+/// Takes away what parted something that was dropped from what stands before it.
+fn pop_parting_marks(out: &mut String) {
+    while out.ends_with([' ', ',', ';', ':']) {
+        out.pop();
+        looks_at(1);
+    }
+}
+
 /// Bytes at the start of `text` that [`spaced`] copies: up to a blank, a mark that pulls what is
 /// before it, or another script (where a blank may hide).
 fn ordinary_length(text: &[u8]) -> usize {
-    let is_ordinary = |byte: &u8| matches!(byte, b'!'..=b'~') && !matches!(byte, b',' | b';' | b')');
+    let is_ordinary = |byte: &u8| matches!(byte, b'!'..=b'~') && !matches!(byte, b',' | b';' | b')' | b'.');
     text.iter()
         .position(|byte| !is_ordinary(byte))
         .unwrap_or(text.len())
@@ -214,5 +236,25 @@ mod tests {
             "Rome is, they say, a (big) town"
         );
         assert_eq!(tidied("f(x) = ( a )"), "f(x) = (a)");
+    }
+
+    #[test]
+    fn marks_that_parted_what_was_dropped_go() {
+        for (text, expected) in [
+            ("Achilles (a, b, \u{e0f3}) was", "Achilles (a, b) was"),
+            ("Bodmin (\u{e0f3}; \u{e0f3}) is", "Bodmin is"),
+            ("men \u{e0f3}.", "men."),
+            ("men, \u{e0f3}.", "men."),
+            ("(Greek: \u{e0f3}; born 5)", "(Greek: born 5)"),
+            ("(\u{e0f3}; born 5)", "(born 5)"),
+            ("(a; \u{e0f3}; b; \u{e0f3})", "(a; b)"),
+            ("\u{e0f3}, a", "a"),
+            // Without anything dropped a comma may stand before a parenthesis.
+            ("the tuple (1,) and x .", "the tuple (1,) and x ."),
+            ("\u{e0f3} .NET", ".NET"),
+            ("a\u{e0f3}, b\u{e0f3}.", "a, b."),
+        ] {
+            assert_eq!(tidied(text), expected);
+        }
     }
 }
