@@ -190,7 +190,8 @@ mod tests {
         for version in [1, DOCS_FORMAT_VERSION + 1] {
             let other = text.replace("\"format_version\": 2", &format!("\"format_version\": {version}"));
             assert_ne!(other, text);
-            std::fs::write(folder.path().join(DOCS_MANIFEST), other).unwrap();
+            let path = folder.path().join(DOCS_MANIFEST);
+            durable::commit_bytes(&durable::DISK, &path, other.as_bytes()).unwrap();
             let message = DocsManifest::open(folder.path()).unwrap_err().to_string();
             assert!(message.contains("this program reads 2 to 3"), "{message}");
         }
