@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use corpus::Source;
+use documents::SectionStatus;
 
 /// From raw filings and dumps to shards.
 #[derive(Debug, Parser)]
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Show a document raw, cleaned and tokenized, side by side; or print sentences of held-out documents.
     Inspect(Inspect),
+    /// Show the items of filings: what stands in the place of each, where, and why it is believed.
+    Sections(Sections),
     /// Count documents and tokens by source and by filing year; before `build` also by reported period.
     Stats(Stats),
 }
@@ -338,6 +341,37 @@ pub(crate) struct Inspect {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sections {
+    /// A documents folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) docs: PathBuf,
+    /// Only these items: `1A`, of a 10-Q with its part `II.1A`; several with commas between.
+    #[arg(long, value_name = "ITEM", value_delimiter = ',')]
+    pub(crate) item: Vec<String>,
+    /// Only those of this status.
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    pub(crate) status: Option<Status>,
+    /// Only of the document with this id.
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Print JSON, a line each.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A status by its name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Status(pub(crate) SectionStatus);
+
+fn status(text: &str) -> Result<Status, String> {
+    let mut all = SectionStatus::ALL.into_iter();
+    let names = || SectionStatus::ALL.map(SectionStatus::name).join(", ");
+    all.find(|status| status.name() == text)
+        .map(Status)
+        .ok_or_else(|| format!("it is one of {}", names()))
 }
 
 #[derive(Debug, Args)]

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Build(command) => commands::build::run(&command),
         Command::Verify(command) => commands::verify::run(&command),
         Command::Inspect(command) => commands::inspect::run(&command),
+        Command::Sections(command) => commands::sections::run(&command),
         Command::Stats(command) => commands::stats::run(&command),
     };
     match done {

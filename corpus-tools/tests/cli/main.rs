@@ -10,4 +10,5 @@ mod kills;
 mod memory;
 mod path;
 mod programs;
+mod sections;
 mod texts;

@@ -11,12 +11,15 @@ mod exhibits;
 mod furniture;
 mod html;
 mod inline_facts;
+mod items;
 mod page;
 mod plain_text;
 mod submission;
 
 #[cfg(test)]
 mod agreement;
+#[cfg(test)]
+mod labelled_items;
 #[cfg(test)]
 mod real_filings;
 #[cfg(test)]
@@ -29,7 +32,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use documents::{
-    Document, Outcome,
+    Document, Outcome, Section,
     form_type::{self, is_periodic_report},
 };
 use durable::sha256_hex;
@@ -139,13 +142,32 @@ fn read_reports(name: &str, submission: &Submission<'_>, sha256: &str, exhibits:
         .iter()
         .find(|(_, part)| is_report(part))
         .map(|(id, _)| id.clone());
-    parts
+    let mut outcomes: Vec<Outcome> = parts
         .into_iter()
         .map(|(id, part)| {
             let exhibit_of = report.clone().filter(|_| !is_report(part));
             read_part(name, id, exhibit_of, header, part, sha256)
         })
-        .collect()
+        .collect();
+    find_items_of_annual_reports(&mut outcomes);
+    outcomes
+}
+
+/// The items that the reports of a submission refer to their `EX-13`, as sections of that.
+fn find_items_of_annual_reports(outcomes: &mut [Outcome]) {
+    let documents = outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Document(document) => Some(&**document),
+        _ => None,
+    });
+    let wanted = items::in_annual_report(documents);
+    for outcome in outcomes {
+        if let Outcome::Document(document) = outcome
+            && document.exhibit_of.is_some()
+            && document.source.starts_with("EX-13")
+        {
+            document.sections = items::find_in_annual_report(&wanted, &document.blocks);
+        }
+    }
 }
 
 fn no_report(submission: &Submission<'_>, is_binary: bool) -> Outcome {
@@ -237,6 +259,7 @@ fn read_part(
     document.path = Some(name.to_owned());
     document.title = document.title.or_else(|| part.description.clone());
     sha256.clone_into(&mut document.sha256);
+    document.sections = sections(&document);
     Outcome::Document(Box::new(document))
 }
 
@@ -267,7 +290,17 @@ fn read_lone_file(name: &str, text: &str, sha256: &str) -> Outcome {
     document.source = form;
     document.path = Some(name.to_owned());
     sha256.clone_into(&mut document.sha256);
+    document.sections = sections(&document);
     Outcome::Document(Box::new(document))
+}
+
+/// The items of a report as sections.
+fn sections(document: &Document) -> Vec<Section> {
+    let report = items::Report {
+        form: &document.source,
+        period: document.period.as_deref().or(document.filed.as_deref()),
+    };
+    items::find_sections(report, &document.blocks)
 }
 
 /// The text's blocks, with page furniture marked, and its facts.

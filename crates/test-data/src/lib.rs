@@ -6,6 +6,7 @@
 
 pub mod agreement;
 mod environment;
+pub mod items;
 mod own_process;
 
 use std::fs::OpenOptions;
