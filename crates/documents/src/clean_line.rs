@@ -54,6 +54,18 @@ impl LineBuffer {
         self.text.is_empty()
     }
 
+    /// Whether what is pushed next stands apart from what is there: behind white space, or at the
+    /// beginning.
+    pub fn is_apart(&self) -> bool {
+        self.space_pending || self.text.is_empty()
+    }
+
+    /// Puts `tail`, a piece of a clean line, in the place of what begins at this byte of [`Self::as_str`].
+    pub fn replace_tail(&mut self, start: usize, tail: &str) {
+        self.text.truncate(start);
+        self.text.push_str(tail);
+    }
+
     /// Begins a new line.
     pub fn clear(&mut self) {
         self.text.clear();
@@ -131,6 +143,19 @@ mod tests {
             line.push(piece);
         }
         assert_eq!(line.as_str(), "Interest rate (5)");
+    }
+
+    #[test]
+    fn what_is_pushed_next_stands_apart_behind_white_space_and_at_the_beginning() {
+        let mut line = LineBuffer::default();
+        assert!(line.is_apart());
+        line.push("oak");
+        assert!(!line.is_apart());
+        line.replace_tail(1, "ne");
+        line.push(" ");
+        assert!(line.is_apart());
+        line.push("two");
+        assert_eq!((line.as_str(), line.is_apart()), ("one two", false));
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod manifest;
 mod outcome;
 mod progress;
 mod reader;
+mod script_digits;
 mod table_grid;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
@@ -57,5 +58,6 @@ pub use manifest::{
 pub use outcome::Outcome;
 pub use progress::{NoProgress, Progress};
 pub use reader::{DocumentLine, DocumentReader, MOST_DOCUMENT_BYTES, map_documents};
+pub use script_digits::{lowered_digit, plain_digit, raised_digit};
 pub use table_grid::{CellNumber, TableGrid};
 pub use writer::{DocsWriter, json_line};

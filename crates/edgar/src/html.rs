@@ -4,15 +4,19 @@
 //! It does not choose the document inside a submission, find page furniture or name the form.
 
 mod comment;
+mod declarations;
 mod elements;
+mod letter_case;
 pub(crate) mod lines;
 mod quiet;
+mod script;
 mod start_tag;
 mod style;
 pub(crate) mod table;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::convert::Infallible;
 
@@ -31,6 +35,7 @@ use start_tag::StartTag;
 use style::{Display, Style, StyleCache};
 use table::{Spans, Table};
 use tags::{Role, Tag};
+use written::Writer;
 
 /// Titles are cut here; an unclosed `title` swallows the page.
 const LONGEST_TITLE_BYTES: usize = 300;
@@ -55,6 +60,7 @@ struct Reader {
     tables: Vec<Table>,
     styles: StyleCache,
     start_tag: Option<StartTag>,
+    writer: Writer,
     line: LineBuffer,
     line_looks: Looks,
     preformatted: String,
@@ -81,7 +87,7 @@ impl Reader {
             }
             CallbackEvent::CloseStartTag { self_closing } => {
                 if let Some(start_tag) = self.start_tag.take() {
-                    self.start(&start_tag, self_closing);
+                    self.start(&start_tag.finish(), self_closing);
                 }
             }
             CallbackEvent::EndTag { name } => {
@@ -139,44 +145,8 @@ impl Reader {
     }
 
     fn element(&self, tag: Tag, style: Style) -> Element {
-        let mut element = Element::new(tag);
-        let mut set = |state: State, value: Option<bool>| match value {
-            Some(true) => element.sets = element.sets.with(state),
-            Some(false) => element.clears = element.clears.with(state),
-            None => {}
-        };
-        if tag.role == Role::Table {
-            // Tables begin afresh, as they do in pages without a document type.
-            for state in [
-                State::BOLD,
-                State::EMPHASIZED,
-                State::CENTERED,
-                State::PREFORMATTED,
-                State::HEADING,
-            ] {
-                set(state, Some(false));
-            }
-        }
-        let is_hidden = tag.role == Role::Hidden || style.display == Some(Display::None);
-        set(State::HIDDEN, is_hidden.then_some(true));
-        set(State::INVISIBLE, style.visible.map(|visible| !visible));
-        set(State::BOLD, style.bold.or(tag.bold.then_some(true)));
-        set(
-            State::EMPHASIZED,
-            style.emphasized.or(tag.emphasized.then_some(true)),
-        );
-        set(State::CENTERED, style.centered.or(tag.centered.then_some(true)));
-        set(State::UPPERCASE, style.uppercase);
-        set(
-            State::PREFORMATTED,
-            (tag.role == Role::Preformatted).then_some(true),
-        );
-        set(State::HEADING, (tag.role == Role::Heading).then_some(true));
-        set(
-            State::LIST_ITEM,
-            matches!(tag.role, Role::ListItem | Role::DefinitionItem).then_some(true),
-        );
-        if is_hidden || self.elements.state().has(State::HIDDEN) {
+        let mut element = Element::of(tag, style);
+        if element.sets.has(State::HIDDEN) || self.elements.state().has(State::HIDDEN) {
             return element;
         }
         element.is_flex = style.display == Some(Display::Flex);
@@ -314,7 +284,7 @@ impl Reader {
             return;
         }
         if state.has(State::PREFORMATTED) {
-            self.preformatted.push_str(&text);
+            self.writer.write(&mut self.preformatted, &text, state);
             return;
         }
         self.flowing_text(&text, state);
@@ -339,11 +309,7 @@ impl Reader {
             self.line_looks.bold &= state.has(State::BOLD);
             self.line_looks.emphasized &= state.has(State::BOLD.with(State::EMPHASIZED));
         }
-        if state.has(State::UPPERCASE) {
-            self.line.push(&text.to_uppercase());
-        } else {
-            self.line.push(text);
-        }
+        self.writer.write(&mut self.line, text, state);
     }
 
     fn line_break(&mut self) {
@@ -370,6 +336,7 @@ impl Reader {
 
     /// Ends the line and gives it to the innermost open cell, else to the page.
     fn end_line(&mut self) {
+        self.writer.begin_line();
         if self.line.is_empty() {
             self.line.clear();
             return;
@@ -387,6 +354,7 @@ impl Reader {
     }
 
     fn end_preformatted(&mut self) {
+        self.writer.begin_line();
         let text = std::mem::take(&mut self.preformatted);
         if text.trim_ascii().is_empty() {
             return;

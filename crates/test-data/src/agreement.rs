@@ -2,11 +2,14 @@
 //! the raw text, its page furniture against labels set by hand. Tests hold the bounds, `make bench`
 //! prints the figures.
 
-use std::collections::HashMap;
+mod word_shares;
+
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+pub use word_shares::{Agreement, words};
 
 /// A file of the test data a line, then the words of its document that are furniture, as
 /// `FIRST+COUNT` by their positions among all its words.
@@ -90,62 +93,6 @@ pub fn era(period_of_report: Option<&str>) -> &'static str {
         2009..=2018 => "2009-2018",
         _ => "2019 on",
     }
-}
-
-/// Shares of words and of runs of five words, 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Agreement {
-    /// The reference's words that were kept.
-    pub kept: f64,
-    /// Our words that the reference has.
-    pub right: f64,
-    /// The reference's runs of five words that were kept.
-    pub five_kept: f64,
-    /// Our runs of five words that the reference has.
-    pub five_right: f64,
-}
-
-impl Agreement {
-    /// Compares two texts as multisets of words and of runs of five.
-    pub fn new(reference: &str, ours: &str) -> Self {
-        let (reference, ours) = (words(reference), words(ours));
-        let (kept, right) = shares(&reference, &ours, 1);
-        let (five_kept, five_right) = shares(&reference, &ours, 5);
-        Self {
-            kept,
-            right,
-            five_kept,
-            five_right,
-        }
-    }
-
-    /// The lowest of the four shares, by which the worst file is found.
-    pub fn lowest(&self) -> f64 {
-        [self.kept, self.right, self.five_kept, self.five_right]
-            .into_iter()
-            .fold(1.0, f64::min)
-    }
-}
-
-/// Maximal runs of letters and digits.
-pub fn words(text: &str) -> Vec<&str> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect()
-}
-
-/// Share of the reference's runs of `length` words that were kept, and of ours that are right.
-fn shares(reference: &[&str], ours: &[&str], length: usize) -> (f64, f64) {
-    let mut counts: HashMap<&[&str], (usize, usize)> = HashMap::new();
-    for run in reference.windows(length) {
-        counts.entry(run).or_default().0 += 1;
-    }
-    for run in ours.windows(length) {
-        counts.entry(run).or_default().1 += 1;
-    }
-    let common: usize = counts.values().map(|(a, b)| a.min(b)).sum();
-    let share = |words: &[&str]| common as f64 / (words.len() + 1).saturating_sub(length).max(1) as f64;
-    (share(reference), share(ours))
 }
 
 /// `document.body.innerText` of a page in headless Chromium; `None` without a browser.

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use documents::Block;
+use documents::{Block, plain_digit};
 use memchr::memmem;
 
 /// Shorter blocks (page numbers, cells) are looked for only near the block before them; the first ones
@@ -85,7 +85,8 @@ impl Searchable {
         if begins_word {
             self.words.push(self.letters.len());
         }
-        for small in letter.to_lowercase() {
+        // Readers tell raised digits from the number before them.
+        for small in plain_digit(letter).to_lowercase() {
             let mut bytes = [0; 4];
             self.letters
                 .extend_from_slice(small.encode_utf8(&mut bytes).as_bytes());
@@ -251,6 +252,20 @@ mod tests {
             found(raw, &["Net sales rose.", "12 | (3)", "NET SALES FELL"]),
             all(&expected)
         );
+    }
+
+    #[test]
+    fn raised_digits_and_marks_that_readers_set_apart_are_found_as_digits() {
+        let raw = "<p>Sales of 2023<sup>2</sup> fell.</p><p>We cut 10<sup>6</sup> tons in 2023<sup>a</sup> alone.</p>";
+        let texts = [
+            "Sales of 2023\u{b2} fell.",
+            "We cut 10\u{2076} tons in 2023 a alone.",
+        ];
+        let expected = [
+            "<p>Sales of 2023<sup>2</sup> fell.",
+            "</p><p>We cut 10<sup>6</sup> tons in 2023<sup>a</sup> alone.",
+        ];
+        assert_eq!(found(raw, &texts), all(&expected));
     }
 
     #[test]

@@ -128,7 +128,11 @@ fn parse_alone(cell: &str) -> Option<CellNumber> {
     loop {
         let unit = UNITS.iter().find(|unit| text.ends_with(**unit));
         let is_word = text.ends_with(|c: char| c.is_ascii_alphabetic());
-        let lower = if is_word { text.to_ascii_lowercase() } else { String::new() };
+        let lower = if is_word {
+            text.to_ascii_lowercase()
+        } else {
+            String::new()
+        };
         let scale = SCALES.iter().find(|(word, _)| lower.ends_with(word));
         if let Some(unit) = unit.filter(|_| number.unit.is_none()) {
             number.unit = Some((*unit).to_owned());

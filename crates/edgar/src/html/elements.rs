@@ -2,6 +2,9 @@
 //! text that comes now. It follows the tree construction of the HTML standard as far as text can
 //! tell: implied ends, misnested formatting, stray table tags.
 
+use super::letter_case::LetterCase;
+use super::script::{Place, Script};
+use super::style::{Display, Style};
 use super::tags::{NameId, Role, Tag};
 
 /// How far up an end tag looks for its element. Browsers cap the depth of a page at the same
@@ -38,6 +41,23 @@ impl State {
     pub(super) const LIST_ITEM: Self = Self(128);
     /// Italic or underlined.
     pub(super) const EMPHASIZED: Self = Self(256);
+    pub(super) const LOWERCASE: Self = Self(512);
+    pub(super) const CAPITALIZED: Self = Self(1024);
+    pub(super) const RAISED: Self = Self(2048);
+    pub(super) const LOWERED: Self = Self(4096);
+    const LETTER_CASES: Self = Self(Self::UPPERCASE.0 | Self::LOWERCASE.0 | Self::CAPITALIZED.0);
+    const SCRIPTS: Self = Self(Self::RAISED.0 | Self::LOWERED.0);
+    /// Text is not written as it stands in the page.
+    pub(super) const RESHAPED: Self = Self(Self::LETTER_CASES.0 | Self::SCRIPTS.0);
+    /// Tables begin afresh, as they do in pages without a document type.
+    const BEGUN_AFRESH_IN_TABLES: Self = Self(
+        Self::BOLD.0
+            | Self::EMPHASIZED.0
+            | Self::CENTERED.0
+            | Self::PREFORMATTED.0
+            | Self::HEADING.0
+            | Self::SCRIPTS.0,
+    );
 
     /// Whether any of the other's properties holds.
     pub(super) fn has(self, other: Self) -> bool {
@@ -50,6 +70,42 @@ impl State {
 
     fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+
+    fn of_letter_case(case: LetterCase) -> Self {
+        match case {
+            LetterCase::AsWritten => Self::default(),
+            LetterCase::Upper => Self::UPPERCASE,
+            LetterCase::Lower => Self::LOWERCASE,
+            LetterCase::Capitalized => Self::CAPITALIZED,
+        }
+    }
+
+    pub(super) fn letter_case(self) -> LetterCase {
+        if self.has(Self::UPPERCASE) {
+            LetterCase::Upper
+        } else if self.has(Self::LOWERCASE) {
+            LetterCase::Lower
+        } else if self.has(Self::CAPITALIZED) {
+            LetterCase::Capitalized
+        } else {
+            LetterCase::AsWritten
+        }
+    }
+
+    fn of_script(script: Script) -> Self {
+        match script {
+            Script::Raised => Self::RAISED,
+            Script::Lowered => Self::LOWERED,
+        }
+    }
+
+    pub(super) fn script(self) -> Option<Script> {
+        if self.has(Self::RAISED) {
+            Some(Script::Raised)
+        } else {
+            self.has(Self::LOWERED).then_some(Script::Lowered)
+        }
     }
 }
 
@@ -81,8 +137,9 @@ pub(super) struct Element {
 }
 
 impl Element {
-    pub(super) fn new(tag: Tag) -> Self {
-        Self {
+    /// An element with what its name and its style say of the text in it.
+    pub(super) fn of(tag: Tag, style: Style) -> Self {
+        let mut element = Self {
             name: tag.name,
             role: tag.role,
             effect: Effect::None,
@@ -91,7 +148,48 @@ impl Element {
             sets: State::default(),
             clears: State::default(),
             state: State::default(),
+        };
+        if tag.role == Role::Table {
+            element.clears = State::BEGUN_AFRESH_IN_TABLES;
         }
+        let is_hidden = tag.role == Role::Hidden || style.display == Some(Display::None);
+        element.set(State::HIDDEN, is_hidden.then_some(true));
+        element.set(State::INVISIBLE, style.visible.map(|visible| !visible));
+        let of_tag = |is_so: bool| is_so.then_some(true);
+        element.set(State::BOLD, style.bold.or(of_tag(tag.bold)));
+        element.set(State::EMPHASIZED, style.emphasized.or(of_tag(tag.emphasized)));
+        element.set(State::CENTERED, style.centered.or(of_tag(tag.centered)));
+        element.set(State::PREFORMATTED, of_tag(tag.role == Role::Preformatted));
+        element.set(State::HEADING, of_tag(tag.role == Role::Heading));
+        let is_item = matches!(tag.role, Role::ListItem | Role::DefinitionItem);
+        element.set(State::LIST_ITEM, of_tag(is_item));
+        if let Some(case) = style.letter_case {
+            element.set_one_of(State::LETTER_CASES, State::of_letter_case(case));
+        }
+        // Blocks stand on lines of their own.
+        let script = match style.place {
+            Some(Place::OffLine(script)) => Some(script),
+            Some(Place::OnLine) => None,
+            None => tag.script,
+        };
+        if let Some(script) = script.filter(|_| !tag.role.is_special()) {
+            element.set_one_of(State::SCRIPTS, State::of_script(script));
+        }
+        element
+    }
+
+    fn set(&mut self, state: State, value: Option<bool>) {
+        match value {
+            Some(true) => self.sets = self.sets.with(state),
+            Some(false) => self.clears = self.clears.with(state),
+            None => {}
+        }
+    }
+
+    /// Sets `state`, which excludes the others of its kind.
+    fn set_one_of(&mut self, kind: State, state: State) {
+        self.clears = self.clears.with(kind);
+        self.sets = self.sets.with(state);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::inline_facts::FactCollector;
 /// The attribute whose value comes next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Attribute {
+    /// One that means nothing here, or one of a name that was there before: the first counts.
     #[default]
     Other,
     Style,
@@ -15,6 +16,16 @@ enum Attribute {
     FactName,
     Colspan,
     Rowspan,
+}
+
+/// Attributes that were there.
+#[derive(Debug, Default)]
+struct Seen {
+    style: bool,
+    align: bool,
+    fact_name: bool,
+    colspan: bool,
+    rowspan: bool,
 }
 
 /// A start tag while its attributes are read.
@@ -30,6 +41,11 @@ pub(super) struct StartTag {
     /// Its name has a namespace.
     pub(super) is_foreign: bool,
     attribute: Attribute,
+    seen: Seen,
+    /// Of `align`, which a style counts before.
+    is_centered: Option<bool>,
+    /// Of `hidden`, which a style counts before.
+    hidden: Option<Display>,
 }
 
 impl StartTag {
@@ -42,20 +58,27 @@ impl StartTag {
             is_title: name == b"title",
             is_foreign: memchr::memchr(b':', name).is_some(),
             attribute: Attribute::Other,
+            seen: Seen::default(),
+            is_centered: None,
+            hidden: None,
         }
     }
 
     pub(super) fn attribute_name(&mut self, name: &[u8]) {
+        let first = |seen: &mut bool, attribute| {
+            let is_repeated = std::mem::replace(seen, true);
+            if is_repeated { Attribute::Other } else { attribute }
+        };
         self.attribute = match name {
-            b"style" => Attribute::Style,
-            b"align" => Attribute::Align,
-            b"colspan" => Attribute::Colspan,
-            b"rowspan" => Attribute::Rowspan,
-            b"name" if self.is_fact => Attribute::FactName,
+            b"style" => first(&mut self.seen.style, Attribute::Style),
+            b"align" => first(&mut self.seen.align, Attribute::Align),
+            b"name" if self.is_fact => first(&mut self.seen.fact_name, Attribute::FactName),
+            b"colspan" => first(&mut self.seen.colspan, Attribute::Colspan),
+            b"rowspan" => first(&mut self.seen.rowspan, Attribute::Rowspan),
             _ => Attribute::Other,
         };
         if name == b"hidden" {
-            self.style.display = Some(Display::None);
+            self.hidden = Some(Display::None);
         }
     }
 
@@ -66,19 +89,19 @@ impl StartTag {
         facts: &mut FactCollector,
     ) {
         match self.attribute {
-            Attribute::Style => {
-                let centered = self.style.centered;
-                self.style = styles.parse(value);
-                self.style.centered = self.style.centered.or(centered);
-            }
-            Attribute::Align => {
-                let centered = value.eq_ignore_ascii_case(b"center");
-                self.style.centered = self.style.centered.or(Some(centered));
-            }
+            Attribute::Style => self.style = styles.parse(value),
+            Attribute::Align => self.is_centered = Some(value.eq_ignore_ascii_case(b"center")),
             Attribute::FactName => facts.announce(value),
             Attribute::Colspan => self.spans.set_columns(value),
             Attribute::Rowspan => self.spans.set_rows(value),
             Attribute::Other => {}
         }
+    }
+
+    /// All attributes are read.
+    pub(super) fn finish(mut self) -> Self {
+        self.style.centered = self.style.centered.or(self.is_centered);
+        self.style.display = self.style.display.or(self.hidden);
+        self
     }
 }

@@ -3,6 +3,10 @@
 
 use std::collections::HashMap;
 
+use super::declarations::declarations;
+use super::letter_case::LetterCase;
+use super::script::{Place, Placing};
+
 /// Styles kept by their text, because a filing repeats a few hundred of them a hundred thousand
 /// times; beyond this many the cache stops growing.
 const CACHED_STYLES: usize = 8192;
@@ -26,7 +30,8 @@ pub(super) struct Style {
     /// Italic or underlined.
     pub(super) emphasized: Option<bool>,
     pub(super) centered: Option<bool>,
-    pub(super) uppercase: Option<bool>,
+    pub(super) letter_case: Option<LetterCase>,
+    pub(super) place: Option<Place>,
     pub(super) out_of_flow: bool,
     pub(super) break_before: bool,
     pub(super) break_after: bool,
@@ -50,50 +55,88 @@ impl StyleCache {
     }
 }
 
+/// Declarations that together make one part of a [`Style`].
+#[derive(Debug, Default)]
+struct Parts {
+    italic: Option<bool>,
+    underlined: bool,
+    is_positioned: bool,
+    floats: bool,
+    placing: Placing,
+}
+
 fn parse(text: &[u8]) -> Style {
-    let mut style = Style::default();
-    for declaration in text.split(|&byte| byte == b';') {
-        let Some(colon) = memchr::memchr(b':', declaration) else {
-            continue;
-        };
-        let name = declaration[..colon].trim_ascii().to_ascii_lowercase();
-        let value = declaration[colon + 1..].trim_ascii().to_ascii_lowercase();
-        let value = value.strip_suffix(b"!important").unwrap_or(&value).trim_ascii();
-        apply(&mut style, &name, value);
+    let (mut style, mut parts) = (Style::default(), Parts::default());
+    let declarations = declarations(text);
+    // The last one counts, of the important ones if there are any.
+    for is_important in [false, true] {
+        for declaration in declarations.iter().filter(|one| one.is_important == is_important) {
+            apply(&mut style, &mut parts, &declaration.name, &declaration.value);
+        }
     }
+    style.emphasized = if parts.underlined {
+        Some(true)
+    } else {
+        parts.italic
+    };
+    style.out_of_flow = parts.is_positioned || parts.floats;
+    style.place = parts.placing.place();
     style
 }
 
-fn apply(style: &mut Style, name: &[u8], value: &[u8]) {
+fn apply(style: &mut Style, parts: &mut Parts, name: &[u8], value: &[u8]) {
     match name {
-        b"display" => style.display = display_of(value).or(style.display),
-        b"visibility" => style.visible = Some(value == b"visible"),
+        b"display" => style.display = display_of(value, style.display),
+        b"visibility" => style.visible = visible_of(value, style.visible),
         b"font-weight" => style.bold = weight_of(value),
         b"font" if value.split(|&byte| byte == b' ').any(|word| word == b"bold") => {
             style.bold = Some(true);
         }
-        b"font-style" => style.emphasized = style.emphasized.or(Some(value != b"normal")),
-        b"text-decoration" | b"text-decoration-line" if value.starts_with(b"underline") => {
-            style.emphasized = Some(true);
-        }
+        b"font-style" => parts.italic = (value != b"inherit").then_some(value != b"normal"),
+        b"text-decoration" | b"text-decoration-line" => parts.underlined |= value.starts_with(b"underline"),
         b"text-align" => style.centered = Some(value == b"center"),
-        b"text-transform" => style.uppercase = Some(value == b"uppercase"),
-        b"position" => style.out_of_flow |= matches!(value, b"absolute" | b"fixed"),
-        b"float" => style.out_of_flow |= value != b"none",
+        b"text-transform" => style.letter_case = LetterCase::of_style(value, style.letter_case),
+        b"position" => {
+            parts.is_positioned = matches!(value, b"absolute" | b"fixed");
+            parts.placing.is_relative = value == b"relative";
+        }
+        b"float" => parts.floats = value != b"none",
         b"page-break-before" | b"break-before" => style.break_before = is_forced(value),
         b"page-break-after" | b"break-after" => style.break_after = is_forced(value),
-        _ => {}
+        _ => parts.placing.apply(name, value),
     }
 }
 
-fn display_of(value: &[u8]) -> Option<Display> {
+/// What `display` says; a value that CSS does not know leaves what was said `before`.
+fn display_of(value: &[u8], before: Option<Display>) -> Option<Display> {
     Some(match value {
-        b"none" => Display::None,
+        b"none" | b"table-column" | b"table-column-group" => Display::None,
         b"flex" | b"grid" => Display::Flex,
-        b"inline" | b"contents" | b"inline-block" | b"inline-table" | b"inline-flex" => Display::Inline,
-        b"block" | b"list-item" | b"table" | b"table-row" | b"table-cell" | b"flow-root" => Display::Block,
-        _ => return None,
+        b"inline" | b"contents" | b"inline-block" | b"inline-table" | b"inline-flex" | b"inline-grid"
+        | b"ruby" | b"initial" | b"unset" => Display::Inline,
+        b"block"
+        | b"list-item"
+        | b"table"
+        | b"table-row"
+        | b"table-cell"
+        | b"table-caption"
+        | b"table-row-group"
+        | b"table-header-group"
+        | b"table-footer-group"
+        | b"flow-root" => Display::Block,
+        b"inherit" | b"revert" | b"revert-layer" => return None,
+        _ => return before,
     })
+}
+
+/// What `visibility` says: only `hidden` and `collapse` hide.
+fn visible_of(value: &[u8], before: Option<bool>) -> Option<bool> {
+    match value {
+        b"hidden" | b"collapse" => Some(false),
+        b"visible" | b"initial" => Some(true),
+        b"inherit" | b"unset" | b"revert" | b"revert-layer" => None,
+        _ => before,
+    }
 }
 
 fn weight_of(value: &[u8]) -> Option<bool> {
@@ -120,11 +163,11 @@ mod tests {
     #[test]
     fn declarations_are_read_whatever_their_case_and_spaces() {
         let style = parse(b"Display : NONE ! important;; FONT-WEIGHT:700;text-align: center");
+        assert_eq!(style.display, Some(Display::None));
         assert_eq!(style.bold, Some(true));
         assert_eq!(style.centered, Some(true));
         assert_eq!(parse(b"display:none!important").display, Some(Display::None));
         assert_eq!(parse(b"DISPLAY: None").display, Some(Display::None));
-        assert_eq!(parse(b"visibility:hidden").visible, Some(false));
         assert!(parse(b"color:red;page-break-after:always").break_after);
         assert!(!parse(b"page-break-after:avoid").break_after);
         assert_eq!(parse(b":;:;display"), Style::default());
@@ -133,6 +176,61 @@ mod tests {
     #[test]
     fn a_property_whose_name_ends_in_display_is_another_property() {
         assert_eq!(parse(b"-sec-display:none;x-visibility:hidden"), Style::default());
+    }
+
+    #[test]
+    fn important_ones_count_before_later_ones_and_the_last_of_them_does() {
+        for (style, display) in [
+            ("display:none !important;display:inline", Display::None),
+            ("display:inline;display:none", Display::None),
+            ("display:none;display:block", Display::Block),
+            ("display:none!important;display:block!important", Display::Block),
+            ("display:block !important;display:none", Display::Block),
+            ("display:none;display:oak", Display::None),
+            ("display:none/* kept */;/* display:block */", Display::None),
+        ] {
+            assert_eq!(parse(style.as_bytes()).display, Some(display), "{style}");
+        }
+        assert_eq!(
+            parse(b"visibility:hidden!important;visibility:visible").visible,
+            Some(false)
+        );
+    }
+
+    #[test]
+    fn only_hidden_and_collapse_hide() {
+        for (value, visible) in [
+            ("hidden", Some(false)),
+            ("collapse", Some(false)),
+            ("visible", Some(true)),
+            ("initial", Some(true)),
+            ("inherit", None),
+            ("unset", None),
+            ("revert", None),
+            ("none", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                parse(format!("visibility:{value}").as_bytes()).visible,
+                visible,
+                "{value}"
+            );
+        }
+        assert_eq!(parse(b"visibility:hidden;visibility:none").visible, Some(false));
+        assert_eq!(parse(b"visibility:hidden;visibility:inherit").visible, None);
+    }
+
+    #[test]
+    fn italics_and_underlines_emphasize_whichever_comes_last() {
+        for (style, emphasized) in [
+            ("font-style:italic", Some(true)),
+            ("font-style:normal;text-decoration:underline", Some(true)),
+            ("text-decoration:underline;font-style:normal", Some(true)),
+            ("font-style:normal", Some(false)),
+            ("text-decoration:none", None),
+        ] {
+            assert_eq!(parse(style.as_bytes()).emphasized, emphasized, "{style}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
 
+use super::script::Script;
+
 /// The part that an element plays in laying out text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -55,6 +57,7 @@ pub(super) struct Tag {
     /// Italic or underlined.
     pub(super) emphasized: bool,
     pub(super) centered: bool,
+    pub(super) script: Option<Script>,
 }
 
 impl Tag {
@@ -71,6 +74,11 @@ impl Tag {
             ),
             emphasized: matches!(name, b"i" | b"em" | b"u"),
             centered: name == b"center",
+            script: match name {
+                b"sup" => Some(Script::Raised),
+                b"sub" => Some(Script::Lowered),
+                _ => None,
+            },
         }
     }
 }

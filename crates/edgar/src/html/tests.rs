@@ -1,5 +1,7 @@
 //! Pages by hand, one for each thing that real filings do, and pages that attack the reader.
 
+mod of_styles;
+
 use documents::{Block, BlockKind};
 use proptest::prelude::*;
 
@@ -151,14 +153,6 @@ fn preformatted_text_is_read_as_plain_text() {
             "next",
             "after"
         ]
-    );
-}
-
-#[test]
-fn upper_case_by_style_is_upper_case() {
-    assert_eq!(
-        texts("<p style='text-transform:uppercase'>oak &amp; ash</p>"),
-        ["OAK & ASH"]
     );
 }
 
