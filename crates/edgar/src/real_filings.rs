@@ -135,3 +135,33 @@ fn real_filings_are_mostly_text_with_some_headings_rows_and_furniture() {
         }
     }
 }
+
+/// Pages without a frame, of which only the cover says what they are; the list beside them names it.
+#[test]
+fn every_lone_page_of_many_firms_has_the_form_that_its_list_names() {
+    let Some(list) = test_data::find("filings-many/SOURCES.tsv") else {
+        return;
+    };
+    let rows = std::fs::read_to_string(&list).unwrap();
+    let mut rows = rows.lines().map(|row| row.split('\t').collect::<Vec<_>>());
+    let columns = rows.next().unwrap();
+    let column = |name: &str| columns.iter().position(|column| *column == name).unwrap();
+    let (file, form) = (column("file"), column("form"));
+    let mut num_pages = 0;
+    for row in rows {
+        let bytes = std::fs::read(list.with_file_name(row[file])).unwrap();
+        let has = |mark: &str| memchr::memmem::find(&bytes, mark.as_bytes()).is_some();
+        // A submission, or one whose tags somebody has taken away.
+        if has("<DOCUMENT>") || has("CONFORMED SUBMISSION TYPE:") {
+            continue;
+        }
+        let outcome = &read_filing(row[file], &bytes)[0].outcome;
+        let Outcome::Document(document) = outcome else {
+            panic!("{}: {outcome:?}", row[file])
+        };
+        let base = form_type::without_amendment(&document.source);
+        assert_eq!(base, form_type::without_amendment(row[form]), "{}", row[file]);
+        num_pages += 1;
+    }
+    assert!(num_pages > 10, "{num_pages}");
+}
