@@ -155,6 +155,23 @@ pub enum CorpusError {
         /// The first that is missing.
         first: u32,
     },
+    /// A part of a job was read by another version.
+    #[error(
+        "segment-{segment:05} in {} was read by version {found} of its reader, and this program has version \
+         {expected}, which may read it otherwise; run the same command with each --part again with this program, \
+         then --merge",
+        folder.display()
+    )]
+    OtherReader {
+        /// Where parts are kept.
+        folder: PathBuf,
+        /// The segment.
+        segment: u32,
+        /// The version that has read it.
+        found: u32,
+        /// The version of this program.
+        expected: u32,
+    },
     /// The fraction of held-out filers makes no sense.
     #[error(
         "a held-out fraction of {found} is not possible; give a number from 0 up to, but not including, 1"

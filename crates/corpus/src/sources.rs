@@ -141,6 +141,15 @@ impl Source {
         }
     }
 
+    /// The version of what reads its inputs: what another one has read may be other documents.
+    pub(crate) fn reader_version(self) -> u32 {
+        match self {
+            Self::Filings => edgar::READER_VERSION,
+            Self::Wiki => wikipedia::READER_VERSION,
+            Self::Texts => texts::READER_VERSION,
+        }
+    }
+
     /// Refuses an input that cannot be read to its end, as far as a look shows it: before hours of work.
     pub(crate) fn check(self, path: &Path) -> Result<(), CorpusError> {
         match self {

@@ -33,6 +33,7 @@ mod outcome;
 mod progress;
 mod reader;
 mod script_digits;
+mod submission_frame;
 mod table_grid;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
@@ -59,5 +60,6 @@ pub use outcome::Outcome;
 pub use progress::{NoProgress, Progress};
 pub use reader::{DocumentLine, DocumentReader, MOST_DOCUMENT_BYTES, map_documents};
 pub use script_digits::{lowered_digit, plain_digit, raised_digit};
+pub use submission_frame::{SUBMISSION_FRAMES, ends_with_tag, submission_frame};
 pub use table_grid::{CellNumber, TableGrid};
 pub use writer::{DocsWriter, json_line};

@@ -1,12 +1,15 @@
-//! Bytes to text: what a byte-order mark says, else strict UTF-8, else windows-1252 for the whole
-//! input, which is what browsers do with filings whose declared charset is wrong or absent. Says
-//! when bytes are no text at all. Knows nothing about markup.
+//! Bytes to text: what a byte-order mark says, else strict UTF-8, else windows-1252, which is what
+//! browsers do with filings whose declared charset is wrong or absent. A document of a submission is
+//! a file of its own, with an encoding of its own. Says when bytes are no text at all. Knows nothing
+//! about markup.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;
 
 /// How far into the input control bytes are counted.
 const PROBE_BYTES: usize = 8 * 1024;
+
+const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// First bytes of file kinds that are met under the name of a filing.
 const SIGNATURES: [(&[u8], &str); 8] = [
@@ -34,11 +37,38 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, usize> {
         let decoded = decode_utf16(text, encoding == UTF_16LE);
         return decoded.map(Cow::Owned).map_err(|position| mark_bytes + position);
     }
-    Ok(match std::str::from_utf8(text) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) if mark_bytes > 0 => UTF_8.decode_without_bom_handling(text).0,
-        Err(_) => WINDOWS_1252.decode_without_bom_handling(text).0,
+    Ok(if mark_bytes > 0 {
+        UTF_8.decode_without_bom_handling(text).0
+    } else {
+        utf8_or_windows(text)
     })
+}
+
+/// The bytes of an input that is to be cut into parts: as they are, or in UTF-8 where a mark says
+/// that they are UTF-16.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn single_bytes(bytes: &[u8]) -> Result<Cow<'_, [u8]>, usize> {
+    match Encoding::for_bom(bytes) {
+        Some((encoding, _)) if encoding != UTF_8 => Ok(Cow::Owned(decode(bytes)?.into_owned().into_bytes())),
+        _ => Ok(Cow::Borrowed(bytes)),
+    }
+}
+
+/// The text of one part of a submission.
+pub(crate) fn decode_part(bytes: &[u8]) -> Cow<'_, str> {
+    match bytes.trim_ascii_start().strip_prefix(UTF8_MARK) {
+        Some(text) => UTF_8.decode_without_bom_handling(text).0,
+        None => utf8_or_windows(bytes),
+    }
+}
+
+fn utf8_or_windows(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes).0,
+    }
 }
 
 fn decode_utf16(bytes: &[u8], is_little_endian: bool) -> Result<String, usize> {
@@ -97,6 +127,21 @@ mod tests {
         ] {
             assert_eq!(decode(bytes).as_deref(), Ok(text));
         }
+    }
+
+    #[test]
+    fn parts_have_their_own_encoding_and_mark() {
+        for (bytes, text) in [
+            (&b"\ncaf\xe9"[..], "\ncaf\u{e9}"),
+            ("\ncaf\u{e9}".as_bytes(), "\ncaf\u{e9}"),
+            (b"\n\xef\xbb\xbfcaf\xe9 \xc3\xa9", "caf\u{fffd} \u{e9}"),
+            (b"\xff\xfea", "\u{ff}\u{fe}a"),
+        ] {
+            assert_eq!(decode_part(bytes), text);
+        }
+        assert_eq!(single_bytes(b"\xff\xfea\0").as_deref(), Ok(&b"a"[..]));
+        assert_eq!(single_bytes(b"\xff\xfea"), Err(2));
+        assert_eq!(single_bytes(b"caf\xe9").as_deref(), Ok(&b"caf\xe9"[..]));
     }
 
     #[test]

@@ -38,10 +38,14 @@ use documents::{
 use durable::sha256_hex;
 
 use cover_page::CoverPage;
-use decode::not_text;
+use decode::{not_text, single_bytes};
 use inline_facts::InlineFacts;
 use page::Page;
 use submission::{Header, Part, Submission};
+
+/// The version of what these readers make of an input; raised with every change to it, so that work
+/// of another version is not gone on with.
+pub const READER_VERSION: u32 = 2;
 
 /// Where HTML must show itself in a text of unknown kind.
 const MARKUP_PROBE_BYTES: usize = 16 * 1024;
@@ -82,8 +86,8 @@ pub fn read_filing_with(name: &str, bytes: &[u8], exhibits: Exhibits) -> Vec<Fil
 
 /// [`read_filing_with`] of bytes whose SHA-256 is known, in hex.
 pub fn read_hashed_filing(name: &str, bytes: &[u8], sha256: &str, exhibits: Exhibits) -> Vec<FilingResult> {
-    let outcomes = match readable_text(bytes) {
-        Ok(text) => read_text(name, &text, sha256, exhibits),
+    let outcomes = match readable_bytes(bytes) {
+        Ok(bytes) => read_bytes(name, &bytes, sha256, exhibits),
         Err(reason) => vec![Outcome::Rejected { reason }],
     };
     let result = |outcome| FilingResult {
@@ -95,19 +99,19 @@ pub fn read_hashed_filing(name: &str, bytes: &[u8], sha256: &str, exhibits: Exhi
 
 /// The text that the document of this id was read from, as it stands in the input.
 pub fn raw_text(bytes: &[u8], id: &str) -> Option<String> {
-    let text = readable_text(bytes).ok()?;
-    let Some(submission) = submission::read_submission(&text) else {
-        return Some(text.into_owned());
+    let readable = readable_bytes(bytes).ok()?;
+    let Some(submission) = submission::read_submission(&readable) else {
+        return Some(decode(&readable).ok()?.into_owned());
     };
     let sha256 = sha256_hex(bytes);
     let mut parts = with_ids(&submission, &sha256);
     parts
         .find(|(own, _)| own == id)
-        .map(|(_, part)| part.text.to_owned())
+        .map(|(_, part)| part.text().into_owned())
 }
 
-/// The text of a file, or why it has none.
-fn readable_text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
+/// The bytes of a file that may hold text, of one byte a letter of ASCII; else why it does not.
+fn readable_bytes(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     if bytes.is_empty() {
         return Err("the file is empty".to_owned());
     }
@@ -117,13 +121,25 @@ fn readable_text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     if let Some(what) = not_text(bytes) {
         return Err(format!("the file is {what}, not a filing"));
     }
-    decode(bytes).map_err(|position| format!("the file begins as UTF-16, but byte {position} is none"))
+    single_bytes(bytes).map_err(not_utf16)
 }
 
-fn read_text(name: &str, text: &str, sha256: &str, exhibits: Exhibits) -> Vec<Outcome> {
-    match submission::read_submission(text) {
+fn not_utf16(position: usize) -> String {
+    format!("the file begins as UTF-16, but byte {position} is none")
+}
+
+fn read_bytes(name: &str, bytes: &[u8], sha256: &str, exhibits: Exhibits) -> Vec<Outcome> {
+    match submission::read_submission(bytes) {
+        Some(Submission { cut: Some(cut), .. }) => vec![Outcome::Rejected {
+            reason: cut.to_string(),
+        }],
         Some(submission) => read_reports(name, &submission, sha256, exhibits),
-        None => vec![read_lone_file(name, text, sha256)],
+        None => vec![match decode(bytes) {
+            Ok(text) => read_lone_file(name, &text, sha256),
+            Err(position) => Outcome::Rejected {
+                reason: not_utf16(position),
+            },
+        }],
     }
 }
 
@@ -240,7 +256,10 @@ fn read_part(
             reason,
         };
     }
-    let (page, facts) = read_page(name, part.text);
+    let text = part.text();
+    // The name of the submission says nothing about its parts.
+    let is_html = part.is_named_html().unwrap_or_else(|| is_html("", &text));
+    let (page, facts) = read_page(is_html, &text);
     if page.blocks.is_empty() {
         return Outcome::Rejected {
             reason: format!("the {form} document {id} holds no text"),
@@ -265,7 +284,7 @@ fn read_part(
 
 /// A file without an SGML frame: its form is what its facts, else its cover, say.
 fn read_lone_file(name: &str, text: &str, sha256: &str) -> Outcome {
-    let (page, facts) = read_page(name, text);
+    let (page, facts) = read_page(is_html(name, text), text);
     if page.blocks.is_empty() {
         return Outcome::Rejected {
             reason: "the file holds no text".to_owned(),
@@ -304,8 +323,8 @@ fn sections(document: &Document) -> Vec<Section> {
 }
 
 /// The text's blocks, with page furniture marked, and its facts.
-fn read_page(name: &str, text: &str) -> (Page, InlineFacts) {
-    let (mut page, facts) = if is_html(name, text) {
+fn read_page(is_html: bool, text: &str) -> (Page, InlineFacts) {
+    let (mut page, facts) = if is_html {
         html::read_html(text)
     } else {
         (plain_text::read_plain_text(text), InlineFacts::default())

@@ -1,5 +1,8 @@
 //! Whole inputs in each dialect, of companies that do not exist, and inputs that are no filings.
 
+mod of_submissions;
+mod wild_markup;
+
 use documents::BlockKind;
 use proptest::prelude::*;
 
@@ -112,7 +115,7 @@ fn a_sequence_number_repeated_a_hundred_thousand_times_takes_a_few_tries_an_id()
     let part = "<DOCUMENT><TYPE>10-Q\n<SEQUENCE>1\n<TEXT>oak</TEXT>\n";
     let stated = "<DOCUMENT><TYPE>10-Q\n<SEQUENCE>1.2\n<TEXT>oak</TEXT>\n";
     let text = format!("{HEADER_1994}{stated}{}", part.repeat(100_000));
-    let submission = submission::read_submission(&text).unwrap();
+    let submission = submission::read_submission(text.as_bytes()).unwrap();
     let mut given = Ids::default();
     let ids: std::collections::BTreeSet<String> = submission
         .documents
@@ -128,7 +131,8 @@ fn a_sequence_number_repeated_a_hundred_thousand_times_takes_a_few_tries_an_id()
 
 #[test]
 fn the_type_of_the_document_counts_when_the_header_says_otherwise() {
-    let text = HEADER_1994.replace("TYPE:\t10-K", "TYPE:\t8-K") + "<DOCUMENT>\n<TYPE>10-K405\n<TEXT>\noak\n";
+    let text = HEADER_1994.replace("TYPE:\t10-K", "TYPE:\t8-K")
+        + "<DOCUMENT>\n<TYPE>10-K405\n<TEXT>\noak\n</TEXT>\n";
     assert_eq!(documents("a.txt", &text)[0].source, "10-K405");
 }
 
@@ -188,7 +192,7 @@ fn a_submission_that_was_stored_without_its_tags_is_read_as_far_as_its_lines_tel
         (&*exhibit.source, &*exhibit.blocks[0].text),
         ("EX-13", "Pine did not.")
     );
-    let html = format!("{header}10-K\n1\na.htm\nOak.\n");
+    let html = format!("{header}10-K\n1\na.htm\nOak.\n-----END PRIVACY-ENHANCED MESSAGE-----\n");
     assert!(matches!(
         outcome("a.txt", html.as_bytes()),
         Outcome::Skipped { form: Some(_), .. }
@@ -208,13 +212,14 @@ fn an_encoded_copy_of_the_report_is_passed_over() {
 
 #[test]
 fn other_forms_are_skipped_by_name() {
-    let text = HEADER_1994.replace("TYPE:\t10-K", "TYPE:\t8-K") + "<DOCUMENT>\n<TYPE>8-K\n<TEXT>\noak\n";
+    let text =
+        HEADER_1994.replace("TYPE:\t10-K", "TYPE:\t8-K") + "<DOCUMENT>\n<TYPE>8-K\n<TEXT>\noak\n</TEXT>\n";
     let Outcome::Skipped { form, reason } = outcome("a.txt", text.as_bytes()) else {
         panic!()
     };
     assert_eq!(form.as_deref(), Some("8-K"));
     assert!(reason.contains("8-K"));
-    let exhibits_only = format!("{HEADER_1994}<DOCUMENT>\n<TYPE>EX-13\n<TEXT>\noak\n");
+    let exhibits_only = format!("{HEADER_1994}<DOCUMENT>\n<TYPE>EX-13\n<TEXT>\noak\n</TEXT>\n");
     let Outcome::Skipped { form, reason } = outcome("a.txt", exhibits_only.as_bytes()) else {
         panic!()
     };

@@ -41,5 +41,9 @@ pub use resume::{DumpEvent, DumpPlace, Reading};
 pub use site::SiteInfo;
 pub use wikitext::{Article, TemplateCount, parse_wikitext};
 
+/// The version of what these readers make of a dump; raised with every change to it, so that work of
+/// another version is not gone on with.
+pub const READER_VERSION: u32 = 2;
+
 #[cfg(test)]
 mod tests;

@@ -8,10 +8,11 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use documents::DOCS_FORMAT_VERSION;
 use edgar::Exhibits;
 use sha2::{Digest, Sha256};
 
-use super::piece_file::{PIECE_FORMAT, PieceFacts};
+use super::piece_file::{Origin, PIECE_FORMAT, PieceFacts};
 use crate::error::CorpusError;
 use crate::ingest::inputs::Input;
 use crate::sources::{Cut, ReadWhole, StreamPlace};
@@ -44,8 +45,8 @@ pub(super) struct InputSegment {
     /// Indices of the inputs.
     pub(super) inputs: Range<usize>,
     pub(super) read_mode: ReadMode,
-    /// Identifies all that its content depends on.
-    pub(super) key: String,
+    /// All that its content depends on.
+    pub(super) origin: Origin,
     /// Which bytes of all inputs it has.
     bytes: Range<u64>,
 }
@@ -130,7 +131,10 @@ impl<'a> Job<'a> {
         };
         let first = self.segments.last().map_or(0, |last| last.bytes.end);
         self.segments.push(InputSegment {
-            key: segment_key(of_inputs, &read_mode, exhibits),
+            origin: Origin {
+                key: segment_key(of_inputs, &read_mode, exhibits),
+                reader_version: of_inputs[0].source.reader_version(),
+            },
             bytes: first..first + own,
             inputs,
             read_mode,
@@ -159,35 +163,70 @@ impl<'a> Job<'a> {
 
     /// What is finished of a segment.
     pub(super) fn state(&self, segment: usize, trust: Trust) -> Result<State, CorpusError> {
-        let InputSegment { read_mode, key, .. } = &self.segments[segment];
+        let version = self.segments[segment].origin.reader_version;
         let (mut piece, mut from) = (0, None);
         loop {
-            let offset = from.as_ref().map_or(read_mode.offset(), StreamPlace::offset);
-            let sealed = Sealed::<PieceFacts>::open(&self.piece(segment, piece), trust)?;
-            let fits = |facts: &PieceFacts| facts.key == *key && facts.from == offset;
-            let Some(sealed) = sealed.filter(|sealed| fits(&sealed.facts)) else {
+            let facts = self.facts(segment, (piece, from.as_ref()), trust)?;
+            let Some(facts) = facts.filter(|facts| facts.origin.reader_version == version) else {
                 return Ok(State::Partial(piece, from));
             };
             piece += 1;
-            match sealed.facts.next {
+            match facts.next {
                 Some(next) => from = Some(next),
                 None => return Ok(State::Whole(piece)),
             }
         }
     }
 
+    /// What a piece that begins at this place says, where there is one of this job, whoever has read it.
+    fn facts(
+        &self,
+        segment: usize,
+        (piece, from): (u32, Option<&StreamPlace>),
+        trust: Trust,
+    ) -> Result<Option<PieceFacts>, CorpusError> {
+        let InputSegment {
+            read_mode, origin, ..
+        } = &self.segments[segment];
+        let offset = from.map_or(read_mode.offset(), StreamPlace::offset);
+        let sealed = Sealed::<PieceFacts>::open(&self.piece(segment, piece), trust)?;
+        let fits = |facts: &PieceFacts| facts.origin.key == origin.key && facts.from == offset;
+        Ok(sealed.map(|sealed| sealed.facts).filter(fits))
+    }
+
     /// The pieces of each segment.
     ///
     /// # Errors
-    /// [`CorpusError::MissingParts`] when some are not there.
+    /// [`CorpusError::OtherReader`] when another version has read one, [`CorpusError::MissingParts`] when
+    /// some are not there.
     pub(super) fn num_pieces(&self, trust: Trust) -> Result<Vec<u32>, CorpusError> {
         let segments = u32::try_from(self.segments.len()).unwrap_or(u32::MAX);
         all_segments(&self.folder, segments, |segment| {
             Ok(match self.state(segment as usize, trust)? {
                 State::Whole(num_pieces) => Some(num_pieces),
-                State::Partial(..) => None,
+                State::Partial(piece, from) => {
+                    self.refuse_other_reader(segment, (piece, from.as_ref()), trust)?;
+                    None
+                }
             })
         })
+    }
+
+    fn refuse_other_reader(
+        &self,
+        segment: u32,
+        piece: (u32, Option<&StreamPlace>),
+        trust: Trust,
+    ) -> Result<(), CorpusError> {
+        match self.facts(segment as usize, piece, trust)? {
+            None => Ok(()),
+            Some(facts) => Err(CorpusError::OtherReader {
+                folder: self.folder.clone(),
+                segment,
+                found: facts.origin.reader_version,
+                expected: self.segments[segment as usize].origin.reader_version,
+            }),
+        }
     }
 
     /// The folder of a piece.
@@ -219,7 +258,7 @@ fn segment_key(inputs: &[Input], read_mode: &ReadMode, exhibits: Exhibits) -> St
         ReadMode::Stream(part) => Some((part.from.offset(), part.until)),
     };
     key.update(format!(
-        "{PIECE_FORMAT} {} {part:?} {exhibits}",
+        "{PIECE_FORMAT} {DOCS_FORMAT_VERSION} {} {part:?} {exhibits}",
         env!("CARGO_PKG_VERSION")
     ));
     for input in inputs {
@@ -323,7 +362,7 @@ mod tests {
         let key = |input: Input, exhibits| {
             let inputs = [input];
             let job = Job::new(&inputs, exhibits, PathBuf::new(), |_, _| Ok(Cut::Whole(READ)));
-            job.unwrap().segments[0].key.clone()
+            job.unwrap().segments[0].origin.key.clone()
         };
         let one = key(input(5, 7), Exhibits::default());
         assert_eq!(one, key(input(5, 7), Exhibits::default()));

@@ -69,11 +69,19 @@ pub(super) enum Entry<D> {
 /// A document read back: its head and its line of JSON.
 pub(super) type StoredDocument = (PieceHead, Vec<u8>);
 
+/// What the pieces of a segment are made of, and by which readers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Origin {
+    /// Identifies the inputs and the options; another job's piece is not used.
+    pub(super) key: String,
+    /// Of what read them; another one's piece is not used either.
+    pub(super) reader_version: u32,
+}
+
 /// What a piece says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PieceFacts {
-    /// What the segment was made of and how; another job's piece is not used.
-    pub(super) key: String,
+    pub(super) origin: Origin,
     /// Where in its stream it begins.
     pub(super) from: u64,
     /// Where the next piece begins; the last one has none.
@@ -151,8 +159,13 @@ fn compress(json: &[u8]) -> std::io::Result<Vec<u8>> {
 
 impl PieceWriter {
     /// Begins the piece `folder`. `num_inputs`: how many inputs of its segment have begun before.
-    pub(super) fn create(folder: &Path, key: &str, from: u64, num_inputs: u32) -> Result<Self, CorpusError> {
-        // One of another job, or of another version of an input.
+    pub(super) fn create(
+        folder: &Path,
+        origin: &Origin,
+        from: u64,
+        num_inputs: u32,
+    ) -> Result<Self, CorpusError> {
+        // One of another job, or of another version of an input or of its reader.
         crate::work::scratch::remove_folder(folder)?;
         let scratch = ScratchFolder::create(folder)?;
         Ok(Self {
@@ -161,7 +174,7 @@ impl PieceWriter {
             folder: scratch,
             num_inputs,
             facts: PieceFacts {
-                key: key.to_owned(),
+                origin: origin.clone(),
                 from,
                 ..PieceFacts::default()
             },
@@ -356,7 +369,7 @@ mod tests {
     fn a_piece_comes_back_entry_by_entry_and_its_ids_beside_it() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("segment-00000");
-        let mut writer = PieceWriter::create(&folder, "key", 0, 0).unwrap();
+        let mut writer = PieceWriter::create(&folder, &Origin::default(), 0, 0).unwrap();
         let documents = [document("a", "one"), document("b", &"long ".repeat(100_000))];
         writer.add(&Entry::Input(input("x"))).unwrap();
         writer.add(&Entry::Rejected(LeftOut::new("x", "bad"))).unwrap();
@@ -438,7 +451,7 @@ mod tests {
     fn a_damaged_piece_is_an_error_that_names_it() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("segment-00000");
-        let mut writer = PieceWriter::create(&folder, "key", 0, 0).unwrap();
+        let mut writer = PieceWriter::create(&folder, &Origin::default(), 0, 0).unwrap();
         let prepared = PreparedDocument::new(&document("a", "one")).unwrap();
         writer.add(&Entry::Document(prepared)).unwrap();
         writer.finish(None).unwrap();

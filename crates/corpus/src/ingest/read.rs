@@ -150,9 +150,9 @@ impl SegmentsWriter<'_> {
 
 /// Begins a piece that begins at this byte of its stream.
 fn create(job: &Job<'_>, segment: usize, piece: u32, from: u64) -> Result<PieceWriter, CorpusError> {
-    let (folder, key) = (job.piece(segment, piece), &job.segments[segment].key);
+    let (folder, origin) = (job.piece(segment, piece), &job.segments[segment].origin);
     // The entry of a stream itself is in its very first piece.
-    PieceWriter::create(&folder, key, from, u32::from(from > 0))
+    PieceWriter::create(&folder, origin, from, u32::from(from > 0))
 }
 
 /// Runs of at most [`WINDOW_INPUTS`] inputs that fit into [`WINDOW_BYTES`] together, each at least

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 /// Reading is not allowed to begin.
@@ -232,6 +234,56 @@ fn parts_in_any_order_and_a_merge_give_the_bytes_of_a_whole_ingest() {
         matches!(refused, CorpusError::MissingParts { first: 0, .. }),
         "{refused}"
     );
+}
+
+/// Makes a segment one that another version has read.
+fn read_by_another_version(segment: &Path) {
+    crate::work::scratch::restate(segment, |seal| {
+        let version = &mut seal["facts"]["origin"]["reader_version"];
+        assert_eq!(version.as_u64(), Some(edgar::READER_VERSION.into()));
+        *version = (edgar::READER_VERSION + 1).into();
+    });
+}
+
+#[test]
+fn a_merge_refuses_a_segment_that_another_version_has_read_until_its_part_is_read_again() {
+    let desk = Desk::new();
+    desk.put("filings/a.txt", &submission(1, "Oak is wood."));
+    let no_progress = documents::NoProgress;
+    let options = desk.options("docs");
+    ingest_part(&options, Part::WHOLE, &no_progress).unwrap();
+    read_by_another_version(&desk.at("docs.parts/segment-00000"));
+    let refused = merge_ingested_parts(&options, &no_progress).unwrap_err();
+    let (found, expected) = (edgar::READER_VERSION + 1, edgar::READER_VERSION);
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "segment-00000 in {} was read by version {found} of its reader, and this program has version {expected}, \
+            which may read it otherwise; run the same command with each --part again with this program, then --merge",
+            desk.at("docs.parts").display()
+        )
+    );
+    assert!(!desk.at("docs").exists());
+    ingest_part(&options, Part::WHOLE, &no_progress).unwrap();
+    merge_ingested_parts(&options, &no_progress).unwrap();
+}
+
+#[test]
+fn a_command_makes_a_kept_segment_of_another_version_anew() {
+    let desk = Desk::new();
+    desk.put("filings/a.txt", &submission(1, "Oak is wood."));
+    let no_progress = documents::NoProgress;
+    let options = desk.options("docs");
+    let all = AllInputs::find(&options).unwrap();
+    let job = all.job(&options, desk.at(".docs.work/segments")).unwrap();
+    let pool = worker_threads(1).unwrap();
+    let is_whole = |trust| matches!(job.state(0, trust), Ok(job::State::Whole(1)));
+    read_part(&job, Part::WHOLE, options.exhibits, &pool, &no_progress).unwrap();
+    assert!(is_whole(Trust::Found));
+    read_by_another_version(&job.piece(0, 0));
+    assert!(!is_whole(Trust::Found));
+    read_part(&job, Part::WHOLE, options.exhibits, &pool, &no_progress).unwrap();
+    assert!(is_whole(Trust::Found));
 }
 
 /// Letters that nothing makes shorter.

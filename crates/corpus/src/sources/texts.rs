@@ -24,6 +24,9 @@ use line::{is_of, outcome_of, text_of};
 pub(crate) use lines::TextsPlace;
 use lines::{Line, Lines};
 
+/// The version of what these readers make of an input; raised with every change to it.
+pub(super) const READER_VERSION: u32 = 1;
+
 /// Endings of files of a folder that are texts.
 const ENDINGS: [&str; 2] = [".jsonl", ".jsonl.zst"];
 

@@ -351,6 +351,18 @@ pub(crate) fn damage_one(root: &Path, name: &str) {
     durable::commit_bytes(&DISK, &folders[0], &bytes).unwrap();
 }
 
+/// For tests: changes what a finished folder says of itself, as another version would have said it.
+#[cfg(test)]
+pub(crate) fn restate(folder: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let path = folder.join(SEAL);
+    let text = String::from_utf8(read_file(&path, u64::MAX).unwrap()).unwrap();
+    let mut seal = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    change(&mut seal);
+    let line = seal.to_string();
+    let text = format!("{line}\n{}\n", xxh3_64(line.as_bytes()));
+    durable::commit_bytes(&DISK, &path, text.as_bytes()).unwrap();
+}
+
 #[cfg(test)]
 mod tests {
     use durable::testing::{lay_pipe, within_a_minute};

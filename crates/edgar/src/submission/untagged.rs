@@ -12,33 +12,39 @@ pub(super) struct UntaggedPart<'t> {
     pub(super) start: usize,
     pub(super) form: &'t str,
     pub(super) sequence: &'t str,
-    pub(super) text: &'t str,
+    pub(super) bytes: &'t [u8],
 }
 
 /// The documents of a submission of this form without tags, in order.
 ///
 /// None where the first document was a page of HTML: without its tags nobody knows its paragraphs.
-pub(super) fn untagged_parts<'t>(text: &'t str, form: &str) -> Vec<UntaggedPart<'t>> {
+pub(super) fn untagged_parts<'t>(bytes: &'t [u8], form: &str) -> Vec<UntaggedPart<'t>> {
     let form = form_type::normalize(form);
     let mut parts: Vec<UntaggedPart<'t>> = Vec::new();
     let mut kind: Option<(usize, &str)> = None;
     let mut end = 0;
-    for line in text.split_inclusive('\n') {
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let start = end;
         end += line.len();
-        let line = line.trim();
+        let line = line.trim_ascii();
+        let line = if line.len() <= LONGEST_TYPE_BYTES {
+            line
+        } else {
+            &[]
+        };
+        let line = std::str::from_utf8(line).unwrap_or_default();
         let is_number = line.parse() == Ok(parts.len() + 1);
         if let Some((start, form)) = kind.take().filter(|_| is_number) {
             if let Some(before) = parts.last_mut() {
-                before.text = &before.text[..before.text.len() - (text.len() - start)];
+                before.bytes = &before.bytes[..before.bytes.len() - (bytes.len() - start)];
             }
             parts.push(UntaggedPart {
                 start,
                 form,
                 sequence: line,
-                text: &text[end..],
+                bytes: &bytes[end..],
             });
-        } else if line.len() <= LONGEST_TYPE_BYTES {
+        } else {
             let is_report = parts.is_empty() && form_type::normalize(line) == form;
             kind = Some((start, line)).filter(|_| is_report || is_exhibit(line));
         }
@@ -46,7 +52,7 @@ pub(super) fn untagged_parts<'t>(text: &'t str, form: &str) -> Vec<UntaggedPart<
     let is_report = |first: &UntaggedPart<'_>| form_type::normalize(first.form) == form;
     if !parts
         .first()
-        .is_some_and(|first| is_report(first) && !is_html_name(first.text))
+        .is_some_and(|first| is_report(first) && !is_html_name(first.bytes))
     {
         parts.clear();
     }
@@ -62,14 +68,12 @@ fn is_exhibit(line: &str) -> bool {
 }
 
 /// Whether a document's text begins with the name of a page.
-fn is_html_name(text: &str) -> bool {
-    let name = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    [".htm", ".html"].iter().any(|ending| name.ends_with(ending))
+fn is_html_name(text: &[u8]) -> bool {
+    let name = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let name = name.trim_ascii().to_ascii_lowercase();
+    [&b".htm"[..], b".html"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
 }
 
 #[cfg(test)]
@@ -84,10 +88,10 @@ mod tests {
             ("EX-10.A-8", "2", "A lease.\nEX-21\n4\n"),
             ("EX-27", "3", "Ash.\n"),
         ];
-        let parts = untagged_parts(text, "10-K");
+        let parts = untagged_parts(text.as_bytes(), "10-K");
         let found: Vec<_> = parts
             .iter()
-            .map(|part| (part.form, part.sequence, part.text))
+            .map(|part| (part.form, part.sequence, std::str::from_utf8(part.bytes).unwrap()))
             .collect();
         assert_eq!(found, expected);
         assert!(parts.iter().all(|part| text[part.start..].starts_with(part.form)));
@@ -103,7 +107,7 @@ mod tests {
             "EX-21\n1\nOak.",
             "10-K\n1\na.htm\nOak.",
         ] {
-            assert_eq!(untagged_parts(text, "10-K"), [], "{text}");
+            assert_eq!(untagged_parts(text.as_bytes(), "10-K"), [], "{text}");
         }
     }
 }

@@ -1,22 +1,12 @@
 //! Whether a body is a whole full submission: it opens as one, names the filing that was asked
 //! for, and ends where it must. Looks at both ends only, so that a filing of any size streams by.
 
+use documents::{ends_with_tag, submission_frame};
+
 use crate::web::{Fault, short_line};
 
 /// What is kept of both ends: the header of a submission, and white space after its last tag.
 const END_BYTES: usize = 8 << 10;
-
-/// How a submission opens, and what must stand at its end. The first opening in the text counts;
-/// the privacy frame of the 1990s goes around the others.
-const FRAMES: [(&str, &[&str]); 4] = [
-    (
-        "-----BEGIN PRIVACY-ENHANCED MESSAGE-----",
-        &["-----END PRIVACY-ENHANCED MESSAGE-----"],
-    ),
-    ("<SEC-DOCUMENT>", &["</SEC-DOCUMENT>"]),
-    ("<IMS-DOCUMENT>", &["</IMS-DOCUMENT>"]),
-    ("<SUBMISSION>", &["</SUBMISSION>"]),
-];
 
 /// Both ends of a body that passes by.
 #[derive(Debug, Default)]
@@ -48,14 +38,13 @@ impl Envelope {
         if is_page(opening) {
             return Err(Fault::of_page(&head).unwrap_or_else(|| Fault::unsound(page_kind(opening))));
         }
-        let Some((_, ends)) = FRAMES.iter().find(|(start, _)| opening.starts_with(start)) else {
+        let Some((_, last)) = submission_frame(opening.as_bytes()) else {
             return Err(Fault::unsound(
                 "no full submission: it opens with none of the tags of one",
             ));
         };
-        let tail = String::from_utf8_lossy(&self.tail);
-        if !ends.iter().any(|end| tail.trim_end().ends_with(end)) {
-            return Err(Fault::unsound(format!("cut: it does not end with {}", ends[0])));
+        if !ends_with_tag(&self.tail, last) {
+            return Err(Fault::unsound(format!("cut: it does not end with {last}")));
         }
         match stated_accession(&head) {
             Some(stated) if stated != accession => Err(Fault::unsound(format!(
@@ -94,6 +83,8 @@ fn stated_accession(head: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use documents::SUBMISSION_FRAMES;
+
     use super::*;
 
     const ACCESSION: &str = "0000000001-15-000001";
@@ -115,11 +106,11 @@ mod tests {
 
     #[test]
     fn every_frame_is_known_in_any_chunks_and_with_white_space_behind() {
-        for (start, ends) in FRAMES {
+        for (start, end) in SUBMISSION_FRAMES {
             for length in [0, 10_000] {
                 for chunk_bytes in [7, 8192, 1 << 20] {
                     for behind in ["", "\n", "\r\n\r\n  "] {
-                        let text = submission(start, length, ends[0]) + behind;
+                        let text = submission(start, length, end) + behind;
                         assert_eq!(
                             check(&text, chunk_bytes),
                             Ok(()),
