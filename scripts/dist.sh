@@ -52,7 +52,7 @@ program "$built/tenk-embed" bin/tenk-embed ../lib
 program "$built/tenk-corpus" bin/tenk-corpus ../lib
 
 cp "$libtorch"/lib/*.so* "$stage/lib/"
-cp -r configs launch LICENSE "$stage/"
+cp -r configs launch members LICENSE "$stage/"
 rm -rf "$stage/launch/licenses" "$stage/launch/tarball"
 cp docs/{clusters,corpus,training,distributed}.md "$stage/docs/"
 cp launch/tarball/README.md "$stage/README.md"

@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Show the items of filings: what stands in the place of each, where, and why it is believed.
     Sections(Sections),
+    /// Write the documents of a folder as a table: a row a document, for pandas, Spark or a spreadsheet.
+    Table(Table),
     /// Count documents and tokens by source and by filing year; before `build` also by reported period.
     Stats(Stats),
 }
@@ -263,6 +265,14 @@ pub(crate) struct Build {
     pub(crate) held_out_fraction: f64,
     #[command(flatten)]
     pub(crate) window: Window,
+    /// Take only documents of these forms, exactly (10-K is neither 10-K/A nor 10-K405); `wiki` and the
+    /// sources of texts may be named too. May be repeated or separated by commas.
+    #[arg(long, value_name = "FORM", value_delimiter = ',')]
+    pub(crate) forms: Vec<String>,
+    /// Take only the text of these items: 1A and 7 of annual reports, I.2 and II.1A of quarterly ones.
+    /// Documents that have none of them are left out and counted. May be repeated or separated by commas.
+    #[arg(long, value_name = "ITEM", value_delimiter = ',')]
+    pub(crate) items: Vec<documents::Item>,
     /// Leave out the documents whose ids are in this file, one a line. Every other document stays in its
     /// place.
     #[arg(long, value_name = "FILE")]
@@ -372,6 +382,29 @@ fn status(text: &str) -> Result<Status, String> {
     all.find(|status| status.name() == text)
         .map(Status)
         .ok_or_else(|| format!("it is one of {}", names()))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Table {
+    /// The documents folder that `ingest` wrote.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) docs: PathBuf,
+    /// The file to create. Its ending says the format: .parquet, .csv or .jsonl.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Items that get two columns each, their text and their status: 1A and 7 of annual reports, I.2 and
+    /// II.1A of quarterly ones. May be repeated or separated by commas.
+    #[arg(long, value_name = "ITEM", value_delimiter = ',')]
+    pub(crate) items: Vec<documents::Item>,
+    /// A table with the columns `cik`, `ticker`, `start_date` and `end_date`, such as members/sp500.csv. The
+    /// column `ticker` then has the ticker of the day of filing, and nothing where the table has none.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) members: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

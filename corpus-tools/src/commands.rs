@@ -7,5 +7,6 @@ pub(crate) mod inspect;
 pub(crate) mod sample;
 pub(crate) mod sections;
 pub(crate) mod stats;
+pub(crate) mod table;
 pub(crate) mod tokenizer;
 pub(crate) mod verify;

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Verify(command) => commands::verify::run(&command),
         Command::Inspect(command) => commands::inspect::run(&command),
         Command::Sections(command) => commands::sections::run(&command),
+        Command::Table(command) => commands::table::run(&command),
         Command::Stats(command) => commands::stats::run(&command),
     };
     match done {

@@ -128,6 +128,7 @@ fn the_tarball_has_a_license_for_everything_and_no_path_of_the_machine_that_pack
         "docs/clusters.md",
         "launch/mpirun.sh",
         "configs/demo.toml",
+        "members/sp500.csv",
     ] {
         ensure!(root.join(name).is_file(), "{name} is missing");
     }

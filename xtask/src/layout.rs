@@ -17,8 +17,9 @@ use crate::sources::read;
 const DESIGN: &str = "docs/design.md";
 
 /// The whole data path: it builds and tests without libtorch.
-const WITHOUT_LIBTORCH: [&str; 14] = [
+const WITHOUT_LIBTORCH: [&str; 15] = [
     "checkpoint",
+    "columns",
     "config-file",
     "corpus",
     "documents",

@@ -11,4 +11,5 @@ mod memory;
 mod path;
 mod programs;
 mod sections;
+mod table;
 mod texts;

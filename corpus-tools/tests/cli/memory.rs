@@ -1,5 +1,5 @@
-//! Peak memory: that of `build` is the same on a small and on a large documents folder, that of
-//! `ingest` grows by the paths of the inputs alone.
+//! Peak memory: that of `build` and of `table` is the same on a small and on a large documents folder,
+//! that of `ingest` grows by the paths of the inputs alone.
 
 use std::io::Write;
 use std::path::Path;
@@ -119,6 +119,39 @@ fn the_peak_memory_of_a_build_does_not_grow_with_the_corpus() {
         large < small + small / 4,
         "three times the text took {large} kB in place of {small} kB"
     );
+}
+
+/// A report all of whose text is an item too.
+fn report_with_an_item(number: usize) -> serde_json::Value {
+    let mut report = report(number);
+    report["sections"] =
+        serde_json::json!([{ "item": "7", "status": "found", "first_block": 0, "end_block": 400 }]);
+    report
+}
+
+#[test]
+fn the_peak_memory_of_a_table_does_not_grow_with_the_documents() {
+    let root = tempfile::tempdir().unwrap();
+    for (documents, name) in [(1_400, "few"), (4_200, "many")] {
+        write_docs(&root.path().join(name), documents, report_with_an_item);
+    }
+    for ending in ["parquet", "csv"] {
+        let peak = |name: &str| {
+            let mut command = Command::new(assert_cmd::cargo::cargo_bin("tenk-corpus"));
+            command
+                .args(["table", "--items", "7", "--threads", "2", "--docs"])
+                .arg(root.path().join(name))
+                .arg("--out")
+                .arg(root.path().join(format!("{name}.{ending}")));
+            peak_of(&mut command)
+        };
+        let (few, many) = (peak("few"), peak("many"));
+        assert!(few > 0 && many < 512 << 10, "{ending}: {few} kB and {many} kB");
+        assert!(
+            many < few + few / 4,
+            "{ending}: three times the text took {many} kB in place of {few} kB"
+        );
+    }
 }
 
 #[test]

@@ -40,6 +40,16 @@ pub enum DocumentsError {
         /// Which file and field does not fit.
         reason: String,
     },
+    /// Items were asked for, and nobody has looked for them.
+    #[error(
+        "the filings of {} have no items: an older version of tenk read them; make the folder again with \
+         `tenk-corpus ingest`",
+        path.display()
+    )]
+    NoItems {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A documents file is damaged.
     #[error("{}, line {line} is damaged; make the folder again with `tenk-corpus ingest`", path.display())]
     DamagedDocs {

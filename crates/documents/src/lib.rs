@@ -27,6 +27,7 @@ mod document;
 mod error;
 pub mod form_type;
 mod inputs_list;
+mod items;
 mod left_out;
 mod manifest;
 mod outcome;
@@ -51,6 +52,7 @@ pub use document::{
 };
 pub use error::DocumentsError;
 pub use inputs_list::InputsReader;
+pub use items::{Item, blocks_of_items, document_text};
 pub use left_out::LeftOut;
 pub use manifest::{
     DOCS_FORMAT_VERSION, DOCS_MANIFEST, DocsFile, DocsManifest, INPUTS_LIST, InputFile, Inputs,

@@ -13,6 +13,12 @@ use crate::error::DocumentsError;
 /// its sections, and the markup that left nothing; it is read wherever version 2 is.
 pub const DOCS_FORMAT_VERSION: u32 = 3;
 
+/// The first version whose filings have their items.
+const FIRST_DOCS_FORMAT_WITH_ITEMS: u32 = 3;
+
+/// What the name of a file of filings begins with.
+const FILINGS: &str = "filings-";
+
 /// The oldest version that is still read.
 const OLDEST_DOCS_FORMAT_VERSION: u32 = 2;
 
@@ -132,6 +138,21 @@ impl DocsManifest {
         Ok(manifest)
     }
 
+    /// Refuses a folder whose filings were read before anybody looked for items in them: of each item
+    /// it would seem that the filing has none.
+    ///
+    /// # Errors
+    /// [`DocumentsError::NoItems`].
+    pub fn refuse_without_items(&self, docs: &Path) -> Result<(), DocumentsError> {
+        let mut names = self.files.iter().map(|file| file.name.as_str());
+        if self.format_version < FIRST_DOCS_FORMAT_WITH_ITEMS && names.any(|name| name.starts_with(FILINGS)) {
+            return Err(DocumentsError::NoItems {
+                path: docs.to_path_buf(),
+            });
+        }
+        Ok(())
+    }
+
     /// Identifies the documents: SHA-256 over the hashes of the files in order.
     pub fn hash(&self) -> String {
         let hashes: String = self.files.iter().map(|file| file.sha256.as_str()).collect();
@@ -170,6 +191,8 @@ mod tests {
         let docs = Path::new(FORMAT_2);
         let manifest = DocsManifest::open(docs).unwrap();
         assert_eq!(manifest.format_version, 2);
+        let refused = manifest.refuse_without_items(docs).unwrap_err();
+        assert!(refused.to_string().contains("tenk-corpus ingest"), "{refused}");
         let documents: Vec<_> = DocumentReader::open(docs)
             .unwrap()
             .map(|document| document.unwrap())

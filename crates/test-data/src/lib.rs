@@ -64,20 +64,26 @@ pub fn peers_python() -> Result<PathBuf, String> {
     }
 }
 
+/// [`peers_python`]; `None`, said aloud and counted as skipped, where there is none.
+///
+/// # Panics
+/// Where it is missing although `TENK_DATA_REQUIRED=1`.
+pub fn find_peers_python() -> Option<PathBuf> {
+    peers_python()
+        .map_err(|reason| {
+            assert!(!is_required(), "{reason}");
+            skip(&reason);
+        })
+        .ok()
+}
+
 /// A folder with what a script of the peers writes for `cases` random cases. `None`, said aloud and
 /// counted as skipped, where there is no Python of the peers.
 ///
 /// # Panics
 /// Where it is missing although `TENK_DATA_REQUIRED=1`, and where the script fails.
 pub fn random_fixtures(script: &str, cases: usize) -> Option<TempDir> {
-    let python = match peers_python() {
-        Ok(python) => python,
-        Err(reason) => {
-            assert!(!is_required(), "{reason}");
-            skip(&reason);
-            return None;
-        }
-    };
+    let python = find_peers_python()?;
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let mut command = Command::new(python);
     command
