@@ -1,7 +1,7 @@
 //! `tenk-corpus build`.
 
 use anyhow::Result;
-use corpus::{BuildOptions, DuplicateRule, grouped};
+use corpus::{BuildOptions, DuplicateRule, Subset, grouped};
 use shards::Manifest;
 
 use crate::arguments::Build;
@@ -16,6 +16,10 @@ pub(crate) fn run(arguments: &Build) -> Result<()> {
         num_shards: arguments.shards,
         held_out_fraction: arguments.held_out_fraction,
         window: arguments.window.into(),
+        subset: Subset {
+            forms: arguments.forms.clone(),
+            items: arguments.items.clone(),
+        },
         duplicates: (!arguments.keep_duplicates).then_some(DuplicateRule {
             similarity: arguments.duplicate_similarity,
             scope: arguments.duplicate_scope,

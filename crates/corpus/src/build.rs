@@ -57,7 +57,7 @@ pub fn build_shards(options: &BuildOptions, progress: &dyn Progress) -> Result<M
     let tokenizer = open_tokenizer(options, progress)?;
     let work_dir = WorkDir::enter(&options.out, "tenk-corpus build")?;
     let pool = worker_threads(options.threads)?;
-    let job = TokenizeJob::new(&options.docs, &tokenizer, options.window, work_dir.segments())?;
+    let job = TokenizeJob::new(options, &tokenizer, work_dir.segments())?;
     job.run(Part::WHOLE, &pool, progress)?;
     let segments = job.open_all(Trust::Known)?;
     let made = assemble(options, (&job, segments), &work_dir, &pool, progress);
@@ -78,7 +78,7 @@ pub fn build_part(
     let folder = parts_folder(&options.out)?;
     let _work_dir = WorkDir::enter_part(&options.out, part, "tenk-corpus build --part")?;
     let pool = worker_threads(options.threads)?;
-    let job = TokenizeJob::new(&options.docs, &tokenizer, options.window, folder.clone())?;
+    let job = TokenizeJob::new(options, &tokenizer, folder.clone())?;
     job.run(part, &pool, progress)?;
     let (segments, all_segments) = job.num_segments(part);
     Ok(PartReport {
@@ -99,7 +99,7 @@ pub fn merge_parts(options: &BuildOptions, progress: &dyn Progress) -> Result<Ma
     let work_dir = WorkDir::enter(&options.out, "tenk-corpus build --merge")?;
     let pool = worker_threads(options.threads)?;
     let parts = parts_folder(&options.out)?;
-    let job = TokenizeJob::new(&options.docs, &tokenizer, options.window, parts)?;
+    let job = TokenizeJob::new(options, &tokenizer, parts)?;
     let segments = job.open_all(Trust::Found)?;
     let made = assemble(options, (&job, segments), &work_dir, &pool, progress);
     work_dir.leave(made)
@@ -171,6 +171,7 @@ fn open_tokenizer(options: &BuildOptions, progress: &dyn Progress) -> Result<Tok
     options.window.check()?;
     options.duplicates.map_or(Ok(()), |rule| rule.check())?;
     Excluded::read(options.exclude.as_deref())?;
+    options.subset.of_folder(&options.docs)?;
     let tokenizer = Tokenizer::open(&options.tokenizer)?;
     refuse_later_tokenizer(&options.tokenizer, options.window)?;
     for note in tokenizer.notes() {

@@ -180,6 +180,16 @@ pub enum CorpusError {
         /// The fraction as given.
         found: f64,
     },
+    /// A form was asked for that nobody knows.
+    #[error("there is no form {form}, and no document of {} has it as its source; it has {available}", docs.display())]
+    UnknownForm {
+        /// The documents folder.
+        docs: PathBuf,
+        /// The form as given.
+        form: String,
+        /// The sources that are there.
+        available: String,
+    },
     /// There must be shards.
     #[error("{found} shards are not possible; give a number from 1 to 99999")]
     NumShards {

@@ -26,6 +26,7 @@ pub use inspect::statistics::{
 pub use selection::day::Day;
 pub use selection::filer::{DocumentHead, FilerKey};
 pub use selection::held_out::{Filers, HELD_OUT_FRACTION, HeldOut};
+pub use selection::subset::Subset;
 pub use selection::window::DateWindow;
 pub use sources::Source;
 pub use sources::raw_text::RawText;

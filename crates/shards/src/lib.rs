@@ -50,7 +50,7 @@ pub use error::{Damage, ShardError};
 pub use format::TokenWidth;
 pub use manifest::{
     HeldOut, HeldOutFile, MANIFEST_FILE, MANIFEST_FORMAT_VERSION, Manifest, ShardEntry, SourceCounts,
-    SourceRange, Window,
+    SourceRange, Subset, Window,
 };
 pub use names::{DOCUMENTS_FILE, TOKENIZER_FOLDER, held_out_name, packing_name, shard_name};
 pub use pack::{PackedSequence, PackingMode, pack_shard};

@@ -17,7 +17,7 @@ use crate::{Balance, DocumentsFile, ShardError, Spread, TOKENIZER_FOLDER, TokenW
 
 mod entries;
 
-pub use entries::{HeldOut, HeldOutFile, ShardEntry, SourceCounts, SourceRange, Window};
+pub use entries::{HeldOut, HeldOutFile, ShardEntry, SourceCounts, SourceRange, Subset, Window};
 
 /// Name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -72,6 +72,9 @@ pub struct Manifest {
     /// The days between which documents were taken; `None` if all were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// The forms and items that were taken; `None` if all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
     /// The list of documents.
     pub documents_file: DocumentsFile,
     /// Documents that are in neither shards nor held-out files, counted by reason.

@@ -62,6 +62,7 @@ pub(crate) fn describe(
         filed_latest: files.dates.latest.map(|day| day.to_string()),
         undated: Some(files.dates.undated),
         window: options.window.described(),
+        subset: options.subset.of_folder(&options.docs)?.described(),
         documents_file: files.documents,
         dropped: store.dropped.by_text(),
         made_from,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use shards::PackingMode;
 
 use crate::build::duplicate_rule::DuplicateRule;
+use crate::selection::subset::Subset;
 use crate::selection::window::DateWindow;
 
 /// What to build and where.
@@ -22,6 +23,8 @@ pub struct BuildOptions {
     pub held_out_fraction: f64,
     /// Which days documents may have.
     pub window: DateWindow,
+    /// Which forms, and which items of their text.
+    pub subset: Subset,
     /// Which documents are duplicates and leave; `None` keeps all.
     pub duplicates: Option<DuplicateRule>,
     /// A file of document ids to leave out, one a line.

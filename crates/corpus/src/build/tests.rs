@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use documents::{Block, BlockKind, DocsWriter, Document, NoProgress, json_line};
+use documents::{Block, BlockKind, DocsWriter, Document, NoProgress, Section, SectionStatus, json_line};
 use shards::PackingMode;
 
 use super::*;
 use crate::build::duplicate_rule::DuplicateRule;
+use crate::selection::subset::Subset;
 use crate::selection::window::DateWindow;
 use crate::tokenizer_sample::{TokenizerOptions, train_tokenizer};
 
@@ -60,6 +61,7 @@ impl Desk {
             num_shards: 5,
             held_out_fraction: 0.05,
             window: DateWindow::default(),
+            subset: Subset::default(),
             duplicates: Some(DuplicateRule::default()),
             exclude: None,
             packings: vec!["full-sentences:64".parse().unwrap()],
@@ -412,7 +414,11 @@ fn segments_of_a_killed_build_are_used_and_those_of_another_are_not() {
     ] {
         let work = desk.at(".corpus.work/segments");
         let run = |window| {
-            let job = TokenizeJob::new(&options.docs, &tokenizer, window, work.clone()).unwrap();
+            let options = BuildOptions {
+                window,
+                ..options.clone()
+            };
+            let job = TokenizeJob::new(&options, &tokenizer, work.clone()).unwrap();
             job.run(Part::WHOLE, &worker_threads(1).unwrap(), &NoProgress)
                 .unwrap();
         };
@@ -441,6 +447,130 @@ fn segments_of_a_killed_build_are_used_and_those_of_another_are_not() {
     }
 }
 
+/// Filings of two forms and a page; every other filing has an item 1A and all have an item 7.
+fn filings_with_items() -> Vec<Document> {
+    let section = |item: &str, first_block, end_block| Section {
+        item: item.to_owned(),
+        status: SectionStatus::Found,
+        with: Vec::new(),
+        first_block,
+        end_block,
+        evidence: None,
+    };
+    let of_year = |company: usize| {
+        let mut document = filing(company, 2010 + company % 2);
+        let text = |what: &str| Block::new(BlockKind::Paragraph, format!("{what} of company {company}."));
+        document.blocks = ["Cover", "Risks", "Discussion", "Exhibits"].map(text).to_vec();
+        document.sections = vec![section("7", 2, 3)];
+        if company.is_multiple_of(4) {
+            document.sections.push(section("1A", 1, 2));
+        }
+        document
+    };
+    let page = Document {
+        id: "wiki:1:2".into(),
+        source: "wiki".into(),
+        blocks: vec![Block::new(BlockKind::Paragraph, "Oak is wood.")],
+        ..Document::default()
+    };
+    (1..80).map(of_year).chain([page]).collect()
+}
+
+fn subset(forms: &[&str], items: &[&str]) -> Subset {
+    Subset {
+        forms: forms.iter().map(ToString::to_string).collect(),
+        items: items.iter().map(|item| item.parse().unwrap()).collect(),
+    }
+}
+
+#[test]
+fn forms_and_items_that_are_not_asked_for_are_in_no_shard_and_counted() {
+    let desk = Desk::new(&filings_with_items());
+    let build = |out: &str, subset: Subset| {
+        let options = BuildOptions {
+            subset,
+            ..desk.options(out)
+        };
+        build_shards(&options, &NoProgress).unwrap()
+    };
+    let all = build("all", Subset::default());
+    assert_eq!(all.subset, None);
+    let forms = build("forms", subset(&["10k", "10-KSB"], &[]));
+    let sources: Vec<&String> = forms.sources.keys().collect();
+    assert_eq!(sources, ["10-K"]);
+    assert_eq!(forms.dropped["of another form than was asked for"], 40 + 1);
+    let recorded = forms.subset.unwrap();
+    assert_eq!(recorded.forms, ["10-K", "10-KSB"]);
+    assert!(recorded.items.is_empty());
+    let items = build("items", subset(&["10-K"], &["1a", "7"]));
+    assert_eq!(items.subset.unwrap().items, ["1A", "7"]);
+    assert!(items.num_tokens() < forms.sources["10-K"].tokens);
+    let risks = build("risks", subset(&[], &["1A"]));
+    assert_eq!(risks.dropped["no text of an item that was asked for"], 80 - 19);
+    shards::verify(&desk.at("risks"), |_, _| ()).unwrap();
+    let corpus = Corpus::open(&desk.at("risks")).unwrap();
+    let tokenizer = Tokenizer::open(&desk.at("tokenizer")).unwrap();
+    let mut num_blocks = 0;
+    for number in 0..corpus.manifest().num_shards {
+        let shard = corpus.shard(number).unwrap();
+        for block in 0..shard.num_blocks() {
+            let text = tokenizer.decode(&shard.block(block).unwrap().to_vec());
+            assert!(text.starts_with("Risks of company"), "{text}");
+            num_blocks += 1;
+        }
+    }
+    assert_eq!(num_blocks, corpus.manifest().num_documents());
+}
+
+#[test]
+fn a_form_that_nobody_knows_is_refused_with_those_that_are_there() {
+    let desk = Desk::new(&filings_with_items());
+    let options = BuildOptions {
+        subset: subset(&["10-K", "annual report"], &[]),
+        ..desk.options("out")
+    };
+    let refused = build_shards(&options, &NoProgress).unwrap_err().to_string();
+    assert!(
+        refused.contains("annual report") && refused.contains("10-K, 10-Q, wiki"),
+        "{refused}"
+    );
+    assert!(!desk.at("out").exists());
+}
+
+#[test]
+fn segments_of_another_subset_are_not_used() {
+    let desk = Desk::new(&filings_with_items());
+    let tokenizer = Tokenizer::open(&desk.at("tokenizer")).unwrap();
+    let kept = desk.at("kept");
+    let job = |subset: Subset| {
+        let options = BuildOptions {
+            subset,
+            ..desk.options("out")
+        };
+        let job = TokenizeJob::new(&options, &tokenizer, kept.clone()).unwrap();
+        job.open_all(Trust::Found).is_ok()
+    };
+    let options = BuildOptions {
+        subset: subset(&["10-Q", "10-K"], &["7"]),
+        ..desk.options("out")
+    };
+    let first = TokenizeJob::new(&options, &tokenizer, kept.clone()).unwrap();
+    first
+        .run(Part::WHOLE, &worker_threads(1).unwrap(), &NoProgress)
+        .unwrap();
+    assert!(
+        job(subset(&["10-K", "10-Q", "10-K"], &["7", "7"])),
+        "another order is the same subset"
+    );
+    for other in [
+        subset(&[], &[]),
+        subset(&["10-K"], &["7"]),
+        subset(&["10-K", "10-Q"], &["1A", "7"]),
+    ] {
+        assert!(!job(other.clone()), "{other:?}");
+    }
+}
+
 #[test]
 fn impossible_options_are_refused_before_any_work() {
     let options = BuildOptions {
@@ -450,6 +580,7 @@ fn impossible_options_are_refused_before_any_work() {
         num_shards: 0,
         held_out_fraction: 0.05,
         window: DateWindow::default(),
+        subset: Subset::default(),
         duplicates: None,
         exclude: None,
         packings: Vec::new(),

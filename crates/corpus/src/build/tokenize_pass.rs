@@ -13,10 +13,12 @@ use serde_json::json;
 use shards::TokenWidth;
 use tokenizer::{Encoder, Tokenizer};
 
+use crate::build::options::BuildOptions;
 use crate::build::spool::{Segment, SegmentWriter, TakenDocument, TokenizedDocument};
 use crate::error::CorpusError;
 use crate::selection::day::Day;
 use crate::selection::drop_reason::DropReason;
+use crate::selection::subset::Subset;
 use crate::selection::window::DateWindow;
 use crate::work::scratch::Trust;
 use crate::work::segments::{Part, Segments, all_segments};
@@ -29,6 +31,7 @@ pub(crate) struct TokenizeJob<'a> {
     docs: &'a Path,
     pub(crate) tokenizer: &'a Tokenizer,
     window: DateWindow,
+    subset: Subset,
     folder: PathBuf,
     segments: Segments,
     /// Identifies all that segments depend on.
@@ -46,24 +49,26 @@ struct Collector<'a> {
 
 impl<'a> TokenizeJob<'a> {
     pub(crate) fn new(
-        docs: &'a Path,
+        options: &'a BuildOptions,
         tokenizer: &'a Tokenizer,
-        window: DateWindow,
         folder: PathBuf,
     ) -> Result<Self, CorpusError> {
-        let manifest = DocsManifest::open(docs)?;
+        let manifest = DocsManifest::open(&options.docs)?;
+        let subset = options.subset.of_folder(&options.docs)?;
         let segments = Segments::of(manifest.json_bytes());
         let key = json!({
             "format": SEGMENT_FORMAT,
             "docs_hash": manifest.hash(),
             "tokenizer_hash": tokenizer.hash(),
-            "window": window.described(),
+            "window": options.window.described(),
+            "subset": subset.described(),
             "segment_bytes": segments.bytes,
         });
         Ok(Self {
-            docs,
+            docs: &options.docs,
             tokenizer,
-            window,
+            window: options.window,
+            subset,
             folder,
             segments,
             key: durable::sha256_hex(key.to_string().as_bytes()),
@@ -97,7 +102,7 @@ impl<'a> TokenizeJob<'a> {
         let encode = |line: &DocumentLine| {
             let thread = rayon::current_thread_index().unwrap_or(0);
             let mut encoder = encoders[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            Ok((line.start, self.tokenize(&line.parse()?, &mut encoder)?))
+            Ok((line.start, self.tokenize(line.parse()?, &mut encoder)?))
         };
         let mut collector = Collector {
             job: self,
@@ -137,17 +142,18 @@ impl<'a> TokenizeJob<'a> {
 
     fn tokenize(
         &self,
-        document: &Document,
+        mut document: Document,
         encoder: &mut Encoder<'_>,
     ) -> Result<TokenizedDocument, CorpusError> {
-        if let Some(reason) = self.window.refusal(Day::of(document)) {
+        let refusal = self.window.refusal(Day::of(&document));
+        if let Some(reason) = refusal.or_else(|| self.subset.reduce(&mut document)) {
             return Ok(TokenizedDocument::Dropped(reason));
         }
-        if document_text_blocks(document).next().is_none() {
+        if document_text_blocks(&document).next().is_none() {
             return Ok(TokenizedDocument::Dropped(DropReason::NoText));
         }
         let newline = self.tokenizer.newline();
-        let taken = TakenDocument::new(document, newline, |text, out| encoder.encode_into(text, out))?;
+        let taken = TakenDocument::new(&document, newline, |text, out| encoder.encode_into(text, out))?;
         Ok(TokenizedDocument::Taken(Box::new(taken)))
     }
 }

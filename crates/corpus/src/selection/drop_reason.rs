@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum DropReason {
     NoText,
     Excluded,
+    OtherForm,
+    NoSuchItem,
     NoDate,
     BeforeWindow,
     AfterWindow,
@@ -30,6 +32,8 @@ impl DropReason {
         match self {
             Self::NoText => "no text but page furniture",
             Self::Excluded => "excluded by id",
+            Self::OtherForm => "of another form than was asked for",
+            Self::NoSuchItem => "no text of an item that was asked for",
             Self::NoDate => "no date, and a window of dates was asked for",
             Self::BeforeWindow => "dated before the window",
             Self::AfterWindow => "dated after the window",

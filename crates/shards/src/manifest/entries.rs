@@ -86,6 +86,19 @@ pub struct Window {
     pub held_out_from: Option<String>,
 }
 
+/// Which forms, and which items of their text, are in a corpus.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subset {
+    /// Sources of documents, sorted; all where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forms: Vec<String>,
+    /// Items as the forms number them (`1A`, `II.1A`), in the order of the forms; the whole text where
+    /// there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<String>,
+}
+
 /// What was kept apart from training.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
