@@ -1,14 +1,10 @@
 //! How well documents agree with what a reader of the real filings sees: words against a browser
-//! and against raw text, page furniture against labels set by hand. Prints its figures
-//! (`cargo test -p edgar agreement -- --nocapture`, with `--ignored` for every HTML filing).
+//! and against raw text. Prints its figures (`cargo test -p edgar agreement -- --nocapture`, with
+//! `--ignored` for every HTML filing).
 
 use std::path::Path;
 
-use documents::BlockKind;
-use test_data::agreement::{
-    Agreement, FurnitureCounts, FurnitureLabels, blind_furniture_labels, browser_text, era, filings,
-    furniture_labels, page, raw_parts, without_sgml_tags,
-};
+use test_data::agreement::{Agreement, browser_text, era, filings, page, raw_parts, without_sgml_tags};
 
 use super::real_filings::data_folder;
 use super::*;
@@ -16,11 +12,10 @@ use super::*;
 /// What the issue of a filing must reach: words, and runs of five words.
 const WORDS: f64 = 0.9995;
 const FIVE_WORDS: f64 = 0.998;
-const FURNITURE: f64 = 0.98;
 /// HTML filings up to this size run through the browser in every test run.
 const SMALL_BYTES: usize = 450_000;
 
-fn documents(path: &Path, bytes: &[u8]) -> Vec<Document> {
+pub(crate) fn documents(path: &Path, bytes: &[u8]) -> Vec<Document> {
     read_filing(&path.to_string_lossy(), bytes)
         .into_iter()
         .filter_map(|result| result.outcome.document())
@@ -115,42 +110,4 @@ fn plain_text_filings_keep_the_words_of_their_raw_text_and_nothing_else() {
     }
     print_worst(&worst);
     assert!(compared >= 6, "{compared}");
-}
-
-/// Holds what is marked in the labeled filings against their labels.
-fn furniture_agrees(labels: &[FurnitureLabels]) {
-    let Some(folder) = data_folder() else { return };
-    let mut all = FurnitureCounts::default();
-    for labels in labels {
-        let path = folder.join(labels.file);
-        let document = documents(&path, &std::fs::read(&path).unwrap()).remove(0);
-        let blocks = document
-            .blocks
-            .iter()
-            .map(|block| (block.kind == BlockKind::PageFurniture, block.text.as_str()));
-        let counts = labels.count(blocks, |marked, text| {
-            println!("{}: marked {marked}: {text:.60}", labels.file);
-        });
-        println!("{}: {counts:?}", labels.file);
-        all.add(counts);
-    }
-    let (precision, recall) = all.precision_and_recall();
-    println!(
-        "{precision:.4} of the furniture is furniture, {:.4} by the strictest reader, {recall:.4} of it is found ({all:?})",
-        all.strict_precision()
-    );
-    assert!(
-        precision >= FURNITURE && recall >= FURNITURE,
-        "{precision} {recall}"
-    );
-}
-
-#[test]
-fn page_furniture_is_what_a_person_labeled() {
-    furniture_agrees(&furniture_labels());
-}
-
-#[test]
-fn page_furniture_is_what_a_person_labeled_who_had_not_seen_what_was_marked() {
-    furniture_agrees(&blind_furniture_labels());
 }

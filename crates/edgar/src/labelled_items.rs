@@ -82,7 +82,7 @@ fn counts(half: Half) -> Option<BTreeMap<String, ItemCounts>> {
         println!(
             "| {group} | {} of {} ({:.2} %) | {:.4} | {} of {} ({:.2} to {:.2} %) |",
             counts.right,
-            counts.labelled,
+            counts.labeled,
             counts.recall() * 100.0,
             counts.macro_f1(),
             counts.wrong,
@@ -107,7 +107,7 @@ fn holds(half: Half, bars: &Bars) {
 }
 
 #[test]
-fn items_of_labelled_filings_are_found() {
+fn items_of_labeled_filings_are_found() {
     let bars = Bars {
         recall: 0.95,
         macro_f1: 0.985,

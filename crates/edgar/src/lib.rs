@@ -19,7 +19,7 @@ mod submission;
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]
-mod labelled_items;
+mod labeled_items;
 #[cfg(test)]
 mod real_filings;
 #[cfg(test)]

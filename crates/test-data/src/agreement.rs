@@ -1,6 +1,5 @@
 //! How well the text of a filing agrees with what a reader sees: its words against a browser or
-//! the raw text, its page furniture against labels set by hand. Tests hold the bounds, `make bench`
-//! prints the figures.
+//! the raw text. Tests hold the bounds, `make bench` prints the figures.
 
 mod word_shares;
 
@@ -11,12 +10,6 @@ use std::process::Command;
 
 pub use word_shares::{Agreement, words};
 
-/// A file of the test data a line, then the words of its document that are furniture, as
-/// `FIRST+COUNT` by their positions among all its words.
-const PAGE_FURNITURE: &str = include_str!("page_furniture.tsv");
-/// The same for filings that the marker was not made with, by a person who had not seen its output;
-/// behind another tab the words that people may call either.
-const PAGE_FURNITURE_BLIND: &str = include_str!("page_furniture_blind.tsv");
 const FOLDERS: [&str; 3] = ["filings", "filings-older", "sections"];
 
 /// The filings of the test data in the order of their names.
@@ -139,128 +132,4 @@ pub fn browser_text(html: &[u8]) -> Option<String> {
     let dom = String::from_utf8_lossy(&output.ok()?.stdout).into_owned();
     let text = dom.split_once("<pre id=\"t\">")?.1.rsplit_once("</pre>")?.0;
     Some(htmlize::unescape(text).into_owned())
-}
-
-/// The words of one file that a person labeled as page furniture.
-#[derive(Debug, Clone)]
-pub struct FurnitureLabels {
-    /// The file, below the folder of the test data.
-    pub file: &'static str,
-    ranges: Ranges,
-    /// What people may call either.
-    either: Ranges,
-}
-
-/// First word and number of words of each piece.
-type Ranges = Vec<(usize, usize)>;
-
-/// The labels of all labeled filings.
-///
-/// # Panics
-/// Where the list of labels is malformed.
-pub fn furniture_labels() -> Vec<FurnitureLabels> {
-    parse_labels(PAGE_FURNITURE)
-}
-
-/// The labels of filings that a person labeled without having seen what is marked.
-///
-/// # Panics
-/// Where the list of labels is malformed.
-pub fn blind_furniture_labels() -> Vec<FurnitureLabels> {
-    parse_labels(PAGE_FURNITURE_BLIND)
-}
-
-fn parse_labels(list: &'static str) -> Vec<FurnitureLabels> {
-    let labels = list.lines().filter(|line| !line.starts_with('#'));
-    let parsed: Option<Vec<_>> = labels.map(furniture_label).collect();
-    assert!(parsed.is_some(), "page furniture: FILE, a tab, FIRST+COUNT ...");
-    parsed.unwrap_or_default()
-}
-
-fn furniture_label(line: &'static str) -> Option<FurnitureLabels> {
-    let mut columns = line.split('\t');
-    Some(FurnitureLabels {
-        file: columns.next()?,
-        ranges: ranges(columns.next()?)?,
-        either: columns.next().map_or(Some(Vec::new()), ranges)?,
-    })
-}
-
-fn ranges(column: &str) -> Option<Ranges> {
-    let range = |range: &str| {
-        let (first, count) = range.split_once('+')?;
-        Some((first.parse().ok()?, count.parse().ok()?))
-    };
-    column.split(' ').map(range).collect()
-}
-
-/// Numbers of blocks: a page number counts as much as a long header.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FurnitureCounts {
-    /// Marked as furniture.
-    pub marked: usize,
-    /// Labeled as furniture.
-    pub labeled: usize,
-    /// Both.
-    pub right: usize,
-    /// Marked, where people may call it either: in none of the others.
-    pub either: usize,
-}
-
-impl FurnitureCounts {
-    /// Adds those of another file.
-    pub fn add(&mut self, other: Self) {
-        self.marked += other.marked;
-        self.labeled += other.labeled;
-        self.right += other.right;
-        self.either += other.either;
-    }
-
-    /// The share of what is marked that is furniture, and the share of the furniture that is marked.
-    pub fn precision_and_recall(&self) -> (f64, f64) {
-        let share = |of: usize| self.right as f64 / of.max(1) as f64;
-        (share(self.marked), share(self.labeled))
-    }
-
-    /// The share of what is marked that is furniture, where all that people may call either is not.
-    pub fn strict_precision(&self) -> f64 {
-        self.right as f64 / (self.marked + self.either).max(1) as f64
-    }
-}
-
-impl FurnitureLabels {
-    /// Counts the blocks of this file's document, each whether it is marked and its text; `differs`
-    /// gets those in which mark and label differ.
-    pub fn count<'a>(
-        &self,
-        blocks: impl IntoIterator<Item = (bool, &'a str)>,
-        mut differs: impl FnMut(bool, &str),
-    ) -> FurnitureCounts {
-        let mut counts = FurnitureCounts::default();
-        let mut word = 0;
-        for (is_marked, text) in blocks {
-            let end = word + words(text).len();
-            let is_all = |ranges: &Ranges| (word..end).all(|word| has(ranges, word));
-            let is_labeled = is_all(&self.ranges);
-            if word < end && is_all(&self.either) {
-                counts.either += usize::from(is_marked);
-                word = end;
-                continue;
-            }
-            counts.marked += usize::from(is_marked);
-            counts.labeled += usize::from(is_labeled);
-            counts.right += usize::from(is_marked && is_labeled);
-            if is_marked != is_labeled {
-                differs(is_marked, text);
-            }
-            word = end;
-        }
-        counts
-    }
-}
-
-fn has(ranges: &Ranges, word: usize) -> bool {
-    ranges
-        .iter()
-        .any(|&(first, count)| (first..first + count).contains(&word))
 }

@@ -6,6 +6,7 @@
 
 pub mod agreement;
 mod environment;
+pub mod furniture_labels;
 pub mod items;
 mod own_process;
 

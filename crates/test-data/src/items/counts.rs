@@ -33,7 +33,7 @@ pub struct FoundItem {
 #[derive(Debug, Clone, Default)]
 pub struct ItemCounts {
     /// Labelled items that exist.
-    pub labelled: usize,
+    pub labeled: usize,
     /// Of these, found with the right status and place.
     pub right: usize,
     /// Sections given as found.
@@ -46,7 +46,7 @@ pub struct ItemCounts {
 
 impl AddAssign<&ItemCounts> for ItemCounts {
     fn add_assign(&mut self, other: &Self) {
-        self.labelled += other.labelled;
+        self.labeled += other.labeled;
         self.right += other.right;
         self.given += other.given;
         self.wrong += other.wrong;
@@ -57,7 +57,7 @@ impl AddAssign<&ItemCounts> for ItemCounts {
 impl ItemCounts {
     /// Share of the items that exist that are found.
     pub fn recall(&self) -> f64 {
-        self.right as f64 / self.labelled.max(1) as f64
+        self.right as f64 / self.labeled.max(1) as f64
     }
 
     /// Mean character F1 over items.
@@ -104,7 +104,7 @@ pub fn count_items(
     let mut counts = ItemCounts::default();
     for row in rows.iter().filter(|row| is_scored(labels, row)) {
         let Some(range) = text.of_label(row) else { continue };
-        counts.labelled += 1;
+        counts.labeled += 1;
         match miss(row, &range, text, found) {
             None => counts.right += 1,
             Some(failure) => failed(failure),
@@ -116,15 +116,15 @@ pub fn count_items(
         if of_item.iter().any(|row| row.status == "unsure") {
             continue;
         }
-        let labelled = union(of_item.iter().filter_map(|row| text.of_label(row)));
-        if labelled.is_empty() {
+        let labeled = union(of_item.iter().filter_map(|row| text.of_label(row)));
+        if labeled.is_empty() {
             continue;
         }
         let given = found
             .iter()
             .filter(|section| section.item == item && is_given(&section.status));
         let given = union(given.map(|section| text.of_blocks(&section.blocks)));
-        let f1 = f1(&labelled, &given);
+        let f1 = f1(&labeled, &given);
         if f1 < 0.985 {
             failed(Failure {
                 kind: "text",
@@ -207,8 +207,8 @@ fn count_wrong(
             continue;
         }
         let range = text.of_blocks(&section.blocks);
-        let labelled = union(of_item.iter().filter_map(|row| text.of_label(row)));
-        let right: usize = labelled.iter().map(|label| overlap(label, &range)).sum();
+        let labeled = union(of_item.iter().filter_map(|row| text.of_label(row)));
+        let right: usize = labeled.iter().map(|label| overlap(label, &range)).sum();
         counts.given += 1;
         if right * 2 < range.len() && !EITHER.contains(&labels.path.as_str()) {
             counts.wrong += 1;
@@ -221,13 +221,13 @@ fn count_wrong(
     }
 }
 
-fn f1(labelled: &[Range<usize>], given: &[Range<usize>]) -> f64 {
+fn f1(labeled: &[Range<usize>], given: &[Range<usize>]) -> f64 {
     let total = |ranges: &[Range<usize>]| ranges.iter().map(ExactSizeIterator::len).sum::<usize>();
-    let both: usize = labelled
+    let both: usize = labeled
         .iter()
         .flat_map(|label| given.iter().map(move |given| overlap(label, given)))
         .sum();
-    2.0 * both as f64 / (total(labelled) + total(given)).max(1) as f64
+    2.0 * both as f64 / (total(labeled) + total(given)).max(1) as f64
 }
 
 #[cfg(test)]
@@ -270,7 +270,7 @@ mod tests {
         let right = [found("1", "found", 0..2), found("2", "omitted", 2..4)];
         let counts = count_items(&labels, "10-K", &text, &right, |failure| panic!("{failure:?}"));
         assert_eq!(
-            (counts.labelled, counts.right, counts.given, counts.wrong),
+            (counts.labeled, counts.right, counts.given, counts.wrong),
             (2, 2, 1, 0)
         );
         assert!((counts.macro_f1() - 1.0).abs() < 1e-9);

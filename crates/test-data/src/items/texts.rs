@@ -20,7 +20,7 @@ pub struct GivenText {
 #[derive(Debug, Clone, Default)]
 pub struct TextCounts {
     /// Labelled items with text of their own.
-    pub labelled: usize,
+    pub labeled: usize,
     /// Of these, given with at least 95 % of F1 over words.
     pub right: usize,
     /// Texts that were given.
@@ -55,24 +55,24 @@ pub fn count_texts(
         if rows.is_empty() || rows.iter().any(|row| row.status == "unsure") {
             continue;
         }
-        let labelled = text.text_of(&union(rows.iter().filter_map(|row| text.of_label(row))));
+        let labeled = text.text_of(&union(rows.iter().filter_map(|row| text.of_label(row))));
         let given: Vec<&str> = given
             .iter()
             .filter(|given| given.item == item && !given.text.trim().is_empty())
             .map(|given| given.text.as_str())
             .collect();
-        let agreement = Agreement::new(&labelled, &given.join("\n"));
+        let agreement = Agreement::new(&labeled, &given.join("\n"));
         let f1 = 2.0 * agreement.kept * agreement.right / (agreement.kept + agreement.right).max(1e-9);
         let has_text = rows
             .iter()
             .any(|row| matches!(row.status.as_str(), "found" | "combined"));
-        counts.labelled += usize::from(has_text);
+        counts.labeled += usize::from(has_text);
         counts.right += usize::from(has_text && f1 >= RIGHT);
         if !given.is_empty() {
             counts.given += 1;
             counts.wrong += usize::from(agreement.right < 0.5);
         }
-        if COMPARED.contains(&item) && !labelled.is_empty() {
+        if COMPARED.contains(&item) && !labeled.is_empty() {
             counts.f1.push(f1);
         }
     }
