@@ -11,6 +11,7 @@
 #[cfg(test)]
 mod agreement;
 mod edges;
+mod numbered_lines;
 mod page_numbers;
 mod running_lines;
 mod section_heads;

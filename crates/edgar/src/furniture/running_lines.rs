@@ -7,7 +7,7 @@ use documents::{Block, BlockKind, CELL_SEPARATOR};
 use rustc_hash::FxHashMap;
 
 use super::edges::{Edge, Side, is_prose, runs_over};
-use super::page_numbers::is_page_number;
+use super::numbered_lines::is_page_number;
 use super::wording::{SECTIONS, bare_section, begins_something, is_link, names_set, plain, says_continued};
 use crate::html::lines::{is_item_heading, is_marker};
 use crate::page::Page;

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use documents::{Block, BlockKind, CELL_SEPARATOR};
 
 use super::edges::Edge;
-use super::page_numbers::is_page_number;
+use super::numbered_lines::is_page_number;
 use crate::html::lines::is_item_heading;
 use crate::page::Page;
 
