@@ -119,7 +119,9 @@ impl DocumentColumns {
         ];
         for item in &self.items {
             values.push(item.text(document).map_or(Value::Null, Value::Text));
-            values.push(Value::text(item.status(document).map(|status| status.name())));
+            values.push(Value::text(
+                item.status(document).map(documents::SectionStatus::name),
+            ));
         }
         DocumentRow {
             values,

@@ -196,13 +196,12 @@ impl fmt::Debug for TableFile<'_> {
 fn csv_field(value: &Value) -> std::borrow::Cow<'_, [u8]> {
     let written = |text: String| text.into_bytes().into();
     match value {
-        Value::Null => (&[][..]).into(),
         Value::Text(text) => text.as_bytes().into(),
         Value::Date(date) => written(date.to_string()),
         Value::Instant(instant) => instant.as_str().as_bytes().into(),
         Value::Integer(number) => written(number.to_string()),
         Value::Number(number) if number.is_finite() => written(number.to_string()),
-        Value::Number(_) => (&[][..]).into(),
+        Value::Null | Value::Number(_) => (&[][..]).into(),
         Value::Flag(flag) => written(flag.to_string()),
     }
 }

@@ -251,7 +251,8 @@ mod tests {
         let document = document("10-K", sections);
         assert_eq!(item("8").text(&document).as_deref(), Some("3\n5\n6\n7"));
         assert_eq!(item("8").status(&document), Some(Found));
-        assert_eq!(item("8").ranges(&document), [3..8]);
+        let ranges = item("8").ranges(&document);
+        assert_eq!((ranges.len(), ranges[0].clone()), (1, 3..8));
         assert_eq!(item("7").text(&document), item("7A").text(&document));
         assert_eq!(item("7").status(&document), Some(Combined));
     }
@@ -287,7 +288,10 @@ mod tests {
         let sections = vec![
             section("1", Found, 8..4_000_000_000),
             section("2", Found, 5..5),
-            section("3", Found, 7..3),
+            Section {
+                first_block: 7,
+                ..section("3", Found, 0..3)
+            },
             section("4", Found, 50..60),
         ];
         let document = document("10-K", sections);

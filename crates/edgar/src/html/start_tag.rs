@@ -18,16 +18,6 @@ enum Attribute {
     Rowspan,
 }
 
-/// Attributes that were there.
-#[derive(Debug, Default)]
-struct Seen {
-    style: bool,
-    align: bool,
-    fact_name: bool,
-    colspan: bool,
-    rowspan: bool,
-}
-
 /// A start tag while its attributes are read.
 #[derive(Debug)]
 pub(super) struct StartTag {
@@ -41,7 +31,8 @@ pub(super) struct StartTag {
     /// Its name has a namespace.
     pub(super) is_foreign: bool,
     attribute: Attribute,
-    seen: Seen,
+    /// Which attributes were there, a bit each.
+    seen: u8,
     /// Of `align`, which a style counts before.
     is_centered: Option<bool>,
     /// Of `hidden`, which a style counts before.
@@ -58,25 +49,25 @@ impl StartTag {
             is_title: name == b"title",
             is_foreign: memchr::memchr(b':', name).is_some(),
             attribute: Attribute::Other,
-            seen: Seen::default(),
+            seen: 0,
             is_centered: None,
             hidden: None,
         }
     }
 
     pub(super) fn attribute_name(&mut self, name: &[u8]) {
-        let first = |seen: &mut bool, attribute| {
-            let is_repeated = std::mem::replace(seen, true);
-            if is_repeated { Attribute::Other } else { attribute }
-        };
-        self.attribute = match name {
-            b"style" => first(&mut self.seen.style, Attribute::Style),
-            b"align" => first(&mut self.seen.align, Attribute::Align),
-            b"name" if self.is_fact => first(&mut self.seen.fact_name, Attribute::FactName),
-            b"colspan" => first(&mut self.seen.colspan, Attribute::Colspan),
-            b"rowspan" => first(&mut self.seen.rowspan, Attribute::Rowspan),
+        let attribute = match name {
+            b"style" => Attribute::Style,
+            b"align" => Attribute::Align,
+            b"name" if self.is_fact => Attribute::FactName,
+            b"colspan" => Attribute::Colspan,
+            b"rowspan" => Attribute::Rowspan,
             _ => Attribute::Other,
         };
+        let bit = 1 << attribute as u8;
+        let is_repeated = self.seen & bit != 0;
+        self.seen |= bit;
+        self.attribute = if is_repeated { Attribute::Other } else { attribute };
         if name == b"hidden" {
             self.hidden = Some(Display::None);
         }

@@ -46,7 +46,9 @@ pub(crate) fn outline(
         .partition(|candidate| candidate.first_place > 0);
     let sequence = best_sequence(form, &ordered);
     let mut is_chosen = vec![false; ordered.len()];
-    sequence.iter().for_each(|index| is_chosen[*index] = true);
+    for index in &sequence {
+        is_chosen[*index] = true;
+    }
     let mut chosen = Vec::new();
     let mut left = outside;
     for (candidate, is_chosen) in ordered.into_iter().zip(is_chosen) {

@@ -35,16 +35,8 @@ pub(crate) fn sentences(text: &str) -> impl Iterator<Item = &str> {
                 !goes_on && before.len() > 3
             })
             .map(|(at, _)| at + 1);
-        match end {
-            Some(end) => {
-                rest = Some(text[end..].trim_start());
-                Some(&text[..end])
-            }
-            None => {
-                rest = None;
-                Some(text)
-            }
-        }
+        rest = end.map(|end| text[end..].trim_start());
+        Some(end.map_or(text, |end| &text[..end]))
     })
     .filter(|sentence| !sentence.is_empty())
 }

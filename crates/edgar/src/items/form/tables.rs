@@ -1,7 +1,7 @@
 //! The items of each form with their titles.
 
 /// One item of a form.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Item {
     /// As sections name it: `1A`, `II.1A`.
     pub(crate) name: &'static str,

@@ -139,7 +139,7 @@ mod tests {
             let gpu = Gpu::open(&GpuRuntime::of_file(stand_in.path()).unwrap(), number).unwrap();
             let adopt = |_: &SyntheticRun| stand_in.adopt(number, 0, 1 << 47);
             let (passed, found) = steps_of_one_rank(&on_cpu(), setup, (library, gpu), adopt).unwrap();
-            assert!(passed && found.starts_with("NCCL 2.28.9"), "{way}: {found}");
+            assert!(passed && found.starts_with("NCCL 2.28.9"), "{setup}: {found}");
             let trace = stand_in.trace(number);
             assert!(trace.iter().any(|call| call.starts_with("sum ")), "{trace:?}");
             assert!(trace.iter().all(|call| !call.contains("MISUSE")), "{trace:?}");
