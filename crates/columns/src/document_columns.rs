@@ -187,6 +187,17 @@ mod tests {
     use super::*;
     use documents::{Block, BlockKind, Section, SectionStatus};
 
+    fn section(item: &str, status: SectionStatus, blocks: std::ops::Range<u32>) -> Section {
+        Section {
+            item: item.to_owned(),
+            status,
+            with: Vec::new(),
+            first_block: blocks.start,
+            end_block: blocks.end,
+            evidence: None,
+        }
+    }
+
     fn filing() -> Document {
         let line = |text: &str| Block::new(BlockKind::Paragraph, text);
         Document {
@@ -206,14 +217,10 @@ mod tests {
                 line("Item 8"),
                 line("See F-1."),
             ],
-            sections: vec![Section {
-                item: "7".to_owned(),
-                status: SectionStatus::Found,
-                with: Vec::new(),
-                first_block: 0,
-                end_block: 2,
-                evidence: None,
-            }],
+            sections: vec![
+                section("7", SectionStatus::Found, 0..2),
+                section("8", SectionStatus::NotFound, 0..0),
+            ],
             ..Document::default()
         }
     }
@@ -299,6 +306,8 @@ mod tests {
         assert_eq!(value(&columns, &filing(), "item_8"), Value::Null);
         assert_eq!(value(&columns, &filing(), "item_8_status"), text("not_found"));
         assert_eq!(value(&columns, &filing(), "item_I.2_status"), Value::Null);
+        let columns = DocumentColumns::with_items(&items(&["1A"]));
+        assert_eq!(value(&columns, &filing(), "item_1A_status"), Value::Null);
     }
 
     #[test]

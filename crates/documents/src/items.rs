@@ -59,16 +59,17 @@ impl Item {
         items.contains(&self.0)
     }
 
-    /// What stands in the place of the item: the surest of its sections. `not_found` in a filing whose
-    /// form has the item; nothing where nobody looked for it.
+    /// What stands in the place of the item: the surest of its sections. Where a report has other
+    /// sections and none of the item, nothing: every item that the form of its year has is among them.
+    /// A report without any section has not the items of its form; elsewhere nobody looked for them.
     pub fn status(self, document: &Document) -> Option<SectionStatus> {
         let sections = document.sections.iter();
         let own = sections.filter(|section| section.item == self.0);
         let surest = own
             .map(|section| section.status)
             .min_by_key(|status| doubt(*status));
-        let was_looked_for = !document.id.starts_with("text:") && self.is_of_form(&document.source);
-        surest.or(was_looked_for.then_some(SectionStatus::NotFound))
+        let is_without_any = document.sections.is_empty() && !document.id.starts_with("text:");
+        surest.or((is_without_any && self.is_of_form(&document.source)).then_some(SectionStatus::NotFound))
     }
 
     /// The blocks of the item, as ranges in the order of the text that do not meet. Sections that hold
@@ -272,6 +273,9 @@ mod tests {
         let filing = document("10-K/A", Vec::new());
         assert_eq!(item("7").status(&filing), Some(SectionStatus::NotFound));
         assert_eq!(item("I.2").status(&filing), None);
+        let of_1997 = document("10-K", vec![section("7", SectionStatus::NotFound, 0..0)]);
+        assert_eq!(item("7").status(&of_1997), Some(SectionStatus::NotFound));
+        assert_eq!(item("1A").status(&of_1997), None, "the form of its year has none");
         assert_eq!(item("7").status(&document("EX-13", Vec::new())), None);
         assert_eq!(item("7").status(&document("wiki", Vec::new())), None);
         let text = Document {

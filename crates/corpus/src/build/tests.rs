@@ -499,11 +499,11 @@ fn forms_and_items_that_are_not_asked_for_are_in_no_shard_and_counted() {
     let sources: Vec<&String> = forms.sources.keys().collect();
     assert_eq!(sources, ["10-K"]);
     assert_eq!(forms.dropped["of another form than was asked for"], 40 + 1);
-    let recorded = forms.subset.unwrap();
+    let recorded = forms.subset.as_ref().unwrap();
     assert_eq!(recorded.forms, ["10-K", "10-KSB"]);
     assert!(recorded.items.is_empty());
     let items = build("items", subset(&["10-K"], &["1a", "7"]));
-    assert_eq!(items.subset.unwrap().items, ["1A", "7"]);
+    assert_eq!(items.subset.as_ref().unwrap().items, ["1A", "7"]);
     assert!(items.num_tokens() < forms.sources["10-K"].tokens);
     let risks = build("risks", subset(&[], &["1A"]));
     assert_eq!(risks.dropped["no text of an item that was asked for"], 80 - 19);

@@ -87,10 +87,11 @@ fn spelled(form: &str, docs: &Path, manifest: &DocsManifest) -> Result<String, C
         let mut available: Vec<&str> = manifest.documents.keys().map(String::as_str).collect();
         let more = available.len().saturating_sub(MOST_NAMED);
         available.truncate(MOST_NAMED);
-        let mut available = available.join(", ");
-        if more > 0 {
-            available += &format!(" and {more} more");
-        }
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let available = available.join(", ") + &more;
         Err(CorpusError::UnknownForm {
             docs: docs.to_path_buf(),
             form: form.to_owned(),
