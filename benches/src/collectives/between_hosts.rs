@@ -122,7 +122,7 @@ pub(crate) fn run() -> Result<()> {
         }
     }
     if mpich_program.is_none() {
-        text += &format!("\nMPICH was not measured: `{MPICH}` names no folder with it.\n");
+        text += "\nMPICH was not measured: `TENK_MPICH` names no folder with it.\n";
     }
     write_section(GROUP, &text)
 }
