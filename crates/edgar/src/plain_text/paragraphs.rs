@@ -66,8 +66,11 @@ fn looks_of(line: &GridLine) -> Looks {
 /// line of the paragraph so far.
 fn begins_paragraph(first: &GridLine, before: &GridLine, line: &GridLine) -> bool {
     let text = line.trimmed();
-    if is_item_heading(text) || lists::is_item(text) {
+    if is_item_heading(text) {
         return true;
+    }
+    if lists::is_item(text) {
+        return !is_wrapped_before_marker(first, before, line);
     }
     if before.is_underlined() {
         // A heading of several lines may have a rule below each.
@@ -81,6 +84,22 @@ fn begins_paragraph(first: &GridLine, before: &GridLine, line: &GridLine) -> boo
         return !(before.is_centered() && line.is_centered() && line.starts_in_lower_case());
     }
     line.indent >= before.indent + 2 && ends_paragraph(before) && !lists::is_item(before.trimmed())
+}
+
+/// Whether a sentence goes on with what looks like the number of an item: `(age` and `55) joined`.
+fn is_wrapped_before_marker(first: &GridLine, before: &GridLine, line: &GridLine) -> bool {
+    let text = line.trimmed();
+    let behind = &text[lists::marker_bytes(text)..];
+    let is_number = text.starts_with(|c: char| c.is_ascii_digit() || c == '(');
+    let marker = lists::marker_bytes(first.trimmed());
+    // Items of one list begin below each other.
+    let is_below_marker = marker > 0 && line.indent < first.indent + 2;
+    is_number
+        && behind.starts_with(char::is_lowercase)
+        && !ends_paragraph(before)
+        && !before.trimmed().ends_with([',', ')'])
+        && line.indent.abs_diff(before.indent) <= marker
+        && !is_below_marker
 }
 
 /// Whether a line goes on with the item of a list that its paragraph is, by where it begins; `None`

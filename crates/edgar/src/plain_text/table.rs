@@ -182,7 +182,8 @@ impl<'l> Row<'l> {
         let mut pieces = self.pieces.clone();
         columns.part_long_label(&mut pieces, line);
         let mut cells: Vec<String> = Vec::new();
-        for (piece, column) in pieces.iter().zip(columns.of_row(&pieces, line)) {
+        let last = pieces.len().saturating_sub(1);
+        for (index, (piece, column)) in pieces.iter().zip(columns.of_row(&pieces, line)).enumerate() {
             if cells.len() <= column {
                 cells.resize(column + 1, String::new());
             }
@@ -190,7 +191,11 @@ impl<'l> Row<'l> {
             if !cell.is_empty() {
                 cell.push(' ');
             }
-            cell.push_str(&tight(&one_line(piece.text(line))));
+            let text = piece.text(line);
+            // The last dots of a leader that is too short to be one.
+            let without_dots = text.trim_end_matches('.');
+            let is_leader = index < last && text.len() > without_dots.len() + 1;
+            cell.push_str(&tight(&one_line(if is_leader { without_dots } else { text })));
         }
         Some(cells)
     }

@@ -115,6 +115,30 @@ fn an_o_is_a_bullet_and_its_text_goes_on_below_it() {
 }
 
 #[test]
+fn a_number_in_brackets_that_a_sentence_was_wrapped_before_is_no_marker() {
+    let text = "Ann Oak, the president of the mill and a director of its bank in Alder (age\n55) joined the mill in May.\n\n\
+        (8) The mill pays for the pension of each of its workers under its plan of 401\n    (k) plans of the state.\n(9) The mill\n    owns oak.\n\n\
+        Each mill must:\n(a) own oak, and\n(b) own pine.\n";
+    assert_eq!(
+        blocks(text),
+        [
+            block(
+                Paragraph,
+                "Ann Oak, the president of the mill and a director of its bank in Alder (age 55) joined the mill in May."
+            ),
+            block(
+                ListItem,
+                "(8) The mill pays for the pension of each of its workers under its plan of 401 (k) plans of the state."
+            ),
+            block(ListItem, "(9) The mill owns oak."),
+            block(Paragraph, "Each mill must:"),
+            block(ListItem, "(a) own oak, and"),
+            block(ListItem, "(b) own pine."),
+        ]
+    );
+}
+
+#[test]
 fn centered_lines_capitals_and_items_are_headings_and_bullets_list_items() {
     let text = "                         ALDER MILLS, INC.\n                     NOTES TO THE STATEMENTS\n\nITEM 2.  PROPERTIES\n\nGross Margin\n\n  - pine from\n    the north\n  - oak";
     assert_eq!(

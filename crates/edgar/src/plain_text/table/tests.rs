@@ -132,7 +132,7 @@ fn running_text_inside_table_tags_is_text() {
 #[test]
 fn a_figure_behind_a_label_that_reaches_into_its_column_is_parted_from_it() {
     let text = "<TABLE>\n                           1997     1996\nOak                          12       14\nPine                        123       34\n\
-        Accrued benefits of the mill 20        31\nFive years ended in May 27, and 28\n</TABLE>";
+        Accrued benefits of the mill 20        31\nElm...                        5        6\nFive years ended in May 27, and 28\n</TABLE>";
     assert_eq!(
         rows(text),
         [
@@ -140,6 +140,7 @@ fn a_figure_behind_a_label_that_reaches_into_its_column_is_parted_from_it() {
             "Oak | 12 | 14",
             "Pine | 123 | 34",
             "Accrued benefits of the mill | 20 | 31",
+            "Elm | 5 | 6",
             "Five years ended in May 27, and 28",
         ]
     );
