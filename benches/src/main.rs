@@ -9,6 +9,7 @@ mod contest;
 mod encoding;
 mod figures;
 mod inputs;
+mod items;
 mod loading;
 mod machine;
 mod measure;
@@ -80,6 +81,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             report::write(&results)?;
             if arguments.wants("corpus") {
                 report::write_section("agreement", &agreement::table(&arguments.python()?)?)?;
+                report::write_section("items", &items::table(&arguments.python()?)?)?;
             }
             let mut outcome = contest::none_failed(&results);
             if arguments.wants("training") {
