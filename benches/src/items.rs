@@ -15,7 +15,7 @@ use test_data::items::{
 
 use crate::contest::succeed;
 
-/// A labelled report, read.
+/// A labeled report, read.
 struct Report {
     labels: ItemLabels,
     document: Document,
@@ -58,14 +58,14 @@ pub(crate) fn table(python: &Path) -> Result<String> {
 
 fn figures(counts: &TextCounts) -> String {
     let TextCounts {
-        labelled,
+        labeled,
         right,
         given,
         wrong,
         ..
     } = counts;
     format!(
-        "{right} of {labelled} | {:.4} | {wrong} of {given}",
+        "{right} of {labeled} | {:.4} | {wrong} of {given}",
         counts.macro_f1()
     )
 }
@@ -84,7 +84,7 @@ fn count(reports: &[Report], given: Vec<Vec<GivenText>>) -> TextCounts {
     counts
 }
 
-/// The first report of a labelled filing.
+/// The first report of a labeled filing.
 fn report(data: &Path, labels: ItemLabels) -> Result<Option<Report>> {
     let path = data.join(&labels.path);
     let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;

@@ -1,8 +1,10 @@
 //! What can go wrong with a table, each with the way out.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use documents::DocumentsError;
+use durable::{DurableError, Operation};
 
 /// An error that ends the writing of a table.
 #[derive(Debug, thiserror::Error)]
@@ -73,4 +75,9 @@ pub enum ColumnsError {
     /// The file cannot be written.
     #[error(transparent)]
     Durable(#[from] durable::DurableError),
+}
+
+/// A file could not be written.
+pub(crate) fn write_error(path: &Path, source: io::Error) -> ColumnsError {
+    DurableError::new(Operation::Write, path, source).into()
 }

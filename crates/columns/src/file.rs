@@ -5,10 +5,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use durable::{DISK, DurableError, Operation, commit_new_file};
+use durable::{DISK, DurableError, commit_new_file};
 
 use crate::column::{Column, Value};
-use crate::error::ColumnsError;
+use crate::error::{ColumnsError, write_error};
 use crate::json_lines::JsonLines;
 use crate::parquet_file::ParquetFile;
 
@@ -213,10 +213,6 @@ fn csv_error(path: &Path, error: csv::Error) -> ColumnsError {
         other => io::Error::other(format!("{other:?}")),
     };
     write_error(path, source)
-}
-
-pub(crate) fn write_error(path: &Path, source: io::Error) -> ColumnsError {
-    DurableError::new(Operation::Write, path, source).into()
 }
 
 #[cfg(test)]

@@ -111,22 +111,7 @@ fn parse(text: &str) -> Result<Members, (u64, String)> {
         let row = row.map_err(unreadable)?;
         let line = row.position().map_or(1, csv::Position::line);
         let cell = |at: usize| row.get(at).unwrap_or_default();
-        let day = |text: &str, open: Date| match (text, Value::date(text)) {
-            ("", _) => Ok(open),
-            (_, Some(Value::Date(day))) => Ok(day),
-            _ => Err((line, format!("`{text}` is no day as 2015-03-31"))),
-        };
-        let spell = Spell {
-            start: day(cell(start), Date::MIN)?,
-            ticker: cell(ticker).to_owned(),
-            end: day(cell(end), Date::MAX)?,
-        };
-        if spell.ticker.is_empty() {
-            return Err((line, "there is no ticker".to_owned()));
-        }
-        if spell.start > spell.end {
-            return Err((line, "it ends before it starts".to_owned()));
-        }
+        let spell = spell([cell(ticker), cell(start), cell(end)]).map_err(|reason| (line, reason))?;
         match cell(cik) {
             "" => members.without_cik += 1,
             text => {
@@ -138,6 +123,27 @@ fn parse(text: &str) -> Result<Members, (u64, String)> {
         }
     }
     Ok(members)
+}
+
+/// The spell of a row's ticker, first day and last, or why there is none.
+fn spell([ticker, start, end]: [&str; 3]) -> Result<Spell, String> {
+    let day = |text: &str, open: Date| match (text, Value::date(text)) {
+        ("", _) => Ok(open),
+        (_, Some(Value::Date(day))) => Ok(day),
+        _ => Err(format!("`{text}` is no day as 2015-03-31")),
+    };
+    let spell = Spell {
+        start: day(start, Date::MIN)?,
+        ticker: ticker.to_owned(),
+        end: day(end, Date::MAX)?,
+    };
+    if spell.ticker.is_empty() {
+        return Err("there is no ticker".to_owned());
+    }
+    if spell.start > spell.end {
+        return Err("it ends before it starts".to_owned());
+    }
+    Ok(spell)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::column::{Column, Kind, Value};
 use crate::error::ColumnsError;
-use crate::file::write_error;
+use crate::error::write_error;
 
 /// Bytes of rows in a row group: some hundred filings. Two of them are in memory.
 const ROW_GROUP_BYTES: usize = 32 << 20;

@@ -77,60 +77,82 @@ fn begins(blocks: &[Block], index: usize) -> Option<Begins> {
         return None;
     }
     let title = squeezed(text);
-    let starts = |words: &[&str]| words.iter().any(|word| title.starts_with(word));
-    let contains = |words: &[&str]| words.iter().any(|word| title.contains(word));
-    if starts(&[
-        "managementsdiscussion",
-        "managementdiscussion",
-        "financialreview",
-        "managementsfinancialreview",
-    ]) {
-        Some(Begins::Discussion)
-    } else if starts(&["quantitativeandqualitative"]) || title == "marketrisk" {
-        Some(Begins::MarketRisk)
-    } else if starts(&["notestoconsolidated", "notestofinancial", "notestothe"]) {
-        Some(Begins::Notes)
-    } else if starts(&[
-        "reportofmanagement",
-        "managementsreport",
-        "managementreport",
-        "statementofmanagement",
-    ]) || is_report_title(&title)
-        || is_statement_with_figures(blocks, index)
-    {
-        Some(Begins::Statements)
-    } else if contains(&["quarterly", "stockprice", "marketprice"])
-        || starts(&[
-            "stockholderinformation",
-            "shareholderinformation",
-            "investorinformation",
-            "boardofdirectors",
-        ])
-        || starts(&[
-            "corporateinformation",
-            "directorsandofficers",
-            "corporatedirectory",
-            "shareownerinformation",
-        ])
-    {
-        Some(Begins::Other)
-    } else if contains(&[
-        "selectedfinancial",
-        "selectedconsolidated",
-        "yearcomparison",
-        "yearsummary",
-        "yearreview",
-    ]) || contains(&[
-        "yearfinancial",
-        "yearselected",
-        "financialhighlights",
-        "yearconsolidated",
-    ]) {
-        Some(Begins::Selected)
-    } else {
-        None
-    }
+    let named = |names: &[(Begins, &[&str])], is: fn(&str, &str) -> bool| {
+        let found = names
+            .iter()
+            .find(|(_, words)| words.iter().any(|word| is(&title, word)));
+        found.map(|(begins, _)| *begins)
+    };
+    let starts = |title: &str, word: &str| title.starts_with(word);
+    let contains = |title: &str, word: &str| title.contains(word);
+    let is_statement = || is_report_title(&title) || is_statement_with_figures(blocks, index);
+    named(BEGINNINGS, starts)
+        .or_else(|| (title == "marketrisk").then_some(Begins::MarketRisk))
+        .or_else(|| is_statement().then_some(Begins::Statements))
+        .or_else(|| named(OTHER_BEGINNINGS, starts))
+        .or_else(|| named(CONTENTS, contains))
 }
+
+/// What titles begin with, without spaces, in lower case.
+const BEGINNINGS: &[(Begins, &[&str])] = &[
+    (
+        Begins::Discussion,
+        &[
+            "managementsdiscussion",
+            "managementdiscussion",
+            "financialreview",
+            "managementsfinancialreview",
+        ],
+    ),
+    (Begins::MarketRisk, &["quantitativeandqualitative"]),
+    (
+        Begins::Notes,
+        &["notestoconsolidated", "notestofinancial", "notestothe"],
+    ),
+    (
+        Begins::Statements,
+        &[
+            "reportofmanagement",
+            "managementsreport",
+            "managementreport",
+            "statementofmanagement",
+        ],
+    ),
+];
+
+/// The same, of those that a statement's title comes before.
+const OTHER_BEGINNINGS: &[(Begins, &[&str])] = &[(
+    Begins::Other,
+    &[
+        "stockholderinformation",
+        "shareholderinformation",
+        "investorinformation",
+        "boardofdirectors",
+        "corporateinformation",
+        "directorsandofficers",
+        "corporatedirectory",
+        "shareownerinformation",
+    ],
+)];
+
+/// What titles have in them.
+const CONTENTS: &[(Begins, &[&str])] = &[
+    (Begins::Other, &["quarterly", "stockprice", "marketprice"]),
+    (
+        Begins::Selected,
+        &[
+            "selectedfinancial",
+            "selectedconsolidated",
+            "yearcomparison",
+            "yearsummary",
+            "yearreview",
+            "yearfinancial",
+            "yearselected",
+            "financialhighlights",
+            "yearconsolidated",
+        ],
+    ),
+];
 
 /// From its first title to what follows its last: running heads repeat it.
 fn discussion(titles: &[Title], num_blocks: usize) -> Option<Range<usize>> {

@@ -44,7 +44,7 @@ impl Form {
         Some(Self { kind, items })
     }
 
-    /// The items in the form's order; what is at `index` is at the place [`Form::place`] of it.
+    /// The items in the form's order; [`Form::place`] gives the place of each by its index.
     pub(crate) fn items(self) -> &'static [Item] {
         self.items
     }

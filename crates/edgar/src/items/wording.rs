@@ -1,6 +1,13 @@
 //! What a sentence under an item's heading says: a formula instead of an answer (`None.`), where the
 //! answer is instead, or something of its own. It knows neither blocks nor items.
 
+mod phrases;
+
+use phrases::{
+    DENIALS, EXCUSES, FORMULA_BEGINNINGS, OF_THE_FORM, PLACE_NAMES, PLACE_VERBS, REFERENCE_BEGINNINGS,
+    UNCHANGED,
+};
+
 /// What one sentence does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wording {
@@ -99,102 +106,22 @@ fn is_formula(bare: &str) -> bool {
             || starts_with_any(rest, &[".", ",", ";", " ", "-"])
                 && !starts_with_any(rest, &[" of ", " are ", " were ", " have "]);
     }
-    if starts_with_any(
-        bare,
-        &[
-            "not applicable",
-            "not required",
-            "n/a",
-            "inapplicable",
-            "nothing to report",
-            "no items to report",
-            "there are no items to report",
-            "there is nothing to report",
-            "there are none",
-            "there were none",
-            "reserved",
-            "removed and reserved",
-            "removed",
-            "[reserved",
-            "intentionally omitted",
-            "omitted",
-            "this item is not applicable",
-            "this item is omitted",
-            "item not applicable",
-        ],
-    ) {
+    if starts_with_any(bare, FORMULA_BEGINNINGS) {
         return true;
     }
-    let is_excused = has_any(
-        bare,
-        &[
-            "not required to provide",
-            "not required to include",
-            "not required to furnish",
-            "not required for smaller",
-            "not required for a smaller",
-            "not required of smaller",
-            "not required by smaller",
-            "not required under",
-            "is not applicable",
-            "are not applicable",
-            "not applicable to",
-            "is not required",
-            "are not required",
-            "elected not to provide",
-            "no information is required",
-            "has been omitted",
-            "have been omitted",
-            "is omitted",
-            "are omitted",
-        ],
-    );
-    let is_of_the_form = has_any(
-        bare,
-        &[
-            "smaller reporting compan",
-            "this item",
-            "general instruction",
-            "by item",
-            "regulation s-k",
-            "disclosure is",
-            "omitted",
-        ],
-    );
+    let is_excused = has_any(bare, EXCUSES);
+    let is_of_the_form = has_any(bare, OF_THE_FORM);
     is_excused && is_of_the_form
 }
 
 /// What is said not to be a part of the report.
 fn is_denial(bare: &str) -> bool {
-    has_any(
-        bare,
-        &[
-            "not incorporated",
-            "not be deemed",
-            "shall not be",
-            "not deemed",
-            "not intended to be incorporated",
-            "is not part of this",
-            "is not a part of this",
-        ],
-    )
+    has_any(bare, DENIALS)
 }
 
 /// An answer although it names another report.
 fn is_unchanged(bare: &str) -> bool {
-    has_any(
-        bare,
-        &[
-            "no material change",
-            "no significant change",
-            "not materially changed",
-            "not changed materially",
-            "not changed significantly",
-            "no changes",
-            "no change",
-            "not differ materially",
-        ],
-    )
+    has_any(bare, UNCHANGED)
 }
 
 fn is_reference(bare: &str) -> bool {
@@ -209,151 +136,14 @@ fn is_reference(bare: &str) -> bool {
     if !begins_as_reference(bare) {
         return false;
     }
-    let says_where = has_any(
-        bare,
-        &[
-            "set forth",
-            "included in",
-            "included under",
-            "included on",
-            "included at",
-            "is included",
-            "are included",
-            "will be included",
-            "contained",
-            "can be found",
-            "be found",
-            "is found",
-            "are found",
-            "appear",
-            "located",
-            "presented",
-            "described",
-            "discussed",
-            "disclosed",
-            "provided",
-            "filed",
-            "see ",
-            "refer",
-            "reported",
-            "is in ",
-            "are in ",
-            "will be in ",
-            "listed",
-            "shown",
-            "begin",
-        ],
-    );
-    let names_a_place = has_any(
-        bare,
-        &[
-            "proxy statement",
-            "information statement",
-            "annual report",
-            "exhibit",
-            "item ",
-            "items ",
-            "note ",
-            "notes ",
-            "page",
-            "part i",
-            "this report",
-            "index",
-            "elsewhere",
-            "financial statements",
-            "caption",
-            "heading",
-            "section",
-            "10-k",
-            "entitled",
-            "titled",
-            "below",
-            "md&a",
-            "discussion and analysis",
-        ],
-    );
+    let says_where = has_any(bare, PLACE_VERBS);
+    let names_a_place = has_any(bare, PLACE_NAMES);
     says_where && names_a_place
 }
 
 /// Subjects of sentences that only point.
 fn begins_as_reference(bare: &str) -> bool {
-    starts_with_any(
-        bare,
-        &[
-            "information",
-            "the information",
-            "this information",
-            "such information",
-            "additional information",
-            "further information",
-            "certain information",
-            "certain of the information",
-            "the required information",
-            "other information",
-            "see ",
-            "please see",
-            "please refer",
-            "also refer",
-            "also see",
-            "in addition, see",
-            "reference is made",
-            "refer",
-            "for ",
-            "the following information",
-            "the following financial",
-            "the following consolidated",
-            "incorporated",
-            "in accordance with general instruction",
-            "pursuant to",
-            "the response",
-            "the material",
-            "the section",
-            "the discussion",
-            "a discussion",
-            "a description",
-            "the description",
-            "our financial statements",
-            "our consolidated financial statements",
-            "the consolidated financial statements",
-            "the financial statements",
-            "the company's financial statements",
-            "the company\u{2019}s financial statements",
-            "the company's consolidated financial statements",
-            "the company\u{2019}s consolidated financial statements",
-            "consolidated financial statements",
-            "financial statements",
-            "the report",
-            "the index",
-            "the list of",
-            "the exhibits",
-            "a list of",
-            "an index",
-            "you can find",
-            "you should",
-            "page",
-            "appear",
-            "the data",
-            "the table",
-            "the caption",
-            "as described",
-            "as discussed",
-            "as set forth",
-            "quantitative and qualitative",
-            "selected financial data",
-            "to the extent",
-            "item",
-            "note",
-            "in response",
-            "all information",
-            "except",
-            "each of",
-            "the names",
-            "the \u{201c}",
-            "required information",
-            "the management",
-            "management",
-        ],
-    )
+    starts_with_any(bare, REFERENCE_BEGINNINGS)
 }
 
 #[cfg(test)]
