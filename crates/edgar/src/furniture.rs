@@ -51,14 +51,11 @@ fn by_themselves(page: &Page, edges: &[Edge], numbers: &BTreeSet<usize>) -> BTre
     let links = wording::Links::of(page, edges);
     let mut found = BTreeSet::new();
     for edge in edges {
-        let mut is_linked = false;
         // Nothing but page numbers and the like stands between the block and the edge.
         let mut is_at_edge = true;
         for &index in &edge.blocks {
             let block = &page.blocks[index];
-            // Below the link may stand the heading of the contents, in the same words.
-            let is_link = !is_linked && links.contains(page, index);
-            let is_of_page = is_link
+            let is_of_page = links.contains(page, index)
                 || numbers.contains(&index)
                 || wording::is_remark_on_page(&block.text, is_at_edge && edge.side == Side::Bottom)
                 || wording::is_code(block);
@@ -66,7 +63,6 @@ fn by_themselves(page: &Page, edges: &[Edge], numbers: &BTreeSet<usize>) -> BTre
                 found.insert(index);
             }
             is_at_edge &= is_of_page;
-            is_linked |= is_link && wording::leads_to_contents(&block.text);
         }
     }
     found

@@ -258,7 +258,12 @@ fn read_part(
     }
     let text = part.text();
     // The name of the submission says nothing about its parts.
-    let is_html = part.is_named_html().unwrap_or_else(|| is_html("", &text));
+    let is_html = match part.is_named_html() {
+        Some(false) => false,
+        // Plain text was filed under such names too.
+        Some(true) => is_html("", &text) || has_html_tags(&text),
+        None => is_html("", &text),
+    };
     let (page, facts) = read_page(is_html, &text);
     if page.blocks.is_empty() {
         return Outcome::Rejected {
@@ -337,9 +342,20 @@ fn read_page(is_html: bool, text: &str) -> (Page, InlineFacts) {
 ///
 /// Plain text of the 1990s has tags too, so HTML must show one of its own.
 pub fn is_html(name: &str, text: &str) -> bool {
-    let probe = text[..text.floor_char_boundary(MARKUP_PROBE_BYTES)].to_ascii_lowercase();
-    let has = |marks: &[&str]| marks.iter().any(|mark| probe.contains(mark));
-    if has(&[
+    let probe = &text[..text.floor_char_boundary(MARKUP_PROBE_BYTES)];
+    if has_html_tags(probe) {
+        return true;
+    }
+    let lower_name = name.to_ascii_lowercase();
+    let is_named_html = [".htm", ".html", ".xhtml"]
+        .iter()
+        .any(|extension| lower_name.ends_with(extension));
+    is_named_html || has_any(probe, &["<p>", "<div>", "<p ", "<div ", "<td", "<tr"])
+}
+
+/// Whether a text has tags that HTML has and the SGML of plain text has not.
+fn has_html_tags(text: &str) -> bool {
+    const TAGS: [&str; 11] = [
         "<html",
         "<!doctype html",
         "<body",
@@ -351,14 +367,13 @@ pub fn is_html(name: &str, text: &str) -> bool {
         "<br />",
         "</font>",
         "</span>",
-    ]) {
-        return true;
-    }
-    let lower_name = name.to_ascii_lowercase();
-    let is_named_html = [".htm", ".html", ".xhtml"]
-        .iter()
-        .any(|extension| lower_name.ends_with(extension));
-    is_named_html || has(&["<p>", "<div>", "<p ", "<div ", "<td", "<tr"])
+    ];
+    has_any(text, &TAGS)
+}
+
+fn has_any(text: &str, marks: &[&str]) -> bool {
+    let lower = text.to_ascii_lowercase();
+    marks.iter().any(|mark| lower.contains(mark))
 }
 
 /// Everything that is known about a report: header first, then its facts, then its cover.

@@ -92,11 +92,19 @@ impl<'p> Links<'p> {
         Self { counts }
     }
 
-    /// Whether a block at an edge is one of them. Above the column of the pages' numbers stands the
-    /// heading of the contents.
+    /// Whether a block at an edge is one of them. The heading of the contents is none: it stands above
+    /// the column of the pages' numbers, or below the link that leads to it.
     pub(super) fn contains(&self, page: &Page, index: usize) -> bool {
         let text = &page.blocks[index].text;
-        let is_heading = || page.blocks.get(index + 1).is_some_and(heads_page_numbers);
+        let is_below_link = || {
+            let before = index
+                .checked_sub(1)
+                .filter(|_| page.breaks.binary_search(&index).is_err());
+            let before = before.map(|before| &page.blocks[before].text[..]);
+            leads_to_contents(text)
+                && before.is_some_and(|before| is_link(before) && leads_to_contents(before))
+        };
+        let is_heading = || page.blocks.get(index + 1).is_some_and(heads_page_numbers) || is_below_link();
         let comes_back = || {
             let count = link_words(text).and_then(|words| self.counts.get(words));
             count.is_some_and(|&count| count >= FEWEST_LINKS)
@@ -141,7 +149,7 @@ fn heads_page_numbers(block: &Block) -> bool {
 }
 
 /// Whether a link leads to the contents, whose heading may have its words.
-pub(super) fn leads_to_contents(text: &str) -> bool {
+fn leads_to_contents(text: &str) -> bool {
     plain(text).contains("contents")
 }
 

@@ -69,7 +69,7 @@ fn a_header_has_an_encoding_of_its_own_too() {
 }
 
 #[test]
-fn a_part_is_html_when_its_name_says_so_and_the_name_of_the_submission_says_nothing() {
+fn a_part_is_html_when_its_name_and_a_tag_say_so_and_the_name_of_the_submission_says_nothing() {
     let plain = "FORM 10-K\n\nThe mill cuts oak.\n\nOak ........       120      110\nPine                20       10\n";
     let of_text = [
         ("Oak | 120 | 110", "a.txt"),
@@ -85,9 +85,9 @@ fn a_part_is_html_when_its_name_says_so_and_the_name_of_the_submission_says_noth
     assert_eq!(document.blocks.len(), 1, "{document:?}");
     let document = documents_of(&submission(&[part("10-K", "a.htm", markup)])).remove(0);
     assert_eq!(texts(&document)[0], "FORM 10-K <oak> and a tag in words:");
-    // A page without one tag of HTML.
-    let document = documents_of(&submission(&[part("10-K", "a.htm", b"oak\n\nand  ash")])).remove(0);
-    assert_eq!(texts(&document), ["oak and ash"]);
+    // Without one tag of HTML it is plain text whatever it is called.
+    let document = documents_of(&submission(&[part("10-K", "a.htm", b"oak.\n\nand  ash")])).remove(0);
+    assert_eq!(texts(&document), ["oak.", "and ash"]);
     // Without a usable name the text decides.
     let document = documents_of(&submission(&[part("10-K", "", b"<p>oak</p><p>ash</p>")])).remove(0);
     assert_eq!(texts(&document), ["oak", "ash"]);
