@@ -72,7 +72,7 @@ fn json_lines(document: &Document, sections: &[&Section]) -> Result<String> {
 }
 
 fn text_bytes(document: &Document, section: &Section) -> usize {
-    let blocks = section.first_block as usize..section.end_block as usize;
+    let blocks = section.blocks();
     let blocks = document.blocks.get(blocks).unwrap_or_default();
     blocks.iter().map(|block| block.text.len()).sum()
 }

@@ -187,17 +187,6 @@ mod tests {
     use super::*;
     use documents::{Block, BlockKind, Section, SectionStatus};
 
-    fn section(item: &str, status: SectionStatus, blocks: std::ops::Range<u32>) -> Section {
-        Section {
-            item: item.to_owned(),
-            status,
-            with: Vec::new(),
-            first_block: blocks.start,
-            end_block: blocks.end,
-            evidence: None,
-        }
-    }
-
     fn filing() -> Document {
         let line = |text: &str| Block::new(BlockKind::Paragraph, text);
         Document {
@@ -218,8 +207,8 @@ mod tests {
                 line("See F-1."),
             ],
             sections: vec![
-                section("7", SectionStatus::Found, 0..2),
-                section("8", SectionStatus::NotFound, 0..0),
+                Section::new("7", SectionStatus::Found, 0..2),
+                Section::new("8", SectionStatus::NotFound, 0..0),
             ],
             ..Document::default()
         }

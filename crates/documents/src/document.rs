@@ -1,6 +1,8 @@
 //! The document format: what every reader produces and everything after it consumes. One JSON
 //! object a document, a line each, in zstd-compressed JSONL. It does not read or write files.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cells::split_cells;
@@ -150,6 +152,45 @@ pub struct TableRange {
     pub first_block: u32,
     /// Index after its last block.
     pub end_block: u32,
+}
+
+impl Section {
+    /// A section over these blocks, without references and evidence.
+    pub fn new(item: impl Into<String>, status: SectionStatus, blocks: Range<usize>) -> Self {
+        Self {
+            item: item.into(),
+            status,
+            with: Vec::new(),
+            first_block: block_index(blocks.start),
+            end_block: block_index(blocks.end),
+            evidence: None,
+        }
+    }
+
+    /// Its blocks as it states them, which may be more than the document has.
+    pub fn blocks(&self) -> Range<usize> {
+        self.first_block as usize..self.end_block as usize
+    }
+}
+
+/// The index of a block as documents write it: none has more blocks than that.
+fn block_index(block: usize) -> u32 {
+    u32::try_from(block).unwrap_or(u32::MAX)
+}
+
+impl SectionEvidence {
+    /// Longer headings are cut.
+    const LONGEST_HEADING_BYTES: usize = 160;
+
+    /// The heading that begins in this block, which there is, and how sure it is, in per cent.
+    pub fn of(blocks: &[Block], block: usize, score: u8) -> Self {
+        let text = &blocks[block].text;
+        Self {
+            heading: text[..text.floor_char_boundary(Self::LONGEST_HEADING_BYTES)].to_owned(),
+            block: block_index(block),
+            score,
+        }
+    }
 }
 
 impl SectionStatus {

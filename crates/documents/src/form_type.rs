@@ -6,6 +6,30 @@ const PERIODIC_REPORTS: [&str; 14] = [
     "10-QT", "10-QTSB", "10-KD", "10-QSBT",
 ];
 
+/// The reports whose items are numbered alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportKind {
+    /// 10-K and its variants.
+    Annual,
+    /// 10-KSB and its variants.
+    SmallAnnual,
+    /// 10-Q and 10-QSB.
+    Quarterly,
+}
+
+impl ReportKind {
+    /// The kind of a form, amended or not; none of any that is no annual or quarterly report.
+    pub fn of(form: &str) -> Option<Self> {
+        match without_amendment(form) {
+            "10-KTSB" => Some(Self::SmallAnnual),
+            form if form.starts_with("10-KSB") => Some(Self::SmallAnnual),
+            form if form.starts_with("10-K") => Some(Self::Annual),
+            form if form.starts_with("10-Q") => Some(Self::Quarterly),
+            _ => None,
+        }
+    }
+}
+
 /// Whether the form is an annual or quarterly report (any variant, any amendment).
 pub fn is_periodic_report(form: &str) -> bool {
     PERIODIC_REPORTS.contains(&without_amendment(form))

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use crate::document::{Block, BlockKind, Document, SectionStatus};
-use crate::form_type::without_amendment;
+use crate::form_type::ReportKind;
 
 /// The items of a 10-K, in the order of the form; those of every year together.
 static ANNUAL: [&str; 23] = [
@@ -46,15 +46,11 @@ impl Item {
     /// Whether reports of this form have it, in one year or another. An exhibit has the items that
     /// stand in its sections, and its form has none.
     pub fn is_of_form(self, form: &str) -> bool {
-        let form = without_amendment(form);
-        let items: &[&str] = if form.starts_with("10-Q") {
-            &QUARTERLY
-        } else if form.starts_with("10-KSB") || form == "10-KTSB" {
-            &ANNUAL_OF_SMALL_BUSINESS
-        } else if form.starts_with("10-K") {
-            &ANNUAL
-        } else {
-            &[]
+        let items: &[&str] = match ReportKind::of(form) {
+            Some(ReportKind::Annual) => &ANNUAL,
+            Some(ReportKind::SmallAnnual) => &ANNUAL_OF_SMALL_BUSINESS,
+            Some(ReportKind::Quarterly) => &QUARTERLY,
+            None => &[],
         };
         items.contains(&self.0)
     }
@@ -110,9 +106,8 @@ pub fn blocks_of_items(items: &[Item], document: &Document) -> Vec<Range<usize>>
     let is_asked_for = |name: &str| items.iter().any(|item| item.0 == name);
     let sections = document.sections.iter();
     let own = sections.filter(|section| has_text(section.status) && is_asked_for(&section.item));
-    let range = |first: u32, end: u32| first as usize..(end as usize).min(document.blocks.len());
     let mut ranges: Vec<Range<usize>> = own
-        .map(|section| range(section.first_block, section.end_block))
+        .map(|section| section.blocks().start..section.blocks().end.min(document.blocks.len()))
         .filter(|range| !range.is_empty())
         .collect();
     ranges.sort_by_key(|range| (range.start, range.end));
@@ -175,17 +170,6 @@ mod tests {
         name.parse().unwrap()
     }
 
-    fn section(item: &str, status: SectionStatus, blocks: Range<u32>) -> Section {
-        Section {
-            item: item.to_owned(),
-            status,
-            with: Vec::new(),
-            first_block: blocks.start,
-            end_block: blocks.end,
-            evidence: None,
-        }
-    }
-
     /// A document of the lines `0` to `9`, of which `4` is page furniture.
     fn document(source: &str, sections: Vec<Section>) -> Document {
         let kind = |line| match line {
@@ -241,13 +225,13 @@ mod tests {
     fn the_text_of_an_item_is_its_pieces_each_once_without_furniture() {
         use SectionStatus::{Combined, Found, IncorporatedByReference, Uncertain};
         let sections = vec![
-            section("8", IncorporatedByReference, 0..1),
-            section("8", Found, 6..8),
-            section("8", Found, 3..6),
-            section("8", Found, 3..5),
-            section("8", Uncertain, 9..10),
-            section("7", Combined, 1..3),
-            section("7A", Combined, 1..3),
+            Section::new("8", IncorporatedByReference, 0..1),
+            Section::new("8", Found, 6..8),
+            Section::new("8", Found, 3..6),
+            Section::new("8", Found, 3..5),
+            Section::new("8", Uncertain, 9..10),
+            Section::new("7", Combined, 1..3),
+            Section::new("7A", Combined, 1..3),
         ];
         let document = document("10-K", sections);
         assert_eq!(item("8").text(&document).as_deref(), Some("3\n5\n6\n7"));
@@ -262,7 +246,7 @@ mod tests {
     fn an_item_whose_text_is_not_there_has_none_and_its_status_says_why() {
         use SectionStatus::{IncorporatedByReference, NotFound, Omitted, Uncertain};
         for status in [IncorporatedByReference, Omitted, Uncertain, NotFound] {
-            let document = document("10-K", vec![section("3", status, 2..4)]);
+            let document = document("10-K", vec![Section::new("3", status, 2..4)]);
             assert_eq!(item("3").text(&document), None, "{status:?}");
             assert_eq!(item("3").status(&document), Some(status));
         }
@@ -273,14 +257,14 @@ mod tests {
         let filing = document("10-K/A", Vec::new());
         assert_eq!(item("7").status(&filing), Some(SectionStatus::NotFound));
         assert_eq!(item("I.2").status(&filing), None);
-        let of_1997 = document("10-K", vec![section("7", SectionStatus::NotFound, 0..0)]);
+        let of_1997 = document("10-K", vec![Section::new("7", SectionStatus::NotFound, 0..0)]);
         assert_eq!(item("7").status(&of_1997), Some(SectionStatus::NotFound));
         assert_eq!(item("1A").status(&of_1997), None, "the form of its year has none");
         assert_eq!(item("7").status(&document("EX-13", Vec::new())), None);
         assert_eq!(item("7").status(&document("wiki", Vec::new())), None);
         let text = Document {
             id: "text:1".to_owned(),
-            ..document("10-K", vec![section("7", SectionStatus::Stated, 0..10)])
+            ..document("10-K", vec![Section::new("7", SectionStatus::Stated, 0..10)])
         };
         assert_eq!(item("7").status(&text), Some(SectionStatus::Stated));
         assert_eq!(item("1A").status(&text), None, "it was never looked for");
@@ -290,13 +274,13 @@ mod tests {
     fn ranges_of_no_document_are_cut_to_its_blocks() {
         use SectionStatus::Found;
         let sections = vec![
-            section("1", Found, 8..4_000_000_000),
-            section("2", Found, 5..5),
+            Section::new("1", Found, 8..4_000_000_000),
+            Section::new("2", Found, 5..5),
             Section {
                 first_block: 7,
-                ..section("3", Found, 0..3)
+                ..Section::new("3", Found, 0..3)
             },
-            section("4", Found, 50..60),
+            Section::new("4", Found, 50..60),
         ];
         let document = document("10-K", sections);
         assert_eq!(item("1").text(&document).as_deref(), Some("8\n9"));

@@ -449,14 +449,7 @@ fn segments_of_a_killed_build_are_used_and_those_of_another_are_not() {
 
 /// Filings of two forms and a page; every other filing has an item 1A and all have an item 7.
 fn filings_with_items() -> Vec<Document> {
-    let section = |item: &str, first_block, end_block| Section {
-        item: item.to_owned(),
-        status: SectionStatus::Found,
-        with: Vec::new(),
-        first_block,
-        end_block,
-        evidence: None,
-    };
+    let section = |item: &str, first, end| Section::new(item, SectionStatus::Found, first..end);
     let of_year = |company: usize| {
         let mut document = filing(company, 2010 + company % 2);
         let text = |what: &str| Block::new(BlockKind::Paragraph, format!("{what} of company {company}."));

@@ -410,14 +410,7 @@ mod tests {
     #[test]
     fn texts_of_one_id_say_the_same_only_of_one_company_ticker_year_and_section() {
         let text = document("text:1", "one");
-        let section = documents::Section {
-            item: "7".into(),
-            status: documents::SectionStatus::Stated,
-            with: Vec::new(),
-            first_block: 0,
-            end_block: 1,
-            evidence: None,
-        };
+        let section = documents::Section::new("7", documents::SectionStatus::Stated, 0..1);
         let others = [
             Document {
                 company: Some("Oak".into()),

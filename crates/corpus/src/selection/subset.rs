@@ -115,14 +115,7 @@ mod tests {
 
     /// A report of the lines `0` to `5`: item 1 in the first two, item 7 in 3 and 4 with furniture.
     fn report() -> Document {
-        let section = |item: &str, first_block, end_block| Section {
-            item: item.to_owned(),
-            status: SectionStatus::Found,
-            with: Vec::new(),
-            first_block,
-            end_block,
-            evidence: None,
-        };
+        let section = |item: &str, first, end| Section::new(item, SectionStatus::Found, first..end);
         let kind = |line| match line {
             4 => BlockKind::PageFurniture,
             _ => BlockKind::Paragraph,

@@ -48,9 +48,9 @@ pub(crate) fn find_in_annual_report(wanted: &[String], blocks: &[Block]) -> Vec<
             "7A" => SectionStatus::Uncertain,
             _ => SectionStatus::Found,
         };
-        sections.extend(ranges.iter().map(|range| section(item, status, range, blocks)));
+        sections.extend(ranges.iter().map(|range| section(item, range, status, blocks)));
         if ranges.is_empty() {
-            sections.push(section(item, SectionStatus::NotFound, &(0..0), blocks));
+            sections.push(Section::new(item, SectionStatus::NotFound, 0..0));
         }
     }
     sections
@@ -227,25 +227,11 @@ fn market_risk(titles: &[Title], blocks: &[Block]) -> Option<Range<usize>> {
     Some(first..next.map_or(blocks.len(), |next| behind + next))
 }
 
-fn section(item: &str, status: SectionStatus, range: &Range<usize>, blocks: &[Block]) -> Section {
-    const LONGEST_HEADING_BYTES: usize = 160;
+fn section(item: &str, range: &Range<usize>, status: SectionStatus, blocks: &[Block]) -> Section {
     const BY_TITLE_PERCENT: u8 = 80;
-    let index = |block: usize| u32::try_from(block).unwrap_or(u32::MAX);
-    let evidence = (!range.is_empty()).then(|| {
-        let text = &blocks[range.start].text;
-        SectionEvidence {
-            heading: text[..text.floor_char_boundary(LONGEST_HEADING_BYTES)].to_owned(),
-            block: index(range.start),
-            score: BY_TITLE_PERCENT,
-        }
-    });
     Section {
-        item: item.to_owned(),
-        status,
-        with: Vec::new(),
-        first_block: index(range.start),
-        end_block: index(range.end),
-        evidence,
+        evidence: Some(SectionEvidence::of(blocks, range.start, BY_TITLE_PERCENT)),
+        ..Section::new(item, status, range.clone())
     }
 }
 

@@ -357,14 +357,7 @@ impl<'b> Line<'b> {
             return self.push_signing(text, found);
         }
         let title = squeezed(text);
-        let heading = Heading {
-            part: None,
-            numbers: Vec::new(),
-            is_range: false,
-            has_word: false,
-            title: text,
-            has_comma: false,
-        };
+        let heading = Heading::of_title(text);
         if matches!(
             title.as_str(),
             "signatures" | "signature" | "signaturepage" | "signaturess"
@@ -396,14 +389,7 @@ impl<'b> Line<'b> {
             WORDS.iter().any(|words| title.starts_with(words)) && title.contains("securitiesexchangeact");
         let supplements = title.starts_with(SUPPLEMENT);
         if signs || supplements {
-            let heading = Heading {
-                part: None,
-                numbers: Vec::new(),
-                is_range: false,
-                has_word: false,
-                title: text,
-                has_comma: false,
-            };
+            let heading = Heading::of_title(text);
             let place = self.form.end_place() - u16::from(supplements);
             found.push(self.candidate(Begins::Signatures, place, SIGNATURES - 2, &heading));
         }

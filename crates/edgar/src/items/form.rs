@@ -3,7 +3,7 @@
 
 mod tables;
 
-use documents::form_type::without_amendment;
+use documents::form_type::ReportKind;
 
 pub(crate) use tables::Item;
 use tables::{ANNUAL, QUARTERLY, SMALL_ANNUAL};
@@ -11,18 +11,8 @@ use tables::{ANNUAL, QUARTERLY, SMALL_ANNUAL};
 /// The items of one form, in its order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Form {
-    pub(crate) kind: FormKind,
+    pub(crate) kind: ReportKind,
     items: &'static [Item],
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FormKind {
-    /// 10-K and its variants.
-    Annual,
-    /// 10-KSB and its variants.
-    SmallAnnual,
-    /// 10-Q and 10-QSB.
-    Quarterly,
 }
 
 /// Places in the order of a form are this far apart, so that numbers it does not know (`5C`) have one.
@@ -34,12 +24,11 @@ const LONGEST_TITLE_BYTES: usize = 220;
 impl Form {
     /// The form of a document type, if its items are known.
     pub(crate) fn of(form: &str) -> Option<Self> {
-        let form = without_amendment(form);
-        let (kind, items): (FormKind, &'static [Item]) = match form {
-            "10-KSB" | "10-KSB40" | "10-KTSB" => (FormKind::SmallAnnual, SMALL_ANNUAL),
-            _ if form.starts_with("10-K") => (FormKind::Annual, ANNUAL),
-            _ if form.starts_with("10-Q") => (FormKind::Quarterly, QUARTERLY),
-            _ => return None,
+        let kind = ReportKind::of(form)?;
+        let items: &'static [Item] = match kind {
+            ReportKind::Annual => ANNUAL,
+            ReportKind::SmallAnnual => SMALL_ANNUAL,
+            ReportKind::Quarterly => QUARTERLY,
         };
         Some(Self { kind, items })
     }
@@ -59,7 +48,7 @@ impl Form {
     /// part of a 10-K began with item 14.
     pub(crate) fn part_places(self, part: u8) -> impl Iterator<Item = u16> {
         let first = self.items.iter().position(|item| item.part == part);
-        let is_last = self.kind == FormKind::Annual && part == 4;
+        let is_last = self.kind == ReportKind::Annual && part == 4;
         let older = self.items.iter().position(|item| is_last && item.number == "14");
         first.into_iter().chain(older).map(|index| Self::place(index) - 1)
     }
@@ -90,12 +79,12 @@ impl Form {
     /// and quarterly reports those without news.
     pub(crate) fn is_never_left_out(self, item: &Item) -> bool {
         match self.kind {
-            FormKind::Quarterly => item.name == "I.2",
-            FormKind::Annual => matches!(
+            ReportKind::Quarterly => item.name == "I.2",
+            ReportKind::Annual => matches!(
                 item.number,
                 "2" | "3" | "5" | "7" | "8" | "10" | "11" | "12" | "13"
             ),
-            FormKind::SmallAnnual => matches!(
+            ReportKind::SmallAnnual => matches!(
                 item.number,
                 "2" | "3" | "5" | "6" | "7" | "9" | "10" | "11" | "12"
             ),
@@ -105,9 +94,9 @@ impl Form {
     /// The item that keeps the financial statements.
     pub(crate) fn statements(self) -> usize {
         let name = match self.kind {
-            FormKind::Annual => "8",
-            FormKind::SmallAnnual => "7",
-            FormKind::Quarterly => "I.1",
+            ReportKind::Annual => "8",
+            ReportKind::SmallAnnual => "7",
+            ReportKind::Quarterly => "I.1",
         };
         self.items.iter().position(|item| item.name == name).unwrap_or(0)
     }
@@ -171,12 +160,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_form_has_the_items_that_documents_name() {
+        for form in ["10-K", "10-KSB", "10-Q"] {
+            let mut own: Vec<&str> = Form::of(form)
+                .unwrap()
+                .items()
+                .iter()
+                .map(|item| item.name)
+                .collect();
+            let named = documents::Item::all().filter(|item| item.is_of_form(form));
+            let mut named: Vec<&str> = named.map(documents::Item::name).collect();
+            own.sort_unstable();
+            named.sort_unstable();
+            assert_eq!(own, named, "{form}");
+        }
+    }
+
+    #[test]
     fn variants_and_amendments_have_the_items_of_their_form() {
         for (form, kind) in [
-            ("10-K405/A", FormKind::Annual),
-            ("10-KT", FormKind::Annual),
-            ("10-KSB", FormKind::SmallAnnual),
-            ("10-QSB/A", FormKind::Quarterly),
+            ("10-K405/A", ReportKind::Annual),
+            ("10-KT", ReportKind::Annual),
+            ("10-KSB", ReportKind::SmallAnnual),
+            ("10-QSB/A", ReportKind::Quarterly),
         ] {
             assert_eq!(Form::of(form).unwrap().kind, kind, "{form}");
         }

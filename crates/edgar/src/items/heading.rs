@@ -20,6 +20,20 @@ pub(crate) struct Heading<'t> {
     pub(crate) has_comma: bool,
 }
 
+impl<'t> Heading<'t> {
+    /// A title without a number.
+    pub(crate) fn of_title(title: &'t str) -> Self {
+        Self {
+            part: None,
+            numbers: Vec::new(),
+            is_range: false,
+            has_word: false,
+            title,
+            has_comma: false,
+        }
+    }
+}
+
 /// More numbers than this no heading has.
 const MOST_NUMBERS: usize = 8;
 
@@ -39,11 +53,8 @@ pub(crate) fn read_heading(text: &str) -> Option<Heading<'_>> {
     if let Some(part) = part {
         return Some(Heading {
             part: Some(part),
-            numbers: Vec::new(),
-            is_range: false,
-            has_word: false,
-            title: without_separators(rest),
             has_comma: rest.starts_with(','),
+            ..Heading::of_title(without_separators(rest))
         });
     }
     text.starts_with(|c: char| c.is_ascii_digit())

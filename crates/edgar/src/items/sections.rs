@@ -49,21 +49,23 @@ impl<'b> Sections<'b> {
     /// Sections of all headings.
     pub(crate) fn judge_entries(&mut self) {
         let entries = self.entries;
+        let verdicts: Vec<Verdict> = entries.iter().map(|entry| self.verdict(entry)).collect();
         let mut index = 0;
         while index < entries.len() {
-            let length = self.stack_length(index);
-            self.judge_stack(&entries[index..index + length]);
-            index += length;
+            let stack = index..index + self.stack_length(index, &verdicts);
+            self.judge_stack(&entries[stack.clone()], &verdicts[stack.clone()]);
+            index = stack.end;
         }
     }
 
     /// How many headings stand directly under one another, with their one text behind the last.
-    fn stack_length(&self, index: usize) -> usize {
+    fn stack_length(&self, index: usize, verdicts: &[Verdict]) -> usize {
         let is_item = |entry: &Entry| matches!(entry.candidate.begins, Begins::Items(_));
         let stack = self.entries[index..]
             .iter()
-            .take_while(|entry| {
-                is_item(entry) && self.verdict(entry).does == Does::Nothing && self.is_bare(entry)
+            .zip(&verdicts[index..])
+            .take_while(|(entry, verdict)| {
+                is_item(entry) && verdict.does == Does::Nothing && self.is_bare(entry)
             })
             .count();
         let last_joins = self.entries.get(index + stack).is_some_and(is_item);
@@ -118,11 +120,9 @@ impl<'b> Sections<'b> {
     }
 
     /// Headings that share a text, or one heading with its own.
-    fn judge_stack(&mut self, stack: &[Entry]) {
-        let last = &stack[stack.len() - 1];
+    fn judge_stack(&mut self, stack: &[Entry], verdicts: &[Verdict]) {
         if stack.len() > 1 && self.is_omitted_together(&stack[0]) {
-            for entry in stack {
-                let verdict = self.verdict(entry);
+            for (entry, verdict) in stack.iter().zip(verdicts) {
                 let does = if verdict.does == Does::Nothing {
                     Does::Omits
                 } else {
@@ -131,19 +131,22 @@ impl<'b> Sections<'b> {
                 self.push(
                     entry,
                     entry.candidate.block..entry.end,
-                    &Verdict { does, ..verdict },
+                    &Verdict {
+                        does,
+                        ..verdict.clone()
+                    },
                     &[],
                 );
             }
             return;
         }
-        let verdict = self.verdict(last);
-        let range = stack[0].candidate.block..last.end;
+        let last = stack.len() - 1;
+        let (verdict, range) = (&verdicts[last], stack[0].candidate.block..stack[last].end);
         let all: Vec<usize> = stack.iter().flat_map(|entry| entry.items().to_vec()).collect();
         for entry in stack {
             match &entry.candidate.begins {
-                Begins::Other(number) => self.push_other(entry, number, &verdict),
-                Begins::Items(_) => self.push(entry, range.clone(), &verdict, &all),
+                Begins::Other(number) => self.push_other(entry, number, verdict),
+                Begins::Items(_) => self.push(entry, range.clone(), verdict, &all),
                 Begins::Part(_) | Begins::Signatures => {}
             }
         }
@@ -174,8 +177,9 @@ impl<'b> Sections<'b> {
                 self.targets(verdict, *item)
             };
             let section = Section {
+                with,
                 evidence: Some(evidence(entry, self.blocks)),
-                ..section_of(self.form.items()[*item].name, status, with, range.clone())
+                ..Section::new(self.form.items()[*item].name, status, range.clone())
             };
             self.found.push(Placed {
                 place: Form::place(*item),
@@ -189,8 +193,9 @@ impl<'b> Sections<'b> {
         let range = entry.candidate.block..entry.end;
         let with = self.targets(verdict, usize::MAX);
         let section = Section {
+            with,
             evidence: Some(evidence(entry, self.blocks)),
-            ..section_of(number, status, with, range)
+            ..Section::new(number, status, range)
         };
         let place = match entry.candidate.first_place {
             // Of no place in the form: behind the item before it.
@@ -265,7 +270,7 @@ impl<'b> Sections<'b> {
             if !is_there && entry.is_asked(period) {
                 self.found.push(Placed {
                     place: Form::place(item),
-                    section: section_of(entry.name, SectionStatus::NotFound, Vec::new(), 0..0),
+                    section: Section::new(entry.name, SectionStatus::NotFound, 0..0),
                 });
             }
         }
@@ -278,33 +283,8 @@ impl<'b> Sections<'b> {
     }
 }
 
-fn section_of(item: &str, status: SectionStatus, with: Vec<String>, range: Range<usize>) -> Section {
-    Section {
-        item: item.to_owned(),
-        status,
-        with,
-        first_block: index(range.start),
-        end_block: index(range.end),
-        evidence: None,
-    }
-}
-
 fn evidence(entry: &Entry, blocks: &[Block]) -> SectionEvidence {
-    SectionEvidence {
-        heading: heading_text(&blocks[entry.candidate.block].text),
-        block: index(entry.candidate.block),
-        score: percent(entry),
-    }
-}
-
-/// A heading as evidence is short.
-fn heading_text(text: &str) -> String {
-    const LONGEST_BYTES: usize = 160;
-    text[..text.floor_char_boundary(LONGEST_BYTES)].to_owned()
-}
-
-fn index(block: usize) -> u32 {
-    u32::try_from(block).unwrap_or(u32::MAX)
+    SectionEvidence::of(blocks, entry.candidate.block, percent(entry))
 }
 
 /// How sure a heading is: by its looks and its neighbors.

@@ -268,14 +268,7 @@ fn section(field: &Field, num_blocks: usize) -> Result<Vec<Section>, String> {
         Field::Number(item) => Some(item.clone()),
         field => word("section", field)?,
     };
-    let section = |item| Section {
-        item,
-        status: SectionStatus::Stated,
-        with: Vec::new(),
-        first_block: 0,
-        end_block: u32::try_from(num_blocks).unwrap_or(u32::MAX),
-        evidence: None,
-    };
+    let section = |item| Section::new(item, SectionStatus::Stated, 0..num_blocks);
     Ok(short("section", item)?.map(section).into_iter().collect())
 }
 

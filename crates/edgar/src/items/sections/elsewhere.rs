@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use documents::{Section, SectionEvidence, SectionStatus};
 
-use super::{Placed, Sections, evidence, heading_text, index, section_of};
+use super::{Placed, Sections, evidence};
 use crate::items::candidates::Begins;
-use crate::items::form::{Form, FormKind};
+use documents::form_type::ReportKind;
+
+use crate::items::form::Form;
 use crate::items::index::{Known, Says, indexed};
 use crate::items::outline::Entry;
 use crate::items::statements::{find_statements, has_statements};
@@ -60,8 +62,9 @@ impl Sections<'_> {
             let with = self.targets(verdict, *item);
             let range = entry.candidate.block + 1..entry.end;
             let section = Section {
+                with,
                 evidence: Some(evidence(entry, self.blocks)),
-                ..section_of(self.form.items()[*item].name, status, with, range)
+                ..Section::new(self.form.items()[*item].name, status, range)
             };
             self.found.push(Placed {
                 place: Form::place(*item),
@@ -80,24 +83,16 @@ impl Sections<'_> {
             .position(|entry| entry.items().contains(&statements));
         let range = match own {
             Some(own) => self.statements_behind(own),
-            None if self.form.kind == FormKind::Quarterly => self.statements_before(),
+            None if self.form.kind == ReportKind::Quarterly => self.statements_before(),
             None => None,
         };
         let Some(range) = range else { return };
         self.cut_out(&range);
-        let evidence = SectionEvidence {
-            heading: heading_text(&self.blocks[range.start].text),
-            block: index(range.start),
-            score: STATEMENTS_PERCENT,
-        };
+        let evidence = SectionEvidence::of(self.blocks, range.start, STATEMENTS_PERCENT);
         let section = Section {
+            with: vec!["F-pages".to_owned()],
             evidence: Some(evidence),
-            ..section_of(
-                name,
-                SectionStatus::Found,
-                vec!["F-pages".to_owned()],
-                range.clone(),
-            )
+            ..Section::new(name, SectionStatus::Found, range.clone())
         };
         self.found.push(Placed {
             place: Form::place(statements),
@@ -125,6 +120,7 @@ impl Sections<'_> {
 
     /// Takes the statements out of the sections that they stand in.
     fn cut_out(&mut self, range: &Range<usize>) {
+        let index = |block: usize| u32::try_from(block).unwrap_or(u32::MAX);
         let (start, end) = (index(range.start), index(range.end));
         let mut rests = Vec::new();
         for placed in &mut self.found {
@@ -164,16 +160,13 @@ impl Sections<'_> {
                     (range, status, self.targets(&verdict, indexed.item))
                 }
             };
-            let evidence = SectionEvidence {
-                heading: heading_text(&self.blocks[range.start].text),
-                block: index(range.start),
-                score: INDEXED_PERCENT,
-            };
+            let evidence = SectionEvidence::of(self.blocks, range.start, INDEXED_PERCENT);
             self.found.push(Placed {
                 place: Form::place(indexed.item),
                 section: Section {
+                    with,
                     evidence: Some(evidence),
-                    ..section_of(self.form.items()[indexed.item].name, status, with, range)
+                    ..Section::new(self.form.items()[indexed.item].name, status, range)
                 },
             });
         }
