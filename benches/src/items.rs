@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use documents::{Document, Outcome, SectionStatus};
 use rayon::prelude::*;
 use test_data::items::{
-    GivenText, Half, ItemLabels, LabelledText, TextCounts, count_texts, item_labels, with_document_tags,
+    GivenText, Half, ItemLabels, LabeledText, TextCounts, count_texts, item_labels, with_document_tags,
 };
 
 use crate::contest::succeed;
@@ -19,7 +19,7 @@ use crate::contest::succeed;
 struct Report {
     labels: ItemLabels,
     document: Document,
-    text: LabelledText,
+    text: LabeledText,
     /// The document as it stands in its submission.
     raw: String,
 }
@@ -95,7 +95,7 @@ fn report(data: &Path, labels: ItemLabels) -> Result<Option<Report>> {
         _ => None,
     });
     let report = document.map(|document| Report {
-        text: LabelledText::new(document.blocks.iter().map(|block| block.text.as_str())),
+        text: LabeledText::new(document.blocks.iter().map(|block| block.text.as_str())),
         raw: edgar::raw_text(&bytes, &document.id).unwrap_or_default(),
         document,
         labels,
@@ -110,9 +110,7 @@ fn ours(report: &Report) -> Vec<GivenText> {
         .filter(|section| is_given(section.status))
         .map(|section| GivenText {
             item: section.item.clone(),
-            text: report
-                .text
-                .blocks_text(&(section.first_block as usize..section.end_block as usize)),
+            text: report.text.blocks_text(&section.blocks()),
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use test_data::items::{
-    FoundItem, Half, ItemCounts, LabelledText, count_items, item_labels, with_document_tags,
+    FoundItem, Half, ItemCounts, LabeledText, count_items, item_labels, with_document_tags,
 };
 
 use super::*;
@@ -32,14 +32,14 @@ fn counts(half: Half) -> Option<BTreeMap<String, ItemCounts>> {
                 1 => document.source.clone(),
                 times => format!("{}#{times}", document.source),
             };
-            let text = LabelledText::new(document.blocks.iter().map(|block| block.text.as_str()));
+            let text = LabeledText::new(document.blocks.iter().map(|block| block.text.as_str()));
             let sections = &document.sections;
             let found: Vec<FoundItem> = sections
                 .iter()
                 .map(|section| FoundItem {
                     item: section.item.clone(),
                     status: section.status.name().to_owned(),
-                    blocks: section.first_block as usize..section.end_block as usize,
+                    blocks: section.blocks(),
                 })
                 .collect();
             let counts = count_items(&labels, &name, &text, &found, |failure| {

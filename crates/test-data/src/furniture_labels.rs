@@ -4,12 +4,9 @@
 
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::agreement::words;
+use crate::labeled_text::{counted, place};
 
-/// Characters that a label's check covers.
-const CHECKED_CHARACTERS: usize = 40;
 /// How far from its place a label is looked for: a later reader reads a few characters more or less.
 const FARTHEST_SHIFT: usize = 2_000;
 
@@ -222,7 +219,7 @@ impl FurnitureLabels {
         let mut anchor = Anchor::default();
         let mut placed = Vec::with_capacity(self.labels.len());
         for label in &self.labels {
-            match place(text, anchor.place_of(label.start), &label.check) {
+            match place(text, anchor.place_of(label.start), FARTHEST_SHIFT, &label.check) {
                 Some(found) => {
                     anchor = Anchor {
                         labeled: label.start,
@@ -286,41 +283,10 @@ fn judge(is_marked: bool, kinds: &[Option<LabelKind>]) -> Judgment {
     }
 }
 
-/// The characters that positions count. Raised and lowered digits are digits, as they were read
-/// when the labels were made.
-fn counted(text: &str) -> impl Iterator<Item = char> + '_ {
-    let is_counted = |character: &char| !character.is_whitespace() && *character != '|';
-    text.chars().filter(is_counted).map(|character| match character {
-        '\u{b9}' => '1',
-        '\u{b2}' => '2',
-        '\u{b3}' => '3',
-        '\u{2070}' | '\u{2074}'..='\u{2079}' => digit(u32::from(character) - 0x2070),
-        '\u{2080}'..='\u{2089}' => digit(u32::from(character) - 0x2080),
-        other => other,
-    })
-}
-
-fn digit(value: u32) -> char {
-    char::from_digit(value, 10).unwrap_or('0')
-}
-
-/// The place nearest to `expected` where the check holds.
-fn place(text: &[char], expected: usize, check: &str) -> Option<usize> {
-    (0..=FARTHEST_SHIFT)
-        .flat_map(|distance| [expected.checked_sub(distance), Some(expected + distance)])
-        .flatten()
-        .find(|&at| at < text.len() && check_of(&text[at..]) == check)
-}
-
-fn check_of(text: &[char]) -> String {
-    let covered: String = text.iter().take(CHECKED_CHARACTERS).collect();
-    let hash = Sha256::digest(covered.as_bytes());
-    format!("{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labeled_text::check_of;
 
     /// Labels of a text of three pages with a footer each, the last one unsure.
     fn labels(text: &str) -> FurnitureLabels {

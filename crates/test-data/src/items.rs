@@ -7,5 +7,5 @@ mod ranges;
 mod texts;
 
 pub use counts::{Failure, FoundItem, ItemCounts, count_items};
-pub use labels::{Half, ItemLabel, ItemLabels, LabelledText, item_labels, with_document_tags};
+pub use labels::{Half, ItemLabel, ItemLabels, LabeledText, item_labels, with_document_tags};
 pub use texts::{GivenText, TextCounts, count_texts};

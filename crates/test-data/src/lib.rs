@@ -8,6 +8,7 @@ pub mod agreement;
 mod environment;
 pub mod furniture_labels;
 pub mod items;
+mod labeled_text;
 mod own_process;
 
 use std::fs::OpenOptions;

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use crate::labeled_text::on_the_line;
+
 /// The mark of a footnote behind a number: `a`, `aa`, `iv`.
 const LONGEST_MARK_BYTES: usize = 4;
 
@@ -24,7 +26,8 @@ impl Agreement {
     /// as digits, because a browser's `innerText` has them so, and what a reader set apart from a
     /// number (`2023 a` for a raised `a`) is joined to it where the reference has it so.
     pub fn new(reference: &str, ours: &str) -> Self {
-        let (reference, ours) = (on_the_line(reference), on_the_line(ours));
+        let plain = |text: &str| text.chars().map(on_the_line).collect::<String>();
+        let (reference, ours) = (plain(reference), plain(ours));
         let reference = words(&reference);
         let ours = joined(&reference, &words(&ours));
         let ours: Vec<&str> = ours.iter().map(AsRef::as_ref).collect();
@@ -51,20 +54,6 @@ pub fn words(text: &str) -> Vec<&str> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
         .collect()
-}
-
-/// The text with its raised and lowered digits as digits.
-fn on_the_line(text: &str) -> String {
-    const RAISED: &str = "\u{2070}\u{b9}\u{b2}\u{b3}\u{2074}\u{2075}\u{2076}\u{2077}\u{2078}\u{2079}";
-    const LOWERED: &str = "\u{2080}\u{2081}\u{2082}\u{2083}\u{2084}\u{2085}\u{2086}\u{2087}\u{2088}\u{2089}";
-    let digit = |c: char| {
-        let value = [RAISED, LOWERED]
-            .iter()
-            .find_map(|forms| forms.chars().position(|form| form == c));
-        value.and_then(|value| char::from_digit(u32::try_from(value).ok()?, 10))
-    };
-    let plain = |c: char| if c.is_ascii() { c } else { digit(c).unwrap_or(c) };
-    text.chars().map(plain).collect()
 }
 
 /// Our words, a mark of a footnote joined to the number before it where the reference has so many

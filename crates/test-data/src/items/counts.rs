@@ -2,7 +2,7 @@
 
 use std::ops::{AddAssign, Range};
 
-use super::labels::{ItemLabel, ItemLabels, LabelledText};
+use super::labels::{ItemLabel, ItemLabels, LabeledText};
 use super::ranges::{overlap, union};
 
 /// Starts this near to the label's are right: a running head may stand between.
@@ -32,7 +32,7 @@ pub struct FoundItem {
 /// What is counted over labels and sections.
 #[derive(Debug, Clone, Default)]
 pub struct ItemCounts {
-    /// Labelled items that exist.
+    /// Labeled items that exist.
     pub labeled: usize,
     /// Of these, found with the right status and place.
     pub right: usize,
@@ -96,7 +96,7 @@ pub struct Failure {
 pub fn count_items(
     labels: &ItemLabels,
     document: &str,
-    text: &LabelledText,
+    text: &LabeledText,
     found: &[FoundItem],
     mut failed: impl FnMut(Failure),
 ) -> ItemCounts {
@@ -154,7 +154,7 @@ fn is_given(status: &str) -> bool {
 }
 
 /// Why a label is not met by any section.
-fn miss(row: &ItemLabel, range: &Range<usize>, text: &LabelledText, found: &[FoundItem]) -> Option<Failure> {
+fn miss(row: &ItemLabel, range: &Range<usize>, text: &LabeledText, found: &[FoundItem]) -> Option<Failure> {
     let of_item: Vec<&FoundItem> = found.iter().filter(|section| section.item == row.item).collect();
     let in_place: Vec<&&FoundItem> = of_item
         .iter()
@@ -195,7 +195,7 @@ fn is_same_place(label: &Range<usize>, given: &Range<usize>) -> bool {
 fn count_wrong(
     labels: &ItemLabels,
     rows: &[&ItemLabel],
-    text: &LabelledText,
+    text: &LabeledText,
     found: &[FoundItem],
     counts: &mut ItemCounts,
     failed: &mut impl FnMut(Failure),
@@ -233,21 +233,22 @@ fn f1(labeled: &[Range<usize>], given: &[Range<usize>]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labeled_text::check_of;
 
-    fn label(item: &str, status: &str, range: Range<usize>, text: &LabelledText) -> ItemLabel {
+    fn label(item: &str, status: &str, range: Range<usize>, text: &LabeledText) -> ItemLabel {
         ItemLabel {
             document: "10-K".into(),
             item: item.into(),
             status: status.into(),
             with: String::new(),
-            check: text.check(range.start),
+            check: check_of(&text.characters[range.start..]),
             range: Some(range),
         }
     }
 
     #[test]
     fn status_place_text_and_wrong_text_are_counted() {
-        let text = LabelledText::new([
+        let text = LabeledText::new([
             "Item 1. Business",
             "We sell | oak.",
             "Item 2. Properties",
@@ -286,9 +287,9 @@ mod tests {
 
     #[test]
     fn a_label_is_found_again_when_text_before_it_has_changed() {
-        let before = LabelledText::new(["Oak", "Item 1. Business of mills and more mills and more"]);
+        let before = LabeledText::new(["Oak", "Item 1. Business of mills and more mills and more"]);
         let label = label("1", "found", 3..40, &before);
-        let after = LabelledText::new([
+        let after = LabeledText::new([
             "Oak and pine",
             "Item 1. Business of mills and more mills and more",
         ]);

@@ -4,13 +4,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::ranges::overlap;
+use crate::labeled_text::{counted, place};
 use crate::repository;
 
-/// Characters of text that `check` covers.
-const CHECKED: usize = 40;
 /// How far from its position a label is looked for.
 const FARTHEST: usize = 20_000;
 /// Which half of the labels.
@@ -122,7 +119,8 @@ fn row(line: &str) -> Option<(String, ItemLabel)> {
 }
 
 /// The bytes of a filing, with the tags of its first document where somebody has taken them out: its
-/// header is followed by the values of the tags alone.
+/// header is followed by the values of the tags alone. The reader takes such a text only where its first
+/// document was no HTML; the labels are of the others too.
 pub fn with_document_tags(bytes: &[u8]) -> Cow<'_, [u8]> {
     let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
     if text.contains("<DOCUMENT>") || !text.contains("CONFORMED SUBMISSION TYPE:") {
@@ -150,15 +148,15 @@ impl ItemLabel {
 
 /// The text of one document as labels count it.
 #[derive(Debug)]
-pub struct LabelledText {
+pub struct LabeledText {
     /// Without white space and `|`.
-    characters: Vec<char>,
+    pub(super) characters: Vec<char>,
     /// Where each block begins; one more at the end.
     starts: Vec<usize>,
     blocks: Vec<String>,
 }
 
-impl LabelledText {
+impl LabeledText {
     /// Of all blocks, page furniture too.
     pub fn new<'a>(blocks: impl IntoIterator<Item = &'a str>) -> Self {
         let mut text = Self {
@@ -168,8 +166,7 @@ impl LabelledText {
         };
         for block in blocks {
             text.blocks.push(block.to_owned());
-            text.characters
-                .extend(block.chars().filter(|c| !c.is_whitespace() && *c != '|'));
+            text.characters.extend(counted(block));
             text.starts.push(text.characters.len());
         }
         text
@@ -184,20 +181,9 @@ impl LabelledText {
     /// The label's characters, where its check holds nearest.
     pub(super) fn of_label(&self, label: &ItemLabel) -> Option<Range<usize>> {
         let range = label.range.clone()?;
-        let holds = |start: &usize| *start <= self.characters.len() && self.check(*start) == label.check;
-        let candidates =
-            (0..FARTHEST).flat_map(|away| [range.start + away, range.start.saturating_sub(away)]);
-        let start = candidates.into_iter().find(holds).unwrap_or(range.start);
+        let start = place(&self.characters, range.start, FARTHEST, &label.check).unwrap_or(range.start);
         let end = start + (range.end - range.start);
         Some(start..end.min(self.characters.len()))
-    }
-
-    pub(super) fn check(&self, start: usize) -> String {
-        let end = (start + CHECKED).min(self.characters.len());
-        let text: String = self.characters[start..end].iter().collect();
-        let digest = Sha256::digest(text.as_bytes());
-        let first = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
-        format!("{first:08x}")
     }
 
     /// The text of the blocks that are for the greater part in these ranges.

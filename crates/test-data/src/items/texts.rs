@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::counts::COMPARED;
-use super::labels::{ItemLabel, ItemLabels, LabelledText};
+use super::labels::{ItemLabel, ItemLabels, LabeledText};
 use super::ranges::union;
 use crate::agreement::Agreement;
 
@@ -19,7 +19,7 @@ pub struct GivenText {
 /// What is counted over texts alone: programs that give no places and no statuses can be counted so.
 #[derive(Debug, Clone, Default)]
 pub struct TextCounts {
-    /// Labelled items with text of their own.
+    /// Labeled items with text of their own.
     pub labeled: usize,
     /// Of these, given with at least 95 % of F1 over words.
     pub right: usize,
@@ -42,7 +42,7 @@ impl TextCounts {
 pub fn count_texts(
     labels: &ItemLabels,
     document: &str,
-    text: &LabelledText,
+    text: &LabeledText,
     given: &[GivenText],
     counts: &mut TextCounts,
 ) {
