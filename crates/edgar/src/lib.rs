@@ -261,7 +261,7 @@ fn read_part(
     let is_html = match part.is_named_html() {
         Some(false) => false,
         // Plain text was filed under such names too.
-        Some(true) => is_html("", &text) || has_html_tags(&text),
+        Some(true) => is_html("", &text) || has_tag(&text.to_ascii_lowercase(), &HTML_TAGS),
         None => is_html("", &text),
     };
     let (page, facts) = read_page(is_html, &text);
@@ -342,38 +342,34 @@ fn read_page(is_html: bool, text: &str) -> (Page, InlineFacts) {
 ///
 /// Plain text of the 1990s has tags too, so HTML must show one of its own.
 pub fn is_html(name: &str, text: &str) -> bool {
-    let probe = &text[..text.floor_char_boundary(MARKUP_PROBE_BYTES)];
-    if has_html_tags(probe) {
+    let probe = text[..text.floor_char_boundary(MARKUP_PROBE_BYTES)].to_ascii_lowercase();
+    if has_tag(&probe, &HTML_TAGS) {
         return true;
     }
     let lower_name = name.to_ascii_lowercase();
     let is_named_html = [".htm", ".html", ".xhtml"]
         .iter()
         .any(|extension| lower_name.ends_with(extension));
-    is_named_html || has_any(probe, &["<p>", "<div>", "<p ", "<div ", "<td", "<tr"])
+    is_named_html || has_tag(&probe, &["<p>", "<div>", "<p ", "<div ", "<td", "<tr"])
 }
 
-/// Whether a text has tags that HTML has and the SGML of plain text has not.
-fn has_html_tags(text: &str) -> bool {
-    const TAGS: [&str; 11] = [
-        "<html",
-        "<!doctype html",
-        "<body",
-        "</p>",
-        "</div>",
-        "</td>",
-        "<br>",
-        "<br/>",
-        "<br />",
-        "</font>",
-        "</span>",
-    ];
-    has_any(text, &TAGS)
-}
+/// Tags that HTML has and the SGML of plain text has not.
+const HTML_TAGS: [&str; 11] = [
+    "<html",
+    "<!doctype html",
+    "<body",
+    "</p>",
+    "</div>",
+    "</td>",
+    "<br>",
+    "<br/>",
+    "<br />",
+    "</font>",
+    "</span>",
+];
 
-fn has_any(text: &str, marks: &[&str]) -> bool {
-    let lower = text.to_ascii_lowercase();
-    marks.iter().any(|mark| lower.contains(mark))
+fn has_tag(lower_text: &str, tags: &[&str]) -> bool {
+    tags.iter().any(|tag| lower_text.contains(tag))
 }
 
 /// Everything that is known about a report: header first, then its facts, then its cover.
