@@ -2,7 +2,7 @@
 //! and, where `TENK_MPICH` names a folder with it, by MPICH, side by side. What a sum takes of the link and of the cores, and what computing hides of it,
 //! decides whether the ring stays (decision 0013).
 
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -99,30 +99,31 @@ pub(crate) fn run() -> Result<()> {
     );
     let mpich = std::env::var_os(MPICH).map(PathBuf::from);
     let mpich_program = mpich.as_deref().map(build_with_mpich).transpose()?;
-    let engines = ENGINES.map(|engine| match engine {
-        Engine::Mpich if mpich_program.is_none() => None,
-        engine => Some(engine),
-    });
-    for engine in engines.iter().flatten() {
+    let is_there = |engine: &Engine| !matches!(engine, Engine::Mpich) || mpich_program.is_some();
+    let engines: Vec<Engine> = ENGINES.into_iter().filter(is_there).collect();
+    for engine in &engines {
         takes_algorithm(*engine)?;
     }
     for (link, bits_per_second) in LINKS {
         let hosts = Hosts::joined_at(bits_per_second)?;
-        let mut measured: BTreeMap<usize, Vec<Sums>> = BTreeMap::new();
+        let mut measured: Vec<Vec<Sums>> = vec![Vec::new(); engines.len()];
         for _ in 0..ROUNDS {
-            for (index, engine) in engines.iter().flatten().enumerate() {
+            for (engine, measured) in engines.iter().zip(&mut measured) {
                 let sums = measure(&hosts, *engine, mpich_program.as_deref())
                     .with_context(|| format!("{}, {link}", engine.name()))?;
                 super::note(&format!("{link}, {}: {sums:?}", engine.name()));
-                measured.entry(index).or_default().push(sums);
+                measured.push(sums);
             }
         }
-        for (engine, sums) in engines.iter().flatten().zip(measured.values()) {
+        for (engine, sums) in engines.iter().zip(&measured) {
             text += &line(link, engine.name(), sums);
         }
     }
     if mpich_program.is_none() {
-        text += "\nMPICH was not measured: `TENK_MPICH` names no folder with it.\n";
+        let _ = writeln!(
+            text,
+            "\nMPICH was not measured: `{MPICH}` names no folder with it."
+        );
     }
     write_section(GROUP, &text)
 }
